@@ -1,0 +1,204 @@
+//! The one error type: what kind of trouble, which operation met it, the errno, the path if there was one, and how many
+//! bytes had already been moved when it happened.
+//!
+//! Each binding has one `match` over [`ErrorKind`] that turns it into its language's own exception; nothing else in a
+//! binding may look at errno to decide a class.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+/// What went wrong, coarse enough for a caller to act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument no transfer can accept: an offset on a stream, the same file overlapping itself, an unknown name.
+    InvalidInput,
+    /// The named mechanism cannot serve these two ends; known before the first system call.
+    Impossible,
+    /// The kernel refused the named mechanism for these ends; the errno says how.
+    Refused,
+    /// A path that does not exist (ENOENT).
+    NotFound,
+    /// Access denied (EACCES, EPERM).
+    PermissionDenied,
+    /// A directory where bytes were expected (EISDIR).
+    IsDirectory,
+    /// A descriptor that is not open (EBADF).
+    BadDescriptor,
+    /// The source was not opened for reading.
+    NotReadable,
+    /// The sink was not opened for writing.
+    NotWritable,
+    /// A socket that is not connected (ENOTCONN).
+    NotConnected,
+    /// The other end went away (EPIPE, ECONNRESET).
+    PeerClosed,
+    /// No room at the sink (ENOSPC, EDQUOT, EFBIG).
+    StorageFull,
+    /// The caller asked to stop.
+    Cancelled,
+    /// Any other refusal of the operating system; see the errno.
+    Os,
+}
+
+impl ErrorKind {
+    /// The kind that stands for an errno met in the middle of a transfer or while opening a path.
+    pub(crate) fn of(errno: Errno) -> Self {
+        match errno {
+            Errno::ENOENT => Self::NotFound,
+            Errno::EACCES | Errno::EPERM => Self::PermissionDenied,
+            Errno::EISDIR => Self::IsDirectory,
+            Errno::EBADF => Self::BadDescriptor,
+            Errno::ENOTCONN => Self::NotConnected,
+            Errno::EPIPE | Errno::ECONNRESET => Self::PeerClosed,
+            Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Self::StorageFull,
+            _ => Self::Os,
+        }
+    }
+}
+
+/// The result of every fallible operation of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error that knows what it interrupted. Cheap to move (one pointer).
+#[derive(Clone, Debug, thiserror::Error)]
+pub struct Error(Box<Detail>);
+
+#[derive(Clone, Debug)]
+struct Detail {
+    kind: ErrorKind,
+    operation: &'static str,
+    errno: Option<i32>,
+    path: Option<PathBuf>,
+    moved: u64,
+    message: String,
+}
+
+impl Error {
+    /// An error found by zcio itself, before any system call was asked.
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Detail {
+            kind,
+            operation: "transfer",
+            errno: None,
+            path: None,
+            moved: 0,
+            message: message.into(),
+        }))
+    }
+
+    /// An error the kernel gave to `operation` (the system call's name).
+    pub(crate) fn os(operation: &'static str, errno: Errno) -> Self {
+        Self::new(ErrorKind::of(errno), errno.desc()).during(operation).with_errno(errno)
+    }
+
+    /// The kernel's no to a mechanism, with what it means between these ends.
+    pub(crate) fn refused(operation: &'static str, errno: Errno, reason: &str) -> Self {
+        Self::new(ErrorKind::Refused, format!("{}: {reason}", errno.desc())).during(operation).with_errno(errno)
+    }
+
+    pub(crate) fn with_errno(mut self, errno: Errno) -> Self {
+        self.0.errno = Some(errno as i32);
+        self
+    }
+
+    pub(crate) fn during(mut self, operation: &'static str) -> Self {
+        self.0.operation = operation;
+        self
+    }
+
+    pub(crate) fn at(mut self, path: Option<&Path>) -> Self {
+        if self.0.path.is_none() {
+            self.0.path = path.map(Path::to_path_buf);
+        }
+        self
+    }
+
+    pub(crate) fn after(mut self, moved: u64) -> Self {
+        self.0.moved = moved;
+        self
+    }
+
+    /// What kind of trouble it was.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The operation that met it: the name of a system call, or `transfer` for a check made before any.
+    pub fn operation(&self) -> &'static str {
+        self.0.operation
+    }
+
+    /// The operating system's error number, if the operating system gave one (or the one that stands for the check).
+    pub fn errno(&self) -> Option<i32> {
+        self.0.errno
+    }
+
+    /// The path of the end that had it, when that end was given as a path.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// Bytes delivered to the sink before the error.
+    pub fn moved(&self) -> u64 {
+        self.0.moved
+    }
+
+    /// The sentence that says what was wrong, without operation, path and count.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Detail { operation, path, moved, message, errno, .. } = &*self.0;
+        write!(f, "{operation}: {message}")?;
+        if let Some(errno) = errno {
+            write!(f, " (errno {errno})")?;
+        }
+        if let Some(path) = path {
+            write!(f, ": {}", path.display())?;
+        }
+        if *moved > 0 {
+            write!(f, ", after {moved} bytes")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Error> for std::io::Error {
+    /// `kind()` is the one the errno stands for; the whole error is inside (`get_ref`).
+    fn from(error: Error) -> Self {
+        let kind = match error.errno() {
+            Some(errno) => Self::from_raw_os_error(errno).kind(),
+            None => match error.kind() {
+                ErrorKind::InvalidInput => std::io::ErrorKind::InvalidInput,
+                ErrorKind::Impossible => std::io::ErrorKind::Unsupported,
+                ErrorKind::Cancelled => std::io::ErrorKind::Interrupted,
+                _ => std::io::ErrorKind::Other,
+            },
+        };
+        Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_says_operation_reason_errno_path_and_count() {
+        let error = Error::os("sendfile", Errno::ENOSPC).at(Some(Path::new("/tmp/x"))).after(7);
+        assert_eq!(error.to_string(), "sendfile: No space left on device (errno 28): /tmp/x, after 7 bytes");
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn an_io_error_keeps_the_kind_of_the_errno() {
+        let error: std::io::Error = Error::os("open", Errno::ENOENT).into();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    }
+}

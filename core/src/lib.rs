@@ -1,0 +1,67 @@
+//! zcio moves bytes between files, sockets and pipes without taking them through user space, on Linux, and says
+//! truthfully how it did it.
+//!
+//! # The idea
+//!
+//! A program that sends a file with `read` and `write` makes the CPU carry every byte twice: out of the page cache into
+//! the program's buffer, and out of the buffer into the socket. The kernel has had shorter ways for decades, but each one
+//! works only between certain ends, refuses with its own error numbers, and stops half-way for its own reasons. This
+//! crate knows those rules, so that a caller says *what* is to be moved and reads in a [`Report`] *how* it was.
+//!
+//! * An [`Endpoint`] is one end: a descriptor and the facts about it.
+//! * A [`Mechanism`] is one way the kernel can move bytes.
+//! * A [`Transfer`] goes from one endpoint to another, to the end ([`Transfer::run`]) or step by step
+//!   ([`Transfer::step`]), with a named mechanism or the best one that works.
+//! * The [`plan`](mod@plan) says, without a system call, which mechanisms are possible between two ends and in which order
+//!   they are tried.
+//! * A [`Report`] says how many bytes went, by which mechanism, and what refused before it.
+//!
+//! # Example
+//!
+//! ```
+//! use zcio::{Endpoint, Transfer};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+//! # std::fs::write(&from, b"a few bytes")?;
+//! let report = Transfer::new(Endpoint::open(&from)?, Endpoint::create(&to)?).run()?;
+//! assert_eq!(report.bytes, 11);
+//! # assert_eq!(std::fs::read(&to)?, b"a few bytes");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What zero-copy means for you
+//!
+//! Moving pages instead of bytes means that the receiver may look at the very page the file lives in: a file changed
+//! *after* the transfer returned can still change bytes that have not been read at the other end. That is
+//! [`Visibility::Aliased`], the default, as for `sendfile(2)` itself. [`Visibility::Snapshot`] restricts the plan to ways
+//! that copy at least once.
+
+#![deny(unsafe_code)]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("zcio works on Linux only: it is made of Linux system calls (sendfile, splice, copy_file_range, …)");
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps and addresses files over 4 GiB");
+
+pub mod endpoint;
+pub mod error;
+pub mod mechanism;
+mod mechanisms;
+mod pipe;
+pub mod plan;
+pub mod report;
+mod sys;
+pub mod transfer;
+
+pub use endpoint::{Endpoint, Facts, Kind};
+pub use error::{Error, ErrorKind, Result};
+pub use mechanism::Mechanism;
+pub use report::{Attempt, Copies, KnownBy, Report};
+pub use transfer::{Readiness, Side, Step, Transfer, Visibility};
+
+/// The README's Rust example, compiled and run as a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -1,0 +1,84 @@
+//! The names of the ways the kernel can move bytes: the one list that Rust, Java and Python share.
+//!
+//! How each one works lives in `mechanisms/`, one file each; when each one is possible lives in [`crate::plan`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, ErrorKind};
+
+/// One way to move bytes from one descriptor to another.
+///
+/// The lower-case name ([`Mechanism::name`]) is stable and the same in all languages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Mechanism {
+    /// read(2) into a buffer, write(2) out of it. Works between any two ends; the CPU copies every byte twice.
+    ReadWrite,
+    /// mmap(2) of the source file, write(2) out of the mapping. One copy by the CPU instead of two.
+    MmapWrite,
+    /// sendfile(2): from the page cache into a socket, a pipe or a file, in one system call.
+    Sendfile,
+    /// splice(2): pages move through a pipe; the only way without a copy that can start at a socket.
+    Splice,
+    /// `copy_file_range(2)`: file to file; the file system may share blocks or copy on the server's side.
+    CopyFileRange,
+}
+
+impl Mechanism {
+    /// Every mechanism, in declaration order.
+    pub const ALL: &[Self] = &[Self::ReadWrite, Self::MmapWrite, Self::Sendfile, Self::Splice, Self::CopyFileRange];
+
+    /// The stable lower-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReadWrite => "read_write",
+            Self::MmapWrite => "mmap_write",
+            Self::Sendfile => "sendfile",
+            Self::Splice => "splice",
+            Self::CopyFileRange => "copy_file_range",
+        }
+    }
+}
+
+impl fmt::Display for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Mechanism {
+    type Err = Error;
+
+    /// The mechanism of that name; [`ErrorKind::InvalidInput`] with the list of names otherwise.
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.iter().copied().find(|mechanism| mechanism.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|mechanism| mechanism.name()).collect();
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("unknown mechanism {name:?}; the mechanisms are {}", names.join(", ")),
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_parse_back() {
+        for &mechanism in Mechanism::ALL {
+            assert_eq!(mechanism.name().parse::<Mechanism>().unwrap(), mechanism);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let error = "teleport".parse::<Mechanism>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        for mechanism in Mechanism::ALL {
+            assert!(error.to_string().contains(mechanism.name()), "{error}");
+        }
+    }
+}

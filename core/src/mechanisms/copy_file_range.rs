@@ -1,0 +1,45 @@
+//! `copy_file_range(2)`: file to file inside the kernel; XFS and btrfs may share blocks, NFS and SMB copy on the server.
+//!
+//! On other file systems it copies through the page cache, and writes holes out as zeroes.
+
+use nix::errno::Errno;
+
+use super::{Advance, Mover, Route, Stop, not_here};
+use crate::error::Error;
+
+/// The most one call is asked for: a round number under the kernel's 0x7ffff000 that keeps block alignment.
+const MOST: u64 = 1 << 30;
+
+#[derive(Debug)]
+pub(super) struct CopyFileRange;
+
+impl Mover for CopyFileRange {
+    fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+        let length = limit.min(MOST) as usize;
+        let at = route.source_at().unwrap_or(0);
+        match route.calls.copy_file_range(route.source, at, route.sink, route.sink_at(), length) {
+            // Nothing although the file says it has more: kernels from 5.3 to 5.18 do that for files whose content is
+            // made on reading. Only read(2) can tell whether this is the end.
+            Ok(0) if at < route.source_facts.size && route.progress.delivered == 0 => {
+                let reason = "it moved nothing although the source is not at its end";
+                Err(Stop::Refused(Error::new(crate::ErrorKind::Refused, reason).during("copy_file_range")))
+            }
+            Ok(0) => Ok(Advance::Ended),
+            Ok(count) => Ok(route.moved(count, length)),
+            Err(Errno::EINTR | Errno::EAGAIN) => Ok(Advance::Moved(0)),
+            Err(errno) => Err(Stop::sort("copy_file_range", errno, refusal)),
+        }
+    }
+}
+
+fn refusal(errno: Errno) -> Option<&'static str> {
+    match errno {
+        Errno::EXDEV => Some("the files are on different file systems"),
+        // An O_DIRECT file whose alignment does not fit, a swap file, a file system that wants other ranges.
+        Errno::EINVAL => Some("the file system does not support it for this range"),
+        Errno::EOPNOTSUPP => Some("the file system does not support it"),
+        // Some file systems answer so for ends they do not like (seen on overlay and FUSE); read(2) finds real troubles.
+        Errno::ETXTBSY | Errno::EIO | Errno::EISDIR | Errno::EBADF => Some("the file system refused these files"),
+        _ => not_here(errno),
+    }
+}

@@ -1,0 +1,96 @@
+//! mmap(2) of the source, write(2) out of the mapping: one copy by the CPU, done by the kernel inside write.
+//!
+//! The mapping is a small window that moves along the file, so that memory use does not grow with the file. Only the
+//! kernel reads through it: when the file is cut short under the window, write(2) answers EFAULT where a load in this
+//! process would die of SIGBUS.
+
+use memmap2::MmapRaw;
+use nix::errno::Errno;
+
+use super::{Advance, Mover, Route, Stop};
+use crate::error::Error;
+use crate::transfer::Side;
+
+/// The window's length in bytes. Longer windows save calls that cost next to nothing beside the copy, and show up as
+/// resident memory of the process.
+const WINDOW: u64 = 1 << 20;
+
+#[derive(Debug, Default)]
+pub(super) struct MmapWrite {
+    window: Option<Window>,
+}
+
+#[derive(Debug)]
+struct Window {
+    /// Where in the file it begins.
+    start: u64,
+    map: MmapRaw,
+}
+
+impl Mover for MmapWrite {
+    fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+        let at = route.source_at().unwrap_or(0);
+        let window = match self.window.take() {
+            Some(window) if at < window.start + window.map.len() as u64 => window,
+            _ => match Window::open(route, at)? {
+                Some(window) => window,
+                None => return Ok(Advance::Ended),
+            },
+        };
+        let from = (at - window.start) as usize;
+        let length = (window.map.len() - from).min(usize::try_from(limit).unwrap_or(usize::MAX));
+        let written = route.calls.write_mapped(route.sink, route.sink_at(), &window.map, from..from + length);
+        match written {
+            Ok(count) if count > 0 => {
+                self.window = Some(window);
+                Ok(route.moved(count, length))
+            }
+            Ok(_) => Err(Stop::Failed(Error::os("write", Errno::EIO))),
+            Err(Errno::EINTR) => {
+                self.window = Some(window);
+                Ok(Advance::Moved(0))
+            }
+            Err(Errno::EAGAIN) => {
+                self.window = Some(window);
+                Ok(Advance::Blocked(Side::Sink))
+            }
+            // The file lost the pages under the window: look again how long it is, and end there if that is why.
+            Err(Errno::EFAULT) => {
+                let size = route.calls.size(route.source).map_err(|errno| failed("fstat", errno))?;
+                if size < at + length as u64 { Ok(Advance::Moved(0)) } else { Err(failed("write", Errno::EFAULT)) }
+            }
+            Err(errno) => {
+                self.window = Some(window);
+                Err(failed("write", errno))
+            }
+        }
+    }
+}
+
+impl Window {
+    /// The window at that place of the file, or `None` at or behind its end.
+    fn open(route: &mut Route<'_>, at: u64) -> Result<Option<Self>, Stop> {
+        let size = route.calls.size(route.source).map_err(|errno| failed("fstat", errno))?;
+        if at >= size {
+            return Ok(None);
+        }
+        let length = (size - at).min(WINDOW) as usize;
+        let map = route.calls.map(route.source, at, length).map_err(|errno| Stop::sort("mmap", errno, refusal))?;
+        Ok(Some(Self { start: at, map }))
+    }
+}
+
+fn failed(operation: &'static str, errno: Errno) -> Stop {
+    Stop::Failed(Error::os(operation, errno))
+}
+
+fn refusal(errno: Errno) -> Option<&'static str> {
+    match errno {
+        // Files of /proc and /sys, and some file systems in user space.
+        Errno::ENODEV | Errno::EIO | Errno::EINVAL => Some("this file cannot be mapped"),
+        Errno::EACCES | Errno::EPERM => Some("mapping this file is forbidden"),
+        // The limit on mappings or on address space (mmap(2)); a buffer needs neither.
+        Errno::ENOMEM | Errno::EAGAIN => Some("no room for a mapping"),
+        _ => None,
+    }
+}

@@ -1,0 +1,143 @@
+//! One file a mechanism, all behind one trait.
+//!
+//! A mechanism does one thing: move some bytes now. It keeps no position of its own (the [`Route`] does), decides nothing
+//! about what comes next (the transfer does), and justifies in its own file every errno that it takes for a refusal.
+
+mod copy_file_range;
+mod mmap_write;
+mod read_write;
+mod sendfile;
+mod splice;
+
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno;
+
+use crate::endpoint::Facts;
+use crate::error::Error;
+use crate::mechanism::Mechanism;
+use crate::sys::Calls;
+use crate::transfer::Side;
+
+/// A mechanism at work on one transfer.
+pub(crate) trait Mover: Send {
+    /// Takes at most `limit` bytes more from the source (0: take none, deliver what is held) and delivers what it can.
+    ///
+    /// It waits only for an end that is itself blocking.
+    fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop>;
+
+    /// Bytes taken out of the source and not yet delivered.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// Hands back the bytes that are held, so that they are not lost with this mechanism.
+    fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+/// What one advance did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Advance {
+    /// Delivered that many bytes (0: only taken so far, or a signal came first).
+    Moved(u64),
+    /// The source is at its end and nothing is held.
+    Ended,
+    /// Nothing can be done until that end is ready.
+    Blocked(Side),
+}
+
+/// Why an advance could not be made.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// This mechanism is not for these ends; another may be.
+    Refused(Error),
+    /// Something is wrong that another mechanism would meet too.
+    Failed(Error),
+}
+
+impl Stop {
+    /// Sorts an errno: a refusal if `reason` has one for it, a failure otherwise.
+    fn sort(operation: &'static str, errno: Errno, reason: impl Fn(Errno) -> Option<&'static str>) -> Self {
+        match reason(errno) {
+            Some(reason) => Self::Refused(Error::refused(operation, errno, reason)),
+            None => Self::Failed(Error::os(operation, errno)),
+        }
+    }
+}
+
+/// The two ends of a transfer and how far it has come; what a mechanism sees of the world.
+pub(crate) struct Route<'a> {
+    pub source: BorrowedFd<'a>,
+    pub sink: BorrowedFd<'a>,
+    pub source_facts: &'a Facts,
+    pub sink_facts: &'a Facts,
+    pub progress: &'a mut Progress,
+    pub calls: &'a mut Calls,
+}
+
+impl Route<'_> {
+    /// Where to read next, for a source that has offsets.
+    pub fn source_at(&self) -> Option<u64> {
+        self.progress.source_start.map(|start| start + self.progress.taken)
+    }
+
+    /// Where to write next, when that is not the sink's own position.
+    pub fn sink_at(&self) -> Option<u64> {
+        self.progress.sink_start.map(|start| start + self.progress.delivered)
+    }
+
+    /// Counts bytes that left the source.
+    pub fn took(&mut self, count: usize) {
+        self.progress.taken += count as u64;
+    }
+
+    /// Counts bytes that reached the sink.
+    pub fn delivered(&mut self, count: usize, of: usize) -> Advance {
+        self.progress.delivered += count as u64;
+        self.progress.cut_short = count < of;
+        Advance::Moved(count as u64)
+    }
+
+    /// Counts bytes that went from source to sink in one call.
+    pub fn moved(&mut self, count: usize, of: usize) -> Advance {
+        self.took(count);
+        self.delivered(count, of)
+    }
+}
+
+/// How far a transfer has come.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Where the source's bytes begin, for a source that has offsets.
+    pub source_start: Option<u64>,
+    /// Where the sink's bytes begin; `None` to write at its own position.
+    pub sink_start: Option<u64>,
+    /// Bytes taken out of the source.
+    pub taken: u64,
+    /// Bytes delivered to the sink.
+    pub delivered: u64,
+    /// Whether the last delivery was shorter than it was asked to be: a blocking end does that when a signal comes.
+    pub cut_short: bool,
+}
+
+/// The implementation behind a name.
+pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
+    match mechanism {
+        Mechanism::ReadWrite => Box::new(read_write::ReadWrite::default()),
+        Mechanism::MmapWrite => Box::new(mmap_write::MmapWrite::default()),
+        Mechanism::Sendfile => Box::new(sendfile::Sendfile),
+        Mechanism::Splice => Box::new(splice::Splice::default()),
+        Mechanism::CopyFileRange => Box::new(copy_file_range::CopyFileRange),
+    }
+}
+
+/// What every newer system call may answer where it is not to be had: an old kernel, or a seccomp filter.
+fn not_here(errno: Errno) -> Option<&'static str> {
+    match errno {
+        Errno::ENOSYS => Some("the kernel does not have this system call, or a filter hides it"),
+        Errno::EPERM => Some("a filter forbids this system call here"),
+        _ => None,
+    }
+}

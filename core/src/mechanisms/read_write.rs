@@ -1,0 +1,64 @@
+//! read(2) into a buffer, write(2) out of it: the way that always works, and the one the others are measured against.
+//!
+//! The CPU copies each byte twice. The buffer is the only place where bytes can be that have left the source and not
+//! reached the sink, so it stays as it is when the sink blocks or fails.
+
+use nix::errno::Errno;
+
+use super::{Advance, Mover, Route, Stop};
+use crate::error::Error;
+use crate::sys::Calls;
+use crate::transfer::Side;
+
+/// 256 KiB: measured on ext4 and loopback TCP, larger buffers fall out of the cache and smaller ones cost more calls.
+const BUFFER: usize = 256 << 10;
+
+#[derive(Debug, Default)]
+pub(super) struct ReadWrite {
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Mover for ReadWrite {
+    fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+        if self.start == self.end && limit > 0 {
+            let length = limit.min(BUFFER as u64) as usize;
+            if self.buffer.len() < length {
+                self.buffer = vec![0; length];
+            }
+            match route.calls.read(route.source, route.source_at(), &mut self.buffer[..length]) {
+                Ok(0) => return Ok(Advance::Ended),
+                Ok(count) => {
+                    (self.start, self.end) = (0, count);
+                    route.took(count);
+                }
+                Err(Errno::EINTR) => return Ok(Advance::Moved(0)),
+                Err(Errno::EAGAIN) => return Ok(Advance::Blocked(Side::Source)),
+                Err(errno) => return Err(Stop::Failed(Error::os("read", errno))),
+            }
+        }
+        let held = &self.buffer[self.start..self.end];
+        match route.calls.write(route.sink, route.sink_at(), held) {
+            Ok(count) if count > 0 => {
+                self.start += count;
+                Ok(route.delivered(count, held.len()))
+            }
+            // No device is allowed to accept nothing and say nothing.
+            Ok(_) => Err(Stop::Failed(Error::os("write", Errno::EIO))),
+            Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+            Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
+            Err(errno) => Err(Stop::Failed(Error::os("write", errno))),
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.end - self.start
+    }
+
+    fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
+        let held = self.buffer[self.start..self.end].to_vec();
+        self.start = self.end;
+        Ok(held)
+    }
+}

@@ -1,0 +1,175 @@
+//! splice(2): pages move from a descriptor into a pipe and out of it again.
+//!
+//! One of the two ends of the call must be a pipe. Where the caller's end is one, the pages go straight through
+//! ([`direct`]); otherwise a pipe of our own stands between ([`Splice::fill`], [`Splice::drain`]) and the bytes in it
+//! belong to nobody else: they are delivered before anything new is taken, also when the source has failed meanwhile.
+//!
+//! EAGAIN can mean either end: the one that is not ready is found by asking both.
+
+use nix::errno::Errno;
+use nix::poll::{PollFlags, PollTimeout};
+
+use super::{Advance, Mover, Route, Stop, not_here};
+use crate::endpoint::Kind;
+use crate::error::Error;
+use crate::pipe::Pipe;
+use crate::sys::Calls;
+use crate::transfer::Side;
+
+/// splice(2) through a pipe of our own, or straight when an end is one.
+#[derive(Debug, Default)]
+pub(super) struct Splice {
+    pipe: Option<Pipe>,
+    /// What the source said while bytes were waiting in the pipe (its end, or a failure): told after they are delivered,
+    /// because a socket tells its error only once.
+    deferred: Option<Result<Advance, Stop>>,
+}
+
+impl Mover for Splice {
+    fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+        if route.source_facts.kind == Kind::Pipe || route.sink_facts.kind == Kind::Pipe {
+            return direct(route, limit);
+        }
+        let pipe = match &mut self.pipe {
+            Some(pipe) => pipe,
+            none => none.insert(Pipe::new().map_err(|errno| Stop::sort("pipe2", errno, no_pipe))?),
+        };
+        if pipe.held() == 0 && limit > 0 {
+            if let Some(deferred) = self.deferred.take() {
+                return deferred;
+            }
+            match fill(pipe, route, limit) {
+                Ok(Advance::Moved(count)) if count > 0 => {
+                    self.deferred = top_up(pipe, route, limit - count);
+                }
+                otherwise => return otherwise,
+            }
+        }
+        drain(pipe, route)
+    }
+
+    fn held(&self) -> usize {
+        self.pipe.as_ref().map_or(0, Pipe::held)
+    }
+
+    fn surrender(&mut self, calls: &mut Calls) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; self.held()];
+        let mut start = 0;
+        if let Some(pipe) = &mut self.pipe {
+            while start < bytes.len() {
+                match calls.read(pipe.read_end(), None, &mut bytes[start..]) {
+                    Ok(count) => {
+                        pipe.drained(count);
+                        start += count;
+                    }
+                    Err(Errno::EINTR) => {}
+                    Err(errno) => return Err(Error::os("read", errno)),
+                }
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Source to pipe, once. The bytes count as taken, not as delivered.
+fn fill(pipe: &mut Pipe, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+    let length = limit.min(pipe.capacity() as u64) as usize;
+    match route.calls.splice(route.source, route.source_at(), pipe.write_end(), None, length) {
+        Ok(0) => Ok(Advance::Ended),
+        Ok(count) => {
+            pipe.filled(count);
+            route.took(count);
+            Ok(Advance::Moved(count as u64))
+        }
+        Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+        Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Source)),
+        Err(errno) => Err(Stop::sort("splice", errno, refusal)),
+    }
+}
+
+/// Fills the pipe to a half from a socket that has more to give, because few large writes to the sink cost less than many
+/// small ones: 1.58 GB/s against 1.40 into a file. A file fills the pipe in one call and needs none of this.
+///
+/// Gives back what the source said instead of bytes, if that must be remembered.
+fn top_up(pipe: &mut Pipe, route: &mut Route<'_>, mut limit: u64) -> Option<Result<Advance, Stop>> {
+    while route.source_facts.kind.is_socket() && limit > 0 && pipe.held() < pipe.capacity() / 2 {
+        // splice(2) would wait for a socket that is in blocking mode, with bytes of ours in the pipe.
+        let readable = route.calls.poll(route.source, PollFlags::POLLIN, PollTimeout::ZERO);
+        if !readable.unwrap_or(false) {
+            return None;
+        }
+        match fill(pipe, route, limit) {
+            Ok(Advance::Moved(count)) if count > 0 => limit -= count,
+            // Not ready after all, the pipe out of slots, or a signal: deliver first.
+            Ok(Advance::Blocked(_) | Advance::Moved(_)) => return None,
+            told => return Some(told),
+        }
+    }
+    None
+}
+
+/// Pipe to sink, once.
+fn drain(pipe: &mut Pipe, route: &mut Route<'_>) -> Result<Advance, Stop> {
+    let held = pipe.held();
+    match route.calls.splice(pipe.read_end(), None, route.sink, route.sink_at(), held) {
+        // The pipe has bytes, so this is a sink that takes none.
+        Ok(0) => Err(Stop::Failed(Error::os("splice", Errno::EIO))),
+        Ok(count) => {
+            pipe.drained(count);
+            Ok(route.delivered(count, held))
+        }
+        Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+        Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
+        Err(errno) => Err(Stop::sort("splice", errno, refusal)),
+    }
+}
+
+/// One end is a pipe of the caller's: no pipe of ours is needed and nothing is ever held.
+fn direct(route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+    let length = limit.min(MOST) as usize;
+    match route.calls.splice(route.source, route.source_at(), route.sink, route.sink_at(), length) {
+        Ok(0) => Ok(Advance::Ended),
+        Ok(count) => Ok(route.moved(count, length)),
+        Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+        Err(Errno::EAGAIN) => Ok(blocked_end(route)),
+        Err(errno) => Err(Stop::sort("splice", errno, refusal)),
+    }
+}
+
+/// Which end EAGAIN was about. When both are ready by now, trying again is right.
+fn blocked_end(route: &mut Route<'_>) -> Advance {
+    if !route.source_facts.kind.is_stream() {
+        return Advance::Blocked(Side::Sink);
+    }
+    if !route.sink_facts.kind.is_stream() {
+        return Advance::Blocked(Side::Source);
+    }
+    // An error of poll(2) (a signal) is answered by trying again as well.
+    if !route.calls.poll(route.sink, PollFlags::POLLOUT, PollTimeout::ZERO).unwrap_or(true) {
+        return Advance::Blocked(Side::Sink);
+    }
+    if !route.calls.poll(route.source, PollFlags::POLLIN, PollTimeout::ZERO).unwrap_or(true) {
+        return Advance::Blocked(Side::Source);
+    }
+    Advance::Moved(0)
+}
+
+/// The most one call is asked for; the kernel moves a pipe's capacity at most.
+const MOST: u64 = 1 << 30;
+
+fn no_pipe(errno: Errno) -> Option<&'static str> {
+    match errno {
+        // The limits on descriptors (pipe(7)): the other ways need none.
+        Errno::EMFILE | Errno::ENFILE => Some("no descriptor left for a pipe"),
+        _ => not_here(errno),
+    }
+}
+
+fn refusal(errno: Errno) -> Option<&'static str> {
+    match errno {
+        // splice(2): an end that cannot be spliced, or a sink opened to append.
+        Errno::EINVAL => Some("one of these ends does not support it"),
+        Errno::EOPNOTSUPP | Errno::ENODEV => Some("the file system does not support it"),
+        _ => not_here(errno),
+    }
+}

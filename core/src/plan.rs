@@ -1,0 +1,159 @@
+//! Which mechanisms are possible between two ends, and in which order they are tried.
+//!
+//! Pure: facts in, names out, no system call, so the whole table is tested below. What only the kernel can know (a file
+//! system that refuses, a system call that is not there) is met while moving, in [`crate::transfer`], which then goes on
+//! with the next mechanism of the order. `read_write` is possible between any two streams of bytes and is always last.
+
+use crate::endpoint::{Facts, Kind};
+use crate::mechanism::Mechanism;
+use crate::transfer::Visibility;
+use Mechanism::{CopyFileRange, MmapWrite, ReadWrite, Sendfile, Splice};
+
+/// What the caller asked for that restricts the choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Whether later changes to the source may show in flight.
+    pub visibility: Visibility,
+    /// Whether the sink is written at an offset of the caller's instead of its own position.
+    pub sink_offset: bool,
+}
+
+/// The mechanisms worth trying between two ends, best first; those that are [`impossible`] are left out.
+///
+/// An empty or size-less source file (`/proc`) is left to read(2): a size of 0 says nothing there, and
+/// `copy_file_range` would take it for the end.
+pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator<Item = Mechanism> + use<> {
+    let order: &'static [Mechanism] = match (source.kind, sink.kind) {
+        (Kind::File, _) if source.size == 0 => &[ReadWrite],
+        // Measured on ext4, median of 9: read+write 1.47 GB/s, copy_file_range 2.21, sendfile 2.31. copy_file_range goes
+        // first because on XFS, btrfs and NFS it shares blocks or copies on the server's side.
+        (Kind::File, Kind::File) => &[CopyFileRange, Sendfile, ReadWrite],
+        // One call from the page cache to the other end; splice does the same in two when sendfile is refused.
+        (Kind::File | Kind::BlockDevice, _) => &[Sendfile, Splice, ReadWrite],
+        // From a stream only splice avoids user space: socket to socket about twice as fast as a read/write loop at a
+        // quarter of its CPU time; socket to file 1.4 to 1.6 GB/s against 0.8 (8 KiB loop) and 1.4 (256 KiB loop).
+        (Kind::Tcp | Kind::UnixStream | Kind::Pipe, _) => &[Splice, ReadWrite],
+        _ => &[ReadWrite],
+    };
+    let (source, sink) = (*source, *sink);
+    order.iter().copied().filter(move |&mechanism| impossible(mechanism, &source, &sink, demand).is_none())
+}
+
+/// Why a mechanism cannot serve these ends, or `None` if it can be tried.
+pub fn impossible(mechanism: Mechanism, source: &Facts, sink: &Facts, demand: Demand) -> Option<&'static str> {
+    let aliases = matches!(mechanism, Sendfile | Splice)
+        && matches!(source.kind, Kind::File | Kind::BlockDevice | Kind::Pipe)
+        && !sink.kind.is_seekable();
+    if demand.visibility == Visibility::Snapshot && aliases {
+        return Some("it hands the source's own pages to the receiver, and a snapshot was asked for");
+    }
+    match mechanism {
+        MmapWrite if source.kind != Kind::File => Some("only a regular file can be mapped"),
+        Sendfile if !source.kind.is_seekable() => Some("its source must be a file or a block device"),
+        Sendfile if demand.sink_offset => Some("it writes at the sink's own position, and a sink offset was given"),
+        CopyFileRange if source.kind != Kind::File || sink.kind != Kind::File => {
+            Some("both ends must be regular files")
+        }
+        Splice if matches!(source.kind, Kind::CharDevice) || matches!(sink.kind, Kind::CharDevice) => {
+            Some("a character device cannot be spliced in general")
+        }
+        Sendfile | Splice | CopyFileRange if sink.append => Some("the sink was opened to append, which it refuses"),
+        Sendfile if sink.kind == Kind::CharDevice => {
+            Some("its sink must be a file, a block device, a socket or a pipe")
+        }
+        ReadWrite | MmapWrite | Sendfile | Splice | CopyFileRange => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [Kind; 6] = [Kind::File, Kind::BlockDevice, Kind::CharDevice, Kind::Pipe, Kind::Tcp, Kind::UnixStream];
+    const ALIASED: Demand = Demand { visibility: Visibility::Aliased, sink_offset: false };
+    const SNAPSHOT: Demand = Demand { visibility: Visibility::Snapshot, sink_offset: false };
+
+    fn facts(kind: Kind) -> Facts {
+        Facts {
+            kind,
+            size: if kind == Kind::File { 4096 } else { 0 },
+            append: false,
+            direct: false,
+            nonblocking: false,
+            readable: true,
+            writable: true,
+            identity: (1, 1),
+        }
+    }
+
+    fn order(source: Kind, sink: Kind, demand: Demand) -> Vec<Mechanism> {
+        candidates(&facts(source), &facts(sink), demand).collect()
+    }
+
+    #[test]
+    fn the_whole_table() {
+        use Kind::{BlockDevice, CharDevice, File, Pipe, Tcp, UnixStream};
+        for source in KINDS {
+            for sink in KINDS {
+                let expected: &[Mechanism] = match (source, sink) {
+                    (CharDevice, _) | (Pipe | Tcp | UnixStream | File | BlockDevice, CharDevice) => &[ReadWrite],
+                    (File, File) => &[CopyFileRange, Sendfile, ReadWrite],
+                    (File | BlockDevice, _) => &[Sendfile, Splice, ReadWrite],
+                    (Pipe | Tcp | UnixStream, _) => &[Splice, ReadWrite],
+                    other => unreachable!("{other:?}"),
+                };
+                assert_eq!(order(source, sink, ALIASED), expected, "{source:?} -> {sink:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_snapshot_never_shares_pages_with_a_receiver() {
+        use Kind::{File, Pipe, Tcp, UnixStream};
+        for source in [File, Pipe] {
+            for sink in [Pipe, Tcp, UnixStream] {
+                assert_eq!(order(source, sink, SNAPSHOT), [ReadWrite], "{source:?} -> {sink:?}");
+            }
+        }
+        // Into a file there is always a copy; and what came from a socket no longer belongs to any file.
+        assert_eq!(order(File, File, SNAPSHOT), [CopyFileRange, Sendfile, ReadWrite]);
+        assert_eq!(order(Tcp, File, SNAPSHOT), [Splice, ReadWrite]);
+        assert_eq!(order(Tcp, Tcp, SNAPSHOT), [Splice, ReadWrite]);
+    }
+
+    #[test]
+    fn a_file_without_a_size_is_read() {
+        let source = Facts { size: 0, ..facts(Kind::File) };
+        for sink in KINDS {
+            assert_eq!(candidates(&source, &facts(sink), ALIASED).collect::<Vec<_>>(), [ReadWrite]);
+        }
+    }
+
+    #[test]
+    fn an_appending_sink_is_written_with_write() {
+        let sink = Facts { append: true, ..facts(Kind::File) };
+        for source in KINDS {
+            assert_eq!(candidates(&facts(source), &sink, ALIASED).collect::<Vec<_>>(), [ReadWrite], "{source:?}");
+        }
+        assert!(impossible(MmapWrite, &facts(Kind::File), &sink, ALIASED).is_none());
+    }
+
+    #[test]
+    fn sendfile_cannot_write_at_an_offset() {
+        let demand = Demand { sink_offset: true, ..ALIASED };
+        assert_eq!(order(Kind::File, Kind::File, demand), [CopyFileRange, ReadWrite]);
+        assert!(impossible(Sendfile, &facts(Kind::File), &facts(Kind::File), demand).is_some());
+    }
+
+    #[test]
+    fn read_write_is_always_possible_and_always_last() {
+        for source in KINDS {
+            for sink in KINDS {
+                for demand in [ALIASED, SNAPSHOT] {
+                    assert_eq!(order(source, sink, demand).last(), Some(&ReadWrite));
+                    assert!(impossible(ReadWrite, &facts(source), &facts(sink), demand).is_none());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! A transfer from one endpoint to another: a state machine that moves what it can and says what it waits for.
+//!
+//! [`Transfer::step`] never waits for an end that is non-blocking, so that every event loop can drive it;
+//! [`Transfer::run`] is such a loop over poll(2), and the bindings have theirs. When a mechanism that was chosen
+//! automatically refuses, the transfer goes on with the next one at the byte it had reached, and notes it in the
+//! [`Report`]. Bytes that were taken out of a stream and not delivered yet are never dropped: they go first into the sink,
+//! or stay for the next step, or come back through [`Transfer::take_undelivered`].
+//!
+//! A write to a socket or pipe whose reader is gone raises SIGPIPE in a process that has not ignored it. Rust's, Java's and
+//! Python's runtimes ignore it.
+
+mod checks;
+mod engine;
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFlags, PollTimeout};
+
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::mechanism::Mechanism;
+use crate::report::Report;
+use engine::{Engine, Running};
+
+/// Whether later changes to the source may show in bytes that are still on their way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Visibility {
+    /// They may: the receiver may be looking at the source's own pages. What zero-copy means.
+    #[default]
+    Aliased,
+    /// They may not: every byte has been copied at least once when the transfer returns.
+    Snapshot,
+}
+
+/// One of the two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Where bytes come from.
+    Source,
+    /// Where bytes go to.
+    Sink,
+}
+
+/// What a descriptor must become before the transfer can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Readiness {
+    /// Readable: wait for `POLLIN`.
+    Readable,
+    /// Writable: wait for `POLLOUT`.
+    Writable,
+}
+
+impl Side {
+    /// What to wait for at this end.
+    pub const fn readiness(self) -> Readiness {
+        match self {
+            Self::Source => Readiness::Readable,
+            Self::Sink => Readiness::Writable,
+        }
+    }
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The transfer is over: the count was reached, or the source ended.
+    Done,
+    /// Delivered that many bytes; call again. 0 means that a signal came first, or that a mechanism was changed.
+    Moved(u64),
+    /// Nothing can be moved until that end is ready (see [`Side::readiness`]).
+    Blocked(Side),
+}
+
+/// How often a watcher is called at least while bytes move or an end is waited for.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+/// … and after how many bytes.
+const WATCH_BYTES: u64 = 64 << 20;
+
+type Watch<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
+
+/// A transfer, to be described with the builder methods and then run or stepped. See the module's introduction.
+pub struct Transfer<'fd> {
+    source: Endpoint<'fd>,
+    sink: Endpoint<'fd>,
+    request: Request,
+    engine: Option<Engine>,
+}
+
+/// What the caller asked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Request {
+    offset: Option<u64>,
+    sink_offset: Option<u64>,
+    count: Option<u64>,
+    mechanism: Option<Mechanism>,
+    visibility: Visibility,
+}
+
+impl<'fd> Transfer<'fd> {
+    /// Everything from `source`, from its position to its end, to `sink`, by the best mechanism that works.
+    pub fn new(source: Endpoint<'fd>, sink: Endpoint<'fd>) -> Self {
+        Self { source, sink, request: Request::default(), engine: None }
+    }
+
+    /// Starts at this byte of the source file and leaves the file's own position alone. Without it the transfer starts at
+    /// the position and advances it by the bytes delivered.
+    #[must_use]
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.request.offset = Some(offset);
+        self
+    }
+
+    /// Writes from this byte of the sink file on and leaves its own position alone. Without it bytes go to the position,
+    /// or to the end of a file opened to append.
+    #[must_use]
+    pub fn sink_offset(mut self, offset: u64) -> Self {
+        self.request.sink_offset = Some(offset);
+        self
+    }
+
+    /// Moves at most this many bytes. A source that ends before is no error: see [`Report::is_short`].
+    #[must_use]
+    pub fn count(mut self, count: u64) -> Self {
+        self.request.count = Some(count);
+        self
+    }
+
+    /// Uses this mechanism and no other: it works, or the transfer fails with the reason.
+    #[must_use]
+    pub fn mechanism(mut self, mechanism: Mechanism) -> Self {
+        self.request.mechanism = Some(mechanism);
+        self
+    }
+
+    /// Whether later changes to the source may show in flight; [`Visibility::Aliased`] unless said otherwise.
+    #[must_use]
+    pub fn visibility(mut self, visibility: Visibility) -> Self {
+        self.request.visibility = visibility;
+        self
+    }
+
+    /// Moves what can be moved now. The first call checks the request; nothing is written before every check has passed.
+    ///
+    /// Waits only for an end that is in blocking mode. After an error the transfer may be stepped again, once the reason
+    /// is gone (a full disk): it goes on at the byte it had reached.
+    ///
+    /// # Errors
+    ///
+    /// Any [`ErrorKind`], with [`Error::moved`] bytes delivered so far.
+    pub fn step(&mut self) -> Result<Step> {
+        self.begin()?.step()
+    }
+
+    /// Runs to the end, waiting for its ends as needed, blocking or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transfer::step`].
+    pub fn run(&mut self) -> Result<Report> {
+        self.drive(None)
+    }
+
+    /// Runs to the end and calls `watch` with the bytes delivered so far: at least every 100 ms or 64 MiB while it moves
+    /// or waits, and whenever a signal interrupted it. [`ControlFlow::Break`] stops it with [`ErrorKind::Cancelled`].
+    ///
+    /// A system call that waits for an end in blocking mode returns only when that end moves or a signal comes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transfer::step`].
+    pub fn run_watched(&mut self, mut watch: impl FnMut(u64) -> ControlFlow<()>) -> Result<Report> {
+        self.drive(Some(&mut watch))
+    }
+
+    /// What has happened so far; `None` before the first step has begun to move.
+    pub fn report(&self) -> Option<Report> {
+        self.engine.as_ref().map(|engine| engine.report(&self.sink, &self.request))
+    }
+
+    /// Bytes that were taken out of a stream source and could not be delivered: hands them over and forgets them.
+    ///
+    /// Empty for files, which still have their bytes. Call it after an error if the transfer will not be stepped again.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Os`] if the pipe they are in cannot be read.
+    pub fn take_undelivered(&mut self) -> Result<Vec<u8>> {
+        self.engine.as_mut().map_or(Ok(Vec::new()), Engine::take_undelivered)
+    }
+
+    /// Checks the request and gets ready to move, once.
+    fn begin(&mut self) -> Result<Running<'_, 'fd>> {
+        let engine = match &mut self.engine {
+            Some(engine) => engine,
+            none => {
+                checks::check(&self.source, &self.sink, &self.request)?;
+                let engine = Engine::new(&self.source, &self.sink, &self.request)?;
+                self.sink.empty()?;
+                none.insert(engine)
+            }
+        };
+        Ok(Running { source: &self.source, sink: &self.sink, request: &self.request, engine })
+    }
+
+    fn drive(&mut self, mut watch: Option<Watch<'_>>) -> Result<Report> {
+        let mut watched = (Instant::now(), 0);
+        loop {
+            if let Some(watch) = &mut watch {
+                self.wait_where_a_step_could_sleep(watch)?;
+            }
+            let step = self.step()?;
+            let moved = self.moved();
+            match step {
+                Step::Done => return Ok(self.begin()?.report()),
+                Step::Blocked(side) => {
+                    self.wait(side, watch.as_mut())?;
+                    watched = (Instant::now(), moved);
+                }
+                Step::Moved(count) => {
+                    let Some(watch) = &mut watch else { continue };
+                    // A count cut short by a blocking end is how most signals show themselves.
+                    let signal = count == 0 || self.begin()?.engine.cut_short();
+                    if signal || moved - watched.1 >= WATCH_BYTES || watched.0.elapsed() >= WATCH_EVERY {
+                        if watch(moved).is_break() {
+                            return Err(self.cancelled());
+                        }
+                        watched = (Instant::now(), moved);
+                    }
+                }
+            }
+        }
+    }
+
+    /// With a watcher, waits for an end in blocking mode here, in poll(2), rather than in the step, where no watcher can
+    /// be called.
+    fn wait_where_a_step_could_sleep(&mut self, watch: &mut Watch<'_>) -> Result<()> {
+        let needs = self.begin()?.needs();
+        let sleeps = |end: &Endpoint<'_>| end.facts().kind.is_stream() && !end.facts().nonblocking;
+        match needs {
+            Some(Side::Source) if sleeps(&self.source) => self.wait(Side::Source, Some(watch)),
+            Some(Side::Sink) if sleeps(&self.sink) => self.wait(Side::Sink, Some(watch)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits in poll(2) until that end is ready.
+    fn wait(&mut self, side: Side, mut watch: Option<&mut Watch<'_>>) -> Result<()> {
+        let timeout = if watch.is_some() { PollTimeout::from(100u8) } else { PollTimeout::NONE };
+        loop {
+            let (fd, events) = match side {
+                Side::Source => (self.source.as_fd(), PollFlags::POLLIN),
+                Side::Sink => (self.sink.as_fd(), PollFlags::POLLOUT),
+            };
+            let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
+            match engine.wait(fd, events, timeout) {
+                Ok(true) => return Ok(()),
+                Ok(false) | Err(Errno::EINTR) => {
+                    let moved = self.moved();
+                    if watch.as_mut().is_some_and(|watch| watch(moved).is_break()) {
+                        return Err(self.cancelled());
+                    }
+                }
+                Err(errno) => return Err(Error::os("poll", errno).after(self.moved())),
+            }
+        }
+    }
+
+    fn cancelled(&self) -> Error {
+        Error::new(ErrorKind::Cancelled, "stopped by the caller").after(self.moved())
+    }
+
+    fn moved(&self) -> u64 {
+        self.engine.as_ref().map_or(0, Engine::moved)
+    }
+
+    /// The descriptor of one end, to wait for it in an event loop.
+    pub fn descriptor(&self, side: Side) -> BorrowedFd<'_> {
+        match side {
+            Side::Source => self.source.as_fd(),
+            Side::Sink => self.sink.as_fd(),
+        }
+    }
+}
+
+impl fmt::Debug for Transfer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transfer")
+            .field("source", &self.source)
+            .field("sink", &self.sink)
+            .field("request", &self.request)
+            .field("moved", &self.moved())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! Everything that can be wrong with a request before a byte moves, in the order a user would want to hear it.
+//!
+//! Nothing here changes anything: a request that does not pass leaves both ends as they were.
+
+use nix::errno::Errno;
+
+use super::Request;
+use crate::endpoint::{Endpoint, Kind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::plan::{self, Demand};
+
+/// The largest offset a file can have (`loff_t`).
+const LAST_OFFSET: u64 = i64::MAX as u64;
+
+impl Request {
+    /// The part of the request that restricts the plan.
+    pub(super) fn demand(&self) -> Demand {
+        Demand { visibility: self.visibility, sink_offset: self.sink_offset.is_some() }
+    }
+}
+
+/// `Ok` if the request makes sense between these ends.
+pub(super) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
+    readable(source)?;
+    writable(sink)?;
+    offsets(source, sink, request)?;
+    if let Some(mechanism) = request.mechanism
+        && let Some(reason) = plan::impossible(mechanism, source.facts(), sink.facts(), request.demand())
+    {
+        let (from, to) = (source.facts().kind.name(), sink.facts().kind.name());
+        return Err(Error::new(
+            ErrorKind::Impossible,
+            format!(
+                "{mechanism} cannot move bytes from this {from} to this {to}: {reason}; leave the choice to zcio or name another mechanism"
+            ),
+        ));
+    }
+    same_object(source, sink)
+}
+
+fn readable(source: &Endpoint<'_>) -> Result<()> {
+    byte_stream(source, "source")?;
+    if source.facts().readable {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::NotReadable, "the source is not open for reading").with_errno(Errno::EBADF);
+    Err(error.at(source.path()))
+}
+
+fn writable(sink: &Endpoint<'_>) -> Result<()> {
+    byte_stream(sink, "sink")?;
+    if sink.facts().writable {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::NotWritable, "the sink is not open for writing").with_errno(Errno::EBADF);
+    Err(error.at(sink.path()))
+}
+
+fn byte_stream(end: &Endpoint<'_>, role: &str) -> Result<()> {
+    match end.facts().kind {
+        Kind::Directory => {
+            let error = Error::new(ErrorKind::IsDirectory, format!("the {role} is a directory"));
+            Err(error.with_errno(Errno::EISDIR).at(end.path()))
+        }
+        Kind::Other => Err(Error::new(
+            ErrorKind::Impossible,
+            format!("the {role} is no stream of bytes: use a file, a pipe, a TCP or a UNIX stream socket"),
+        )
+        .at(end.path())),
+        _ => Ok(()),
+    }
+}
+
+fn offsets(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
+    for (offset, end, name) in [(request.offset, source, "offset"), (request.sink_offset, sink, "sink offset")] {
+        let Some(offset) = offset else { continue };
+        if !end.facts().kind.is_seekable() {
+            let message = format!("{name} given for a {}, which has no offsets", end.facts().kind.name());
+            return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::ESPIPE).at(end.path()));
+        }
+        if offset > LAST_OFFSET {
+            let message = format!("{name} {offset} is larger than a file can be");
+            return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL).at(end.path()));
+        }
+    }
+    if request.sink_offset.is_some() && sink.facts().append {
+        let message = "sink offset given for a file opened to append, where every write goes to the end";
+        return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL).at(sink.path()));
+    }
+    Ok(())
+}
+
+/// The same pipe on both sides, or a path that is its own destination. Overlapping ranges of one file need the files'
+/// positions and are checked by [`overlap`] when those are known.
+fn same_object(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Result<()> {
+    if source.facts().identity != sink.facts().identity {
+        return Ok(());
+    }
+    let message = match source.facts().kind {
+        Kind::Pipe => "the source and the sink are the two ends of one pipe",
+        Kind::File if sink.will_be_emptied() => "the source and the destination are the same file",
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL).at(sink.path()))
+}
+
+/// Refuses a transfer inside one file that would read what it has written.
+///
+/// `from` is where it reads, `to` where it writes; what is read is bounded by the count and by the file's size now.
+/// Gives back that bound, so that a file appended to itself does not grow for ever.
+pub(super) fn overlap(from: u64, to: u64, size: u64, count: Option<u64>) -> Result<u64> {
+    let available = size.saturating_sub(from);
+    let length = count.map_or(available, |count| count.min(available));
+    if length > 0 && from < to.saturating_add(length) && to < from + length {
+        let message =
+            format!("source bytes {from}..{} and sink bytes {to}..{} of one file overlap", from + length, to + length);
+        return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL));
+    }
+    Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlap_is_found_exactly() {
+        assert_eq!(overlap(0, 10, 10, None).unwrap(), 10);
+        assert_eq!(overlap(10, 0, 20, None).unwrap(), 10);
+        assert_eq!(overlap(0, 9, 10, Some(9)).unwrap(), 9);
+        assert_eq!(overlap(30, 30, 10, None).unwrap(), 0);
+        for (from, to) in [(0, 0), (0, 9), (9, 0), (5, 6)] {
+            assert_eq!(overlap(from, to, 20, Some(10)).unwrap_err().kind(), ErrorKind::InvalidInput, "{from} {to}");
+        }
+    }
+}

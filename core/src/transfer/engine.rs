@@ -1,0 +1,300 @@
+//! The state of a transfer that has begun: which mechanism is at work, how far it has come, and what refused before it.
+//!
+//! One invariant holds everywhere: `delivered <= taken`, and the difference is in the mover or in `carried`, or can be
+//! read again because the source has offsets.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFlags, PollTimeout};
+
+use super::{Request, Side, Step, checks};
+use crate::endpoint::{Endpoint, Kind};
+use crate::error::{Error, Result};
+use crate::mechanism::Mechanism;
+use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover};
+use crate::plan;
+use crate::report::{Attempt, Copies, Report};
+use crate::sys::Calls;
+
+/// The most one step moves between files; bounds the time between two calls of a watcher.
+const FILE_STEP: u64 = 64 << 20;
+/// … and when an end is a stream: an end in blocking mode holds the thread for as long as this takes.
+const STREAM_STEP: u64 = 16 << 20;
+
+pub(super) struct Engine {
+    mechanism: Mechanism,
+    /// What to try if this mechanism refuses, last first.
+    untried: Vec<Mechanism>,
+    mover: Box<dyn Mover>,
+    progress: Progress,
+    /// Bytes a refused mechanism had taken out of a stream; they go to the sink before anything else.
+    carried: Vec<u8>,
+    carried_start: usize,
+    /// Move at most this many bytes; `None`: to the end.
+    count: Option<u64>,
+    /// The source's size when it was last asked for; 0 if it has none.
+    source_size: u64,
+    /// The source's own position is advanced by what is delivered.
+    settle: bool,
+    attempts: Vec<Attempt>,
+    calls: Calls,
+    waits: u64,
+    started: Instant,
+    elapsed: Duration,
+}
+
+/// A transfer's engine together with what it works on.
+pub(super) struct Running<'a, 'fd> {
+    pub source: &'a Endpoint<'fd>,
+    pub sink: &'a Endpoint<'fd>,
+    pub request: &'a Request,
+    pub engine: &'a mut Engine,
+}
+
+impl Engine {
+    /// Finds where the bytes begin on both sides and picks the first mechanism. Changes nothing yet.
+    pub fn new(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<Self> {
+        let mut calls = Calls::default();
+        let seekable = source.facts().kind.is_seekable();
+        let source_start = match request.offset {
+            None if seekable => Some(position(&mut calls, source)?),
+            given => given,
+        };
+        let count = bounded_count(&mut calls, source, sink, source_start, request)?;
+        let mut untried: Vec<_> = match request.mechanism {
+            Some(named) => vec![named],
+            None => plan::candidates(source.facts(), sink.facts(), request.demand()).collect(),
+        };
+        untried.reverse();
+        let mechanism = untried.pop().expect("read_write is always possible");
+        Ok(Self {
+            mechanism,
+            untried,
+            mover: mover(mechanism),
+            progress: Progress { source_start, sink_start: request.sink_offset, ..Progress::default() },
+            carried: Vec::new(),
+            carried_start: 0,
+            count,
+            source_size: source.facts().size,
+            settle: seekable && request.offset.is_none(),
+            attempts: Vec::new(),
+            calls,
+            waits: 0,
+            started: Instant::now(),
+            elapsed: Duration::ZERO,
+        })
+    }
+
+    /// Bytes delivered so far.
+    pub fn moved(&self) -> u64 {
+        self.progress.delivered
+    }
+
+    /// Whether the last delivery was shorter than it was asked to be.
+    pub fn cut_short(&self) -> bool {
+        self.progress.cut_short
+    }
+
+    /// poll(2), counted.
+    pub fn wait(&mut self, fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout) -> nix::Result<bool> {
+        self.waits += 1;
+        self.calls.poll(fd, events, timeout)
+    }
+
+    /// See [`super::Transfer::take_undelivered`].
+    pub fn take_undelivered(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = self.carried.split_off(self.carried_start);
+        self.carried_start = self.carried.len();
+        let held = self.mover.surrender(&mut self.calls)?;
+        if self.progress.source_start.is_some() {
+            self.progress.taken = self.progress.delivered;
+            return Ok(Vec::new());
+        }
+        bytes.extend(held);
+        Ok(bytes)
+    }
+
+    fn is_holding(&self) -> bool {
+        self.carried_start < self.carried.len() || self.mover.held() > 0
+    }
+
+    /// Bytes that may still be taken out of the source.
+    fn remaining(&self) -> u64 {
+        // Past the largest offset there is nothing to read, and the kernel would answer EOVERFLOW or EINVAL.
+        let room = self.progress.source_start.map_or(u64::MAX, |start| i64::MAX as u64 - start);
+        self.count.unwrap_or(u64::MAX).min(room) - self.progress.taken
+    }
+}
+
+impl Running<'_, '_> {
+    /// The end that the next step needs to be ready.
+    pub fn needs(&self) -> Option<Side> {
+        if self.engine.is_holding() {
+            return Some(Side::Sink);
+        }
+        if self.engine.remaining() == 0 {
+            return None;
+        }
+        match self.engine.progress.source_start {
+            None => Some(Side::Source),
+            // At the end of a file the next step only finds that out, and must not wait for a sink that is full.
+            Some(_) => (!self.is_past_size()).then_some(Side::Sink),
+        }
+    }
+
+    /// See [`super::Transfer::step`].
+    pub fn step(&mut self) -> Result<Step> {
+        let result = self.advance();
+        self.engine.elapsed = self.engine.started.elapsed();
+        let settled = self.settle();
+        let step = result.map_err(|error| error.after(self.engine.moved()))?;
+        settled?;
+        Ok(step)
+    }
+
+    pub fn report(&self) -> Report {
+        self.engine.report(self.sink, self.request)
+    }
+
+    fn advance(&mut self) -> Result<Step> {
+        loop {
+            if self.engine.carried_start < self.engine.carried.len() {
+                return self.deliver_carried();
+            }
+            let stream = self.source.facts().kind.is_stream() || self.sink.facts().kind.is_stream();
+            let limit = self.engine.remaining().min(if stream { STREAM_STEP } else { FILE_STEP });
+            if limit == 0 && self.engine.mover.held() == 0 {
+                return Ok(Step::Done);
+            }
+            if self.engine.mover.held() == 0 && self.is_past_size() && !self.has_grown()? {
+                return Ok(Step::Done);
+            }
+            let (mover, mut route) = self.route();
+            match mover.advance(&mut route, limit) {
+                Ok(Advance::Moved(count)) => return Ok(Step::Moved(count)),
+                Ok(Advance::Ended) => return Ok(Step::Done),
+                Ok(Advance::Blocked(side)) => return Ok(Step::Blocked(side)),
+                Err(Stop::Failed(error)) => return Err(self.locate(error)),
+                Err(Stop::Refused(error)) => self.change_mechanism(error)?,
+            }
+        }
+    }
+
+    /// Whether everything that a file had when it was last asked for its size has been taken.
+    fn is_past_size(&self) -> bool {
+        let size = self.engine.source_size;
+        size > 0 && self.engine.progress.source_start.is_some_and(|start| start + self.engine.progress.taken >= size)
+    }
+
+    /// Asks for the source's size again. The file itself, not a last empty call, says that this is the end: sendfile(2)
+    /// looks for room in a full pipe before it looks whether there is anything to put in.
+    fn has_grown(&mut self) -> Result<bool> {
+        let size = self.engine.calls.size(self.source.as_fd());
+        self.engine.source_size = size.map_err(|errno| self.locate(Error::os("fstat", errno)))?;
+        Ok(!self.is_past_size())
+    }
+
+    fn route(&mut self) -> (&mut dyn Mover, Route<'_>) {
+        let route = Route {
+            source: self.source.as_fd(),
+            sink: self.sink.as_fd(),
+            source_facts: self.source.facts(),
+            sink_facts: self.sink.facts(),
+            progress: &mut self.engine.progress,
+            calls: &mut self.engine.calls,
+        };
+        (self.engine.mover.as_mut(), route)
+    }
+
+    /// The mechanism refused: goes on with the next one, or fails with the refusal if there is none.
+    fn change_mechanism(&mut self, refusal: Error) -> Result<()> {
+        let Some(next) = self.engine.untried.pop() else { return Err(self.locate(refusal)) };
+        let engine = &mut *self.engine;
+        engine.attempts.push(Attempt::of(engine.mechanism, engine.progress.delivered, &refusal));
+        engine.carried = engine.take_undelivered()?;
+        engine.carried_start = 0;
+        engine.mechanism = next;
+        engine.mover = mover(next);
+        Ok(())
+    }
+
+    fn deliver_carried(&mut self) -> Result<Step> {
+        let engine = &mut *self.engine;
+        let at = engine.progress.sink_start.map(|start| start + engine.progress.delivered);
+        let bytes = &engine.carried[engine.carried_start..];
+        match engine.calls.write(self.sink.as_fd(), at, bytes) {
+            Ok(count) if count > 0 => {
+                engine.progress.cut_short = count < bytes.len();
+                engine.progress.delivered += count as u64;
+                engine.carried_start += count;
+                Ok(Step::Moved(count as u64))
+            }
+            Ok(_) => Err(self.locate(Error::os("write", Errno::EIO))),
+            Err(Errno::EINTR) => Ok(Step::Moved(0)),
+            Err(Errno::EAGAIN) => Ok(Step::Blocked(Side::Sink)),
+            Err(errno) => Err(self.locate(Error::os("write", errno))),
+        }
+    }
+
+    /// Advances the source's own position to what has been delivered.
+    fn settle(&mut self) -> Result<()> {
+        let engine = &mut *self.engine;
+        match engine.progress.source_start {
+            Some(start) if engine.settle => engine
+                .calls
+                .seek(self.source.as_fd(), start + engine.progress.delivered)
+                .map_err(|errno| Error::os("lseek", errno).at(self.source.path()).after(engine.progress.delivered)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the path of the end that most likely had the error.
+    fn locate(&self, error: Error) -> Error {
+        let about_source = matches!(error.operation(), "read" | "mmap" | "fstat" | "lseek");
+        let (first, second) = if about_source { (self.source, self.sink) } else { (self.sink, self.source) };
+        let path = if about_source { first.path() } else { first.path().or(second.path()) };
+        error.at(path)
+    }
+}
+
+impl Engine {
+    pub fn report(&self, sink: &Endpoint<'_>, request: &Request) -> Report {
+        Report {
+            bytes: self.progress.delivered,
+            requested: request.count,
+            mechanism: self.mechanism,
+            automatic: request.mechanism.is_none(),
+            attempts: self.attempts.clone(),
+            system_calls: self.calls.made,
+            waits: self.waits,
+            copies: Copies::by_model(self.mechanism, sink.facts().kind),
+            elapsed: self.elapsed,
+        }
+    }
+}
+
+fn position(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
+    calls.position(end.as_fd()).map_err(|errno| Error::os("lseek", errno).at(end.path()))
+}
+
+/// The caller's count, or what keeps a transfer inside one file from reading its own output.
+fn bounded_count(
+    calls: &mut Calls,
+    source: &Endpoint<'_>,
+    sink: &Endpoint<'_>,
+    source_start: Option<u64>,
+    request: &Request,
+) -> Result<Option<u64>> {
+    let (from, to) = (source.facts(), sink.facts());
+    let (Some(start), true) = (source_start, from.identity == to.identity && from.kind == Kind::File) else {
+        return Ok(request.count);
+    };
+    let sink_start = match request.sink_offset {
+        Some(offset) => offset,
+        None if to.append => to.size,
+        None => position(calls, sink)?,
+    };
+    checks::overlap(start, sink_start, from.size, request.count).map(Some)
+}

@@ -1,0 +1,2 @@
+//! The program behind `make demo`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Ends of every kind, for the tests beside this crate.
