@@ -150,12 +150,32 @@ enum Handle<'fd> {
 }
 
 /// A path that will be emptied when the transfer begins, and not before: a refused transfer must change nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Destination {
     /// The path did not exist: opening it made an empty file, which a refused transfer removes again.
-    Created,
+    Created(Unneeded),
     /// The path existed: the transfer truncates it just before the first byte.
     Existing,
+}
+
+/// A file made for a transfer that has not begun. Dropped, it is taken away again.
+#[derive(Debug)]
+struct Unneeded(Option<PathBuf>);
+
+impl Unneeded {
+    /// The transfer has begun: the file stays.
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unneeded {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // Nothing can be done about a failure here; the file is empty.
+            let _ = nix::unistd::unlink(path);
+        }
+    }
 }
 
 impl<'fd> Endpoint<'fd> {
@@ -188,7 +208,7 @@ impl<'fd> Endpoint<'fd> {
         let (fd, destination) = match open(path, OFlag::O_WRONLY) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 match open(path, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL) {
-                    Ok(fd) => (fd, Destination::Created),
+                    Ok(fd) => (fd, Destination::Created(Unneeded(Some(path.to_path_buf())))),
                     // Somebody else was quicker, or the path is a symbolic link to a file that is yet to be made.
                     Err(error) if error.errno() == Some(Errno::EEXIST as i32) => {
                         (open(path, OFlag::O_WRONLY | OFlag::O_CREAT)?, Destination::Existing)
@@ -223,14 +243,16 @@ impl<'fd> Endpoint<'fd> {
         self.destination.is_some() && self.facts.kind == Kind::File
     }
 
-    /// The transfer begins: what is there is emptied now.
+    /// The transfer begins: what is there is emptied now, and what was created stays.
     pub(crate) fn empty(&mut self) -> Result<()> {
-        if self.destination == Some(Destination::Existing) && self.facts.kind == Kind::File {
+        if matches!(self.destination, Some(Destination::Existing)) && self.facts.kind == Kind::File {
             nix::unistd::ftruncate(self.as_fd(), 0)
                 .map_err(|errno| Error::os("ftruncate", errno).at(self.path.as_deref()))?;
             self.facts.size = 0;
         }
-        self.destination = None;
+        if let Some(Destination::Created(unneeded)) = self.destination.take() {
+            unneeded.keep();
+        }
         Ok(())
     }
 }
@@ -240,16 +262,6 @@ impl AsFd for Endpoint<'_> {
         match &self.handle {
             Handle::Borrowed(fd) => *fd,
             Handle::Owned(fd) => fd.as_fd(),
-        }
-    }
-}
-
-impl Drop for Endpoint<'_> {
-    /// A file made for a transfer that never began is taken away again.
-    fn drop(&mut self) {
-        if let (Some(Destination::Created), Some(path)) = (self.destination, &self.path) {
-            // Nothing can be done about a failure here; the file is empty.
-            let _ = nix::unistd::unlink(path);
         }
     }
 }

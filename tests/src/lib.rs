@@ -1,1 +1,220 @@
-//! Ends of every kind, for the tests beside this crate.
+//! Ends of every kind, with somebody at the other side, for the tests beside this crate.
+//!
+//! A [`Source`] has its bytes already (file) or a thread that sends them (socket, pipe); a [`Sink`] has a file or a thread
+//! that receives. Whatever a test does in between, [`Sink::received`] gives the bytes that really arrived.
+
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read, Seek, SeekFrom, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::thread::JoinHandle;
+
+pub mod mounts;
+
+/// The kinds of ends that the matrix is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file in the temporary directory.
+    File,
+    /// A TCP connection over loopback.
+    Tcp,
+    /// An `AF_UNIX` stream socket pair.
+    Unix,
+    /// A pipe.
+    Pipe,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::File, Self::Tcp, Self::Unix, Self::Pipe];
+
+    /// Whether it has offsets.
+    pub fn is_file(self) -> bool {
+        self == Self::File
+    }
+}
+
+/// Bytes that repeat with no power of two, so that a shifted or doubled page shows.
+pub fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|i| (i % 251) as u8 ^ (i / 251 % 241) as u8).collect()
+}
+
+/// A connected TCP pair over loopback.
+pub fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (near, listener.accept().unwrap().0)
+}
+
+/// Where a test reads from.
+pub enum Source {
+    /// A file at position 0.
+    File(File),
+    /// A socket or pipe with a thread behind it that sends everything and closes.
+    Tcp(TcpStream, JoinHandle<()>),
+    /// As above.
+    Unix(UnixStream, JoinHandle<()>),
+    /// As above.
+    Pipe(PipeReader, JoinHandle<()>),
+}
+
+impl Source {
+    /// A source of that kind with those bytes in it.
+    pub fn with(kind: Kind, bytes: &[u8]) -> Self {
+        let bytes = bytes.to_vec();
+        // A transfer that is refused closes its end: whoever sends then gets EPIPE, which is nobody's concern.
+        fn feed(mut to: impl Write + Send + 'static, bytes: Vec<u8>) -> JoinHandle<()> {
+            std::thread::spawn(move || drop(to.write_all(&bytes)))
+        }
+        match kind {
+            Kind::File => Self::File(file_with(&bytes)),
+            Kind::Tcp => {
+                let (near, far) = tcp_pair();
+                Self::Tcp(near, feed(far, bytes))
+            }
+            Kind::Unix => {
+                let (near, far) = UnixStream::pair().unwrap();
+                Self::Unix(near, feed(far, bytes))
+            }
+            Kind::Pipe => {
+                let (near, far) = io::pipe().unwrap();
+                Self::Pipe(near, feed(far, bytes))
+            }
+        }
+    }
+}
+
+impl AsFd for Source {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::File(end) => end.as_fd(),
+            Self::Tcp(end, _) => end.as_fd(),
+            Self::Unix(end, _) => end.as_fd(),
+            Self::Pipe(end, _) => end.as_fd(),
+        }
+    }
+}
+
+/// Where a test writes to.
+pub enum Sink {
+    /// A file, empty unless the test wrote to it.
+    File(File),
+    /// A socket or pipe with a thread behind it that receives to the end.
+    Tcp(TcpStream, JoinHandle<Vec<u8>>),
+    /// As above.
+    Unix(UnixStream, JoinHandle<Vec<u8>>),
+    /// As above.
+    Pipe(PipeWriter, JoinHandle<Vec<u8>>),
+}
+
+impl Sink {
+    /// A sink of that kind.
+    pub fn new(kind: Kind) -> Self {
+        fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+            std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                from.read_to_end(&mut bytes).unwrap();
+                bytes
+            })
+        }
+        match kind {
+            Kind::File => Self::File(tempfile::tempfile().unwrap()),
+            Kind::Tcp => {
+                let (near, far) = tcp_pair();
+                Self::Tcp(near, collect(far))
+            }
+            Kind::Unix => {
+                let (near, far) = UnixStream::pair().unwrap();
+                Self::Unix(near, collect(far))
+            }
+            Kind::Pipe => {
+                let (far, near) = io::pipe().unwrap();
+                Self::Pipe(near, collect(far))
+            }
+        }
+    }
+
+    /// Closes the sink and gives everything that arrived at the other side.
+    pub fn received(self) -> Vec<u8> {
+        match self {
+            Self::File(file) => content(&file),
+            Self::Tcp(end, collector) => {
+                end.shutdown(Shutdown::Write).unwrap();
+                collector.join().unwrap()
+            }
+            Self::Unix(end, collector) => {
+                drop(end);
+                collector.join().unwrap()
+            }
+            Self::Pipe(end, collector) => {
+                drop(end);
+                collector.join().unwrap()
+            }
+        }
+    }
+}
+
+impl AsFd for Sink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::File(end) => end.as_fd(),
+            Self::Tcp(end, _) => end.as_fd(),
+            Self::Unix(end, _) => end.as_fd(),
+            Self::Pipe(end, _) => end.as_fd(),
+        }
+    }
+}
+
+/// A temporary file with those bytes, at position 0.
+pub fn file_with(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+/// Everything in a file.
+pub fn content(mut file: &File) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0)).unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Switches `O_NONBLOCK` on.
+pub fn nonblocking(fd: &impl AsFd) {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let flags = OFlag::from_bits_retain(fcntl(fd.as_fd(), FcntlArg::F_GETFL).unwrap());
+    fcntl(fd.as_fd(), FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).unwrap();
+}
+
+/// The number of descriptors this process has open.
+pub fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Says why a test is not run here; on CI (`ZCIO_REQUIRE` is set) that is a failure.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("ZCIO_REQUIRE").is_none(), "must not be skipped here: {why}");
+    eprintln!("SKIPPED: {why}");
+}
+
+/// Ends the process, with a word, if a test that must not hang hangs.
+pub fn watchdog(seconds: u64, what: &'static str) -> impl Drop {
+    struct Dog(std::sync::mpsc::Sender<()>);
+    impl Drop for Dog {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+    let (stop, stopped) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let limit = std::time::Duration::from_secs(seconds);
+        if stopped.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("{what}: hangs for {seconds} s");
+            std::process::abort();
+        }
+    });
+    Dog(stop)
+}
