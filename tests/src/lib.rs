@@ -63,10 +63,6 @@ impl Source {
     /// A source of that kind with those bytes in it.
     pub fn with(kind: Kind, bytes: &[u8]) -> Self {
         let bytes = bytes.to_vec();
-        // A transfer that is refused closes its end: whoever sends then gets EPIPE, which is nobody's concern.
-        fn feed(mut to: impl Write + Send + 'static, bytes: Vec<u8>) -> JoinHandle<()> {
-            std::thread::spawn(move || drop(to.write_all(&bytes)))
-        }
         match kind {
             Kind::File => Self::File(file_with(&bytes)),
             Kind::Tcp => {
@@ -96,6 +92,20 @@ impl AsFd for Source {
     }
 }
 
+/// Sends everything and closes. A transfer that is refused closes its end: the EPIPE of it is nobody's concern.
+fn feed(mut to: impl Write + Send + 'static, bytes: Vec<u8>) -> JoinHandle<()> {
+    std::thread::spawn(move || drop(to.write_all(&bytes)))
+}
+
+/// Receives to the end.
+fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
+}
+
 /// Where a test writes to.
 pub enum Sink {
     /// A file, empty unless the test wrote to it.
@@ -111,13 +121,6 @@ pub enum Sink {
 impl Sink {
     /// A sink of that kind.
     pub fn new(kind: Kind) -> Self {
-        fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-            std::thread::spawn(move || {
-                let mut bytes = Vec::new();
-                from.read_to_end(&mut bytes).unwrap();
-                bytes
-            })
-        }
         match kind {
             Kind::File => Self::File(tempfile::tempfile().unwrap()),
             Kind::Tcp => {

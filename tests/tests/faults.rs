@@ -170,10 +170,11 @@ fn a_file_that_shrinks_ends_the_transfer_where_it_ends() {
     }
 }
 
+extern "C" fn nothing(_: libc::c_int) {}
+
 #[test]
 fn a_storm_of_signals_changes_no_byte() {
     let _dog = watchdog(60, "a storm of signals");
-    extern "C" fn nothing(_: libc::c_int) {}
     let handler = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler does nothing, which is async-signal-safe.
     unsafe { sigaction(Signal::SIGUSR1, &handler) }.unwrap();
