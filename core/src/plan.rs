@@ -79,6 +79,7 @@ mod tests {
             size: if kind == Kind::File { 4096 } else { 0 },
             append: false,
             direct: false,
+            frozen: false,
             nonblocking: false,
             readable: true,
             writable: true,

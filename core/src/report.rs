@@ -99,9 +99,11 @@ impl Copies {
     /// What follows from the mechanism and the kinds of the two ends alone.
     ///
     /// The page cache is the start and the end of the count for files: what the disk does by DMA is not counted.
-    pub(crate) fn by_model(mechanism: Mechanism, sink: Kind) -> Self {
+    pub(crate) fn by_model(mechanism: Mechanism, source: Kind, sink: Kind) -> Self {
         use Mechanism::{CopyFileRange, MmapWrite, ReadWrite, Sendfile, Splice};
         let count = match (mechanism, sink) {
+            // Memory is its own buffer: only write(2) copies.
+            (ReadWrite, _) if source == Kind::Memory => Some(1),
             (ReadWrite, _) => Some(2),
             // Out of the mapping there is one copy; into the page cache of a sink there is always one, because
             // SPLICE_F_MOVE has been a no-op since 2.6.21.

@@ -14,7 +14,7 @@ mod engine;
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -178,7 +178,7 @@ impl<'fd> Transfer<'fd> {
 
     /// What has happened so far; `None` before the first step has begun to move.
     pub fn report(&self) -> Option<Report> {
-        self.engine.as_ref().map(|engine| engine.report(&self.sink, &self.request))
+        self.engine.as_ref().map(|engine| engine.report(&self.source, &self.sink, &self.request))
     }
 
     /// Bytes that were taken out of a stream source and could not be delivered: hands them over and forgets them.
@@ -252,8 +252,8 @@ impl<'fd> Transfer<'fd> {
         let timeout = if watch.is_some() { PollTimeout::from(100u8) } else { PollTimeout::NONE };
         loop {
             let (fd, events) = match side {
-                Side::Source => (self.source.as_fd(), PollFlags::POLLIN),
-                Side::Sink => (self.sink.as_fd(), PollFlags::POLLOUT),
+                Side::Source => (descriptor(&self.source), PollFlags::POLLIN),
+                Side::Sink => (descriptor(&self.sink), PollFlags::POLLOUT),
             };
             let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
             match engine.wait(fd, events, timeout) {
@@ -277,13 +277,22 @@ impl<'fd> Transfer<'fd> {
         self.engine.as_ref().map_or(0, Engine::moved)
     }
 
-    /// The descriptor of one end, to wait for it in an event loop.
+    /// The descriptor of an end that a step was [`Step::Blocked`] on, to wait for it in an event loop.
+    ///
+    /// # Panics
+    ///
+    /// If that end is memory, which never blocks.
     pub fn descriptor(&self, side: Side) -> BorrowedFd<'_> {
         match side {
-            Side::Source => self.source.as_fd(),
-            Side::Sink => self.sink.as_fd(),
+            Side::Source => descriptor(&self.source),
+            Side::Sink => descriptor(&self.sink),
         }
     }
+}
+
+/// The descriptor of an end that has one.
+fn descriptor<'a>(end: &'a Endpoint<'_>) -> BorrowedFd<'a> {
+    end.descriptor().expect("memory has no descriptor and is never waited for")
 }
 
 impl fmt::Debug for Transfer<'_> {

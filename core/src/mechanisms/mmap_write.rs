@@ -39,7 +39,7 @@ impl Mover for MmapWrite {
         };
         let from = (at - window.start) as usize;
         let length = (window.map.len() - from).min(usize::try_from(limit).unwrap_or(usize::MAX));
-        let written = route.calls.write_mapped(route.sink, route.sink_at(), &window.map, from..from + length);
+        let written = route.calls.write_mapped(route.sink(), route.sink_at(), &window.map, from..from + length);
         match written {
             Ok(count) if count > 0 => {
                 self.window = Some(window);
@@ -56,7 +56,7 @@ impl Mover for MmapWrite {
             }
             // The file lost the pages under the window: look again how long it is, and end there if that is why.
             Err(Errno::EFAULT) => {
-                let size = route.calls.size(route.source).map_err(|errno| failed("fstat", errno))?;
+                let size = route.calls.size(route.source()).map_err(|errno| failed("fstat", errno))?;
                 if size < at + length as u64 { Ok(Advance::Moved(0)) } else { Err(failed("write", Errno::EFAULT)) }
             }
             Err(errno) => {
@@ -70,12 +70,12 @@ impl Mover for MmapWrite {
 impl Window {
     /// The window at that place of the file, or `None` at or behind its end.
     fn open(route: &mut Route<'_>, at: u64) -> Result<Option<Self>, Stop> {
-        let size = route.calls.size(route.source).map_err(|errno| failed("fstat", errno))?;
+        let size = route.calls.size(route.source()).map_err(|errno| failed("fstat", errno))?;
         if at >= size {
             return Ok(None);
         }
         let length = (size - at).min(WINDOW) as usize;
-        let map = route.calls.map(route.source, at, length).map_err(|errno| Stop::sort("mmap", errno, refusal))?;
+        let map = route.calls.map(route.source(), at, length).map_err(|errno| Stop::sort("mmap", errno, refusal))?;
         Ok(Some(Self { start: at, map }))
     }
 }

@@ -13,7 +13,7 @@ use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
-use crate::endpoint::Facts;
+use crate::endpoint::{Endpoint, Facts};
 use crate::error::Error;
 use crate::mechanism::Mechanism;
 use crate::sys::Calls;
@@ -69,15 +69,25 @@ impl Stop {
 
 /// The two ends of a transfer and how far it has come; what a mechanism sees of the world.
 pub(crate) struct Route<'a> {
-    pub source: BorrowedFd<'a>,
-    pub sink: BorrowedFd<'a>,
+    pub source_end: &'a Endpoint<'a>,
+    pub sink_end: &'a Endpoint<'a>,
     pub source_facts: &'a Facts,
     pub sink_facts: &'a Facts,
     pub progress: &'a mut Progress,
     pub calls: &'a mut Calls,
 }
 
-impl Route<'_> {
+impl<'a> Route<'a> {
+    /// The source's descriptor.
+    pub fn source(&self) -> BorrowedFd<'a> {
+        self.source_end.descriptor().expect("the plan gives memory only to mechanisms that know it")
+    }
+
+    /// The sink's descriptor.
+    pub fn sink(&self) -> BorrowedFd<'a> {
+        self.sink_end.descriptor().expect("memory is never a sink")
+    }
+
     /// Where to read next, for a source that has offsets.
     pub fn source_at(&self) -> Option<u64> {
         self.progress.source_start.map(|start| start + self.progress.taken)

@@ -3,13 +3,13 @@
 //! One invariant holds everywhere: `delivered <= taken`, and the difference is in the mover or in `carried`, or can be
 //! read again because the source has offsets.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
-use super::{Request, Side, Step, checks};
+use super::{Request, Side, Step, checks, descriptor};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
@@ -60,6 +60,7 @@ impl Engine {
         let seekable = source.facts().kind.is_seekable();
         let source_start = match request.offset {
             None if seekable => Some(position(&mut calls, source)?),
+            None if source.facts().kind == Kind::Memory => Some(0),
             given => given,
         };
         let count = bounded_count(&mut calls, source, sink, source_start, request)?;
@@ -155,7 +156,7 @@ impl Running<'_, '_> {
     }
 
     pub fn report(&self) -> Report {
-        self.engine.report(self.sink, self.request)
+        self.engine.report(self.source, self.sink, self.request)
     }
 
     fn advance(&mut self) -> Result<Step> {
@@ -191,15 +192,18 @@ impl Running<'_, '_> {
     /// Asks for the source's size again. The file itself, not a last empty call, says that this is the end: sendfile(2)
     /// looks for room in a full pipe before it looks whether there is anything to put in.
     fn has_grown(&mut self) -> Result<bool> {
-        let size = self.engine.calls.size(self.source.as_fd());
+        if self.source.facts().kind == Kind::Memory {
+            return Ok(false);
+        }
+        let size = self.engine.calls.size(descriptor(self.source));
         self.engine.source_size = size.map_err(|errno| self.locate(Error::os("fstat", errno)))?;
         Ok(!self.is_past_size())
     }
 
     fn route(&mut self) -> (&mut dyn Mover, Route<'_>) {
         let route = Route {
-            source: self.source.as_fd(),
-            sink: self.sink.as_fd(),
+            source_end: self.source,
+            sink_end: self.sink,
             source_facts: self.source.facts(),
             sink_facts: self.sink.facts(),
             progress: &mut self.engine.progress,
@@ -224,7 +228,7 @@ impl Running<'_, '_> {
         let engine = &mut *self.engine;
         let at = engine.progress.sink_start.map(|start| start + engine.progress.delivered);
         let bytes = &engine.carried[engine.carried_start..];
-        match engine.calls.write(self.sink.as_fd(), at, bytes) {
+        match engine.calls.write(descriptor(self.sink), at, bytes) {
             Ok(count) if count > 0 => {
                 engine.progress.cut_short = count < bytes.len();
                 engine.progress.delivered += count as u64;
@@ -244,7 +248,7 @@ impl Running<'_, '_> {
         match engine.progress.source_start {
             Some(start) if engine.settle => engine
                 .calls
-                .seek(self.source.as_fd(), start + engine.progress.delivered)
+                .seek(descriptor(self.source), start + engine.progress.delivered)
                 .map_err(|errno| Error::os("lseek", errno).at(self.source.path()).after(engine.progress.delivered)),
             _ => Ok(()),
         }
@@ -260,7 +264,7 @@ impl Running<'_, '_> {
 }
 
 impl Engine {
-    pub fn report(&self, sink: &Endpoint<'_>, request: &Request) -> Report {
+    pub fn report(&self, source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Report {
         Report {
             bytes: self.progress.delivered,
             requested: request.count,
@@ -269,14 +273,14 @@ impl Engine {
             attempts: self.attempts.clone(),
             system_calls: self.calls.made,
             waits: self.waits,
-            copies: Copies::by_model(self.mechanism, sink.facts().kind),
+            copies: Copies::by_model(self.mechanism, source.facts().kind, sink.facts().kind),
             elapsed: self.elapsed,
         }
     }
 }
 
 fn position(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
-    calls.position(end.as_fd()).map_err(|errno| Error::os("lseek", errno).at(end.path()))
+    calls.position(descriptor(end)).map_err(|errno| Error::os("lseek", errno).at(end.path()))
 }
 
 /// The caller's count, or what keeps a transfer inside one file from reading its own output.

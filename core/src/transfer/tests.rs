@@ -191,3 +191,26 @@ fn a_file_without_a_size_is_moved_whole() {
     assert!(report.bytes > 0);
     assert!(content(&sink).starts_with(b"processor"));
 }
+
+#[test]
+fn memory_is_a_source_with_offsets() {
+    let sink = file_with(b"");
+    let report = Transfer::new(Endpoint::bytes(b"0123456789"), end(&sink)).offset(2).count(5).run().unwrap();
+    assert_eq!((report.bytes, report.copies.count), (5, Some(1)));
+    assert_eq!(content(&sink), b"23456");
+    let report = Transfer::new(Endpoint::bytes(b""), end(&sink)).run().unwrap();
+    assert_eq!((report.bytes, report.is_short()), (0, false));
+    let error = Transfer::new(end(&sink), Endpoint::bytes(b"0123456789")).run().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotWritable);
+}
+
+#[test]
+fn a_borrowed_end_serves_many_transfers() {
+    let (source, sink) = (file_with(b"0123456789"), file_with(b""));
+    let (source, sink) = (end(&source), end(&sink));
+    for offset in 0..10 {
+        Transfer::new(source.borrow(), sink.borrow()).offset(offset).count(1).run().unwrap();
+    }
+    let file = std::fs::File::from(sink.descriptor().unwrap().try_clone_to_owned().unwrap());
+    assert_eq!(content(&file), b"0123456789");
+}
