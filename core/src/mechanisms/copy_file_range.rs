@@ -26,7 +26,7 @@ impl Mover for CopyFileRange {
             }
             Ok(0) => Ok(Advance::Ended),
             Ok(count) => Ok(route.moved(count, length)),
-            Err(Errno::EINTR | Errno::EAGAIN) => Ok(Advance::Moved(0)),
+            Err(Errno::EINTR | Errno::EAGAIN) => Ok(Advance::Interrupted),
             Err(errno) => Err(Stop::sort("copy_file_range", errno, refusal)),
         }
     }

@@ -4,10 +4,13 @@
 //! about what comes next (the transfer does), and justifies in its own file every errno that it takes for a refusal.
 
 mod copy_file_range;
+mod direct_io;
 mod mmap_write;
 mod read_write;
 mod sendfile;
 mod splice;
+mod vmsplice;
+mod zerocopy_send;
 
 use std::os::fd::BorrowedFd;
 
@@ -16,6 +19,7 @@ use nix::errno::Errno;
 use crate::endpoint::{Endpoint, Facts};
 use crate::error::Error;
 use crate::mechanism::Mechanism;
+use crate::report::Copies;
 use crate::sys::Calls;
 use crate::transfer::Side;
 
@@ -25,6 +29,17 @@ pub(crate) trait Mover: Send {
     ///
     /// It waits only for an end that is itself blocking.
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop>;
+
+    /// Asked when the source has ended or the count is reached: whether the kernel is done with everything it was given.
+    /// Until then the memory must stay as it is, and the transfer goes on.
+    fn finish(&mut self, _route: &mut Route<'_>) -> Result<bool, Stop> {
+        Ok(true)
+    }
+
+    /// What the kernel itself said about copies, if it said anything.
+    fn verdict(&self) -> Option<Copies> {
+        None
+    }
 
     /// Bytes taken out of the source and not yet delivered.
     fn held(&self) -> usize {
@@ -40,8 +55,10 @@ pub(crate) trait Mover: Send {
 /// What one advance did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Advance {
-    /// Delivered that many bytes (0: only taken so far, or a signal came first).
+    /// Delivered that many bytes (0: only taken so far, or to be tried again).
     Moved(u64),
+    /// A signal came first: whoever runs the transfer may want to look at it before the next try.
+    Interrupted,
     /// The source is at its end and nothing is held.
     Ended,
     /// Nothing can be done until that end is ready.
@@ -140,6 +157,9 @@ pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
         Mechanism::Sendfile => Box::new(sendfile::Sendfile),
         Mechanism::Splice => Box::new(splice::Splice::default()),
         Mechanism::CopyFileRange => Box::new(copy_file_range::CopyFileRange),
+        Mechanism::Vmsplice => Box::new(vmsplice::Vmsplice::default()),
+        Mechanism::ZerocopySend => Box::new(zerocopy_send::ZerocopySend::default()),
+        Mechanism::DirectIo => Box::new(direct_io::DirectIo::default()),
     }
 }
 

@@ -36,7 +36,7 @@ impl Mover for ReadWrite {
                     (self.start, self.end) = (0, count);
                     route.took(count);
                 }
-                Err(Errno::EINTR) => return Ok(Advance::Moved(0)),
+                Err(Errno::EINTR) => return Ok(Advance::Interrupted),
                 Err(Errno::EAGAIN) => return Ok(Advance::Blocked(Side::Source)),
                 Err(errno) => return Err(Stop::Failed(Error::os("read", errno))),
             }
@@ -79,7 +79,7 @@ fn write(bytes: &[u8], route: &mut Route<'_>) -> Result<Advance, Stop> {
         Ok(count) if count > 0 => Ok(route.delivered(count, bytes.len())),
         // No device is allowed to accept nothing and say nothing.
         Ok(_) => Err(Stop::Failed(Error::os("write", Errno::EIO))),
-        Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+        Err(Errno::EINTR) => Ok(Advance::Interrupted),
         Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
         Err(errno) => Err(Stop::Failed(Error::os("write", errno))),
     }

@@ -21,7 +21,7 @@ impl Mover for Sendfile {
         match route.calls.sendfile(route.source(), at, route.sink(), length) {
             Ok(0) => Ok(Advance::Ended),
             Ok(count) => Ok(route.moved(count, length)),
-            Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+            Err(Errno::EINTR) => Ok(Advance::Interrupted),
             Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
             Err(errno) => Err(Stop::sort("sendfile", errno, refusal)),
         }

@@ -81,7 +81,7 @@ fn fill(pipe: &mut Pipe, route: &mut Route<'_>, limit: u64) -> Result<Advance, S
             route.took(count);
             Ok(Advance::Moved(count as u64))
         }
-        Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+        Err(Errno::EINTR) => Ok(Advance::Interrupted),
         Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Source)),
         Err(errno) => Err(Stop::sort("splice", errno, refusal)),
     }
@@ -101,7 +101,7 @@ fn top_up(pipe: &mut Pipe, route: &mut Route<'_>, mut limit: u64) -> Option<Resu
         match fill(pipe, route, limit) {
             Ok(Advance::Moved(count)) if count > 0 => limit -= count,
             // Not ready after all, the pipe out of slots, or a signal: deliver first.
-            Ok(Advance::Blocked(_) | Advance::Moved(_)) => return None,
+            Ok(Advance::Blocked(_) | Advance::Moved(_) | Advance::Interrupted) => return None,
             told => return Some(told),
         }
     }
@@ -109,7 +109,7 @@ fn top_up(pipe: &mut Pipe, route: &mut Route<'_>, mut limit: u64) -> Option<Resu
 }
 
 /// Pipe to sink, once.
-fn drain(pipe: &mut Pipe, route: &mut Route<'_>) -> Result<Advance, Stop> {
+pub(super) fn drain(pipe: &mut Pipe, route: &mut Route<'_>) -> Result<Advance, Stop> {
     let held = pipe.held();
     match route.calls.splice(pipe.read_end(), None, route.sink(), route.sink_at(), held) {
         // The pipe has bytes, so this is a sink that takes none.
@@ -118,7 +118,7 @@ fn drain(pipe: &mut Pipe, route: &mut Route<'_>) -> Result<Advance, Stop> {
             pipe.drained(count);
             Ok(route.delivered(count, held))
         }
-        Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+        Err(Errno::EINTR) => Ok(Advance::Interrupted),
         Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
         Err(errno) => Err(Stop::sort("splice", errno, refusal)),
     }
@@ -130,7 +130,7 @@ fn direct(route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
     match route.calls.splice(route.source(), route.source_at(), route.sink(), route.sink_at(), length) {
         Ok(0) => Ok(Advance::Ended),
         Ok(count) => Ok(route.moved(count, length)),
-        Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+        Err(Errno::EINTR) => Ok(Advance::Interrupted),
         Err(Errno::EAGAIN) => Ok(blocked_end(route)),
         Err(errno) => Err(Stop::sort("splice", errno, refusal)),
     }
@@ -157,7 +157,7 @@ fn blocked_end(route: &mut Route<'_>) -> Advance {
 /// The most one call is asked for; the kernel moves a pipe's capacity at most.
 const MOST: u64 = 1 << 30;
 
-fn no_pipe(errno: Errno) -> Option<&'static str> {
+pub(super) fn no_pipe(errno: Errno) -> Option<&'static str> {
     match errno {
         // The limits on descriptors (pipe(7)): the other ways need none.
         Errno::EMFILE | Errno::ENFILE => Some("no descriptor left for a pipe"),
@@ -165,7 +165,7 @@ fn no_pipe(errno: Errno) -> Option<&'static str> {
     }
 }
 
-fn refusal(errno: Errno) -> Option<&'static str> {
+pub(super) fn refusal(errno: Errno) -> Option<&'static str> {
     match errno {
         // splice(2): an end that cannot be spliced, or a sink opened to append.
         Errno::EINVAL => Some("one of these ends does not support it"),

@@ -160,26 +160,41 @@ impl Running<'_, '_> {
     }
 
     fn advance(&mut self) -> Result<Step> {
+        self.engine.progress.cut_short = false;
         loop {
             if self.engine.carried_start < self.engine.carried.len() {
                 return self.deliver_carried();
             }
             let stream = self.source.facts().kind.is_stream() || self.sink.facts().kind.is_stream();
             let limit = self.engine.remaining().min(if stream { STREAM_STEP } else { FILE_STEP });
-            if limit == 0 && self.engine.mover.held() == 0 {
-                return Ok(Step::Done);
-            }
-            if self.engine.mover.held() == 0 && self.is_past_size() && !self.has_grown()? {
-                return Ok(Step::Done);
+            let holding = self.engine.mover.held() > 0;
+            if !holding && (limit == 0 || (self.is_past_size() && !self.has_grown()?)) {
+                return self.finish();
             }
             let (mover, mut route) = self.route();
             match mover.advance(&mut route, limit) {
                 Ok(Advance::Moved(count)) => return Ok(Step::Moved(count)),
-                Ok(Advance::Ended) => return Ok(Step::Done),
+                Ok(Advance::Interrupted) => return Ok(self.interrupted()),
+                Ok(Advance::Ended) => return self.finish(),
                 Ok(Advance::Blocked(side)) => return Ok(Step::Blocked(side)),
                 Err(Stop::Failed(error)) => return Err(self.locate(error)),
                 Err(Stop::Refused(error)) => self.change_mechanism(error)?,
             }
+        }
+    }
+
+    fn interrupted(&mut self) -> Step {
+        self.engine.progress.cut_short = true;
+        Step::Moved(0)
+    }
+
+    /// Everything was moved: over as soon as the kernel is done with it.
+    fn finish(&mut self) -> Result<Step> {
+        let (mover, mut route) = self.route();
+        match mover.finish(&mut route) {
+            Ok(true) => Ok(Step::Done),
+            Ok(false) => Ok(Step::Completing),
+            Err(Stop::Failed(error) | Stop::Refused(error)) => Err(self.locate(error)),
         }
     }
 
@@ -236,7 +251,7 @@ impl Running<'_, '_> {
                 Ok(Step::Moved(count as u64))
             }
             Ok(_) => Err(self.locate(Error::os("write", Errno::EIO))),
-            Err(Errno::EINTR) => Ok(Step::Moved(0)),
+            Err(Errno::EINTR) => Ok(self.interrupted()),
             Err(Errno::EAGAIN) => Ok(Step::Blocked(Side::Sink)),
             Err(errno) => Err(self.locate(Error::os("write", errno))),
         }
@@ -273,9 +288,14 @@ impl Engine {
             attempts: self.attempts.clone(),
             system_calls: self.calls.made,
             waits: self.waits,
-            copies: Copies::by_model(self.mechanism, source.facts().kind, sink.facts().kind),
+            copies: self.verdict(source.facts().kind, sink.facts().kind),
             elapsed: self.elapsed,
         }
+    }
+
+    /// What the kernel said about copies, or else what follows from the mechanism.
+    fn verdict(&self, source: Kind, sink: Kind) -> Copies {
+        self.mover.verdict().unwrap_or_else(|| Copies::by_model(self.mechanism, source, sink))
     }
 }
 

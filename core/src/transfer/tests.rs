@@ -25,9 +25,15 @@ fn content(mut file: &std::fs::File) -> Vec<u8> {
     bytes
 }
 
+/// The mechanisms that can go from file to file.
+fn between_files() -> Vec<Mechanism> {
+    let needs_other_ends = [Mechanism::Vmsplice, Mechanism::ZerocopySend];
+    Mechanism::ALL.iter().copied().filter(|named| !needs_other_ends.contains(named)).collect()
+}
+
 #[test]
 fn positions_are_used_and_advanced_by_what_was_delivered() {
-    for &mechanism in Mechanism::ALL {
+    for mechanism in between_files() {
         let (mut source, mut sink) = (file_with(b"0123456789"), file_with(b"abcdefghij"));
         source.seek(SeekFrom::Start(2)).unwrap();
         sink.seek(SeekFrom::Start(1)).unwrap();
@@ -40,7 +46,7 @@ fn positions_are_used_and_advanced_by_what_was_delivered() {
 
 #[test]
 fn offsets_leave_positions_alone() {
-    for mechanism in [Mechanism::ReadWrite, Mechanism::MmapWrite, Mechanism::Splice, Mechanism::CopyFileRange] {
+    for mechanism in between_files().into_iter().filter(|&named| named != Mechanism::Sendfile) {
         let (mut source, mut sink) = (file_with(b"0123456789"), file_with(b"abcdefghij"));
         source.seek(SeekFrom::Start(9)).unwrap();
         sink.seek(SeekFrom::Start(9)).unwrap();
