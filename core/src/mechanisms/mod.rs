@@ -167,7 +167,7 @@ pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
 fn not_here(errno: Errno) -> Option<&'static str> {
     match errno {
         Errno::ENOSYS => Some("the kernel does not have this system call, or a filter hides it"),
-        Errno::EPERM => Some("a filter forbids this system call here"),
+        Errno::EPERM => Some("not permitted here: by a filter on system calls, or by a seal on the file"),
         _ => None,
     }
 }
