@@ -23,6 +23,12 @@ pub enum Mechanism {
     Splice,
     /// `copy_file_range(2)`: file to file; the file system may share blocks or copy on the server's side.
     CopyFileRange,
+    /// vmsplice(2): frozen memory ([`crate::Pages`]) into a pipe by reference, and on from there by splice(2).
+    Vmsplice,
+    /// send(2) with `MSG_ZEROCOPY`: memory or a mapped file to a TCP socket; the kernel says afterwards whether it copied.
+    ZerocopySend,
+    /// `O_DIRECT`: between the disk and aligned buffers of ours, past the page cache, while the other end works on.
+    DirectIo,
 }
 
 impl Mechanism {
@@ -37,6 +43,9 @@ impl Mechanism {
             Self::Sendfile => "sendfile",
             Self::Splice => "splice",
             Self::CopyFileRange => "copy_file_range",
+            Self::Vmsplice => "vmsplice",
+            Self::ZerocopySend => "zerocopy_send",
+            Self::DirectIo => "direct_io",
         }
     }
 }

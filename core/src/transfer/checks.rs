@@ -74,7 +74,7 @@ fn byte_stream(end: &Endpoint<'_>, role: &str) -> Result<()> {
 fn offsets(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
     for (offset, end, name) in [(request.offset, source, "offset"), (request.sink_offset, sink, "sink offset")] {
         let Some(offset) = offset else { continue };
-        if !end.facts().kind.is_seekable() {
+        if !end.facts().kind.is_seekable() && end.facts().kind != Kind::Memory {
             let message = format!("{name} given for a {}, which has no offsets", end.facts().kind.name());
             return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::ESPIPE).at(end.path()));
         }
