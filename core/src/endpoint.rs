@@ -241,6 +241,9 @@ impl<'fd> Endpoint<'fd> {
     }
 
     /// Opens a path as a source (open(2), `O_RDONLY`).
+    ///
+    /// Opening a FIFO waits for its other end; a signal ends that with [`ErrorKind::Interrupted`], so that the caller can
+    /// look at it and open again.
     pub fn open(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
         let path = path.as_ref();
         let fd = open(path, OFlag::O_RDONLY)?;
@@ -250,7 +253,7 @@ impl<'fd> Endpoint<'fd> {
     /// Opens or creates a path as a sink (open(2), `O_WRONLY | O_CREAT`, mode 0666 less the umask).
     ///
     /// An existing file is emptied when the transfer begins, after every check that could still refuse it; a file that
-    /// was created for a transfer that is then refused is removed.
+    /// was created for a transfer that is then refused is removed. A FIFO is waited for as in [`Self::open`].
     pub fn create(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
         let path = path.as_ref();
         let (fd, destination) = match open(path, OFlag::O_WRONLY) {
@@ -332,14 +335,8 @@ impl<'fd> Endpoint<'fd> {
 }
 
 fn open(path: &Path, flags: OFlag) -> Result<OwnedFd> {
-    loop {
-        match nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o666)) {
-            // Opening a FIFO waits for its other end, and a signal may come first.
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::os("open", errno).at(Some(path))),
-            Ok(fd) => return Ok(fd),
-        }
-    }
+    nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o666))
+        .map_err(|errno| Error::os("open", errno).at(Some(path)))
 }
 
 #[cfg(test)]

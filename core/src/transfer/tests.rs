@@ -220,3 +220,17 @@ fn a_borrowed_end_serves_many_transfers() {
     let file = std::fs::File::from(sink.descriptor().unwrap().try_clone_to_owned().unwrap());
     assert_eq!(content(&file), b"0123456789");
 }
+
+#[test]
+fn a_socket_that_is_not_connected_costs_nobody_a_file() {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kept");
+    std::fs::write(&path, b"precious").unwrap();
+    for family in [AddressFamily::Inet, AddressFamily::Unix] {
+        let unconnected = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        let result = Transfer::new(end(&unconnected), Endpoint::create(&path).unwrap()).run();
+        assert!(matches!(result.unwrap_err().errno(), Some(libc::ENOTCONN | libc::EINVAL)), "{family:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious", "{family:?}");
+    }
+}
