@@ -7,7 +7,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use zcio::{Endpoint, Error, Mechanism, Side, Transfer, Visibility};
+use zcio::{Endpoint, Error, ErrorKind, Mechanism, Side, Transfer, Visibility};
 
 use crate::descriptors::End;
 use crate::errors::{self, TransferError};
@@ -99,12 +99,19 @@ struct Outcome {
 impl Request {
     /// Opens the ends and moves the bytes. Without the GIL.
     fn run(&self, source: &End, sink: &End, timeout: Option<Duration>) -> Outcome {
-        let (source, sink) = match End::endpoints(source, sink) {
+        let mut watch = Watch::new(timeout);
+        let ends = loop {
+            match End::endpoints(source, sink) {
+                // Opening a FIFO waits; after a signal Python looks at it, and opens again unless a handler raised (PEP 475).
+                Err(error) if error.kind() == ErrorKind::Interrupted && watch.look(0).is_continue() => {}
+                opened => break opened,
+            }
+        };
+        let (source, sink) = match ends {
             Ok(ends) => ends,
-            Err(error) => return Outcome { result: Err(error), undelivered: Vec::new(), stop: None },
+            Err(error) => return Outcome { result: Err(error), undelivered: Vec::new(), stop: watch.into_stop() },
         };
         let mut transfer = self.transfer(source, sink);
-        let mut watch = Watch::new(timeout);
         let result = transfer.run_watched(|moved| watch.look(moved));
         // Should the bytes be lost, the error that led here matters more than the one met while saving them.
         let undelivered = if result.is_err() { transfer.take_undelivered().unwrap_or_default() } else { Vec::new() };

@@ -88,8 +88,10 @@ def test_reports_are_values() -> None:
 
 def test_no_descriptor_is_left_behind(source: Path, tmp_path: Path) -> None:
     transfer: Any = zcio.transfer
-    before = len(os.listdir("/proc/self/fd"))
+    before = 0
     for turn in range(50):
+        if turn == 1:  # The first turn leaves an idle pipe for the next transfers.
+            before = len(os.listdir("/proc/self/fd"))
         with tcp_pair() as (near, far), source.open("rb") as file:
             zcio.transfer(source, tmp_path / "sink")
             zcio.transfer(file, near, offset=0)

@@ -211,9 +211,12 @@ def test_a_socket_that_is_not_connected(source: Path, tmp_path: Path) -> None:
     with socket.socket() as lonely:
         with pytest.raises(OSError, match=r"not connected|Broken pipe"):
             transfer(source, lonely)
+        kept = tmp_path / "kept"
+        kept.write_bytes(b"precious")
         with pytest.raises(OSError, match="not connected") as raised:
-            transfer(lonely, tmp_path / "sink")
+            transfer(lonely, kept)
         assert isinstance(raised.value, zcio.TransferError)
+        assert kept.read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("wrong", [None, 1.5, [], bytearray(b"x"), memoryview(b"x"), object()])

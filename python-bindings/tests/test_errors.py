@@ -73,7 +73,7 @@ def test_a_pipe_whose_reader_goes(source: Path) -> None:
     assert (raised.value.moved, raised.value.errno) == (0, errno.EPIPE)
 
 
-@pytest.mark.parametrize("mechanism", ["auto", *zcio.MECHANISMS])
+@pytest.mark.parametrize("mechanism", ["auto", *(set(zcio.MECHANISMS) - {"vmsplice", "zerocopy_send"})])
 def test_a_full_disk(mechanism: zcio.Mechanism, source: Path, small_disk: Path) -> None:
     with pytest.raises(zcio.TransferError) as raised:
         zcio.transfer(source, small_disk / "sink", mechanism=mechanism)

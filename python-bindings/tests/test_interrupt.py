@@ -123,3 +123,24 @@ def test_what_a_handler_raises_goes_through(tmp_path: Path) -> None:
         os.close(reader)
         os.close(writer)
     assert raised.value.moved == 0  # type: ignore[attr-defined]
+
+
+def test_ctrl_c_while_a_fifo_waits_for_its_other_end(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    program = """
+import sys, zcio
+print("ready", flush=True)
+try:
+    zcio.transfer(sys.argv[1], sys.argv[1] + ".sink")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    command = [sys.executable, "-c", program, str(fifo)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=5)[0] == "interrupted\n"
+    assert not (tmp_path / "fifo.sink").exists()

@@ -3,7 +3,16 @@
 import os
 from typing import Literal, Protocol, TypeAlias
 
-Mechanism: TypeAlias = Literal["read_write", "mmap_write", "sendfile", "splice", "copy_file_range"]
+Mechanism: TypeAlias = Literal[
+    "read_write",
+    "mmap_write",
+    "sendfile",
+    "splice",
+    "copy_file_range",
+    "vmsplice",
+    "zerocopy_send",
+    "direct_io",
+]
 """One way the kernel can move bytes."""
 
 Visibility: TypeAlias = Literal["aliased", "snapshot"]
