@@ -98,7 +98,12 @@ fn drive(
 ) -> Driven {
     let _patience = sink.duplicate().map(Patience::limit);
     // The source first: a sink must not be made for a source that is not there.
-    let ends = source.source().and_then(|source| Ok((source, sink.sink()?)));
+    let open = || source.source().and_then(|source| Ok((source, sink.sink()?)));
+    let mut ends = open();
+    // Opening a FIFO waits for its other end until a signal comes.
+    while ends.as_ref().is_err_and(|error| error.kind() == zcio::ErrorKind::Interrupted) && !look(env, watch, 0)? {
+        ends = open();
+    }
     let (source, sink) = match ends {
         Ok(ends) => ends,
         Err(error) => return Ok(Err((error, Vec::new()))),

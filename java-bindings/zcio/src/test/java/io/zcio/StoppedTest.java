@@ -194,8 +194,8 @@ class StoppedTest {
     @Test
     void anInterruptWhileNobodyReadsWhateverTheMechanism() throws Exception {
         for (Mechanism mechanism : Mechanism.values()) {
-            if (mechanism == Mechanism.COPY_FILE_RANGE) {
-                continue;
+            if (mechanism == Mechanism.COPY_FILE_RANGE || mechanism == Mechanism.VMSPLICE) {
+                continue; // Not from a file to a socket.
             }
             try (Ends.Pair pair = Ends.tcp()) {
                 Transfer transfer = Transfer.from(large()).to(pair.near()).mechanism(mechanism);
