@@ -86,6 +86,9 @@ pub struct Facts {
     pub writable: bool,
     /// Device number and inode number: the identity of what the descriptor refers to.
     pub identity: (u64, u64),
+    /// A regular file on a file system of a type that can share blocks between files (XFS, btrfs, …). Found out only for
+    /// the sink of a transfer where it matters, when that begins; false before.
+    pub shares_blocks: bool,
 }
 
 impl Facts {
@@ -106,6 +109,7 @@ impl Facts {
             readable: opened && access != OFlag::O_WRONLY,
             writable: opened && access != OFlag::O_RDONLY,
             identity: (stat.st_dev, stat.st_ino),
+            shares_blocks: false,
         })
     }
 }
@@ -236,6 +240,11 @@ impl<'fd> Endpoint<'fd> {
     /// The path, when the endpoint was made from one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// Finds out [`Facts::shares_blocks`]. One fstatfs(2), which takes longer than fstat(2): only for who needs it.
+    pub(crate) fn learn_to_share(&mut self) {
+        self.facts.shares_blocks = crate::sys::files::may_share_blocks(self.as_fd());
     }
 
     /// Whether beginning a transfer would empty what is there.

@@ -23,11 +23,15 @@ pub enum Mechanism {
     Splice,
     /// `copy_file_range(2)`: file to file; the file system may share blocks or copy on the server's side.
     CopyFileRange,
+    /// `ioctl_ficlone(2)`: file to file on one file system that can (XFS, btrfs); both then own the same blocks until one
+    /// of them writes. Bytes beside the first and last whole block are copied.
+    Reflink,
 }
 
 impl Mechanism {
     /// Every mechanism, in declaration order.
-    pub const ALL: &[Self] = &[Self::ReadWrite, Self::MmapWrite, Self::Sendfile, Self::Splice, Self::CopyFileRange];
+    pub const ALL: &[Self] =
+        &[Self::ReadWrite, Self::MmapWrite, Self::Sendfile, Self::Splice, Self::CopyFileRange, Self::Reflink];
 
     /// The stable lower-case name.
     pub const fn name(self) -> &'static str {
@@ -37,6 +41,7 @@ impl Mechanism {
             Self::Sendfile => "sendfile",
             Self::Splice => "splice",
             Self::CopyFileRange => "copy_file_range",
+            Self::Reflink => "reflink",
         }
     }
 }

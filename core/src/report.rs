@@ -100,14 +100,15 @@ impl Copies {
     ///
     /// The page cache is the start and the end of the count for files: what the disk does by DMA is not counted.
     pub(crate) fn by_model(mechanism: Mechanism, sink: Kind) -> Self {
-        use Mechanism::{CopyFileRange, MmapWrite, ReadWrite, Sendfile, Splice};
+        use Mechanism::{CopyFileRange, MmapWrite, ReadWrite, Reflink, Sendfile, Splice};
         let count = match (mechanism, sink) {
             (ReadWrite, _) => Some(2),
             // Out of the mapping there is one copy; into the page cache of a sink there is always one, because
             // SPLICE_F_MOVE has been a no-op since 2.6.21.
             (MmapWrite, _) | (Sendfile | Splice, Kind::File | Kind::BlockDevice) => Some(1),
-            // The receiver's queue holds the source's own pages.
-            (Sendfile | Splice, Kind::Pipe | Kind::UnixStream) => Some(0),
+            // The receiver's queue holds the source's own pages; a clone shares its blocks. (That is true of what was cloned:
+            // bytes beside whole blocks, less than two blocks of them, are copied and not counted.)
+            (Reflink, _) | (Sendfile | Splice, Kind::Pipe | Kind::UnixStream) => Some(0),
             // Sockets: without scatter-gather in the device the kernel copies into linear packets.
             // copy_file_range: a file system may share blocks instead of copying, and does not say.
             (Sendfile | Splice | CopyFileRange, _) => None,

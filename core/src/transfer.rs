@@ -23,6 +23,7 @@ use nix::poll::{PollFlags, PollTimeout};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
+use crate::plan;
 use crate::report::Report;
 use engine::{Engine, Running};
 
@@ -198,6 +199,9 @@ impl<'fd> Transfer<'fd> {
             Some(engine) => engine,
             none => {
                 checks::check(&self.source, &self.sink, &self.request)?;
+                if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
+                    self.sink.learn_to_share();
+                }
                 let engine = Engine::new(&self.source, &self.sink, &self.request)?;
                 self.sink.empty()?;
                 none.insert(engine)

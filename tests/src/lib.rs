@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
+pub mod extents;
 pub mod mounts;
 
 /// The kinds of ends that the matrix is made of.

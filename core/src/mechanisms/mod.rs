@@ -6,6 +6,7 @@
 mod copy_file_range;
 mod mmap_write;
 mod read_write;
+mod reflink;
 mod sendfile;
 mod splice;
 
@@ -130,6 +131,7 @@ pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
         Mechanism::Sendfile => Box::new(sendfile::Sendfile),
         Mechanism::Splice => Box::new(splice::Splice::default()),
         Mechanism::CopyFileRange => Box::new(copy_file_range::CopyFileRange),
+        Mechanism::Reflink => Box::new(reflink::Reflink::default()),
     }
 }
 

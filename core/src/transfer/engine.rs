@@ -164,7 +164,13 @@ impl Running<'_, '_> {
                 return self.deliver_carried();
             }
             let stream = self.source.facts().kind.is_stream() || self.sink.facts().kind.is_stream();
-            let limit = self.engine.remaining().min(if stream { STREAM_STEP } else { FILE_STEP });
+            let most = match self.engine.mechanism {
+                // Takes the same time for any length, and what is cloned at once is of one moment.
+                Mechanism::Reflink => u64::MAX,
+                _ if stream => STREAM_STEP,
+                _ => FILE_STEP,
+            };
+            let limit = self.engine.remaining().min(most);
             if limit == 0 && self.engine.mover.held() == 0 {
                 return Ok(Step::Done);
             }

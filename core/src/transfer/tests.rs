@@ -27,7 +27,8 @@ fn content(mut file: &std::fs::File) -> Vec<u8> {
 
 #[test]
 fn positions_are_used_and_advanced_by_what_was_delivered() {
-    for &mechanism in Mechanism::ALL {
+    // The temporary directory's file system may not clone; tests/ has some that do.
+    for &mechanism in Mechanism::ALL.iter().filter(|&&mechanism| mechanism != Mechanism::Reflink) {
         let (mut source, mut sink) = (file_with(b"0123456789"), file_with(b"abcdefghij"));
         source.seek(SeekFrom::Start(2)).unwrap();
         sink.seek(SeekFrom::Start(1)).unwrap();
