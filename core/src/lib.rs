@@ -45,6 +45,7 @@ compile_error!("zcio works on Linux only: it is made of Linux system calls (send
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps and addresses files over 4 GiB");
 
+pub mod cache;
 pub mod endpoint;
 pub mod error;
 pub mod mechanism;
@@ -52,13 +53,16 @@ mod mechanisms;
 mod pipe;
 pub mod plan;
 pub mod report;
+pub mod residency;
 mod sys;
 pub mod transfer;
 
+pub use cache::CachePolicy;
 pub use endpoint::{Endpoint, Facts, Kind};
 pub use error::{Error, ErrorKind, Result};
 pub use mechanism::Mechanism;
 pub use report::{Attempt, Copies, KnownBy, Report};
+pub use residency::{CountedBy, FileResidency, residency};
 pub use transfer::{Readiness, Side, Step, Transfer, Visibility};
 
 /// The README's Rust example, compiled and run as a documentation test.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
+use crate::cache::CachePolicy;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
@@ -77,9 +78,9 @@ pub enum Step {
 }
 
 /// How often a watcher is called at least while bytes move or an end is waited for.
-const WATCH_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(100);
 /// … and after how many bytes.
-const WATCH_BYTES: u64 = 64 << 20;
+pub(crate) const WATCH_BYTES: u64 = 64 << 20;
 
 type Watch<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 
@@ -99,6 +100,7 @@ struct Request {
     count: Option<u64>,
     mechanism: Option<Mechanism>,
     visibility: Visibility,
+    cache: CachePolicy,
 }
 
 impl<'fd> Transfer<'fd> {
@@ -141,6 +143,13 @@ impl<'fd> Transfer<'fd> {
     #[must_use]
     pub fn visibility(mut self, visibility: Visibility) -> Self {
         self.request.visibility = visibility;
+        self
+    }
+
+    /// What becomes of the page cache meanwhile; nothing unless said otherwise.
+    #[must_use]
+    pub fn cache(mut self, policy: CachePolicy) -> Self {
+        self.request.cache = policy;
         self
     }
 

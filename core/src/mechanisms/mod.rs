@@ -6,7 +6,7 @@
 mod copy_file_range;
 mod mmap_write;
 mod read_write;
-mod reflink;
+pub(crate) mod reflink;
 mod sendfile;
 mod splice;
 

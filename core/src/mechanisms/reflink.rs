@@ -6,12 +6,14 @@
 //! before any of that, so that a file system that cannot do it has refused before a byte is written.
 
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
 use super::read_write::ReadWrite;
 use super::{Advance, Mover, Route, Stop, not_here};
 use crate::error::Error;
+use crate::sys::Calls;
 
 #[derive(Debug, Default)]
 pub(super) struct Reflink {
@@ -55,6 +57,14 @@ impl Mover for Reflink {
     fn held(&self) -> usize {
         self.tail.as_ref().map_or(0, Mover::held)
     }
+}
+
+/// Whether the kernel would clone from one file to the other, asked by cloning the nothing behind the source's end: its
+/// refusal, or `Ok` with nothing changed.
+pub(crate) fn ask(source: BorrowedFd<'_>, source_size: u64, sink: BorrowedFd<'_>) -> Result<(), Error> {
+    Calls::default().clone_end(source, source_size, sink).map_err(|errno| match refused("ioctl_ficlonerange", errno) {
+        Stop::Refused(error) | Stop::Failed(error) => error,
+    })
 }
 
 /// Where a range of the source is to go, and where the two files end now.
@@ -173,7 +183,7 @@ mod tests {
         assert_eq!(blocks(1..10_000, 2, 0), None);
         assert_eq!(blocks(1..4096, 1, 0), None);
         assert_eq!(blocks(8193..10_000, 1, 0), None);
-        assert_eq!(blocks(8192..10_000, 0, 4096), Some(8192..10_000));
-        assert_eq!(blocks(8192..10_000, 0, 4097), None);
+        assert_eq!(blocks(8192..10_000, 0, 1808), Some(8192..10_000));
+        assert_eq!(blocks(8192..10_000, 0, 1809), None);
     }
 }

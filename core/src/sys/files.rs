@@ -33,7 +33,7 @@ impl Calls {
         Errno::result(unsafe { libc::ioctl(sink.as_raw_fd(), libc::FICLONE, source.as_raw_fd()) }).map(drop)
     }
 
-    /// `ioctl_ficlonerange(2)`. A length of 0 would mean "to the end of the source", so it must not be 0.
+    /// `ioctl_ficlonerange(2)`.
     pub fn clone_range(
         &mut self,
         source: BorrowedFd<'_>,
@@ -42,7 +42,24 @@ impl Calls {
         sink: BorrowedFd<'_>,
         sink_at: u64,
     ) -> Sys<()> {
+        // To the kernel it would mean "to the end of the source".
         assert!(length > 0);
+        self.clone_range_or_rest(source, source_at, length, sink, sink_at)
+    }
+
+    /// The same for everything behind `source_at`, to the sink's start.
+    pub fn clone_end(&mut self, source: BorrowedFd<'_>, source_at: u64, sink: BorrowedFd<'_>) -> Sys<()> {
+        self.clone_range_or_rest(source, source_at, 0, sink, 0)
+    }
+
+    fn clone_range_or_rest(
+        &mut self,
+        source: BorrowedFd<'_>,
+        source_at: u64,
+        length: u64,
+        sink: BorrowedFd<'_>,
+        sink_at: u64,
+    ) -> Sys<()> {
         self.made += 1;
         let range = libc::file_clone_range {
             src_fd: i64::from(source.as_raw_fd()),
@@ -129,4 +146,16 @@ pub(crate) fn pages_in_core(map: &memmap2::MmapRaw, page: usize) -> Sys<u64> {
     // SAFETY: the mapping is page-aligned and alive, and there is one byte for each of its pages.
     let result = unsafe { libc::mincore(map.as_mut_ptr().cast(), map.len(), pages.as_mut_ptr()) };
     Errno::result(result).map(|_| pages.iter().filter(|&&page| page & 1 == 1).count() as u64)
+}
+
+/// The size of a page in bytes.
+pub(crate) fn page_size() -> u64 {
+    // SAFETY: takes a number and gives one.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
+}
+
+/// The user that permissions are checked for.
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
 }

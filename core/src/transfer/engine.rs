@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
 use super::{Request, Side, Step, checks};
+use crate::cache::{self, Cache};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
@@ -38,6 +39,7 @@ pub(super) struct Engine {
     source_size: u64,
     /// The source's own position is advanced by what is delivered.
     settle: bool,
+    cache: Option<Cache>,
     attempts: Vec<Attempt>,
     calls: Calls,
     waits: u64,
@@ -63,6 +65,8 @@ impl Engine {
             given => given,
         };
         let count = bounded_count(&mut calls, source, sink, source_start, request)?;
+        let (from, to) = ((source.facts(), source_start), (sink.facts(), request.sink_offset, sink.as_fd()));
+        let cache = Cache::new(request.cache, from, to, &mut calls)?;
         let mut untried: Vec<_> = match request.mechanism {
             Some(named) => vec![named],
             None => plan::candidates(source.facts(), sink.facts(), request.demand()).collect(),
@@ -79,6 +83,7 @@ impl Engine {
             count,
             source_size: source.facts().size,
             settle: seekable && request.offset.is_none(),
+            cache,
             attempts: Vec::new(),
             calls,
             waits: 0,
@@ -146,7 +151,7 @@ impl Running<'_, '_> {
 
     /// See [`super::Transfer::step`].
     pub fn step(&mut self) -> Result<Step> {
-        let result = self.advance();
+        let result = self.advance().and_then(|step| self.keep_cache(step));
         self.engine.elapsed = self.engine.started.elapsed();
         let settled = self.settle();
         let step = result.map_err(|error| error.after(self.engine.moved()))?;
@@ -177,6 +182,7 @@ impl Running<'_, '_> {
             if self.engine.mover.held() == 0 && self.is_past_size() && !self.has_grown()? {
                 return Ok(Step::Done);
             }
+            let limit = self.read_ahead(limit);
             let (mover, mut route) = self.route();
             match mover.advance(&mut route, limit) {
                 Ok(Advance::Moved(count)) => return Ok(Step::Moved(count)),
@@ -186,6 +192,34 @@ impl Running<'_, '_> {
                 Err(Stop::Refused(error)) => self.change_mechanism(error)?,
             }
         }
+    }
+
+    /// The cache policy before a step: reads ahead, and bounds the step.
+    fn read_ahead(&mut self, limit: u64) -> u64 {
+        let engine = &mut *self.engine;
+        let Some(cache) = &mut engine.cache else { return limit };
+        if let Some(start) = engine.progress.source_start {
+            let at = start + engine.progress.taken;
+            cache.ahead(self.source.as_fd(), at, engine.source_size, &mut engine.calls);
+        }
+        // A clone touches no page.
+        if engine.mechanism == Mechanism::Reflink { limit } else { limit.min(cache::STEP) }
+    }
+
+    /// … and after it: drops what is behind.
+    fn keep_cache(&mut self, step: Step) -> Result<Step> {
+        let engine = &mut *self.engine;
+        let Some(cache) = &mut engine.cache else { return Ok(step) };
+        let (source, sink) = (self.source.as_fd(), self.sink.as_fd());
+        let delivered = engine.progress.delivered;
+        let kept = if step == Step::Done {
+            // A mapping that is still there would hold its pages.
+            engine.mover = mover(engine.mechanism);
+            cache.finish(source, sink, delivered, &mut engine.calls)
+        } else {
+            cache.behind(source, sink, delivered, &mut engine.calls)
+        };
+        kept.map(|()| step).map_err(|error| self.locate(error))
     }
 
     /// Whether everything that a file had when it was last asked for its size has been taken.
