@@ -46,6 +46,7 @@ compile_error!("zcio works on Linux only: it is made of Linux system calls (send
 compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps and addresses files over 4 GiB");
 
 pub mod cache;
+pub mod copy;
 pub mod endpoint;
 pub mod error;
 pub mod mechanism;
@@ -58,6 +59,7 @@ mod sys;
 pub mod transfer;
 
 pub use cache::CachePolicy;
+pub use copy::{Copy, CopyReport, Reflink};
 pub use endpoint::{Endpoint, Facts, Kind};
 pub use error::{Error, ErrorKind, Result};
 pub use mechanism::Mechanism;
