@@ -3,6 +3,10 @@
 //! A window ahead of the position is read before it is needed; what is behind the position is dropped, on the source at
 //! once and on the sink when it has been written out. Pages that somebody else still holds stay: those of a mapping, and
 //! those that wait in a socket's queue, because zero-copy means that they are the file's own.
+//!
+//! `RWF_DONTCACHE` would do the same inside read(2) and write(2), but measured on ext4 (512 MiB, 256 KiB a call, four
+//! rounds) it took 1.1 to 3.6 s and 0.40 s of CPU time against 0.4 to 0.8 s and 0.23 s for the calls made here; nothing
+//! dropped took 0.5 to 1.1 s and 0.2 to 0.6 s with fdatasync(2) after it.
 
 use std::os::fd::BorrowedFd;
 

@@ -126,8 +126,8 @@ impl Copy {
     /// was it keeps the permission bits, but not owner, other links, access lists and extended attributes. It takes the
     /// permission to write to the folder, not to the old file, which may even be a program that is running.
     ///
-    /// Where the file system can, the copy has no name until it is complete, so that nothing is left even by a process
-    /// that is killed; elsewhere a killed process leaves a file whose name begins with `.zcio-`.
+    /// Where the file system can, the copy has no name until it is complete, so that a process that is killed leaves
+    /// nothing, but for the moment before the last call; elsewhere it leaves a file whose name begins with `.zcio-`.
     #[must_use]
     pub fn atomic(mut self, atomic: bool) -> Self {
         self.atomic = atomic;

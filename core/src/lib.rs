@@ -14,6 +14,8 @@
 //!   ([`Transfer::step`]), with a named mechanism or the best one that works.
 //! * The [`plan`](mod@plan) says, without a system call, which mechanisms are possible between two ends and in which order
 //!   they are tried.
+//! * A [`Copy`](struct@Copy) makes a file out of a file: clones, holes, mode and times, replacement in one moment.
+//! * A [`CachePolicy`] and [`residency()`] are about what is in memory before, while and after bytes move.
 //! * A [`Report`] says how many bytes went, by which mechanism, and what refused before it.
 //!
 //! # Example

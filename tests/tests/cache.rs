@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
-use zcio::{CachePolicy, Endpoint, Mechanism, Transfer, residency};
+use zcio::{CachePolicy, Endpoint, ErrorKind, Mechanism, Transfer, residency};
 use zcio_tests::mounts::LoopFs;
 use zcio_tests::{Kind, Sink, pattern, watchdog};
 
@@ -125,6 +125,25 @@ fn read_ahead_reads_its_window_and_no_more() {
     }
     let (present, _) = pages(&source, 24, 16);
     assert_eq!(present, 0, "read behind the window");
+}
+
+#[test]
+fn residency_of_somebody_elses_file_is_not_told() {
+    let file = zcio_tests::file_with(&pattern(100_000));
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+    let read_only = File::open(path).unwrap();
+    assert!(residency(&read_only, 0, u64::MAX).unwrap().is_complete());
+    let asked = std::thread::spawn(move || {
+        // SAFETY: takes numbers. The system call itself, not libc's function, changes the user of this thread only.
+        let changed = unsafe { libc::syscall(libc::SYS_setresuid, -1, 65534, -1) };
+        (changed == 0).then(|| residency(&read_only, 0, u64::MAX))
+    });
+    match asked.join().unwrap() {
+        Some(Err(error)) => assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}"),
+        // Before Linux 6.14 cachestat(2) told everybody.
+        Some(Ok(found)) => assert!(found.is_complete(), "{found:?}"),
+        None => zcio_tests::skip("cannot become another user"),
+    }
 }
 
 #[test]

@@ -77,12 +77,15 @@ struct Ends {
 
 /// Clones a file as it is at the moment of the call, however it grows or shrinks beside it, into an empty one.
 fn whole(route: &mut Route<'_>) -> Result<Option<u64>, Stop> {
-    route.calls.clone_file(route.source, route.sink).map_err(|errno| refused("ioctl_ficlone", errno))?;
-    route.calls.size(route.sink).map(Some).map_err(failed("fstat"))
+    match route.calls.clone_file(route.source, route.sink) {
+        Ok(()) => route.calls.size(route.sink).map(Some).map_err(failed("fstat")),
+        Err(Errno::EINTR) => Ok(None),
+        Err(errno) => Err(refused("ioctl_ficlone", errno)),
+    }
 }
 
 /// Clones the whole blocks of a range of the source, then copies what is before them. Gives the bytes from the range's
-/// start on that are then in the sink; `None` if the source's end moved meanwhile and must be looked for again.
+/// start on that are then in the sink; `None` if a signal came, or the source's end moved and must be looked for again.
 fn part(route: &mut Route<'_>, range: Range<u64>, ends: Ends) -> Result<Option<u64>, Stop> {
     let block = route.calls.block_size(route.sink).map_err(failed("fstatfs"))?;
     let blocks = match whole_blocks(&range, ends, block) {
@@ -96,6 +99,7 @@ fn part(route: &mut Route<'_>, range: Range<u64>, ends: Ends) -> Result<Option<u
     let length = blocks.end - blocks.start;
     match route.calls.clone_range(route.source, blocks.start, length, route.sink, ends.sink_at + head) {
         Ok(()) => {}
+        Err(Errno::EINTR) => return Ok(None),
         Err(Errno::EINVAL) if route.calls.size(route.source) != Ok(ends.source_size) => return Ok(None),
         Err(errno) => return Err(refused("ioctl_ficlonerange", errno)),
     }
