@@ -71,7 +71,7 @@ fn a_source_that_is_reset_delivers_what_it_gave_and_then_fails() {
 #[test]
 fn a_full_disk_keeps_count_and_content_in_step() {
     let bytes = pattern(4 << 20);
-    // These two need both files on one file system; copy.rs and reflink.rs have their full disks.
+    // These two need both files on one file system; replace.rs has its full disks.
     let across = |named: &Mechanism| !matches!(named, Mechanism::CopyFileRange | Mechanism::Reflink);
     let mechanisms = Mechanism::ALL.iter().copied().filter(across);
     for mechanism in mechanisms.map(Some).chain([None]) {
