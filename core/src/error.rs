@@ -99,7 +99,7 @@ impl Error {
 
     /// The kernel's no to a mechanism, with what it means between these ends.
     pub(crate) fn refused(operation: &'static str, errno: Errno, reason: &str) -> Self {
-        Self::new(ErrorKind::Refused, format!("{}: {reason}", errno.desc())).during(operation).with_errno(errno)
+        Self::new(ErrorKind::Refused, reason).during(operation).with_errno(errno)
     }
 
     pub(crate) fn with_errno(mut self, errno: Errno) -> Self {

@@ -17,6 +17,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every kind of end to every kind of end, compared byte by byte at the receiver. */
 class PairsTest {
+    private static final int OPERATION_NOT_SUPPORTED = 95;
+
     @TempDir
     Path directory;
 
@@ -66,6 +68,13 @@ class PairsTest {
                     // The sender behind a stream source waits for somebody to read.
                     sink.from(source.transfer()).run();
                     assertArrayEquals(content, sink.received());
+                    continue;
+                } catch (TransferException e) {
+                    // The temporary directory's file system cannot share blocks between files.
+                    assertEquals(Mechanism.REFLINK, mechanism, e.toString());
+                    assertEquals(OPERATION_NOT_SUPPORTED, e.errno().orElse(0), e.toString());
+                    assertEquals(0, e.moved());
+                    assertEquals(0, sink.received().length);
                     continue;
                 }
                 assertEquals(mechanism, report.mechanism());
