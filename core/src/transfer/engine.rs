@@ -28,8 +28,6 @@ const STREAM_STEP: u64 = 16 << 20;
 
 pub(super) struct Engine {
     mechanism: Mechanism,
-    /// What to try if this mechanism refuses, last first.
-    untried: Vec<Mechanism>,
     mover: Box<dyn Mover>,
     progress: Progress,
     /// Bytes a refused mechanism had taken out of a stream; they go to the sink before anything else.
@@ -46,7 +44,8 @@ pub(super) struct Engine {
     calls: Calls,
     waits: u64,
     started: Instant,
-    elapsed: Duration,
+    /// How long it has taken until it stopped moving; `None` while it moves.
+    elapsed: Option<Duration>,
 }
 
 /// A transfer's engine together with what it works on.
@@ -70,15 +69,10 @@ impl Engine {
         let count = bounded_count(&mut calls, source, sink, source_start, request)?;
         let (from, to) = ((source.facts(), source_start), (sink.facts(), request.sink_offset, descriptor(sink)));
         let cache = Cache::new(request.cache, from, to, &mut calls)?;
-        let mut untried: Vec<_> = match request.mechanism {
-            Some(named) => vec![named],
-            None => plan::candidates(source.facts(), sink.facts(), request.demand()).collect(),
-        };
-        untried.reverse();
-        let mechanism = untried.pop().expect("read_write is always possible");
+        let mechanism = request.mechanism.or_else(|| candidate(source, sink, request, 0));
+        let mechanism = mechanism.expect("read_write is always possible");
         Ok(Self {
             mechanism,
-            untried,
             mover: mover(mechanism),
             progress: Progress { source_start, sink_start: request.sink_offset, ..Progress::default() },
             carried: Vec::new(),
@@ -91,7 +85,7 @@ impl Engine {
             calls,
             waits: 0,
             started: Instant::now(),
-            elapsed: Duration::ZERO,
+            elapsed: None,
         })
     }
 
@@ -155,7 +149,8 @@ impl Running<'_, '_> {
     /// See [`super::Transfer::step`].
     pub fn step(&mut self) -> Result<Step> {
         let result = self.advance().and_then(|step| self.keep_cache(step));
-        self.engine.elapsed = self.engine.started.elapsed();
+        let moving = matches!(result, Ok(Step::Moved(_)));
+        self.engine.elapsed = (!moving).then(|| self.engine.started.elapsed());
         let settled = self.settle();
         let step = result.map_err(|error| error.after(self.engine.moved()))?;
         settled?;
@@ -243,7 +238,9 @@ impl Running<'_, '_> {
 
     /// The mechanism refused: goes on with the next one, or fails with the refusal if there is none.
     fn change_mechanism(&mut self, refusal: Error) -> Result<()> {
-        let Some(next) = self.engine.untried.pop() else { return Err(self.locate(refusal)) };
+        let tried = self.engine.attempts.len() + 1;
+        let next = candidate(self.source, self.sink, self.request, tried).filter(|_| self.request.mechanism.is_none());
+        let Some(next) = next else { return Err(self.locate(refusal)) };
         let engine = &mut *self.engine;
         engine.attempts.push(Attempt::of(engine.mechanism, engine.progress.delivered, &refusal));
         engine.carried = engine.take_undelivered()?;
@@ -303,7 +300,7 @@ impl Engine {
             system_calls: self.calls.made,
             waits: self.waits,
             copies: self.verdict(source.facts().kind, sink.facts().kind),
-            elapsed: self.elapsed,
+            elapsed: self.elapsed.unwrap_or_else(|| self.started.elapsed()),
         }
     }
 
@@ -311,6 +308,11 @@ impl Engine {
     fn verdict(&self, source: Kind, sink: Kind) -> Copies {
         self.mover.verdict().unwrap_or_else(|| Copies::by_model(self.mechanism, source, sink))
     }
+}
+
+/// The mechanism that the plan puts at that place.
+fn candidate(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request, place: usize) -> Option<Mechanism> {
+    plan::candidates(source.facts(), sink.facts(), request.demand()).nth(place)
 }
 
 fn position(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
