@@ -47,17 +47,23 @@ compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps an
 
 pub mod endpoint;
 pub mod error;
+pub mod fanout;
+mod intake;
+mod lane;
 pub mod mechanism;
 mod mechanisms;
 mod pipe;
 pub mod plan;
+pub mod relay;
 pub mod report;
 mod sys;
 pub mod transfer;
 
 pub use endpoint::{Endpoint, Facts, Kind};
 pub use error::{Error, ErrorKind, Result};
+pub use fanout::{FanOut, FanOutReport, FanOutStep, SinkReport};
 pub use mechanism::Mechanism;
+pub use relay::{Direction, DirectionReport, Outcome, Relay, RelayReport, RelayStep};
 pub use report::{Attempt, Copies, KnownBy, Report};
 pub use transfer::{Readiness, Side, Step, Transfer, Visibility};
 

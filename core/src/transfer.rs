@@ -9,7 +9,7 @@
 //! A write to a socket or pipe whose reader is gone raises SIGPIPE in a process that has not ignored it. Rust's, Java's and
 //! Python's runtimes ignore it.
 
-mod checks;
+pub(crate) mod checks;
 mod engine;
 
 use std::fmt;
@@ -76,9 +76,9 @@ pub enum Step {
 }
 
 /// How often a watcher is called at least while bytes move or an end is waited for.
-const WATCH_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(100);
 /// … and after how many bytes.
-const WATCH_BYTES: u64 = 64 << 20;
+pub(crate) const WATCH_BYTES: u64 = 64 << 20;
 
 type Watch<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 
@@ -92,12 +92,12 @@ pub struct Transfer<'fd> {
 
 /// What the caller asked for.
 #[derive(Clone, Copy, Debug, Default)]
-struct Request {
-    offset: Option<u64>,
-    sink_offset: Option<u64>,
-    count: Option<u64>,
-    mechanism: Option<Mechanism>,
-    visibility: Visibility,
+pub(crate) struct Request {
+    pub offset: Option<u64>,
+    pub sink_offset: Option<u64>,
+    pub count: Option<u64>,
+    pub mechanism: Option<Mechanism>,
+    pub visibility: Visibility,
 }
 
 impl<'fd> Transfer<'fd> {
