@@ -98,6 +98,14 @@ struct Manners {
     answers_last: bool,
 }
 
+impl Manners {
+    fn rest(self) {
+        if let Some(pause) = self.pause {
+            std::thread::sleep(pause);
+        }
+    }
+}
+
 /// A peer that sends `bytes` and its end, and receives to the end at the same time.
 fn peer(mut socket: Socket, bytes: Vec<u8>, manners: Manners) -> JoinHandle<Vec<u8>> {
     let piece = if manners.piece == 0 { 1 << 20 } else { manners.piece };
@@ -109,7 +117,7 @@ fn peer(mut socket: Socket, bytes: Vec<u8>, manners: Manners) -> JoinHandle<Vec<
                 0 => return received,
                 count => received.extend_from_slice(&buffer[..count]),
             }
-            manners.pause.map(std::thread::sleep);
+            manners.rest();
         }
     });
     std::thread::spawn(move || {
@@ -117,7 +125,7 @@ fn peer(mut socket: Socket, bytes: Vec<u8>, manners: Manners) -> JoinHandle<Vec<
         let early = manners.answers_last.then(|| receiver.take().unwrap().join().unwrap());
         for part in bytes.chunks(piece) {
             socket.write_all(part).unwrap();
-            manners.pause.map(std::thread::sleep);
+            manners.rest();
         }
         socket.end_writing();
         early.unwrap_or_else(|| receiver.unwrap().join().unwrap())
@@ -329,6 +337,7 @@ fn a_peer_that_does_not_read_holds_up_nobody() {
 /// Closes with a reset instead of an orderly end.
 fn reset(socket: TcpStream) {
     setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 }).unwrap();
+    drop(socket);
 }
 
 #[test]
@@ -397,7 +406,7 @@ fn an_answer_before_a_reset_arrives() {
         });
         let mut request = client.try_clone().unwrap();
         let sender = std::thread::spawn(move || while request.write_all(&[1; 10_000]).is_ok() {});
-        let receiver = std::thread::spawn(move || {
+        let answered = std::thread::spawn(move || {
             let mut received = Vec::new();
             // Relay's sockets are closed without reading the request: this too may end in a reset.
             let _ = client.read_to_end(&mut received);
@@ -407,7 +416,7 @@ fn an_answer_before_a_reset_arrives() {
         assert_eq!(error.kind(), ErrorKind::PeerClosed, "{error}");
         peer.join().unwrap();
         left.shutdown(Shutdown::Write).unwrap();
-        let received = receiver.join().unwrap();
+        let received = answered.join().unwrap();
         assert!(received == answer, "round {round}: {} of {} bytes", received.len(), answer.len());
         drop((left, right));
         sender.join().unwrap();
