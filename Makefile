@@ -11,6 +11,7 @@ JDKS := $(shell .ci/jdks)
 # The jar is built by the oldest JDK, so that every newer one can run it.
 OLDEST_JDK := $(firstword $(JDKS))
 MVN := mvn --batch-mode --no-transfer-progress -f java-bindings/pom.xml
+IN_VENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH=$(CURDIR)/$(VENV)/bin:$$PATH
 LOGS := target/test-logs
 # The demo's file: FILE=path for another; the program takes the JDK's own lib/modules otherwise.
 FILE ?=
@@ -28,11 +29,11 @@ tools:
 
 $(VENV)/.tools: python-bindings/pyproject.toml | tools
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check "maturin>=1.9.4,<2" pytest mypy ruff
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check "maturin>=1.9.4,<2"
 	touch $@
 
 venv: $(VENV)/.tools
-	cd python-bindings && VIRTUAL_ENV=$(CURDIR)/$(VENV) ../$(VENV)/bin/maturin develop --quiet --release
+	cd python-bindings && $(IN_VENV) maturin develop --quiet --release --extras dev > /dev/null
 
 jar: tools
 	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q package -DskipTests
@@ -41,32 +42,36 @@ compare-program: tools
 	cargo build --release -p zcio-compare
 
 demo: venv jar compare-program
-	target/release/compare --python $(VENV)/bin/python $(if $(FILE),--file $(FILE))
+	target/release/compare --require-all $(if $(FILE),--file "$(FILE)")
 
 test: test-rust test-java test-python
 	@tests/summary $(LOGS)
 
-test-rust: tools
+# The example programs are tests too: they need the jar and the virtual environment.
+test-rust: venv jar
 	@mkdir -p $(LOGS)
-	cargo test --workspace --exclude zcio-python 2>&1 | tee $(LOGS)/rust.log
+	cargo test 2>&1 | tee $(LOGS)/rust.log
 
 test-java: tools
-	@mkdir -p $(LOGS)
+	@mkdir -p $(LOGS) && rm -f $(LOGS)/java-*.log
 	for jdk in $(JDKS); do \
 	  JAVA_HOME=$$jdk $(MVN) verify 2>&1 | tee $(LOGS)/java-$$(basename $$jdk).log; \
 	done
 
 test-python: venv
 	@mkdir -p $(LOGS)
-	cd python-bindings && ../$(VENV)/bin/python -m pytest 2>&1 | tee ../$(LOGS)/python.log
+	cd python-bindings && $(IN_VENV) python -m pytest -q 2>&1 | tee ../$(LOGS)/python.log
 
 lint: venv
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
-	$(VENV)/bin/ruff check python-bindings examples
-	$(VENV)/bin/ruff format --check python-bindings examples
-	cd python-bindings && ../$(VENV)/bin/mypy --strict python tests
+	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q javadoc:javadoc
+	cd python-bindings && $(IN_VENV) ruff check . ../examples
+	cd python-bindings && $(IN_VENV) ruff format --check . ../examples
+	cd python-bindings && $(IN_VENV) mypy python tests
+	cd python-bindings && $(IN_VENV) python -m mypy.stubtest zcio --allowlist stubtest-allowed.txt
+	$(VENV)/bin/mypy --strict examples/compare/lanes/lane.py examples/python/send_file.py
 
 clean:
 	cargo clean

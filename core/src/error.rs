@@ -37,6 +37,8 @@ pub enum ErrorKind {
     PeerClosed,
     /// No room at the sink (ENOSPC, EDQUOT, EFBIG).
     StorageFull,
+    /// A signal came while a path was being opened, which can wait (a FIFO without a peer): open it again, or stop.
+    Interrupted,
     /// The caller asked to stop.
     Cancelled,
     /// Any other refusal of the operating system; see the errno.
@@ -53,6 +55,7 @@ impl ErrorKind {
             Errno::EBADF => Self::BadDescriptor,
             Errno::ENOTCONN => Self::NotConnected,
             Errno::EPIPE | Errno::ECONNRESET => Self::PeerClosed,
+            Errno::EINTR => Self::Interrupted,
             Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Self::StorageFull,
             _ => Self::Os,
         }
@@ -177,7 +180,7 @@ impl From<Error> for std::io::Error {
             None => match error.kind() {
                 ErrorKind::InvalidInput => std::io::ErrorKind::InvalidInput,
                 ErrorKind::Impossible => std::io::ErrorKind::Unsupported,
-                ErrorKind::Cancelled => std::io::ErrorKind::Interrupted,
+                // Cancelled is not Interrupted: the standard library's loops would try that again.
                 _ => std::io::ErrorKind::Other,
             },
         };

@@ -18,7 +18,7 @@ mod window;
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -26,6 +26,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lane::descriptor;
 use crate::transfer::{Readiness, Request, WATCH_BYTES, WATCH_EVERY, checks};
 pub use report::{FanOutReport, SinkReport};
 use state::State;
@@ -151,9 +152,9 @@ impl<'fd> FanOut<'fd> {
     /// What an event loop must wait for now: each descriptor with what it must become, any of them is enough.
     pub fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Readiness)> {
         let source = self.state.as_ref().is_some_and(State::wants_source);
-        let source = source.then(|| (self.source.as_fd(), Readiness::Readable));
+        let source = source.then(|| (descriptor(&self.source), Readiness::Readable));
         let branches = self.state.iter().flat_map(State::wanting);
-        source.into_iter().chain(branches.map(|index| (self.sinks[index].end.as_fd(), Readiness::Writable)))
+        source.into_iter().chain(branches.map(|index| (descriptor(&self.sinks[index].end), Readiness::Writable)))
     }
 
     /// Bytes that were taken out of the source and that this sink (by its order, from 0) has not got: a copy of them, after
@@ -188,6 +189,10 @@ impl<'fd> FanOut<'fd> {
     fn check(&self) -> Result<()> {
         if self.sinks.is_empty() {
             return Err(Error::new(ErrorKind::InvalidInput, "a fan-out needs at least one sink"));
+        }
+        if self.source.facts().kind == Kind::Memory {
+            let message = "a fan-out's source is a file, a pipe or a socket; memory can be sent to each sink by itself";
+            return Err(Error::new(ErrorKind::Impossible, message));
         }
         for (index, sink) in self.sinks.iter().enumerate() {
             let request =

@@ -6,14 +6,12 @@
 //! splice(2) stops at a TCP urgent byte and calls it "nothing there", or even the end when the peer has closed, although
 //! bytes follow; read(2) steps over it. Both answers are therefore checked with read(2) before they are believed twice.
 
-use std::os::fd::AsFd;
-
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::Error;
-use crate::lane::BUFFER;
+use crate::lane::{BUFFER, descriptor};
 use crate::mechanisms::{Stop, refusal};
 use crate::pipe::Pipe;
 use crate::sys::Calls;
@@ -112,7 +110,7 @@ fn splice(
     calls: &mut Calls,
 ) -> Result<Taken, Stop> {
     let length = limit.min(pipe.capacity() as u64) as usize;
-    match calls.splice(source.as_fd(), at, pipe.write_end(), None, length) {
+    match calls.splice(descriptor(source), at, pipe.write_end(), None, length) {
         Ok(0) => Ok(Taken::Ended),
         Ok(count) => {
             pipe.filled(count);
@@ -143,10 +141,10 @@ fn step_over(pipe: &mut Pipe, source: &Endpoint<'_>, limit: u64, calls: &mut Cal
 fn read(source: &Endpoint<'_>, at: Option<u64>, buffer: &mut [u8], calls: &mut Calls) -> Result<Taken, Error> {
     let facts = source.facts();
     let sleeps = matches!(facts.kind, Kind::Pipe | Kind::CharDevice) && !facts.nonblocking;
-    if sleeps && !calls.poll(source.as_fd(), PollFlags::POLLIN, PollTimeout::ZERO).unwrap_or(false) {
+    if sleeps && !calls.poll(descriptor(source), PollFlags::POLLIN, PollTimeout::ZERO).unwrap_or(false) {
         return Ok(Taken::Blocked);
     }
-    match calls.read(source.as_fd(), at, buffer) {
+    match calls.read(descriptor(source), at, buffer) {
         Ok(0) => Ok(Taken::Ended),
         Ok(count) => Ok(Taken::Bytes(count)),
         Err(Errno::EINTR) => Ok(Taken::Bytes(0)),

@@ -4,7 +4,7 @@
 //! not reached the sink, so a lane never drops it: it delivers it in order, keeps it when the sink blocks or fails, or
 //! hands it back. The buffer's bytes come before the pipe's.
 
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
@@ -22,6 +22,11 @@ pub(crate) const BUFFER: usize = 256 << 10;
 
 /// What a pipe whose poll(2) says writable takes without waiting: a free slot is a page (pipe(7)).
 const ONE_SLOT: usize = 4096;
+
+/// The end's descriptor.
+pub(crate) fn descriptor<'a>(end: &'a Endpoint<'_>) -> BorrowedFd<'a> {
+    end.descriptor().expect("memory is refused before anything moves")
+}
 
 /// The way to one sink. See the module's introduction.
 #[derive(Debug, Default)]
@@ -148,7 +153,7 @@ pub(crate) fn out_of(pipe: &mut Pipe, limit: usize, calls: &mut Calls) -> Result
 }
 
 fn splice(pipe: &mut Pipe, sink: &Endpoint<'_>, at: Option<u64>, calls: &mut Calls) -> Result<Delivery, Stop> {
-    match calls.splice(pipe.read_end(), None, sink.as_fd(), at, pipe.held()) {
+    match calls.splice(pipe.read_end(), None, descriptor(sink), at, pipe.held()) {
         // The pipe has bytes, so this is a sink that takes none.
         Ok(0) => Err(Stop::Failed(Error::os("splice", Errno::EIO))),
         Ok(count) => {
@@ -166,12 +171,12 @@ fn splice(pipe: &mut Pipe, sink: &Endpoint<'_>, at: Option<u64>, calls: &mut Cal
 pub(crate) fn write(sink: &Endpoint<'_>, at: Option<u64>, bytes: &[u8], calls: &mut Calls) -> Result<Delivery, Error> {
     let mut length = bytes.len();
     if sink.facts().kind == Kind::Pipe && !sink.facts().nonblocking {
-        if !calls.poll(sink.as_fd(), PollFlags::POLLOUT, PollTimeout::ZERO).unwrap_or(false) {
+        if !calls.poll(descriptor(sink), PollFlags::POLLOUT, PollTimeout::ZERO).unwrap_or(false) {
             return Ok(Delivery::Blocked);
         }
         length = length.min(ONE_SLOT);
     }
-    match calls.write(sink.as_fd(), at, &bytes[..length]) {
+    match calls.write(descriptor(sink), at, &bytes[..length]) {
         // No device is allowed to accept nothing and say nothing.
         Ok(0) => Err(Error::os("write", Errno::EIO)),
         Ok(count) => Ok(Delivery::Moved(count)),

@@ -45,6 +45,7 @@ compile_error!("zcio works on Linux only: it is made of Linux system calls (send
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps and addresses files over 4 GiB");
 
+pub mod buffer;
 pub mod endpoint;
 pub mod error;
 pub mod fanout;
@@ -59,6 +60,7 @@ pub mod report;
 mod sys;
 pub mod transfer;
 
+pub use buffer::{AlignedBuffer, Pages};
 pub use endpoint::{Endpoint, Facts, Kind};
 pub use error::{Error, ErrorKind, Result};
 pub use fanout::{FanOut, FanOutReport, FanOutStep, SinkReport};

@@ -7,7 +7,7 @@
 use crate::endpoint::{Facts, Kind};
 use crate::mechanism::Mechanism;
 use crate::transfer::Visibility;
-use Mechanism::{CopyFileRange, MmapWrite, ReadWrite, Sendfile, Splice};
+use Mechanism::{CopyFileRange, DirectIo, MmapWrite, ReadWrite, Sendfile, Splice, Vmsplice, ZerocopySend};
 
 /// What the caller asked for that restricts the choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator
         // From a stream only splice avoids user space: socket to socket about twice as fast as a read/write loop at a
         // quarter of its CPU time; socket to file 1.4 to 1.6 GB/s against 0.8 (8 KiB loop) and 1.4 (256 KiB loop).
         (Kind::Tcp | Kind::UnixStream | Kind::Pipe, _) => &[Splice, ReadWrite],
+        // Frozen pages can be handed over; anything else is copied by write(2), which for memory is one copy only.
+        // zerocopy_send is never automatic: on loopback the kernel copies, and below 10 KB it costs more than it saves.
+        (Kind::Memory, Kind::Pipe | Kind::Tcp | Kind::UnixStream) if source.frozen => &[Vmsplice, ReadWrite],
         _ => &[ReadWrite],
     };
     let (source, sink) = (*source, *sink);
@@ -41,27 +44,42 @@ pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator
 
 /// Why a mechanism cannot serve these ends, or `None` if it can be tried.
 pub fn impossible(mechanism: Mechanism, source: &Facts, sink: &Facts, demand: Demand) -> Option<&'static str> {
-    let aliases = matches!(mechanism, Sendfile | Splice)
-        && matches!(source.kind, Kind::File | Kind::BlockDevice | Kind::Pipe)
-        && !sink.kind.is_seekable();
+    let aliases = match mechanism {
+        Sendfile | Splice => matches!(source.kind, Kind::File | Kind::BlockDevice | Kind::Pipe),
+        // Memory is waited for until the kernel is done with it, or can never change; a mapped file is neither.
+        ZerocopySend => source.kind == Kind::File,
+        _ => false,
+    };
+    let aliases = aliases && !sink.kind.is_seekable();
     if demand.visibility == Visibility::Snapshot && aliases {
         return Some("it hands the source's own pages to the receiver, and a snapshot was asked for");
     }
     match mechanism {
+        ZerocopySend if sink.kind != Kind::Tcp => Some("its sink must be a TCP socket"),
+        ZerocopySend if !matches!(source.kind, Kind::Memory | Kind::File) => {
+            Some("its source must be memory or a file")
+        }
+        Vmsplice if !source.frozen => Some("its source must be memory that nobody can write any more (Pages)"),
+        DirectIo if source.kind != Kind::File && sink.kind != Kind::File => {
+            Some("one of its ends must be a regular file")
+        }
         MmapWrite if source.kind != Kind::File => Some("only a regular file can be mapped"),
         Sendfile if !source.kind.is_seekable() => Some("its source must be a file or a block device"),
         Sendfile if demand.sink_offset => Some("it writes at the sink's own position, and a sink offset was given"),
         CopyFileRange if source.kind != Kind::File || sink.kind != Kind::File => {
             Some("both ends must be regular files")
         }
-        Splice if matches!(source.kind, Kind::CharDevice) || matches!(sink.kind, Kind::CharDevice) => {
+        Splice if source.kind == Kind::Memory => Some("memory goes into a pipe by vmsplice"),
+        Splice | Vmsplice if source.kind == Kind::CharDevice || sink.kind == Kind::CharDevice => {
             Some("a character device cannot be spliced in general")
         }
-        Sendfile | Splice | CopyFileRange if sink.append => Some("the sink was opened to append, which it refuses"),
+        Sendfile | Splice | Vmsplice | DirectIo | CopyFileRange if sink.append => {
+            Some("the sink was opened to append, which it refuses")
+        }
         Sendfile if sink.kind == Kind::CharDevice => {
             Some("its sink must be a file, a block device, a socket or a pipe")
         }
-        ReadWrite | MmapWrite | Sendfile | Splice | CopyFileRange => None,
+        ReadWrite | MmapWrite | Sendfile | Splice | CopyFileRange | Vmsplice | ZerocopySend | DirectIo => None,
     }
 }
 
@@ -79,6 +97,7 @@ mod tests {
             size: if kind == Kind::File { 4096 } else { 0 },
             append: false,
             direct: false,
+            frozen: false,
             nonblocking: false,
             readable: true,
             writable: true,

@@ -14,7 +14,7 @@ mod report;
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -22,6 +22,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lane::descriptor;
 use crate::sys::Calls;
 use crate::transfer::{Readiness, Side, WATCH_BYTES, WATCH_EVERY};
 use flow::{Flow, Progress};
@@ -188,7 +189,7 @@ impl<'fd> Relay<'fd> {
 
     /// The descriptor of one end of a direction, to wait for it in an event loop.
     pub fn descriptor(&self, direction: Direction, side: Side) -> BorrowedFd<'_> {
-        self.ends[index(direction, side)].as_fd()
+        descriptor(&self.ends[index(direction, side)])
     }
 
     /// What an event loop must wait for now: each descriptor with what it must become, any of them is enough. The same
@@ -216,7 +217,7 @@ impl<'fd> Relay<'fd> {
             return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL));
         }
         for (end, was_blocking) in self.ends.iter().zip(&mut self.were_blocking) {
-            let changed = self.calls.set_nonblocking(end.as_fd(), true);
+            let changed = self.calls.set_nonblocking(descriptor(end), true);
             *was_blocking |= changed.map_err(|errno| Error::os("fcntl", errno))?;
         }
         Ok(*self.began.insert(Instant::now()))
@@ -264,7 +265,7 @@ impl<'fd> Relay<'fd> {
         let needs = self.flows.each_ref().map(Flow::needs);
         let waiting = Direction::BOTH.into_iter().zip(needs).filter_map(|(direction, need)| Some((direction, need?)));
         let mut polled: Vec<_> = waiting
-            .map(|(direction, side)| PollFd::new(self.ends[index(direction, side)].as_fd(), events(side)))
+            .map(|(direction, side)| PollFd::new(descriptor(&self.ends[index(direction, side)]), events(side)))
             .collect();
         if polled.is_empty() {
             return Ok(false);
@@ -304,7 +305,7 @@ impl Drop for Relay<'_> {
         for (end, was_blocking) in self.ends.iter().zip(self.were_blocking) {
             if was_blocking {
                 // A descriptor that is not open any more has no mode to restore.
-                let _ = self.calls.set_nonblocking(end.as_fd(), false);
+                let _ = self.calls.set_nonblocking(descriptor(end), false);
             }
         }
     }

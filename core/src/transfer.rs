@@ -14,7 +14,7 @@ mod engine;
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -69,10 +69,13 @@ impl Side {
 pub enum Step {
     /// The transfer is over: the count was reached, or the source ended.
     Done,
-    /// Delivered that many bytes; call again. 0 means that a signal came first, or that a mechanism was changed.
+    /// Delivered that many bytes; call again. 0 means that bytes were only taken so far, or that a signal came first.
     Moved(u64),
     /// Nothing can be moved until that end is ready (see [`Side::readiness`]).
     Blocked(Side),
+    /// Every byte was handed over, but the kernel still reads the source's memory: wait until the sink has a notification
+    /// (`POLLERR`, which poll(2) reports without being asked for anything), then step again.
+    Completing,
 }
 
 /// How often a watcher is called at least while bytes move or an end is waited for.
@@ -178,7 +181,7 @@ impl<'fd> Transfer<'fd> {
 
     /// What has happened so far; `None` before the first step has begun to move.
     pub fn report(&self) -> Option<Report> {
-        self.engine.as_ref().map(|engine| engine.report(&self.sink, &self.request))
+        self.engine.as_ref().map(|engine| engine.report(&self.source, &self.sink, &self.request))
     }
 
     /// Bytes that were taken out of a stream source and could not be delivered: hands them over and forgets them.
@@ -220,10 +223,14 @@ impl<'fd> Transfer<'fd> {
                     self.wait(side, watch.as_mut())?;
                     watched = (Instant::now(), moved);
                 }
-                Step::Moved(count) => {
+                Step::Completing => {
+                    self.wait_for(Side::Sink, PollFlags::empty(), watch.as_mut())?;
+                    watched = (Instant::now(), moved);
+                }
+                Step::Moved(_) => {
                     let Some(watch) = &mut watch else { continue };
                     // A count cut short by a blocking end is how most signals show themselves.
-                    let signal = count == 0 || self.begin()?.engine.cut_short();
+                    let signal = self.begin()?.engine.cut_short();
                     if signal || moved - watched.1 >= WATCH_BYTES || watched.0.elapsed() >= WATCH_EVERY {
                         if watch(moved).is_break() {
                             return Err(self.cancelled());
@@ -248,13 +255,18 @@ impl<'fd> Transfer<'fd> {
     }
 
     /// Waits in poll(2) until that end is ready.
-    fn wait(&mut self, side: Side, mut watch: Option<&mut Watch<'_>>) -> Result<()> {
+    fn wait(&mut self, side: Side, watch: Option<&mut Watch<'_>>) -> Result<()> {
+        let events = match side.readiness() {
+            Readiness::Readable => PollFlags::POLLIN,
+            Readiness::Writable => PollFlags::POLLOUT,
+        };
+        self.wait_for(side, events, watch)
+    }
+
+    fn wait_for(&mut self, side: Side, events: PollFlags, mut watch: Option<&mut Watch<'_>>) -> Result<()> {
         let timeout = if watch.is_some() { PollTimeout::from(100u8) } else { PollTimeout::NONE };
         loop {
-            let (fd, events) = match side {
-                Side::Source => (self.source.as_fd(), PollFlags::POLLIN),
-                Side::Sink => (self.sink.as_fd(), PollFlags::POLLOUT),
-            };
+            let fd = descriptor(if side == Side::Source { &self.source } else { &self.sink });
             let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
             match engine.wait(fd, events, timeout) {
                 Ok(true) => return Ok(()),
@@ -277,13 +289,22 @@ impl<'fd> Transfer<'fd> {
         self.engine.as_ref().map_or(0, Engine::moved)
     }
 
-    /// The descriptor of one end, to wait for it in an event loop.
+    /// The descriptor of an end that a step was [`Step::Blocked`] on, to wait for it in an event loop.
+    ///
+    /// # Panics
+    ///
+    /// If that end is memory, which never blocks.
     pub fn descriptor(&self, side: Side) -> BorrowedFd<'_> {
         match side {
-            Side::Source => self.source.as_fd(),
-            Side::Sink => self.sink.as_fd(),
+            Side::Source => descriptor(&self.source),
+            Side::Sink => descriptor(&self.sink),
         }
     }
+}
+
+/// The descriptor of an end that has one.
+fn descriptor<'a>(end: &'a Endpoint<'_>) -> BorrowedFd<'a> {
+    end.descriptor().expect("memory has no descriptor and is never waited for")
 }
 
 impl fmt::Debug for Transfer<'_> {

@@ -10,6 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
+use zcio::Endpoint;
+
 pub mod mounts;
 
 /// The kinds of ends that the matrix is made of.
@@ -23,15 +25,24 @@ pub enum Kind {
     Unix,
     /// A pipe.
     Pipe,
+    /// Memory, as a source: bytes that are borrowed.
+    Bytes,
+    /// Memory, as a source: pages nobody can write any more.
+    Pages,
 }
 
 impl Kind {
-    /// All of them.
+    /// Everything with a descriptor: each of them can be a source and a sink.
     pub const ALL: [Self; 4] = [Self::File, Self::Tcp, Self::Unix, Self::Pipe];
 
-    /// Whether it has offsets.
+    /// Whether it is a file.
     pub fn is_file(self) -> bool {
         self == Self::File
+    }
+
+    /// Whether it is memory.
+    pub fn is_memory(self) -> bool {
+        matches!(self, Self::Bytes | Self::Pages)
     }
 }
 
@@ -57,16 +68,16 @@ pub enum Source {
     Unix(UnixStream, JoinHandle<()>),
     /// As above.
     Pipe(PipeReader, JoinHandle<()>),
+    /// Memory.
+    Bytes(Vec<u8>),
+    /// Memory.
+    Pages(Option<zcio::Pages>),
 }
 
 impl Source {
     /// A source of that kind with those bytes in it.
     pub fn with(kind: Kind, bytes: &[u8]) -> Self {
         let bytes = bytes.to_vec();
-        // A transfer that is refused closes its end: whoever sends then gets EPIPE, which is nobody's concern.
-        fn feed(mut to: impl Write + Send + 'static, bytes: Vec<u8>) -> JoinHandle<()> {
-            std::thread::spawn(move || drop(to.write_all(&bytes)))
-        }
         match kind {
             Kind::File => Self::File(file_with(&bytes)),
             Kind::Tcp => {
@@ -81,6 +92,26 @@ impl Source {
                 let (near, far) = io::pipe().unwrap();
                 Self::Pipe(near, feed(far, bytes))
             }
+            Kind::Bytes => Self::Bytes(bytes),
+            // There are no empty pages: no page at all is said by an end of no bytes.
+            Kind::Pages if bytes.is_empty() => Self::Pages(None),
+            Kind::Pages => {
+                let mut buffer = zcio::AlignedBuffer::new(bytes.len()).unwrap();
+                buffer.copy_from_slice(&bytes);
+                Self::Pages(Some(buffer.freeze()))
+            }
+        }
+    }
+}
+
+impl Source {
+    /// The end of a transfer.
+    pub fn end(&self) -> Endpoint<'_> {
+        match self {
+            Self::Bytes(bytes) => Endpoint::bytes(bytes),
+            Self::Pages(None) => Endpoint::bytes(&[]),
+            Self::Pages(Some(pages)) => Endpoint::pages(pages.clone()),
+            _ => Endpoint::new(self.as_fd()).unwrap(),
         }
     }
 }
@@ -92,8 +123,23 @@ impl AsFd for Source {
             Self::Tcp(end, _) => end.as_fd(),
             Self::Unix(end, _) => end.as_fd(),
             Self::Pipe(end, _) => end.as_fd(),
+            Self::Bytes(_) | Self::Pages(_) => panic!("memory has no descriptor"),
         }
     }
+}
+
+/// Sends everything and closes. A transfer that is refused closes its end: the EPIPE of it is nobody's concern.
+fn feed(mut to: impl Write + Send + 'static, bytes: Vec<u8>) -> JoinHandle<()> {
+    std::thread::spawn(move || drop(to.write_all(&bytes)))
+}
+
+/// Receives to the end.
+fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
 }
 
 /// Where a test writes to.
@@ -111,13 +157,6 @@ pub enum Sink {
 impl Sink {
     /// A sink of that kind.
     pub fn new(kind: Kind) -> Self {
-        fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-            std::thread::spawn(move || {
-                let mut bytes = Vec::new();
-                from.read_to_end(&mut bytes).unwrap();
-                bytes
-            })
-        }
         match kind {
             Kind::File => Self::File(tempfile::tempfile().unwrap()),
             Kind::Tcp => {
@@ -132,6 +171,7 @@ impl Sink {
                 let (far, near) = io::pipe().unwrap();
                 Self::Pipe(near, collect(far))
             }
+            Kind::Bytes | Kind::Pages => panic!("memory is no sink"),
         }
     }
 

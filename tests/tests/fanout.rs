@@ -362,7 +362,7 @@ fn the_last_sinks_death_loses_nothing() {
             Source::Tcp(end, _) => end.read_to_end(&mut rest).unwrap(),
             Source::Unix(end, _) => end.read_to_end(&mut rest).unwrap(),
             Source::Pipe(end, _) => end.read_to_end(&mut rest).unwrap(),
-            Source::File(_) => unreachable!(),
+            Source::File(_) | Source::Bytes(_) | Source::Pages(_) => unreachable!(),
         };
         let stored = std::fs::read(small.path().join("full")).unwrap();
         assert_eq!(stored.len(), moved);
@@ -474,6 +474,8 @@ fn a_refused_request_changes_nothing() {
     assert_eq!(kind(created().sink(Endpoint::create(&old).unwrap())), ErrorKind::InvalidInput);
     assert_eq!(kind(created().sink(end(&source))), ErrorKind::InvalidInput);
     assert_eq!(kind(FanOut::new(end(&source))), ErrorKind::InvalidInput);
+    let memory = FanOut::new(Endpoint::bytes(b"0123")).sink(Endpoint::create(&new).unwrap());
+    assert_eq!(kind(memory), ErrorKind::Impossible);
     let (socket, _far) = UnixStream::pair().unwrap();
     assert_eq!(kind(created().sink_at(end(&socket), 3)), ErrorKind::InvalidInput);
     assert_eq!(std::fs::read(&old).unwrap(), b"precious");

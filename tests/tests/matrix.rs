@@ -12,7 +12,11 @@ const OFFSETS: [u64; 3] = [0, 1, 4096];
 /// What the documentation of [`Mechanism`] promises, said a second time on purpose.
 fn is_possible(mechanism: Mechanism, source: Kind, sink: Kind) -> bool {
     match mechanism {
-        Mechanism::ReadWrite | Mechanism::Splice => true,
+        Mechanism::ReadWrite => true,
+        Mechanism::Splice => !source.is_memory(),
+        Mechanism::Vmsplice => source == Kind::Pages,
+        Mechanism::ZerocopySend => sink == Kind::Tcp && (source.is_file() || source.is_memory()),
+        Mechanism::DirectIo => source.is_file() || sink.is_file(),
         Mechanism::Sendfile | Mechanism::MmapWrite => source.is_file(),
         Mechanism::CopyFileRange => source.is_file() && sink.is_file(),
         other => panic!("{other} is new: say here between which ends it is possible"),
@@ -40,7 +44,7 @@ impl Case {
         if let Sink::File(file) = &mut sink {
             file.seek(SeekFrom::Start(self.offset)).unwrap();
         }
-        let ends = (Endpoint::new(source.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap());
+        let ends = (source.end(), Endpoint::new(sink.as_fd()).unwrap());
         let mut transfer = Transfer::new(ends.0, ends.1);
         if self.offset > 0 {
             transfer = transfer.offset(self.offset);
@@ -56,13 +60,16 @@ impl Case {
     fn check(&self, bytes: &[u8]) {
         let (result, received) = self.run(bytes);
         let name = self.name();
-        if self.offset > 0 && !self.source.is_file() {
+        if self.offset > 0 && !self.source.is_file() && !self.source.is_memory() {
             let error = result.expect_err(&name);
             assert_eq!((error.kind(), error.errno()), (ErrorKind::InvalidInput, Some(libc::ESPIPE)), "{name}: {error}");
             assert!(received.is_empty(), "{name}: written although refused");
             return;
         }
-        if let Some(mechanism) = self.mechanism.filter(|&named| !is_possible(named, self.source, self.sink)) {
+        let frozen_nothing = self.source == Kind::Pages && self.size == 0;
+        let impossible =
+            |named| !is_possible(named, self.source, self.sink) || (frozen_nothing && named == Mechanism::Vmsplice);
+        if let Some(mechanism) = self.mechanism.filter(|&named| impossible(named)) {
             let error = result.expect_err(&name);
             assert_eq!((error.kind(), error.moved()), (ErrorKind::Impossible, 0), "{name}: {error}");
             assert!(error.to_string().contains(mechanism.name()), "{name}: {error}");
@@ -115,6 +122,12 @@ fn from_unix_sockets() {
 #[test]
 fn from_pipes() {
     every_case_from(Kind::Pipe);
+}
+
+#[test]
+fn from_memory() {
+    every_case_from(Kind::Bytes);
+    every_case_from(Kind::Pages);
 }
 
 #[test]

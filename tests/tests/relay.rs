@@ -308,15 +308,20 @@ fn a_peer_that_does_not_read_holds_up_nobody() {
             }
             while matches!(joined.step().unwrap(), RelayStep::Moved { .. }) {}
         }
-        assert_eq!(
-            joined.step().unwrap(),
-            RelayStep::Blocked { forward: Some(Side::Sink), backward: Some(Side::Source) },
-            "{tcp:?}"
-        );
+        // The second socket may still find room for a little, now and later.
+        let blocked = loop {
+            match joined.step().unwrap() {
+                RelayStep::Moved { .. } => {}
+                blocked => break blocked,
+            }
+        };
+        let expected = RelayStep::Blocked { forward: Some(Side::Sink), backward: Some(Side::Source) };
+        assert_eq!(blocked, expected, "{tcp:?}");
         // Backward works all the same.
         server.write_all(b"still here").unwrap();
         poll(&mut [PollFd::new(right.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
-        assert_eq!(joined.step().unwrap(), RelayStep::Moved { forward: 0, backward: 10 }, "{tcp:?}");
+        assert!(matches!(joined.step().unwrap(), RelayStep::Moved { backward: 10, .. }), "{tcp:?}");
+        joined.step().unwrap();
         // Nothing is lost: what arrived, what is held, what is still in the first socket.
         let held = joined.take_undelivered(Direction::Forward).unwrap();
         assert!(!held.is_empty());
@@ -581,11 +586,11 @@ fn ends_that_cannot_be_joined() {
 fn an_idle_relay_waits_in_poll() {
     let _dog = watchdog(60, "an idle relay");
     let ((left, client), (right, server)) = (tcp_pair(), tcp_pair());
+    let began = Instant::now();
     let ends = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(200));
         drop((client, server));
     });
-    let began = Instant::now();
     let report = relay(&left, &right).run().unwrap();
     ends.join().unwrap();
     assert!(began.elapsed() >= Duration::from_millis(200));

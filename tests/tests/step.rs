@@ -32,6 +32,11 @@ fn drive(transfer: &mut Transfer<'_>) -> u64 {
                 };
                 poll(&mut [PollFd::new(transfer.descriptor(side), events)], PollTimeout::NONE).unwrap();
             }
+            // poll(2) reports an error queue without being asked.
+            Step::Completing => {
+                let sink = PollFd::new(transfer.descriptor(Side::Sink), PollFlags::empty());
+                poll(&mut [sink], PollTimeout::NONE).unwrap();
+            }
         }
     }
 }

@@ -3,7 +3,6 @@
 //! One invariant holds everywhere: for every live branch, delivered + pending in its lane + (window length − ahead) =
 //! taken.
 
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -14,7 +13,7 @@ use super::{FanOutReport, FanOutStep, Sink};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
 use crate::intake::{Intake, Taken};
-use crate::lane::Delivery;
+use crate::lane::{Delivery, descriptor};
 use crate::mechanism::Mechanism;
 use crate::mechanisms::Stop;
 use crate::report::Attempt;
@@ -60,7 +59,7 @@ impl State {
         let facts = source.facts();
         let position = match offset {
             None if facts.kind.is_seekable() => {
-                let position = calls.position(source.as_fd());
+                let position = calls.position(descriptor(source));
                 Some(position.map_err(|errno| Error::os("lseek", errno).at(source.path()))?)
             }
             _ => None,
@@ -91,7 +90,7 @@ impl State {
     pub fn unblock(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<()> {
         for (end, was_blocking) in ends(source, sinks).zip(&mut self.were_blocking) {
             if end.facts().kind.is_socket() {
-                let changed = self.calls.set_nonblocking(end.as_fd(), true);
+                let changed = self.calls.set_nonblocking(descriptor(end), true);
                 *was_blocking = changed.map_err(|errno| Error::os("fcntl", errno))?;
             }
         }
@@ -103,7 +102,7 @@ impl State {
         for (end, &was_blocking) in ends(source, sinks).zip(&self.were_blocking) {
             if was_blocking {
                 // A descriptor that is not open any more has no mode to restore.
-                let _ = self.calls.set_nonblocking(end.as_fd(), false);
+                let _ = self.calls.set_nonblocking(descriptor(end), false);
             }
         }
     }
@@ -306,7 +305,7 @@ impl State {
             return Ok(());
         }
         let to = target.unwrap_or_default();
-        let moved = self.calls.seek(source.as_fd(), to);
+        let moved = self.calls.seek(descriptor(source), to);
         moved.map_err(|errno: Errno| Error::os("lseek", errno).at(source.path()).after(self.bytes()))?;
         self.settled = target;
         Ok(())

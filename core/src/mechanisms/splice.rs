@@ -74,14 +74,14 @@ impl Mover for Splice {
 /// Source to pipe, once. The bytes count as taken, not as delivered.
 fn fill(pipe: &mut Pipe, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
     let length = limit.min(pipe.capacity() as u64) as usize;
-    match route.calls.splice(route.source, route.source_at(), pipe.write_end(), None, length) {
+    match route.calls.splice(route.source(), route.source_at(), pipe.write_end(), None, length) {
         Ok(0) => Ok(Advance::Ended),
         Ok(count) => {
             pipe.filled(count);
             route.took(count);
             Ok(Advance::Moved(count as u64))
         }
-        Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+        Err(Errno::EINTR) => Ok(Advance::Interrupted),
         Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Source)),
         Err(errno) => Err(Stop::sort("splice", errno, refusal)),
     }
@@ -94,14 +94,14 @@ fn fill(pipe: &mut Pipe, route: &mut Route<'_>, limit: u64) -> Result<Advance, S
 fn top_up(pipe: &mut Pipe, route: &mut Route<'_>, mut limit: u64) -> Option<Result<Advance, Stop>> {
     while route.source_facts.kind.is_socket() && limit > 0 && pipe.held() < pipe.capacity() / 2 {
         // splice(2) would wait for a socket that is in blocking mode, with bytes of ours in the pipe.
-        let readable = route.calls.poll(route.source, PollFlags::POLLIN, PollTimeout::ZERO);
+        let readable = route.calls.poll(route.source(), PollFlags::POLLIN, PollTimeout::ZERO);
         if !readable.unwrap_or(false) {
             return None;
         }
         match fill(pipe, route, limit) {
             Ok(Advance::Moved(count)) if count > 0 => limit -= count,
             // Not ready after all, the pipe out of slots, or a signal: deliver first.
-            Ok(Advance::Blocked(_) | Advance::Moved(_)) => return None,
+            Ok(Advance::Blocked(_) | Advance::Moved(_) | Advance::Interrupted) => return None,
             told => return Some(told),
         }
     }
@@ -109,16 +109,16 @@ fn top_up(pipe: &mut Pipe, route: &mut Route<'_>, mut limit: u64) -> Option<Resu
 }
 
 /// Pipe to sink, once.
-fn drain(pipe: &mut Pipe, route: &mut Route<'_>) -> Result<Advance, Stop> {
+pub(super) fn drain(pipe: &mut Pipe, route: &mut Route<'_>) -> Result<Advance, Stop> {
     let held = pipe.held();
-    match route.calls.splice(pipe.read_end(), None, route.sink, route.sink_at(), held) {
+    match route.calls.splice(pipe.read_end(), None, route.sink(), route.sink_at(), held) {
         // The pipe has bytes, so this is a sink that takes none.
         Ok(0) => Err(Stop::Failed(Error::os("splice", Errno::EIO))),
         Ok(count) => {
             pipe.drained(count);
             Ok(route.delivered(count, held))
         }
-        Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+        Err(Errno::EINTR) => Ok(Advance::Interrupted),
         Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
         Err(errno) => Err(Stop::sort("splice", errno, refusal)),
     }
@@ -127,10 +127,10 @@ fn drain(pipe: &mut Pipe, route: &mut Route<'_>) -> Result<Advance, Stop> {
 /// One end is a pipe of the caller's: no pipe of ours is needed and nothing is ever held.
 fn direct(route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
     let length = limit.min(MOST) as usize;
-    match route.calls.splice(route.source, route.source_at(), route.sink, route.sink_at(), length) {
+    match route.calls.splice(route.source(), route.source_at(), route.sink(), route.sink_at(), length) {
         Ok(0) => Ok(Advance::Ended),
         Ok(count) => Ok(route.moved(count, length)),
-        Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+        Err(Errno::EINTR) => Ok(Advance::Interrupted),
         Err(Errno::EAGAIN) => Ok(blocked_end(route)),
         Err(errno) => Err(Stop::sort("splice", errno, refusal)),
     }
@@ -145,10 +145,10 @@ fn blocked_end(route: &mut Route<'_>) -> Advance {
         return Advance::Blocked(Side::Source);
     }
     // An error of poll(2) (a signal) is answered by trying again as well.
-    if !route.calls.poll(route.sink, PollFlags::POLLOUT, PollTimeout::ZERO).unwrap_or(true) {
+    if !route.calls.poll(route.sink(), PollFlags::POLLOUT, PollTimeout::ZERO).unwrap_or(true) {
         return Advance::Blocked(Side::Sink);
     }
-    if !route.calls.poll(route.source, PollFlags::POLLIN, PollTimeout::ZERO).unwrap_or(true) {
+    if !route.calls.poll(route.source(), PollFlags::POLLIN, PollTimeout::ZERO).unwrap_or(true) {
         return Advance::Blocked(Side::Source);
     }
     Advance::Moved(0)

@@ -1,14 +1,12 @@
 //! One direction of a relay: takes from its source, delivers to its sink, passes the end on.
 
-use std::os::fd::AsFd;
-
 use nix::errno::Errno;
 
 use super::{DirectionReport, Outcome};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind};
 use crate::intake::{BULK, Intake, Taken};
-use crate::lane::{Delivery, Lane};
+use crate::lane::{Delivery, Lane, descriptor};
 use crate::mechanism::Mechanism;
 use crate::mechanisms::Stop;
 use crate::sys::Calls;
@@ -178,7 +176,7 @@ impl Flow {
         if let (Some(errno), Kind::Tcp) = (self.broken, source.facts().kind) {
             return Err(Error::os("splice", errno));
         }
-        match calls.end_writing(sink.as_fd()) {
+        match calls.end_writing(descriptor(sink)) {
             Ok(()) => {
                 self.outcome = Outcome::Ended;
                 Ok(Progress::Moved(0))

@@ -11,6 +11,11 @@ use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::unistd::Whence;
 
+pub(crate) mod direct;
+pub(crate) mod zerocopy;
+
+use crate::buffer::Pages;
+
 type Sys<T> = Result<T, Errno>;
 
 /// `SO_DOMAIN`: the address family of a socket (socket(7)). nix has no such option.
@@ -94,6 +99,18 @@ impl Calls {
         let mut sink_at = sink_at.map(|at| at as i64);
         let flags = SpliceFFlags::SPLICE_F_NONBLOCK;
         nix::fcntl::splice(source, source_at.as_mut(), sink, sink_at.as_mut(), length, flags)
+    }
+
+    /// vmsplice(2) of frozen pages, never waiting. The pages cannot change any more, and what is unmapped while the pipe
+    /// still refers to it stays the kernel's.
+    pub fn vmsplice(&mut self, sink: BorrowedFd<'_>, pages: &Pages, range: std::ops::Range<usize>) -> Sys<usize> {
+        self.made += 1;
+        let bytes = &pages[range];
+        let vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        // SAFETY: `vector` describes memory that is readable for the whole call; the type `Pages` forbids every later
+        // write to it, and its pages are not reused by this process, because they are unmapped, not freed.
+        let moved = unsafe { libc::vmsplice(sink.as_raw_fd(), &raw const vector, 1, libc::SPLICE_F_NONBLOCK) };
+        Errno::result(moved).map(|moved| moved as usize)
     }
 
     /// `copy_file_range(2)`; without a sink offset it writes at the sink's own position and advances it.

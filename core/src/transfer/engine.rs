@@ -3,13 +3,13 @@
 //! One invariant holds everywhere: `delivered <= taken`, and the difference is in the mover or in `carried`, or can be
 //! read again because the source has offsets.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
-use super::{Request, Side, Step, checks};
+use super::{Request, Side, Step, checks, descriptor};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
@@ -60,6 +60,7 @@ impl Engine {
         let seekable = source.facts().kind.is_seekable();
         let source_start = match request.offset {
             None if seekable => Some(position(&mut calls, source)?),
+            None if source.facts().kind == Kind::Memory => Some(0),
             given => given,
         };
         let count = bounded_count(&mut calls, source, sink, source_start, request)?;
@@ -155,30 +156,45 @@ impl Running<'_, '_> {
     }
 
     pub fn report(&self) -> Report {
-        self.engine.report(self.sink, self.request)
+        self.engine.report(self.source, self.sink, self.request)
     }
 
     fn advance(&mut self) -> Result<Step> {
+        self.engine.progress.cut_short = false;
         loop {
             if self.engine.carried_start < self.engine.carried.len() {
                 return self.deliver_carried();
             }
             let stream = self.source.facts().kind.is_stream() || self.sink.facts().kind.is_stream();
             let limit = self.engine.remaining().min(if stream { STREAM_STEP } else { FILE_STEP });
-            if limit == 0 && self.engine.mover.held() == 0 {
-                return Ok(Step::Done);
-            }
-            if self.engine.mover.held() == 0 && self.is_past_size() && !self.has_grown()? {
-                return Ok(Step::Done);
+            let holding = self.engine.mover.held() > 0;
+            if !holding && (limit == 0 || (self.is_past_size() && !self.has_grown()?)) {
+                return self.finish();
             }
             let (mover, mut route) = self.route();
             match mover.advance(&mut route, limit) {
                 Ok(Advance::Moved(count)) => return Ok(Step::Moved(count)),
-                Ok(Advance::Ended) => return Ok(Step::Done),
+                Ok(Advance::Interrupted) => return Ok(self.interrupted()),
+                Ok(Advance::Ended) => return self.finish(),
                 Ok(Advance::Blocked(side)) => return Ok(Step::Blocked(side)),
                 Err(Stop::Failed(error)) => return Err(self.locate(error)),
                 Err(Stop::Refused(error)) => self.change_mechanism(error)?,
             }
+        }
+    }
+
+    fn interrupted(&mut self) -> Step {
+        self.engine.progress.cut_short = true;
+        Step::Moved(0)
+    }
+
+    /// Everything was moved: over as soon as the kernel is done with it.
+    fn finish(&mut self) -> Result<Step> {
+        let (mover, mut route) = self.route();
+        match mover.finish(&mut route) {
+            Ok(true) => Ok(Step::Done),
+            Ok(false) => Ok(Step::Completing),
+            Err(Stop::Failed(error) | Stop::Refused(error)) => Err(self.locate(error)),
         }
     }
 
@@ -191,15 +207,18 @@ impl Running<'_, '_> {
     /// Asks for the source's size again. The file itself, not a last empty call, says that this is the end: sendfile(2)
     /// looks for room in a full pipe before it looks whether there is anything to put in.
     fn has_grown(&mut self) -> Result<bool> {
-        let size = self.engine.calls.size(self.source.as_fd());
+        if self.source.facts().kind == Kind::Memory {
+            return Ok(false);
+        }
+        let size = self.engine.calls.size(descriptor(self.source));
         self.engine.source_size = size.map_err(|errno| self.locate(Error::os("fstat", errno)))?;
         Ok(!self.is_past_size())
     }
 
     fn route(&mut self) -> (&mut dyn Mover, Route<'_>) {
         let route = Route {
-            source: self.source.as_fd(),
-            sink: self.sink.as_fd(),
+            source_end: self.source,
+            sink_end: self.sink,
             source_facts: self.source.facts(),
             sink_facts: self.sink.facts(),
             progress: &mut self.engine.progress,
@@ -224,7 +243,7 @@ impl Running<'_, '_> {
         let engine = &mut *self.engine;
         let at = engine.progress.sink_start.map(|start| start + engine.progress.delivered);
         let bytes = &engine.carried[engine.carried_start..];
-        match engine.calls.write(self.sink.as_fd(), at, bytes) {
+        match engine.calls.write(descriptor(self.sink), at, bytes) {
             Ok(count) if count > 0 => {
                 engine.progress.cut_short = count < bytes.len();
                 engine.progress.delivered += count as u64;
@@ -232,7 +251,7 @@ impl Running<'_, '_> {
                 Ok(Step::Moved(count as u64))
             }
             Ok(_) => Err(self.locate(Error::os("write", Errno::EIO))),
-            Err(Errno::EINTR) => Ok(Step::Moved(0)),
+            Err(Errno::EINTR) => Ok(self.interrupted()),
             Err(Errno::EAGAIN) => Ok(Step::Blocked(Side::Sink)),
             Err(errno) => Err(self.locate(Error::os("write", errno))),
         }
@@ -244,7 +263,7 @@ impl Running<'_, '_> {
         match engine.progress.source_start {
             Some(start) if engine.settle => engine
                 .calls
-                .seek(self.source.as_fd(), start + engine.progress.delivered)
+                .seek(descriptor(self.source), start + engine.progress.delivered)
                 .map_err(|errno| Error::os("lseek", errno).at(self.source.path()).after(engine.progress.delivered)),
             _ => Ok(()),
         }
@@ -260,7 +279,7 @@ impl Running<'_, '_> {
 }
 
 impl Engine {
-    pub fn report(&self, sink: &Endpoint<'_>, request: &Request) -> Report {
+    pub fn report(&self, source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Report {
         Report {
             bytes: self.progress.delivered,
             requested: request.count,
@@ -269,14 +288,19 @@ impl Engine {
             attempts: self.attempts.clone(),
             system_calls: self.calls.made,
             waits: self.waits,
-            copies: Copies::by_model(self.mechanism, sink.facts().kind),
+            copies: self.verdict(source.facts().kind, sink.facts().kind),
             elapsed: self.elapsed,
         }
+    }
+
+    /// What the kernel said about copies, or else what follows from the mechanism.
+    fn verdict(&self, source: Kind, sink: Kind) -> Copies {
+        self.mover.verdict().unwrap_or_else(|| Copies::by_model(self.mechanism, source, sink))
     }
 }
 
 fn position(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
-    calls.position(end.as_fd()).map_err(|errno| Error::os("lseek", errno).at(end.path()))
+    calls.position(descriptor(end)).map_err(|errno| Error::os("lseek", errno).at(end.path()))
 }
 
 /// The caller's count, or what keeps a transfer inside one file from reading its own output.
