@@ -92,6 +92,9 @@ pub struct Facts {
     pub frozen: bool,
     /// Device number and inode number: the identity of what the descriptor refers to.
     pub identity: (u64, u64),
+    /// A regular file on a file system of a type that can share blocks between files (XFS, btrfs, …). Found out only for
+    /// the sink of a transfer where it matters, when that begins; false before.
+    pub shares_blocks: bool,
 }
 
 impl Facts {
@@ -113,6 +116,7 @@ impl Facts {
             writable: opened && access != OFlag::O_RDONLY,
             frozen: false,
             identity: (stat.st_dev, stat.st_ino),
+            shares_blocks: false,
         })
     }
 
@@ -127,6 +131,7 @@ impl Facts {
             writable: false,
             frozen,
             identity: (0, 0),
+            shares_blocks: false,
         }
     }
 }
@@ -313,6 +318,11 @@ impl<'fd> Endpoint<'fd> {
             Handle::Pages(pages) => Some(pages),
             Handle::Borrowed(_) | Handle::Owned(_) => None,
         }
+    }
+
+    /// Finds out [`Facts::shares_blocks`]. One fstatfs(2), which takes longer than fstat(2): only for who needs it.
+    pub(crate) fn learn_to_share(&mut self) {
+        self.facts.shares_blocks = self.descriptor().is_some_and(crate::sys::files::may_share_blocks);
     }
 
     /// Whether beginning a transfer would empty what is there.

@@ -50,6 +50,9 @@ mechanisms! {
     ZerocopySend = "zerocopy_send",
     /// `O_DIRECT`: between the disk and aligned buffers of ours, past the page cache, while the other end works on.
     DirectIo = "direct_io",
+    /// `ioctl_ficlone(2)`: file to file on one file system that can (XFS, btrfs); both then own the same blocks until one
+    /// of them writes. Bytes beside the first and last whole block are copied.
+    Reflink = "reflink",
 }
 
 impl fmt::Display for Mechanism {

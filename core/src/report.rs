@@ -103,7 +103,9 @@ impl Copies {
     ///
     /// The page cache is the start and the end of the count for files: what the disk does by DMA is not counted.
     pub(crate) fn by_model(mechanism: Mechanism, source: Kind, sink: Kind) -> Self {
-        use Mechanism::{CopyFileRange, DirectIo, MmapWrite, ReadWrite, Sendfile, Splice, Vmsplice, ZerocopySend};
+        use Mechanism::{
+            CopyFileRange, DirectIo, MmapWrite, ReadWrite, Reflink, Sendfile, Splice, Vmsplice, ZerocopySend,
+        };
         let count = match (mechanism, sink) {
             // Memory is its own buffer: only write(2) copies.
             (ReadWrite, _) if source == Kind::Memory => Some(1),
@@ -112,8 +114,9 @@ impl Copies {
             // SPLICE_F_MOVE has been a no-op since 2.6.21. The disk reads and writes the buffers of direct I/O by itself,
             // and the other end copies once (between two disks, from buffer to buffer).
             (MmapWrite | DirectIo, _) | (Sendfile | Splice | Vmsplice, Kind::File | Kind::BlockDevice) => Some(1),
-            // The receiver's queue holds the source's own pages.
-            (Sendfile | Splice | Vmsplice, Kind::Pipe | Kind::UnixStream) => Some(0),
+            // The receiver's queue holds the source's own pages; a clone shares its blocks. (That is true of what was cloned:
+            // bytes beside whole blocks, less than two blocks of them, are copied and not counted.)
+            (Reflink, _) | (Sendfile | Splice | Vmsplice, Kind::Pipe | Kind::UnixStream) => Some(0),
             // Sockets: without scatter-gather in the device the kernel copies into linear packets.
             // copy_file_range: a file system may share blocks instead of copying, and does not say.
             (Sendfile | Splice | Vmsplice | ZerocopySend | CopyFileRange, _) => None,

@@ -20,9 +20,11 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
+use crate::cache::CachePolicy;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
+use crate::plan;
 use crate::report::Report;
 use engine::{Engine, Running};
 
@@ -101,6 +103,7 @@ pub(crate) struct Request {
     pub count: Option<u64>,
     pub mechanism: Option<Mechanism>,
     pub visibility: Visibility,
+    pub cache: CachePolicy,
 }
 
 impl<'fd> Transfer<'fd> {
@@ -143,6 +146,13 @@ impl<'fd> Transfer<'fd> {
     #[must_use]
     pub fn visibility(mut self, visibility: Visibility) -> Self {
         self.request.visibility = visibility;
+        self
+    }
+
+    /// What becomes of the page cache meanwhile; nothing unless said otherwise.
+    #[must_use]
+    pub fn cache(mut self, policy: CachePolicy) -> Self {
+        self.request.cache = policy;
         self
     }
 
@@ -201,6 +211,9 @@ impl<'fd> Transfer<'fd> {
             Some(engine) => engine,
             none => {
                 checks::check(&self.source, &self.sink, &self.request)?;
+                if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
+                    self.sink.learn_to_share();
+                }
                 let engine = Engine::new(&self.source, &self.sink, &self.request)?;
                 self.sink.empty()?;
                 none.insert(engine)

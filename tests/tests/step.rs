@@ -47,7 +47,9 @@ fn stepping_moves_the_same_bytes() {
     let bytes = pattern((8 << 20) + 3);
     for source_kind in Kind::ALL {
         for sink_kind in Kind::ALL {
-            for mechanism in Mechanism::ALL.iter().copied().map(Some).chain([None]) {
+            // A clone is one step, on file systems that can (reflink.rs).
+            let named = Mechanism::ALL.iter().copied().filter(|&mechanism| mechanism != Mechanism::Reflink);
+            for mechanism in named.map(Some).chain([None]) {
                 let (source, sink) = (Source::with(source_kind, &bytes), Sink::new(sink_kind));
                 nonblocking(&source);
                 nonblocking(&sink);

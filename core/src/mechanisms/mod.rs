@@ -7,6 +7,7 @@ mod copy_file_range;
 mod direct_io;
 mod mmap_write;
 mod read_write;
+pub(crate) mod reflink;
 mod sendfile;
 mod splice;
 mod vmsplice;
@@ -162,6 +163,7 @@ pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
         Mechanism::Vmsplice => Box::new(vmsplice::Vmsplice::default()),
         Mechanism::ZerocopySend => Box::new(zerocopy_send::ZerocopySend::default()),
         Mechanism::DirectIo => Box::new(direct_io::DirectIo::default()),
+        Mechanism::Reflink => Box::new(reflink::Reflink::default()),
     }
 }
 

@@ -4,6 +4,8 @@
 //! estimate. Nothing here retries, waits or decides: errno goes up as it came.
 #![allow(unsafe_code)]
 
+pub(crate) mod files;
+
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;

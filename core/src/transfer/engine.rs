@@ -3,6 +3,8 @@
 //! One invariant holds everywhere: `delivered <= taken`, and the difference is in the mover or in `carried`, or can be
 //! read again because the source has offsets.
 
+mod caching;
+
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
 use super::{Request, Side, Step, checks, descriptor};
+use crate::cache::Cache;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
@@ -38,6 +41,7 @@ pub(super) struct Engine {
     source_size: u64,
     /// The source's own position is advanced by what is delivered.
     settle: bool,
+    cache: Option<Cache>,
     attempts: Vec<Attempt>,
     calls: Calls,
     waits: u64,
@@ -64,6 +68,8 @@ impl Engine {
             given => given,
         };
         let count = bounded_count(&mut calls, source, sink, source_start, request)?;
+        let (from, to) = ((source.facts(), source_start), (sink.facts(), request.sink_offset, descriptor(sink)));
+        let cache = Cache::new(request.cache, from, to, &mut calls)?;
         let mut untried: Vec<_> = match request.mechanism {
             Some(named) => vec![named],
             None => plan::candidates(source.facts(), sink.facts(), request.demand()).collect(),
@@ -80,6 +86,7 @@ impl Engine {
             count,
             source_size: source.facts().size,
             settle: seekable && request.offset.is_none(),
+            cache,
             attempts: Vec::new(),
             calls,
             waits: 0,
@@ -147,7 +154,7 @@ impl Running<'_, '_> {
 
     /// See [`super::Transfer::step`].
     pub fn step(&mut self) -> Result<Step> {
-        let result = self.advance();
+        let result = self.advance().and_then(|step| self.keep_cache(step));
         self.engine.elapsed = self.engine.started.elapsed();
         let settled = self.settle();
         let step = result.map_err(|error| error.after(self.engine.moved()))?;
@@ -166,11 +173,18 @@ impl Running<'_, '_> {
                 return self.deliver_carried();
             }
             let stream = self.source.facts().kind.is_stream() || self.sink.facts().kind.is_stream();
-            let limit = self.engine.remaining().min(if stream { STREAM_STEP } else { FILE_STEP });
+            let most = match self.engine.mechanism {
+                // Takes the same time for any length, and what is cloned at once is of one moment.
+                Mechanism::Reflink => u64::MAX,
+                _ if stream => STREAM_STEP,
+                _ => FILE_STEP,
+            };
+            let limit = self.engine.remaining().min(most);
             let holding = self.engine.mover.held() > 0;
             if !holding && (limit == 0 || (self.is_past_size() && !self.has_grown()?)) {
                 return self.finish();
             }
+            let limit = self.read_ahead(limit);
             let (mover, mut route) = self.route();
             match mover.advance(&mut route, limit) {
                 Ok(Advance::Moved(count)) => return Ok(Step::Moved(count)),

@@ -12,6 +12,7 @@ Mechanism: TypeAlias = Literal[
     "vmsplice",
     "zerocopy_send",
     "direct_io",
+    "reflink",
 ]
 """One way the kernel can move bytes."""
 

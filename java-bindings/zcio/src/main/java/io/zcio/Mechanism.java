@@ -29,7 +29,12 @@ public enum Mechanism {
      */
     ZEROCOPY_SEND,
     /** {@code O_DIRECT}: between the disk and aligned buffers, past the page cache, while the other end works on. */
-    DIRECT_IO;
+    DIRECT_IO,
+    /**
+     * ioctl_ficlone(2): file to file on one file system that can (XFS, btrfs); both then own the same blocks until one of
+     * them writes.
+     */
+    REFLINK;
 
     /**
      * The stable lower-case name, such as {@code "copy_file_range"}.
