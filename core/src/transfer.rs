@@ -9,7 +9,7 @@
 //! A write to a socket or pipe whose reader is gone raises SIGPIPE in a process that has not ignored it. Rust's, Java's and
 //! Python's runtimes ignore it.
 
-mod checks;
+pub(crate) mod checks;
 mod engine;
 
 use std::fmt;
@@ -97,13 +97,13 @@ pub struct Transfer<'fd> {
 
 /// What the caller asked for.
 #[derive(Clone, Copy, Debug, Default)]
-struct Request {
-    offset: Option<u64>,
-    sink_offset: Option<u64>,
-    count: Option<u64>,
-    mechanism: Option<Mechanism>,
-    visibility: Visibility,
-    cache: CachePolicy,
+pub(crate) struct Request {
+    pub offset: Option<u64>,
+    pub sink_offset: Option<u64>,
+    pub count: Option<u64>,
+    pub mechanism: Option<Mechanism>,
+    pub visibility: Visibility,
+    pub cache: CachePolicy,
 }
 
 impl<'fd> Transfer<'fd> {

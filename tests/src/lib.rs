@@ -268,3 +268,68 @@ pub fn watchdog(seconds: u64, what: &'static str) -> impl Drop {
     });
     Dog(stop)
 }
+
+/// Numbers that look random and are the same for the same seed (xorshift64*).
+pub struct Random(u64);
+
+impl Random {
+    /// Tells the seed on standard error, so that a failure can be repeated; `ZCIO_SEED` sets it.
+    pub fn seeded(default: u64) -> Self {
+        let seed = std::env::var("ZCIO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(default);
+        eprintln!("ZCIO_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16) % limit
+    }
+
+    /// One of these.
+    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+}
+
+/// From now on this thread, and no other, is refused that system call with that error number (seccomp(2)).
+pub fn refuse_in_this_thread(system_call: libc::c_long, errno: i32) {
+    let load = libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: 0 }; // BPF_LD | BPF_W | BPF_ABS: the call's number
+    let compare = libc::sock_filter { code: 0x15, jt: 0, jf: 1, k: system_call as u32 }; // BPF_JMP | BPF_JEQ | BPF_K
+    let ret = |k| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k }; // BPF_RET | BPF_K
+    let mut filter = [load, compare, ret(libc::SECCOMP_RET_ERRNO | errno as u32), ret(libc::SECCOMP_RET_ALLOW)];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: both calls read only their arguments, and `program` outlives the second.
+    let result = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
+    };
+    assert_eq!(result, 0, "seccomp: {}", io::Error::last_os_error());
+}
+
+/// Interrupts this thread with signals that do nothing, every 50 µs, for as long as the value lives.
+pub fn storm_of_signals() -> impl Drop {
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+    struct Storm(Option<std::sync::mpsc::Sender<()>>, Option<JoinHandle<()>>);
+    impl Drop for Storm {
+        fn drop(&mut self) {
+            self.0.take();
+            self.1.take().map(JoinHandle::join);
+        }
+    }
+    extern "C" fn nothing(_: libc::c_int) {}
+    let handler = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing, which is async-signal-safe.
+    unsafe { sigaction(Signal::SIGUSR1, &handler) }.unwrap();
+    let target = nix::sys::pthread::pthread_self();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let storm = std::thread::spawn(move || {
+        let pause = std::time::Duration::from_micros(50);
+        while stopped.recv_timeout(pause) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            nix::sys::pthread::pthread_kill(target, Signal::SIGUSR1).unwrap();
+        }
+    });
+    Storm(Some(stop), Some(storm))
+}

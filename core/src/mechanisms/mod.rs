@@ -13,6 +13,8 @@ mod splice;
 mod vmsplice;
 mod zerocopy_send;
 
+pub(crate) use splice::{no_pipe, refusal};
+
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
@@ -77,7 +79,7 @@ pub(crate) enum Stop {
 
 impl Stop {
     /// Sorts an errno: a refusal if `reason` has one for it, a failure otherwise.
-    fn sort(operation: &'static str, errno: Errno, reason: impl Fn(Errno) -> Option<&'static str>) -> Self {
+    pub(crate) fn sort(operation: &'static str, errno: Errno, reason: impl Fn(Errno) -> Option<&'static str>) -> Self {
         match reason(errno) {
             Some(reason) => Self::Refused(Error::refused(operation, errno, reason)),
             None => Self::Failed(Error::os(operation, errno)),

@@ -157,7 +157,7 @@ fn blocked_end(route: &mut Route<'_>) -> Advance {
 /// The most one call is asked for; the kernel moves a pipe's capacity at most.
 const MOST: u64 = 1 << 30;
 
-pub(super) fn no_pipe(errno: Errno) -> Option<&'static str> {
+pub(crate) fn no_pipe(errno: Errno) -> Option<&'static str> {
     match errno {
         // The limits on descriptors (pipe(7)): the other ways need none.
         Errno::EMFILE | Errno::ENFILE => Some("no descriptor left for a pipe"),
@@ -165,7 +165,7 @@ pub(super) fn no_pipe(errno: Errno) -> Option<&'static str> {
     }
 }
 
-pub(super) fn refusal(errno: Errno) -> Option<&'static str> {
+pub(crate) fn refusal(errno: Errno) -> Option<&'static str> {
     match errno {
         // splice(2): an end that cannot be spliced, or a sink opened to append.
         Errno::EINVAL => Some("one of these ends does not support it"),

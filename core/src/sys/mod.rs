@@ -9,7 +9,7 @@ pub(crate) mod files;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::SpliceFFlags;
+use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::unistd::Whence;
 
@@ -162,5 +162,36 @@ impl Calls {
     pub fn poll(&mut self, fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout) -> Sys<bool> {
         self.made += 1;
         nix::poll::poll(&mut [PollFd::new(fd, events)], timeout).map(|ready| ready > 0)
+    }
+
+    /// poll(2) on several descriptors at once; 0 when the time ran out first.
+    pub fn poll_all(&mut self, ends: &mut [PollFd<'_>], timeout: PollTimeout) -> Sys<usize> {
+        self.made += 1;
+        nix::poll::poll(ends, timeout).map(|ready| ready as usize)
+    }
+
+    /// tee(2): puts the beginning of one pipe's content into another pipe as well, never waiting. Nothing is taken out.
+    pub fn tee(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, length: usize) -> Sys<usize> {
+        self.made += 1;
+        nix::fcntl::tee(from, to, length, SpliceFFlags::SPLICE_F_NONBLOCK)
+    }
+
+    /// shutdown(2) with `SHUT_WR`: what was written is still sent, and then the peer reads the end.
+    pub fn end_writing(&mut self, fd: BorrowedFd<'_>) -> Sys<()> {
+        self.made += 1;
+        nix::sys::socket::shutdown(fd.as_raw_fd(), nix::sys::socket::Shutdown::Write)
+    }
+
+    /// Switches `O_NONBLOCK` on or off; gives back whether that changed anything.
+    pub fn set_nonblocking(&mut self, fd: BorrowedFd<'_>, on: bool) -> Sys<bool> {
+        self.made += 1;
+        let before = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+        if before.contains(OFlag::O_NONBLOCK) == on {
+            return Ok(false);
+        }
+        let mut after = before;
+        after.set(OFlag::O_NONBLOCK, on);
+        self.made += 1;
+        fcntl(fd, FcntlArg::F_SETFL(after)).map(|_| true)
     }
 }

@@ -23,7 +23,7 @@ impl Request {
 }
 
 /// `Ok` if the request makes sense between these ends.
-pub(super) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
+pub(crate) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
     readable(source)?;
     writable(sink)?;
     offsets(source, sink, request)?;
