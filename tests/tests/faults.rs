@@ -229,3 +229,37 @@ fn failing_transfers_leave_no_descriptor_behind() {
     (0..200).for_each(|_| once());
     assert_eq!(open_descriptors(), before);
 }
+
+#[test]
+fn an_urgent_byte_does_not_end_a_stream() {
+    use nix::sys::socket::{MsgFlags, send};
+    use std::os::fd::AsRawFd;
+
+    let _dog = watchdog(30, "an urgent byte");
+    for blocking in [true, false] {
+        for into in [Kind::File, Kind::Tcp, Kind::Unix, Kind::Pipe] {
+            for open_until_the_end in [true, false] {
+                let (near, mut far) = tcp_pair();
+                near.set_nonblocking(!blocking).unwrap();
+                let sender = std::thread::spawn(move || {
+                    far.write_all(b"before ").unwrap();
+                    send(far.as_raw_fd(), b"!", MsgFlags::MSG_OOB).unwrap();
+                    far.write_all(b"after").unwrap();
+                    if open_until_the_end {
+                        std::thread::sleep(std::time::Duration::from_millis(20));
+                        far.write_all(b" all").unwrap();
+                    }
+                });
+                let sink = Sink::new(into);
+                if !open_until_the_end {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+                let report = transfer(&near, &sink).mechanism(Mechanism::Splice).run().unwrap();
+                sender.join().unwrap();
+                let expected: &[u8] = if open_until_the_end { b"before after all" } else { b"before after" };
+                assert_eq!(sink.received(), expected, "{into:?}, blocking: {blocking}");
+                assert_eq!(report.bytes, expected.len() as u64);
+            }
+        }
+    }
+}

@@ -48,6 +48,12 @@ impl Calls {
         }
     }
 
+    /// recv(2) that does not wait, whatever the socket's mode.
+    pub fn receive_now(&mut self, socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Sys<usize> {
+        self.made += 1;
+        nix::sys::socket::recv(socket.as_raw_fd(), buffer, nix::sys::socket::MsgFlags::MSG_DONTWAIT)
+    }
+
     /// write(2), or pwrite(2) when there is an offset.
     pub fn write(&mut self, fd: BorrowedFd<'_>, at: Option<u64>, bytes: &[u8]) -> Sys<usize> {
         self.made += 1;
