@@ -141,7 +141,7 @@ fn sinks_that_cannot_be_spliced_to_are_written() {
 #[test]
 fn a_refused_call_is_noted_and_every_sink_has_the_same_bytes() {
     let _dog = watchdog(120, "a refused call");
-    let bytes = pattern((3 << 20) + 5);
+    let bytes = pattern((8 << 20) + 5);
     for (call, name) in [(libc::SYS_tee, "tee"), (libc::SYS_splice, "splice")] {
         for errno in [libc::ENOSYS, libc::EPERM, libc::EINVAL] {
             for source_kind in Kind::ALL {
