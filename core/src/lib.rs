@@ -48,6 +48,8 @@ compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps an
 pub mod buffer;
 pub mod endpoint;
 pub mod error;
+#[cfg(feature = "inject")]
+pub mod inject;
 pub mod mechanism;
 mod mechanisms;
 mod pipe;
