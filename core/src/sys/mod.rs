@@ -85,7 +85,8 @@ impl Calls {
         // SAFETY: the assertion above keeps the range inside the mapping, which outlives the call.
         let start = unsafe { map.as_ptr().add(range.start) }.cast();
         let written = match at {
-            // SAFETY: `start` is valid for the range's length (above), which `length` never exceeds; the kernel only reads it.
+            // SAFETY: `start` is valid for the range's length (above), which `length` never exceeds; the kernel only
+            // reads it.
             None => unsafe { libc::write(fd, start, length) },
             // SAFETY: as above.
             Some(at) => unsafe { libc::pwrite(fd, start, length, at as i64) },
@@ -119,8 +120,8 @@ impl Calls {
     /// vmsplice(2) of frozen pages, never waiting. The pages cannot change any more, and what is unmapped while the pipe
     /// still refers to it stays the kernel's.
     pub fn vmsplice(&mut self, sink: BorrowedFd<'_>, pages: &Pages, range: std::ops::Range<usize>) -> Sys<usize> {
-        self.made += 1;
-        let bytes = &pages[range];
+        let length = self.enter("vmsplice", sink, range.len())?;
+        let bytes = &pages[range.start..range.start + length];
         let vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
         // SAFETY: `vector` describes memory that is readable for the whole call; the type `Pages` forbids every later
         // write to it, and its pages are not reused by this process, because they are unmapped, not freed.
