@@ -33,7 +33,16 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every mechanism, in declaration order.
-    pub const ALL: &[Self] = &[Self::ReadWrite, Self::MmapWrite, Self::Sendfile, Self::Splice, Self::CopyFileRange];
+    pub const ALL: &[Self] = &[
+        Self::ReadWrite,
+        Self::MmapWrite,
+        Self::Sendfile,
+        Self::Splice,
+        Self::CopyFileRange,
+        Self::Vmsplice,
+        Self::ZerocopySend,
+        Self::DirectIo,
+    ];
 
     /// The stable lower-case name.
     pub const fn name(self) -> &'static str {
@@ -80,6 +89,24 @@ mod tests {
         for &mechanism in Mechanism::ALL {
             assert_eq!(mechanism.name().parse::<Mechanism>().unwrap(), mechanism);
         }
+    }
+
+    #[test]
+    fn the_list_has_every_arm_in_order() {
+        // The compiler numbers the arms; whoever adds one behind the last must say so here, and finds the list.
+        let last = Mechanism::DirectIo;
+        match last {
+            Mechanism::ReadWrite
+            | Mechanism::MmapWrite
+            | Mechanism::Sendfile
+            | Mechanism::Splice
+            | Mechanism::CopyFileRange
+            | Mechanism::Vmsplice
+            | Mechanism::ZerocopySend
+            | Mechanism::DirectIo => {}
+        }
+        let numbers: Vec<_> = Mechanism::ALL.iter().map(|&mechanism| mechanism as usize).collect();
+        assert_eq!(numbers, (0..=last as usize).collect::<Vec<_>>());
     }
 
     #[test]
