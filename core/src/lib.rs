@@ -46,6 +46,7 @@ compile_error!("zcio works on Linux only: it is made of Linux system calls (send
 compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps and addresses files over 4 GiB");
 
 pub mod buffer;
+pub mod capabilities;
 pub mod endpoint;
 pub mod error;
 #[cfg(feature = "inject")]
@@ -59,6 +60,7 @@ mod sys;
 pub mod transfer;
 
 pub use buffer::{AlignedBuffer, Pages};
+pub use capabilities::{Answer, Capabilities, Capability, Cause};
 pub use endpoint::{Endpoint, Facts, Kind};
 pub use error::{Error, ErrorKind, Result};
 pub use mechanism::Mechanism;

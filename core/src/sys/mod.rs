@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::unistd::Whence;
 
 pub(crate) mod direct;
+pub(crate) mod probe;
 pub(crate) mod zerocopy;
 
 use crate::buffer::Pages;
