@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use zcio::Endpoint;
 
 pub mod mounts;
+pub mod seccomp;
 
 /// The kinds of ends that the matrix is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
