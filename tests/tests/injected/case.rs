@@ -172,7 +172,8 @@ impl Case {
     }
 
     fn play(&self, source: &mut Source, sink: &mut Sink, tally: &Rc<Tally>) -> Played {
-        let ends = [source.near.file().map_or(-1, AsRawFd::as_raw_fd), sink.near.as_raw_fd()];
+        let from = source.near.file().map_or(-1, AsRawFd::as_raw_fd);
+        let ends = [(from, self.is_stream()), (sink.near.as_raw_fd(), !self.sink.is_file())];
         let hook = hook(Rng::with_seed(self.seed ^ 0xfa17), self.rates, ends, tally.clone());
         let mut transfer = self.transfer(&source.near, &sink.near);
         let mut rng = Rng::with_seed(self.seed ^ 0x5eed);
@@ -274,7 +275,8 @@ impl Case {
         // The hook belongs to this thread.
         let run = || clean.transfer(&source.near, &sink.near).run().err().map(|error| error.kind());
         let kind = std::thread::scope(|scope| scope.spawn(run).join().unwrap());
-        (sink.received(), source.rest());
+        sink.received();
+        source.rest();
         kind.filter(|kind| matches!(kind, ErrorKind::Refused | ErrorKind::Impossible))
     }
 }

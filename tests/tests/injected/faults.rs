@@ -49,10 +49,11 @@ fn count(cell: &Cell<u64>) {
     cell.set(cell.get() + 1);
 }
 
-/// The hook. `ends` are the two ends of the transfer: a pipe of the engine's own never answers with an error of an end.
-pub fn hook(mut rng: Rng, rates: Rates, ends: [RawFd; 2], tally: Rc<Tally>) -> impl FnMut(&Call) -> Fault {
+/// The hook. `ends` are the two ends of the transfer and whether they are streams: only those can be not ready, and a pipe of the engine's own never answers with an error of an end.
+pub fn hook(mut rng: Rng, rates: Rates, ends: [(RawFd, bool); 2], tally: Rc<Tally>) -> impl FnMut(&Call) -> Fault {
     move |call| {
-        let ours = !ends.contains(&call.descriptor);
+        let is_end = ends.iter().find(|(fd, _)| *fd == call.descriptor);
+        let (ours, stream) = (is_end.is_none(), is_end.is_some_and(|(_, stream)| *stream));
         match call.operation {
             // A position and a size are simply there.
             "lseek" | "fstat" => return Fault::None,
@@ -76,7 +77,8 @@ pub fn hook(mut rng: Rng, rates: Rates, ends: [RawFd; 2], tally: Rc<Tally>) -> i
                     count(&tally.interrupted);
                     return Fault::Errno(EINTR);
                 }
-                if hit(&mut rng, rates.not_ready) {
+                let may_wait = stream || !matches!(operation, "read" | "write");
+                if may_wait && hit(&mut rng, rates.not_ready) {
                     count(&tally.not_ready);
                     return Fault::Errno(EAGAIN);
                 }
