@@ -52,6 +52,14 @@ impl Mover for Splice {
         self.pipe.as_ref().map_or(0, Pipe::held)
     }
 
+    fn unspoken(&mut self) -> Option<Error> {
+        match self.deferred.take() {
+            Some(Err(Stop::Failed(error))) => Some(error),
+            // An end or a refusal the next mechanism meets as well.
+            _ => None,
+        }
+    }
+
     fn surrender(&mut self, calls: &mut Calls) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; self.held()];
         let mut start = 0;

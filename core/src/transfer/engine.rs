@@ -32,6 +32,8 @@ pub(super) struct Engine {
     /// Bytes a refused mechanism had taken out of a stream; they go to the sink before anything else.
     carried: Vec<u8>,
     carried_start: usize,
+    /// What the source told a refused mechanism; to be told after what is carried has been delivered.
+    unspoken: Option<Error>,
     /// Move at most this many bytes; `None`: to the end.
     count: Option<u64>,
     /// The source's size when it was last asked for; 0 if it has none.
@@ -77,6 +79,7 @@ impl Engine {
             progress: Progress { source_start, sink_start: request.sink_offset, ..Progress::default() },
             carried: Vec::new(),
             carried_start: 0,
+            unspoken: None,
             count,
             source_size: source.facts().size,
             settle: seekable && request.offset.is_none(),
@@ -148,6 +151,9 @@ impl Running<'_, '_> {
     /// See [`super::Transfer::step`].
     pub fn step(&mut self) -> Result<Step> {
         let result = self.advance();
+        if result.is_err() {
+            self.collect();
+        }
         self.engine.elapsed = self.engine.started.elapsed();
         let settled = self.settle();
         let step = result.map_err(|error| error.after(self.engine.moved()))?;
@@ -159,11 +165,28 @@ impl Running<'_, '_> {
         self.engine.report(self.source, self.sink, self.request)
     }
 
+    /// Counts what is still at work, for a count that may be the last one; see [`Mover::collect`].
+    fn collect(&mut self) {
+        let (mover, mut route) = self.route();
+        mover.collect(&mut route);
+    }
+
+    /// The caller may stop here: everything is counted and the source's position is what has been delivered.
+    pub fn pause(&mut self) -> Result<()> {
+        self.collect();
+        self.settle()
+    }
+
     fn advance(&mut self) -> Result<Step> {
         self.engine.progress.cut_short = false;
         loop {
             if self.engine.carried_start < self.engine.carried.len() {
                 return self.deliver_carried();
+            }
+            if self.engine.remaining() > 0
+                && let Some(error) = self.engine.unspoken.take()
+            {
+                return Err(self.locate(error));
             }
             let stream = self.source.facts().kind.is_stream() || self.sink.facts().kind.is_stream();
             let limit = self.engine.remaining().min(if stream { STREAM_STEP } else { FILE_STEP });
@@ -230,10 +253,12 @@ impl Running<'_, '_> {
     /// The mechanism refused: goes on with the next one, or fails with the refusal if there is none.
     fn change_mechanism(&mut self, refusal: Error) -> Result<()> {
         let Some(next) = self.engine.untried.pop() else { return Err(self.locate(refusal)) };
+        self.collect();
         let engine = &mut *self.engine;
         engine.attempts.push(Attempt::of(engine.mechanism, engine.progress.delivered, &refusal));
         engine.carried = engine.take_undelivered()?;
         engine.carried_start = 0;
+        engine.unspoken = engine.mover.unspoken();
         engine.mechanism = next;
         engine.mover = mover(next);
         Ok(())

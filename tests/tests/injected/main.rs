@@ -7,4 +7,5 @@ mod bytes;
 mod case;
 mod ends;
 mod faults;
+mod handover;
 mod leaks;
