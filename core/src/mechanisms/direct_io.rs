@@ -51,6 +51,13 @@ impl Mover for DirectIo {
         self.writer.as_ref().map_or(0, Writer::held)
     }
 
+    fn finish(&mut self, route: &mut Route<'_>) -> Result<bool, Stop> {
+        if let Some(reader) = &mut self.reader {
+            reader.stop(route.calls);
+        }
+        Ok(true)
+    }
+
     fn collect(&mut self, route: &mut Route<'_>) {
         if let Some(writer) = &mut self.writer {
             writer.collect(route);
