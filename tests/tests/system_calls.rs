@@ -76,8 +76,9 @@ fn check(mechanism: &str, source: &str, sink: &str, stdin: Stdio, directory: &Pa
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     if !output.status.success() {
-        let for_others = said.contains("cannot move bytes") || said.contains("unknown mechanism");
-        assert!(for_others || mechanism != "auto", "{mechanism}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        // 1 is a transfer's error; a named mechanism may not be for these ends. A panic is never right.
+        let told = output.status.code() == Some(1) && mechanism != "auto";
+        assert!(told, "{mechanism}: {said}{}", String::from_utf8_lossy(&output.stderr));
         return None;
     }
     let numbers: Vec<_> = said.split_whitespace().collect();
