@@ -125,13 +125,13 @@ fn splice(
 /// Takes a page's worth of a TCP stream by read(2), which steps over an urgent byte, and puts it into the empty pipe.
 fn step_over(pipe: &mut Pipe, source: &Endpoint<'_>, limit: u64, calls: &mut Calls) -> Result<Taken, Stop> {
     debug_assert_eq!(pipe.held(), 0);
-    // The smallest pipe has one page, and a page fits into one slot: this write is never short.
     let mut page = [0; 4096];
     let length = limit.min(page.len() as u64) as usize;
     let taken = read(source, None, &mut page[..length], calls).map_err(Stop::Failed)?;
     if let Taken::Bytes(count @ 1..) = taken {
-        let put = calls.write(pipe.write_end(), None, &page[..count]);
-        pipe.filled(put.map_err(|errno| Stop::Failed(Error::os("write", errno)))?);
+        let put = calls.put_into_pipe(pipe.write_end(), &page[..count]);
+        put.map_err(|errno| Stop::Failed(Error::os("write", errno)))?;
+        pipe.filled(count);
     }
     Ok(taken)
 }

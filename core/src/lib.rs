@@ -49,10 +49,13 @@ compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps an
 
 pub mod buffer;
 pub mod cache;
+pub mod capabilities;
 pub mod copy;
 pub mod endpoint;
 pub mod error;
 pub mod fanout;
+#[cfg(feature = "inject")]
+pub mod inject;
 mod intake;
 mod lane;
 pub mod mechanism;
@@ -67,6 +70,7 @@ pub mod transfer;
 
 pub use buffer::{AlignedBuffer, Pages};
 pub use cache::CachePolicy;
+pub use capabilities::{Answer, Capabilities, Capability, Cause};
 pub use copy::{Copy, CopyReport, Reflink};
 pub use endpoint::{Endpoint, Facts, Kind};
 pub use error::{Error, ErrorKind, Result};

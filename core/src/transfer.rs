@@ -202,7 +202,12 @@ impl<'fd> Transfer<'fd> {
     ///
     /// [`ErrorKind::Os`] if the pipe they are in cannot be read.
     pub fn take_undelivered(&mut self) -> Result<Vec<u8>> {
-        self.engine.as_mut().map_or(Ok(Vec::new()), Engine::take_undelivered)
+        if self.engine.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut running = self.begin()?;
+        running.pause()?;
+        running.engine.take_undelivered()
     }
 
     /// Checks the request and gets ready to move, once.
@@ -294,8 +299,10 @@ impl<'fd> Transfer<'fd> {
         }
     }
 
-    fn cancelled(&self) -> Error {
-        Error::new(ErrorKind::Cancelled, "stopped by the caller").after(self.moved())
+    fn cancelled(&mut self) -> Error {
+        let paused = self.begin().and_then(|mut running| running.pause());
+        let error = paused.err().unwrap_or_else(|| Error::new(ErrorKind::Cancelled, "stopped by the caller"));
+        error.after(self.moved())
     }
 
     fn moved(&self) -> u64 {

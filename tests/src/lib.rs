@@ -15,6 +15,7 @@ use zcio::Endpoint;
 
 pub mod extents;
 pub mod mounts;
+pub mod seccomp;
 
 /// The kinds of ends that the matrix is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -51,10 +51,23 @@ impl Mover for DirectIo {
         self.writer.as_ref().map_or(0, Writer::held)
     }
 
-    fn surrender(&mut self, calls: &mut Calls) -> Result<Vec<u8>, Error> {
+    fn finish(&mut self, route: &mut Route<'_>) -> Result<bool, Stop> {
+        if let Some(reader) = &mut self.reader {
+            reader.stop(route.calls);
+        }
+        Ok(true)
+    }
+
+    fn collect(&mut self, route: &mut Route<'_>) {
+        if let Some(writer) = &mut self.writer {
+            writer.collect(route);
+        }
+    }
+
+    fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
         // What was read ahead is still in the file.
         self.reader = None;
-        Ok(self.writer.take().map_or(Vec::new(), |writer| writer.surrender(calls)))
+        Ok(self.writer.take().map_or(Vec::new(), Writer::surrender))
     }
 }
 

@@ -49,6 +49,15 @@ pub(crate) trait Mover: Send {
         0
     }
 
+    /// Waits for what others (a thread at the disk) are doing for this mechanism, and counts it. Asked before anybody is
+    /// told a count that may be the last one. What failed there stays held.
+    fn collect(&mut self, _route: &mut Route<'_>) {}
+
+    /// What the source has said that was kept until the bytes before it are delivered: a socket tells its error only once.
+    fn unspoken(&mut self) -> Option<Error> {
+        None
+    }
+
     /// Hands back the bytes that are held, so that they are not lost with this mechanism.
     fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
         Ok(Vec::new())

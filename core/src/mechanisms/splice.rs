@@ -53,6 +53,14 @@ impl Mover for Splice {
         self.pipe.as_ref().map_or(0, Pipe::held)
     }
 
+    fn unspoken(&mut self) -> Option<Error> {
+        match self.deferred.take() {
+            Some(Stop::Failed(error)) => Some(error),
+            // A refusal the next mechanism meets as well.
+            Some(Stop::Refused(_)) | None => None,
+        }
+    }
+
     fn surrender(&mut self, calls: &mut Calls) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; self.held()];
         let mut start = 0;
@@ -101,7 +109,6 @@ impl Splice {
         if !doubtful || route.source_facts.kind != Kind::Tcp {
             return Ok(answer);
         }
-        // The smallest pipe has one page, and a page fits into one slot: the write below is never short.
         let mut page = [0; 4096];
         let length = limit.min(page.len() as u64) as usize;
         let count = match route.calls.receive_now(route.source(), &mut page[..length]) {
@@ -109,11 +116,12 @@ impl Splice {
             Ok(count) => count,
             Err(Errno::EAGAIN) => return Ok(Advance::Blocked(Side::Source)),
             Err(Errno::EINTR) => return Ok(Advance::Interrupted),
-            Err(errno) => return Err(Stop::Failed(Error::os("recv", errno))),
+            Err(errno) => return Err(Stop::sort("recv", errno, not_here)),
         };
         let pipe = self.pipe()?;
-        let put = route.calls.write(pipe.write_end(), None, &page[..count]);
-        pipe.filled(put.map_err(|errno| Stop::Failed(Error::os("write", errno)))?);
+        let put = route.calls.put_into_pipe(pipe.write_end(), &page[..count]);
+        put.map_err(|errno| Stop::Failed(Error::os("write", errno)))?;
+        pipe.filled(count);
         route.took(count);
         drain(pipe, route)
     }

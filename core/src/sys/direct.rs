@@ -35,7 +35,7 @@ impl Calls {
     pub fn reopen(&mut self, fd: BorrowedFd<'_>, flags: OFlag) -> Sys<OwnedFd> {
         let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
         loop {
-            self.made += 1;
+            self.enter("open", fd, 0)?;
             match nix::fcntl::open(path.as_str(), flags | OFlag::O_CLOEXEC, Mode::empty()) {
                 Err(Errno::EINTR) => {}
                 opened => return opened,

@@ -24,7 +24,7 @@ pub(crate) struct Completions {
 impl Calls {
     /// `SO_ZEROCOPY`: without it the flag is silently ignored.
     pub fn enable_zerocopy(&mut self, socket: BorrowedFd<'_>) -> Sys<()> {
-        self.made += 1;
+        self.enter("setsockopt", socket, 0)?;
         let on: libc::c_int = 1;
         // SAFETY: the option value is a local int, and its size is said.
         let result = unsafe {
@@ -44,7 +44,7 @@ impl Calls {
     /// Memory-safe whatever becomes of the memory later: the kernel holds its own references to the pages. That the
     /// *bytes* stay as they are until the notification is the caller's duty.
     pub fn send(&mut self, socket: BorrowedFd<'_>, start: *const u8, length: usize, by_reference: bool) -> Sys<usize> {
-        self.made += 1;
+        let length = self.enter("send", socket, length)?;
         let flags = libc::MSG_NOSIGNAL | if by_reference { libc::MSG_ZEROCOPY } else { 0 };
         // SAFETY: the kernel checks the range itself and answers EFAULT for what is not mapped; it only reads.
         let sent = unsafe { libc::send(socket.as_raw_fd(), start.cast(), length, flags) };
@@ -53,7 +53,7 @@ impl Calls {
 
     /// One notification from the socket's error queue; `None` when there is none now.
     pub fn zerocopy_completion(&mut self, socket: BorrowedFd<'_>) -> Sys<Option<Completions>> {
-        self.made += 1;
+        self.enter("recvmsg", socket, 0)?;
         let mut control = [0u64; 32];
         // SAFETY: all-zero is a valid msghdr (null pointers, zero lengths).
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };

@@ -33,6 +33,8 @@ pub(super) struct Engine {
     /// Bytes a refused mechanism had taken out of a stream; they go to the sink before anything else.
     carried: Vec<u8>,
     carried_start: usize,
+    /// What the source told a refused mechanism; to be told after what is carried has been delivered.
+    unspoken: Option<Error>,
     /// Move at most this many bytes; `None`: to the end.
     count: Option<u64>,
     /// The source's size when it was last asked for; 0 if it has none.
@@ -77,6 +79,7 @@ impl Engine {
             progress: Progress { source_start, sink_start: request.sink_offset, ..Progress::default() },
             carried: Vec::new(),
             carried_start: 0,
+            unspoken: None,
             count,
             source_size: source.facts().size,
             settle: seekable && request.offset.is_none(),
@@ -149,6 +152,9 @@ impl Running<'_, '_> {
     /// See [`super::Transfer::step`].
     pub fn step(&mut self) -> Result<Step> {
         let result = self.advance().and_then(|step| self.keep_cache(step));
+        if result.is_err() {
+            self.collect();
+        }
         let moving = matches!(result, Ok(Step::Moved(_)));
         self.engine.elapsed = (!moving).then(|| self.engine.started.elapsed());
         let settled = self.settle();
@@ -161,11 +167,28 @@ impl Running<'_, '_> {
         self.engine.report(self.source, self.sink, self.request)
     }
 
+    /// Counts what is still at work, for a count that may be the last one; see [`Mover::collect`].
+    fn collect(&mut self) {
+        let (mover, mut route) = self.route();
+        mover.collect(&mut route);
+    }
+
+    /// The caller may stop here: everything is counted and the source's position is what has been delivered.
+    pub fn pause(&mut self) -> Result<()> {
+        self.collect();
+        self.settle()
+    }
+
     fn advance(&mut self) -> Result<Step> {
         self.engine.progress.cut_short = false;
         loop {
             if self.engine.carried_start < self.engine.carried.len() {
                 return self.deliver_carried();
+            }
+            if self.engine.remaining() > 0
+                && let Some(error) = self.engine.unspoken.take()
+            {
+                return Err(self.locate(error));
             }
             let stream = self.source.facts().kind.is_stream() || self.sink.facts().kind.is_stream();
             let most = match self.engine.mechanism {
@@ -241,10 +264,12 @@ impl Running<'_, '_> {
         let tried = self.engine.attempts.len() + 1;
         let next = candidate(self.source, self.sink, self.request, tried).filter(|_| self.request.mechanism.is_none());
         let Some(next) = next else { return Err(self.locate(refusal)) };
+        self.collect();
         let engine = &mut *self.engine;
         engine.attempts.push(Attempt::of(engine.mechanism, engine.progress.delivered, &refusal));
         engine.carried = engine.take_undelivered()?;
         engine.carried_start = 0;
+        engine.unspoken = engine.mover.unspoken();
         engine.mechanism = next;
         engine.mover = mover(next);
         Ok(())

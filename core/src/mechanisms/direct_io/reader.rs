@@ -9,6 +9,7 @@ use super::worker::{Direction, Job, Worker};
 use super::{BUFFER, Route, Stop, alignment, refusal};
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
+use crate::sys::Calls;
 
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -103,6 +104,14 @@ impl Reader {
         }
         let start = (self.next - job.at) as usize;
         self.current = Some(Job { range: start..count, ..job });
+    }
+
+    /// Nothing more is wanted: waits for what was read ahead in vain, so that its system calls are counted.
+    pub fn stop(&mut self, calls: &mut Calls) {
+        while self.worker.in_flight() > 0 {
+            let done = self.worker.wait(calls);
+            self.forget(done.job);
+        }
     }
 
     /// A failed read: what is on its way behind it is of no use.

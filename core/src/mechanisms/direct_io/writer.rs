@@ -91,14 +91,19 @@ impl Writer {
         self.flush(route)
     }
 
-    /// Whatever is held, in order; for a source that cannot be read again.
-    pub fn surrender(mut self, calls: &mut Calls) -> Vec<u8> {
-        let mut bytes = Vec::new();
+    /// Waits for what is at the disk and counts what it has taken; what it refused stays here.
+    pub fn collect(&mut self, route: &mut Route<'_>) {
         while self.worker.in_flight() > 0 {
-            let done = self.worker.wait(calls);
-            let range = done.job.range.start + done.result.unwrap_or(0)..done.job.range.end;
-            bytes.extend_from_slice(&done.job.buffer[range]);
+            let done = self.worker.wait(route.calls);
+            // An error is met again when the piece is tried again.
+            let _ = self.wrote(route, done.job, done.result);
         }
+    }
+
+    /// Whatever is held, in order; for a source that cannot be read again. Nothing may be at the disk ([`Self::collect`]).
+    pub fn surrender(self) -> Vec<u8> {
+        debug_assert_eq!(self.at_disk, 0, "bytes at the disk are neither here nor there");
+        let mut bytes = Vec::new();
         for job in self.refused.iter().chain([&self.filling]) {
             bytes.extend_from_slice(&job.buffer[job.range.clone()]);
         }
