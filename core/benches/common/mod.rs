@@ -49,7 +49,12 @@ fn process_cpu() -> Duration {
 }
 
 /// Runs the lanes in turn and prints the table; the first lane is what the others are compared with.
+///
+/// `LANES=a,b` keeps only the lanes whose names contain one of these words.
 pub fn compare(title: &str, rounds: usize, mut lanes: Vec<Lane<'_>>) {
+    if let Ok(words) = std::env::var("LANES") {
+        lanes.retain(|lane| words.split(',').any(|word| lane.name.contains(word)));
+    }
     let mut samples: Vec<Vec<Sample>> = lanes.iter().map(|_| Vec::new()).collect();
     for round in 0..=rounds {
         for (lane, samples) in lanes.iter_mut().zip(&mut samples) {
