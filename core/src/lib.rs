@@ -49,8 +49,10 @@ pub mod endpoint;
 pub mod error;
 pub mod mechanism;
 mod mechanisms;
+pub mod memory;
 mod pipe;
 pub mod plan;
+pub mod region;
 pub mod report;
 mod sys;
 pub mod transfer;
@@ -58,6 +60,7 @@ pub mod transfer;
 pub use endpoint::{Endpoint, Facts, Kind};
 pub use error::{Error, ErrorKind, Result};
 pub use mechanism::Mechanism;
+pub use region::{Access, Advice, Protection, Region, RegionOptions, Residency, SharedRegion, View};
 pub use report::{Attempt, Copies, KnownBy, Report};
 pub use transfer::{Readiness, Side, Step, Transfer, Visibility};
 

@@ -4,6 +4,11 @@
 //! estimate. Nothing here retries, waits or decides: errno goes up as it came.
 #![allow(unsafe_code)]
 
+pub(crate) mod child;
+pub(crate) mod memory;
+pub(crate) mod process;
+pub(crate) mod signal;
+
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
@@ -11,7 +16,7 @@ use nix::fcntl::SpliceFFlags;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::unistd::Whence;
 
-type Sys<T> = Result<T, Errno>;
+pub(crate) type Sys<T> = Result<T, Errno>;
 
 /// `SO_DOMAIN`: the address family of a socket (socket(7)). nix has no such option.
 pub(crate) fn socket_domain(fd: BorrowedFd<'_>) -> Sys<i32> {
