@@ -7,13 +7,11 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
-
-
 use super::{Process, unreadable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::region::Region;
-use crate::sys::{Sys, memory};
 use crate::sys::process::{PageRun, scan_pages};
+use crate::sys::{Sys, memory};
 
 /// Bits of an entry of pagemap (Documentation/admin-guide/mm/pagemap.rst).
 const PRESENT: u64 = 1 << 63;
@@ -56,7 +54,7 @@ impl PageEntry {
         self.bits & EXCLUSIVE != 0
     }
 
-    /// Written since the last time /proc/pid/clear_refs was told to forget. `None` on kernels built without it.
+    /// Written since the last time `/proc/pid/clear_refs` was told to forget. `None` on kernels built without it.
     pub fn is_soft_dirty(self) -> Option<bool> {
         soft_dirty_works().then_some(self.bits & SOFT_DIRTY != 0)
     }
@@ -200,9 +198,9 @@ mod tests {
         let swapped = entry(SWAPPED | 5);
         assert!(swapped.is_swapped() && !swapped.is_present());
         assert_eq!(swapped.frame(), None, "a place in swap is no frame");
-        let file = entry(PRESENT | FILE | 77);
+        let file = entry(PRESENT | FILE | 0x4d);
         assert!(file.is_of_file() && !file.is_exclusive());
-        assert_eq!((file.frame(), file.is_huge(), file.is_zero_page()), (Some(77), Some(true), Some(false)));
+        assert_eq!((file.frame(), file.is_huge(), file.is_zero_page()), (Some(0x4d), Some(true), Some(false)));
         assert_eq!(entry(PRESENT | EXCLUSIVE).frame(), None, "hidden");
         assert_eq!(PageEntry { bits: PRESENT, scanned: None }.is_huge(), None);
     }

@@ -63,7 +63,7 @@ impl AreaKind {
     }
 }
 
-/// What an area has in memory, in bytes (proc_pid_smaps(5)).
+/// What an area has in memory, in bytes (`proc_pid_smaps(5)`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// In memory and mapped.
@@ -221,7 +221,9 @@ fn parse_area(line: &str) -> Option<Area> {
 /// `Rss:                 128 kB`
 fn note_size(usage: &mut Usage, line: &str) {
     let Some((name, value)) = line.split_once(':') else { return };
-    let Some(bytes) = value.trim().strip_suffix("kB").and_then(|count| count.trim().parse::<u64>().ok()) else { return };
+    let Some(bytes) = value.trim().strip_suffix("kB").and_then(|count| count.trim().parse::<u64>().ok()) else {
+        return;
+    };
     let bytes = bytes * 1024;
     match name {
         "Rss" => usage.resident = bytes,
@@ -311,8 +313,7 @@ VmFlags: rd wr mr mw me ac
         let mut areas = parse(SMAPS).unwrap();
         classify(&mut areas, Some("/usr/bin/a program"));
         let kinds: Vec<_> = areas.iter().map(|area| area.kind.name()).collect();
-        let expected =
-            ["read_only_data", "text", "data", "bss", "heap", "shared_memory", "anonymous", "stack"];
+        let expected = ["read_only_data", "text", "data", "bss", "heap", "shared_memory", "anonymous", "stack"];
         assert_eq!(kinds, expected);
         let usage = areas[2].usage.unwrap();
         assert_eq!((usage.resident, usage.private_dirty, usage.page_size), (4096, 4096, 4096));

@@ -63,11 +63,7 @@ fn part(start: *mut u8, length: usize, offset: u64, wanted: usize) -> (*mut u8, 
 }
 
 /// Repeats a copy that may be short until it is whole or has failed.
-fn in_full(
-    length: usize,
-    operation: &'static str,
-    mut copy: impl FnMut(usize) -> Sys<usize>,
-) -> Result<usize> {
+fn in_full(length: usize, operation: &'static str, mut copy: impl FnMut(usize) -> Sys<usize>) -> Result<usize> {
     let mut done = 0;
     while done < length {
         match copy(done) {
@@ -116,7 +112,14 @@ unsafe fn write(into: *mut u8, from: &[u8]) -> Sys<usize> {
 unsafe fn read_by_pipe(from: *const u8, into: &mut [u8]) -> Sys<usize> {
     let (out, inlet) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
     // SAFETY: as the caller promised, and not more than was asked for.
-    let count = unsafe { memory::write_from(inlet.as_fd(), from, into.len().min(PIPE)) }?;
+    let write = |length| unsafe { memory::write_from(inlet.as_fd(), from, length) };
+    let wanted = into.len().min(PIPE);
+    let count = match write(wanted) {
+        // A pipe takes a page of its own whole or not at all, and that may have been parts of two pages here, one of them
+        // there: up to the end of that one.
+        Err(Errno::EFAULT) => write(wanted.min(memory::page_size() - from as usize % memory::page_size())),
+        result => result,
+    }?;
     let mut done = 0;
     while done < count {
         done += nix::unistd::read(&out, &mut into[done..count])?;

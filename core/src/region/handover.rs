@@ -4,15 +4,16 @@
 //! believed to be nothing until its seals have been read.
 #![allow(unsafe_code)]
 
-use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::io::IoSlice;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, getsockopt, recvmsg, sendmsg, sockopt};
+use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg, sockopt};
 
 use super::shared::untrusted;
 use super::{Seals, SharedRegion};
 use crate::error::{Error, Result};
+use crate::sys::rights;
 
 /// What goes with the descriptor: a message must have a byte, and these say what is meant.
 const GREETING: [u8; 8] = *b"zcio-mem";
@@ -32,8 +33,7 @@ pub struct Credentials {
 impl Credentials {
     /// The credentials of a socket's other end.
     pub fn of_peer(socket: BorrowedFd<'_>) -> Result<Self> {
-        let peer =
-            getsockopt(&socket, sockopt::PeerCredentials).map_err(|errno| Error::os("getsockopt", errno))?;
+        let peer = getsockopt(&socket, sockopt::PeerCredentials).map_err(|errno| Error::os("getsockopt", errno))?;
         Ok(Self { process: peer.pid(), user: peer.uid(), group: peer.gid() })
     }
 }
@@ -117,29 +117,19 @@ impl SharedRegion {
     }
 }
 
-/// One message and the descriptors in it, each owned at once.
+/// One message and the descriptors in it.
 fn receive_message(socket: BorrowedFd<'_>) -> Result<([u8; 8], Vec<OwnedFd>)> {
     let mut greeting = [0; 8];
-    let mut space = nix::cmsg_space!([RawFd; 1]);
-    let mut buffers = [IoSliceMut::new(&mut greeting)];
-    let message = loop {
-        match recvmsg::<()>(socket.as_raw_fd(), &mut buffers, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
+    let received = loop {
+        match rights::receive(socket, &mut greeting) {
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(Error::os("recvmsg", errno)),
-            Ok(message) => break message,
+            Ok(received) => break received,
         }
     };
-    if message.bytes == 0 {
-        return Err(Error::os("recvmsg", Errno::ECONNRESET));
+    match received.count {
+        0 => Err(Error::os("recvmsg", Errno::ECONNRESET)),
+        8 if !received.truncated => Ok((greeting, received.descriptors)),
+        _ => Err(untrusted("the message is cut short")),
     }
-    let mut descriptors = Vec::new();
-    // With more descriptors than there was room for, the kernel has closed the rest (MSG_CTRUNC).
-    for control in message.cmsgs().map_err(|errno| Error::os("recvmsg", errno))? {
-        if let ControlMessageOwned::ScmRights(received) = control {
-            // SAFETY: the kernel made these descriptors for this process just now; nobody else knows them.
-            descriptors.extend(received.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
-        }
-    }
-    let complete = message.bytes == GREETING.len() && !message.flags.contains(MsgFlags::MSG_CTRUNC);
-    if complete { Ok((greeting, descriptors)) } else { Err(untrusted("the message is cut short")) }
 }

@@ -1,7 +1,7 @@
 //! What can be done with mapped pages: bring them in, hold them, write them back, change their rights, their number.
 
-use std::os::fd::{AsFd, BorrowedFd};
 use std::ops::RangeBounds;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -156,7 +156,7 @@ impl Region {
             let mapping = Arc::get_mut(mapping).ok_or_else(|| busy("the region cannot be resized"))?;
             let length = length
                 .checked_next_multiple_of(if mapping.page() > memory::page_size() { mapping.page() as u64 } else { 1 })
-                .filter(|length| length.saturating_add(*offset) <= i64::MAX as u64)
+                .filter(|length| i64::try_from(length.saturating_add(*offset)).is_ok())
                 .ok_or_else(|| invalid("longer than the address space"))?;
             let end = *offset + length;
             let size = |file: BorrowedFd<'_>| fstat(file).map_err(|errno| Error::os("fstat", errno));

@@ -103,14 +103,12 @@ impl RegionOptions {
             return Err(invalid(format!("{page} bytes is not the size of a page")));
         }
         let mut options = MmapOptions::new();
-        let length = match self.huge_page {
-            None => length,
-            Some(_) => {
-                options.huge(Some(page.trailing_zeros() as u8));
-                // memmap2 makes a byte of nothing, which cannot be given back as a huge page.
-                length.max(1).checked_next_multiple_of(page).ok_or_else(too_long)?
-            }
-        };
+        let mut length = length;
+        if self.huge_page.is_some() {
+            options.huge(Some(page.trailing_zeros() as u8));
+            // memmap2 makes a byte of nothing, which cannot be given back as a huge page.
+            length = length.max(1).checked_next_multiple_of(page).ok_or_else(too_long)?;
+        }
         let map = options.len(size(length)?).map_anon().map_err(|error| Error::os("mmap", errno_of(&error)))?;
         Ok(Region::new(Mapping::new(map.into(), page as usize, false), Access::Private, None, 0))
     }

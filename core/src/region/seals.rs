@@ -1,4 +1,4 @@
-//! Seals of a memfd (memfd_create(2), `F_ADD_SEALS`): promises about it that nobody can take back.
+//! Seals of a memfd (`memfd_create(2)`, `F_ADD_SEALS`): promises about it that nobody can take back.
 
 use std::fmt;
 use std::ops::BitOr;

@@ -129,7 +129,9 @@ impl SharedRegion {
 
     /// A descriptor of it, to be handed on by other means than [`SharedRegion::send`].
     pub fn try_clone_fd(&self) -> Result<OwnedFd> {
-        self.with_file(|fd| fd.try_clone_to_owned().map_err(|error| Error::os("fcntl", super::mapping::errno_of(&error))))
+        self.with_file(|fd| {
+            fd.try_clone_to_owned().map_err(|error| Error::os("fcntl", super::mapping::errno_of(&error)))
+        })
     }
 
     /// [`Region::close`]; other holders keep theirs.
@@ -163,8 +165,9 @@ fn create_memfd() -> Result<OwnedFd> {
 fn map_memfd(fd: BorrowedFd<'_>, length: u64, access: Access) -> Result<Mapping> {
     let result = match map(fd, 0, length as usize, access) {
         // Before Linux 6.7 a shared mapping of a memfd sealed against writing needed a descriptor that cannot write.
-        Err(Errno::EPERM) if access == Access::ReadOnly => reopen_for_reading(fd)
-            .and_then(|read_only| map(read_only.as_fd(), 0, length as usize, access)),
+        Err(Errno::EPERM) if access == Access::ReadOnly => {
+            reopen_for_reading(fd).and_then(|read_only| map(read_only.as_fd(), 0, length as usize, access))
+        }
         result => result,
     };
     let raw = result.map_err(|errno| Error::os("mmap", errno))?;
@@ -190,4 +193,30 @@ fn enough_memory_for(length: u64) -> Result<()> {
         return Err(Error::new(ErrorKind::StorageFull, message).during("fallocate").with_errno(Errno::ENOSPC));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// On a tmpfs of 1 MiB, as a full /dev/shm would be.
+    #[test]
+    fn a_full_file_system_is_told_when_memory_is_allocated() {
+        let dir = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(dir.path()).output();
+        if !mount.is_ok_and(|output| output.status.success()) {
+            assert!(std::env::var_os("ZCIO_REQUIRE").is_none(), "tmpfs cannot be mounted, and ZCIO_REQUIRE is set");
+            return eprintln!("skipped a full file system: it needs root, to mount one");
+        }
+        let file = tempfile::tempfile_in(dir.path()).unwrap();
+        let full = allocate(file.as_fd(), 0, 2 << 20);
+        let fits = allocate(file.as_fd(), 0, 1 << 19);
+        drop(file);
+        assert!(Command::new("umount").arg(dir.path()).status().unwrap().success());
+        let error = full.unwrap_err();
+        assert_eq!((error.kind(), error.errno()), (ErrorKind::StorageFull, Some(libc::ENOSPC)));
+        fits.unwrap();
+    }
 }

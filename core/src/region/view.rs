@@ -36,7 +36,9 @@ impl Region {
         self.with(|state| {
             let bytes = range::resolve(&range, state.mapping.len())?;
             if state.protection == Protection::None {
-                return Err(invalid("a part of the region is protected against reading: allow reading all of it first"));
+                return Err(invalid(
+                    "a part of the region is protected against reading: allow reading all of it first",
+                ));
             }
             Ok(View {
                 start: state.mapping.start().wrapping_add(bytes.start),

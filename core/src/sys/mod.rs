@@ -7,6 +7,7 @@
 pub(crate) mod child;
 pub(crate) mod memory;
 pub(crate) mod process;
+pub(crate) mod rights;
 pub(crate) mod signal;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
