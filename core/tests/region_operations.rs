@@ -2,9 +2,11 @@
 
 mod support;
 
+use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::*;
 use zcio::ErrorKind;
@@ -12,6 +14,18 @@ use zcio::region::{Access, Advice, Populate, Protection, Region, RegionOptions};
 
 fn writable(file: &File) -> Region {
     RegionOptions::new().access(Access::ReadWrite).map(file.as_fd()).unwrap()
+}
+
+/// An anonymous region that the kernel does not show as one with its neighbours: it has a name of its own.
+fn anonymous(length: u64) -> Region {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let region = Region::anonymous(length).unwrap();
+    let name = CString::new(format!("region {}", COUNT.fetch_add(1, Ordering::Relaxed))).unwrap();
+    let view = region.view(..).unwrap();
+    // SAFETY: names a range of this process's own memory. A kernel without names says EINVAL.
+    unsafe { libc::prctl(libc::PR_SET_VMA, libc::PR_SET_VMA_ANON_NAME, view.as_ptr(), view.len(), name.as_ptr()) };
+    drop(view);
+    region
 }
 
 fn address(region: &Region) -> usize {
@@ -95,6 +109,20 @@ fn over_two_gibibytes() {
 }
 
 #[test]
+fn a_region_may_be_ahead_of_its_file_if_it_is_told_so() {
+    let file = file_with(&pattern(page()));
+    let region = RegionOptions::new().length(3 * page() as u64).ahead_of_file().map(file.as_fd()).unwrap();
+    let mut into = vec![0; 3 * page()];
+    let error = region.read_at(0, &mut into).unwrap_err();
+    assert_eq!((error.kind(), error.moved()), (ErrorKind::Faulted, page() as u64));
+    file.write_all_at(&pattern(3 * page()), 0).unwrap();
+    assert_eq!(bytes(&region, 0, 3 * page()), pattern(3 * page()));
+    let (end, _other) = std::io::pipe().unwrap();
+    let error = RegionOptions::new().length(1).ahead_of_file().map(end.as_fd()).unwrap_err();
+    assert_eq!(error.errno(), Some(libc::ENODEV), "what is no file is still refused");
+}
+
+#[test]
 fn what_cannot_be_mapped_is_refused_with_a_reason() {
     let file = file_with(b"0123456789");
     let error = RegionOptions::new().offset(5).length(6).map(file.as_fd()).unwrap_err();
@@ -153,7 +181,7 @@ fn advice_that_sets_a_flag_shows_it_in_smaps() {
         (Advice::HugePage, "hg", Advice::NoHugePage),
         (Advice::NoHugePage, "nh", Advice::HugePage),
     ] {
-        let region = Region::anonymous(4 << 20).unwrap();
+        let region = anonymous(4 << 20);
         let at = address(&region);
         assert!(!has_flag(at, flag), "{advice} before");
         match region.advise(.., advice) {
@@ -173,7 +201,7 @@ fn advice_that_sets_a_flag_shows_it_in_smaps() {
 #[test]
 fn advice_on_a_range_is_rounded_outwards_unless_it_destroys() {
     let size = page() as u64;
-    let region = Region::anonymous(8 * size).unwrap();
+    let region = anonymous(8 * size);
     region.write_at(0, &pattern(8 * page())).unwrap();
     region.advise(3 * size + 10..3 * size + 20, Advice::DontDump).unwrap();
     assert!(has_flag(address(&region) + 3 * page(), "dd") && !has_flag(address(&region) + 4 * page(), "dd"));
@@ -191,7 +219,7 @@ fn advice_on_a_range_is_rounded_outwards_unless_it_destroys() {
 
 #[test]
 fn dont_need_on_locked_pages_needs_its_own_advice() {
-    let region = Region::anonymous(4 * page() as u64).unwrap();
+    let region = anonymous(4 * page() as u64);
     region.lock(..).unwrap();
     region.write_at(0, b"locked").unwrap();
     assert_eq!(region.advise(.., Advice::DontNeed).unwrap_err().errno(), Some(libc::EINVAL));
@@ -202,7 +230,7 @@ fn dont_need_on_locked_pages_needs_its_own_advice() {
 
 #[test]
 fn free_marks_pages_that_may_go() {
-    let region = Region::anonymous(512 * page() as u64).unwrap();
+    let region = anonymous(512 * page() as u64);
     region.advise(.., Advice::NoHugePage).unwrap();
     region.write_at(0, &pattern(512 * page())).unwrap();
     assert_eq!(smaps_bytes(address(&region), "LazyFree"), 0);
@@ -231,7 +259,7 @@ fn remove_punches_a_hole_of_whole_pages_into_the_file() {
 
 #[test]
 fn cold_pages_lose_their_reference() {
-    let region = Region::anonymous(64 * page() as u64).unwrap();
+    let region = anonymous(64 * page() as u64);
     region.advise(.., Advice::NoHugePage).unwrap();
     region.write_at(0, &pattern(64 * page())).unwrap();
     touch(&region);
@@ -244,7 +272,7 @@ fn cold_pages_lose_their_reference() {
 
 #[test]
 fn collapse_makes_huge_pages_of_what_is_there() {
-    let region = Region::anonymous(8 << 20).unwrap();
+    let region = anonymous(8 << 20);
     region.advise(.., Advice::NoHugePage).unwrap();
     region.write_at(0, &pattern(8 << 20)).unwrap();
     assert_eq!(smaps_bytes(address(&region), "AnonHugePages"), 0);
@@ -261,9 +289,9 @@ fn collapse_makes_huge_pages_of_what_is_there() {
 #[test]
 fn populate_leaves_no_fault_for_later() {
     let count = 256;
-    for (purpose, anonymous) in [(Populate::Write, true), (Populate::Read, false)] {
+    for (purpose, of_nothing) in [(Populate::Write, true), (Populate::Read, false)] {
         let file = file_with(&pattern(count * page()));
-        let region = if anonymous { Region::anonymous((count * page()) as u64).unwrap() } else { writable(&file) };
+        let region = if of_nothing { anonymous((count * page()) as u64) } else { writable(&file) };
         region.advise(.., Advice::NoHugePage).unwrap();
         let at = address(&region);
         assert_eq!(smaps_bytes(at, "Rss"), 0);
@@ -275,7 +303,7 @@ fn populate_leaves_no_fault_for_later() {
         assert_eq!(faults(), before, "{purpose:?}");
     }
     // Without it there are faults: the test can tell.
-    let region = Region::anonymous((count * page()) as u64).unwrap();
+    let region = anonymous((count * page()) as u64);
     region.advise(.., Advice::NoHugePage).unwrap();
     let before = faults();
     touch(&region);
@@ -308,7 +336,7 @@ fn prefetch_and_will_need_bring_a_file_into_memory() {
 
 #[test]
 fn residency_is_what_was_touched() {
-    let region = Region::anonymous(200 * page() as u64).unwrap();
+    let region = anonymous(200 * page() as u64);
     region.advise(.., Advice::NoHugePage).unwrap();
     for page_number in [0, 64, 199] {
         region.write_at(page_number * page() as u64, b"x").unwrap();
@@ -323,14 +351,14 @@ fn residency_is_what_was_touched() {
 #[test]
 fn locked_memory_is_locked_and_on_fault_it_is_when_touched() {
     let length = 16 * page() as u64;
-    let region = Region::anonymous(length).unwrap();
+    let region = anonymous(length);
     let at = address(&region);
     region.lock(..).unwrap();
     assert_eq!((smaps_bytes(at, "Locked"), smaps_bytes(at, "Rss")), (length, length));
     region.unlock(..).unwrap();
     assert_eq!(smaps_bytes(at, "Locked"), 0);
 
-    let region = Region::anonymous(length).unwrap();
+    let region = anonymous(length);
     let at = address(&region);
     region.lock_on_fault(..).unwrap();
     assert!(has_flag(at, "lo"));
@@ -343,7 +371,7 @@ fn locked_memory_is_locked_and_on_fault_it_is_when_touched() {
 
 #[test]
 fn protection_is_of_whole_pages_and_never_taken_from_views() {
-    let region = Region::anonymous(4 * page() as u64).unwrap();
+    let region = anonymous(4 * page() as u64);
     let size = page() as u64;
     let at = address(&region);
     region.protect(size..2 * size, Protection::Read).unwrap();
@@ -371,7 +399,7 @@ fn protection_is_of_whole_pages_and_never_taken_from_views() {
 
 #[test]
 fn resize_moves_the_end_and_keeps_the_content() {
-    let region = Region::anonymous(page() as u64).unwrap();
+    let region = anonymous(page() as u64);
     region.write_at(0, &pattern(page())).unwrap();
     for length in [100 * page(), 3, 0, 5 * page() + 1] {
         region.resize(length as u64).unwrap();

@@ -21,6 +21,10 @@ fn holdings() -> (usize, usize, i64) {
 fn assert_back_to(start: (usize, usize, i64), what: &str) {
     let now = holdings();
     eprintln!("{what}: mappings, descriptors, resident kB: {start:?} at the start, {now:?} now");
+    // A sanitizer keeps notes of its own about every address that was ever used.
+    if std::env::var_os("ZCIO_SANITIZER").is_some() {
+        return;
+    }
     // One mapping and 512 kB: what the allocator keeps for itself.
     assert!(now.0 <= start.0 + 1, "{what}: mappings {start:?} {now:?}");
     assert_eq!(now.1, start.1, "{what}: descriptors");
@@ -109,7 +113,10 @@ fn all_at_once(file: &File, start: (usize, usize, i64)) {
     }
     assert_eq!(blocks(&std::fs::read_to_string("/proc/self/maps").unwrap()), 0, "the file is let go at once");
     let resident = status_kb("VmRSS");
-    assert!(resident < start.2 + 16_384, "the memory is let go at once: {resident} kB");
+    assert!(
+        resident < start.2 + 16_384 || std::env::var_os("ZCIO_SANITIZER").is_some(),
+        "the memory is let go at once: {resident} kB"
+    );
     for (_, view) in &all {
         assert_eq!(read(view, page()), 0);
     }

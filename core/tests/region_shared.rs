@@ -4,6 +4,7 @@ mod support;
 
 use std::io::{IoSlice, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
@@ -85,8 +86,8 @@ fn two_processes_share_a_gibibyte() {
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
 
     let shared = SharedRegion::create(GIBIBYTE).unwrap();
-    // Each processor counts some pages for itself before it tells.
-    assert!(shmem_kb() + 16_384 >= before + (GIBIBYTE >> 10), "allocated up front");
+    let blocks = std::fs::File::from(shared.try_clone_fd().unwrap()).metadata().unwrap().blocks();
+    assert_eq!(blocks * 512, GIBIBYTE, "allocated up front");
     shared.region().write_at(GIBIBYTE - 11, b"from sender").unwrap();
     let error = shared.send(stream.as_fd(), Peer::SameUser).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "not before it is sealed");
@@ -123,7 +124,12 @@ fn two_processes_share_a_gibibyte() {
     drop(stream);
     assert!(child.wait().unwrap().success());
     drop((view, shared));
-    assert!(shmem_kb() < before + (GIBIBYTE >> 11), "gone with its last holder");
+    // Of the whole system: others may use some, too, for a while.
+    let start = Instant::now();
+    while shmem_kb() >= before + (GIBIBYTE >> 11) {
+        assert!(start.elapsed() < Duration::from_secs(20), "gone with its last holder");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn descriptors() -> usize {

@@ -10,6 +10,7 @@
 //! What the kernel hides from the caller is never filled in with a guess: it is `None`, and the result says in `unseen` what
 //! it was and why.
 
+mod area;
 pub mod experiments;
 mod pages;
 mod space;
@@ -21,8 +22,9 @@ use nix::errno::Errno;
 use crate::error::Error;
 use crate::sys;
 
+pub use area::{Area, AreaKind, Usage};
 pub use pages::{PageEntry, PageTable, pages};
-pub use space::{AddressSpace, Area, AreaKind, Usage, address_space};
+pub use space::{AddressSpace, address_space};
 
 /// Whose memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

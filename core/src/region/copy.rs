@@ -2,8 +2,8 @@
 //!
 //! A load from a page whose file was cut short is SIGBUS; the same access made by the kernel is EFAULT. So the kernel makes
 //! it: `process_vm_readv(2)` and `process_vm_writev(2)` on this very process, one copy, no descriptor needed. It was
-//! chosen by measurement over a copy through a pipe (two copies, two or more calls), see `benches/region.rs`: half the
-//! time or less from 4 KiB on. Reading the file by pread(2) instead would be as fast, but would not see the pages that a
+//! chosen by measurement over a copy through a pipe (two copies, two or more calls), see `benches/region.rs`: a fifth of its
+//! time for small copies, a third for large ones. Reading the file by pread(2) instead would be as fast, but would not see the pages that a
 //! private region has changed.
 //!
 //! The kernel always lets a process at its own memory, but a seccomp filter may refuse the call by name (container

@@ -25,7 +25,7 @@ pub fn install() -> Result<()> {
     static INSTALLED: Mutex<bool> = Mutex::new(false);
     let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
     if !*installed {
-        // The handler must find the page size known: asking for it the first time takes a lock.
+        // The handler must find the page size known: asking for it the first time calls into the C library.
         memory::page_size();
         signal::chain_sigbus(mend).map_err(|errno| Error::os("sigaction", errno))?;
         *installed = true;
@@ -60,10 +60,10 @@ pub(super) struct Watch(&'static Slot);
 impl Watch {
     pub fn new(addresses: Range<usize>) -> Self {
         let slot = free_slot();
-        slot.poisoned.store(false, Ordering::SeqCst);
-        slot.end.store(addresses.end, Ordering::SeqCst);
+        slot.poisoned.store(false, Ordering::Relaxed);
+        slot.end.store(addresses.end, Ordering::Release);
         // Last: from here on the handler can find it.
-        slot.start.store(addresses.start, Ordering::SeqCst);
+        slot.start.store(addresses.start, Ordering::Release);
         Self(slot)
     }
 
@@ -75,7 +75,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.0.start.store(0, Ordering::SeqCst);
+        self.0.start.store(0, Ordering::Release);
         FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
     }
 }
@@ -115,11 +115,11 @@ fn find(address: usize) -> Option<&'static Slot> {
     // SAFETY: blocks are complete before they are linked in, and never freed.
     while let Some(current) = unsafe { block.as_ref() } {
         for slot in &current.slots {
-            let start = slot.start.load(Ordering::SeqCst);
+            let start = slot.start.load(Ordering::Acquire);
             // The start again: a slot that changed hands between the loads is not the one of the live range we look for.
             if start != 0
-                && (start..slot.end.load(Ordering::SeqCst)).contains(&address)
-                && slot.start.load(Ordering::SeqCst) == start
+                && (start..slot.end.load(Ordering::Acquire)).contains(&address)
+                && slot.start.load(Ordering::Acquire) == start
             {
                 return Some(slot);
             }

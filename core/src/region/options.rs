@@ -32,6 +32,7 @@ pub struct RegionOptions {
     length: Option<u64>,
     access: Access,
     huge_page: Option<u64>,
+    ahead: bool,
 }
 
 impl RegionOptions {
@@ -58,6 +59,14 @@ impl RegionOptions {
     #[must_use]
     pub fn access(mut self, access: Access) -> Self {
         self.access = access;
+        self
+    }
+
+    /// Allows the region to go beyond the file's end, for a file that will grow: the length must be given, and the file is
+    /// not asked how long it is. Behind its end [`Region::read_at`] is [`ErrorKind::Faulted`] until the file has grown.
+    #[must_use]
+    pub fn ahead_of_file(mut self) -> Self {
+        self.ahead = true;
         self
     }
 
@@ -124,6 +133,9 @@ impl RegionOptions {
 
     /// The length to map, checked against the file.
     fn range_of(&self, file: BorrowedFd<'_>) -> Result<u64> {
+        if let (true, Some(length)) = (self.ahead, self.length) {
+            return Ok(length);
+        }
         let stat = fstat(file).map_err(|errno| Error::os("fstat", errno))?;
         let end = self.length.unwrap_or(0).checked_add(self.offset).ok_or_else(too_long)?;
         match (SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT, self.length) {

@@ -4,19 +4,25 @@
 //! is ever made. The callers (region/, memory/) answer for the range; nothing here retries or decides.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::errno::Errno;
 
 use super::Sys;
 
-/// The size of a base page in bytes.
+/// The size of a base page in bytes. Asked for once; afterwards a plain load, also inside a signal handler.
 pub(crate) fn page_size() -> usize {
-    static SIZE: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *SIZE.get_or_init(|| {
-        // SAFETY: sysconf reads a constant of the system.
-        let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-        usize::try_from(size).expect("the kernel has a page size")
-    })
+    static SIZE: AtomicUsize = AtomicUsize::new(0);
+    match SIZE.load(Ordering::Relaxed) {
+        0 => {
+            // SAFETY: sysconf reads a constant of the system.
+            let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+            let size = usize::try_from(size).expect("the kernel has a page size");
+            SIZE.store(size, Ordering::Relaxed);
+            size
+        }
+        size => size,
+    }
 }
 
 /// madvise(2).
@@ -44,8 +50,8 @@ pub(crate) unsafe fn lock(start: *mut u8, length: usize, on_fault: bool) -> Sys<
 /// # Safety
 /// The range lies in one mapping of the caller's.
 pub(crate) unsafe fn unlock(start: *mut u8, length: usize) -> Sys<()> {
-    // SAFETY: as the caller promised.
-    Errno::result(unsafe { libc::munlock(start.cast(), length) }).map(drop)
+    // SAFETY: as the caller promised. The raw call, because sanitizers make munlock do nothing.
+    Errno::result(unsafe { libc::syscall(libc::SYS_munlock, start, length) }).map(drop)
 }
 
 /// msync(2) with `MS_SYNC` or `MS_ASYNC`.
