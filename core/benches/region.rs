@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use zcio::region::{Access, Populate, Region, RegionOptions};
+use zcio::region::{Access, Advice, Populate, Region, RegionOptions};
 
 const GIBIBYTE: usize = 1 << 30;
 const SMALL: usize = 64 << 10;
@@ -102,6 +102,13 @@ fn sums(criterion: &mut Criterion) {
         }
     };
     assert!(mapped() == plain() && plain() == by_read());
+    let huge = Region::anonymous(GIBIBYTE as u64).unwrap();
+    huge.advise(.., Advice::HugePage).unwrap();
+    huge.write_at(0, &memory).unwrap();
+    let huge_view = huge.view(..).unwrap();
+    // SAFETY: as above.
+    let plain_huge = || unsafe { black_box(sum(huge_view.as_ptr(), GIBIBYTE)) };
+    paired("sum of 1 GiB, mapped / plain memory in huge pages", 11, || _ = mapped(), || _ = plain_huge());
     paired("sum of 1 GiB, mapped / plain memory", 11, || _ = mapped(), || _ = plain());
     paired("sum of 1 GiB, mapped / read() in 256 KiB", 5, || _ = mapped(), || _ = by_read());
     let mut group = criterion.benchmark_group("sum_1_gib");
@@ -154,7 +161,20 @@ fn tmpfs_first_touch(criterion: &mut Criterion) {
         // SAFETY: inside the view, over a file that nobody cuts.
         unsafe { touch(view.as_ptr(), TMPFS) };
     };
-    paired("first touch of 128 MiB on tmpfs, populate / without", 15, || run(true), || run(false));
+    // Stores fault page by page, loads sixteen pages at a time (fault-around).
+    let run_stores = |populate: bool| {
+        let region = RegionOptions::new().access(Access::ReadWrite).map(file.as_fd()).unwrap();
+        if populate {
+            region.populate(.., Populate::Write).unwrap();
+        }
+        let view = region.view(..).unwrap();
+        for place in (0..TMPFS).step_by(PAGE) {
+            // SAFETY: inside the view, which is writable.
+            unsafe { view.as_mut_ptr().add(place).write_volatile(1) };
+        }
+    };
+    paired("first load of 128 MiB on tmpfs, populate / without", 15, || run(true), || run(false));
+    paired("first store to 128 MiB on tmpfs, populate / without", 15, || run_stores(true), || run_stores(false));
     let mut group = criterion.benchmark_group("tmpfs_first_touch_128_mib");
     group.sample_size(10).throughput(Throughput::Bytes(TMPFS as u64));
     group.bench_function("populate", |bencher| bencher.iter(|| run(true)));

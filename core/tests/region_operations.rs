@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -16,15 +15,18 @@ fn writable(file: &File) -> Region {
     RegionOptions::new().access(Access::ReadWrite).map(file.as_fd()).unwrap()
 }
 
-/// An anonymous region that the kernel does not show as one with its neighbours: it has a name of its own.
+/// An anonymous region that the kernel does not merge with its neighbours, whose sizes it would add up: each has another
+/// combination of flags, which change nothing here, and none of them is the one that all other memory has.
 fn anonymous(length: u64) -> Region {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let combination = COUNT.fetch_add(1, Ordering::Relaxed) % 11 + 1;
     let region = Region::anonymous(length).unwrap();
-    let name = CString::new(format!("region {}", COUNT.fetch_add(1, Ordering::Relaxed))).unwrap();
-    let view = region.view(..).unwrap();
-    // SAFETY: names a range of this process's own memory. A kernel without names says EINVAL.
-    unsafe { libc::prctl(libc::PR_SET_VMA, libc::PR_SET_VMA_ANON_NAME, view.as_ptr(), view.len(), name.as_ptr()) };
-    drop(view);
+    for (bit, advice) in [(combination & 1, Advice::DontFork), (combination & 2, Advice::WipeOnFork)] {
+        if bit != 0 {
+            region.advise(.., advice).unwrap();
+        }
+    }
+    region.advise(.., [Advice::Normal, Advice::Random, Advice::Sequential][combination / 4]).unwrap();
     region
 }
 
@@ -181,7 +183,7 @@ fn advice_that_sets_a_flag_shows_it_in_smaps() {
         (Advice::HugePage, "hg", Advice::NoHugePage),
         (Advice::NoHugePage, "nh", Advice::HugePage),
     ] {
-        let region = anonymous(4 << 20);
+        let region = Region::anonymous(4 << 20).unwrap();
         let at = address(&region);
         assert!(!has_flag(at, flag), "{advice} before");
         match region.advise(.., advice) {
