@@ -11,6 +11,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{AddressFamily, SockType, getsockopt, sockopt};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 
+use crate::buffer::Pages;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What sort of thing a descriptor refers to, as far as moving bytes is concerned.
@@ -29,6 +30,8 @@ pub enum Kind {
     Tcp,
     /// An `AF_UNIX` stream socket.
     UnixStream,
+    /// Memory of this process: a source only.
+    Memory,
     /// A directory: never an end of a transfer.
     Directory,
     /// Anything without a plain stream of bytes: datagram and seqpacket sockets, epoll, eventfd, …
@@ -45,12 +48,13 @@ impl Kind {
             Self::Pipe => "pipe",
             Self::Tcp => "TCP socket",
             Self::UnixStream => "UNIX stream socket",
+            Self::Memory => "memory",
             Self::Directory => "directory",
             Self::Other => "descriptor without a byte stream",
         }
     }
 
-    /// Whether bytes have offsets here, so that they can be read again.
+    /// Whether bytes have offsets here and a position of their own (lseek(2)).
     pub const fn is_seekable(self) -> bool {
         matches!(self, Self::File | Self::BlockDevice)
     }
@@ -84,8 +88,13 @@ pub struct Facts {
     pub readable: bool,
     /// Opened for writing.
     pub writable: bool,
+    /// Memory that nobody can write any more ([`Pages`]).
+    pub frozen: bool,
     /// Device number and inode number: the identity of what the descriptor refers to.
     pub identity: (u64, u64),
+    /// A regular file on a file system of a type that can share blocks between files (XFS, btrfs, …). Found out only for
+    /// the sink of a transfer where it matters, when that begins; false before.
+    pub shares_blocks: bool,
 }
 
 impl Facts {
@@ -105,8 +114,25 @@ impl Facts {
             nonblocking: flags.contains(OFlag::O_NONBLOCK),
             readable: opened && access != OFlag::O_WRONLY,
             writable: opened && access != OFlag::O_RDONLY,
+            frozen: false,
             identity: (stat.st_dev, stat.st_ino),
+            shares_blocks: false,
         })
+    }
+
+    fn of_memory(length: usize, frozen: bool) -> Self {
+        Self {
+            kind: Kind::Memory,
+            size: length as u64,
+            append: false,
+            direct: false,
+            nonblocking: false,
+            readable: true,
+            writable: false,
+            frozen,
+            identity: (0, 0),
+            shares_blocks: false,
+        }
     }
 }
 
@@ -147,15 +173,37 @@ pub struct Endpoint<'fd> {
 enum Handle<'fd> {
     Borrowed(BorrowedFd<'fd>),
     Owned(OwnedFd),
+    Bytes(&'fd [u8]),
+    Pages(Pages),
 }
 
 /// A path that will be emptied when the transfer begins, and not before: a refused transfer must change nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Destination {
     /// The path did not exist: opening it made an empty file, which a refused transfer removes again.
-    Created,
+    Created(Unneeded),
     /// The path existed: the transfer truncates it just before the first byte.
     Existing,
+}
+
+/// A file made for a transfer that has not begun. Dropped, it is taken away again.
+#[derive(Debug)]
+struct Unneeded(Option<PathBuf>);
+
+impl Unneeded {
+    /// The transfer has begun: the file stays.
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unneeded {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // Nothing can be done about a failure here; the file is empty.
+            let _ = nix::unistd::unlink(path);
+        }
+    }
 }
 
 impl<'fd> Endpoint<'fd> {
@@ -172,7 +220,35 @@ impl<'fd> Endpoint<'fd> {
         Ok(Self { facts: Facts::of(fd.as_fd())?, handle: Handle::Owned(fd), path: None, destination: None })
     }
 
+    /// A source that is memory. It may be changed again as soon as the transfer is over, so it is copied at least once.
+    pub fn bytes(bytes: &'fd [u8]) -> Self {
+        let facts = Facts::of_memory(bytes.len(), false);
+        Self { facts, handle: Handle::Bytes(bytes), path: None, destination: None }
+    }
+
+    /// A source that is memory nobody can write any more, so that it may be sent by reference.
+    pub fn pages(pages: Pages) -> Endpoint<'static> {
+        let facts = Facts::of_memory(pages.len(), true);
+        Endpoint { facts, handle: Handle::Pages(pages), path: None, destination: None }
+    }
+
+    /// The same end again, without asking the kernel for its facts again: for many transfers over one descriptor.
+    ///
+    /// An end made from a path that is yet to be emptied lends its descriptor only: nothing is emptied for this one.
+    pub fn borrow(&self) -> Endpoint<'_> {
+        let handle = match &self.handle {
+            Handle::Borrowed(fd) => Handle::Borrowed(*fd),
+            Handle::Owned(fd) => Handle::Borrowed(fd.as_fd()),
+            Handle::Bytes(bytes) => Handle::Bytes(bytes),
+            Handle::Pages(pages) => Handle::Pages(pages.clone()),
+        };
+        Endpoint { facts: self.facts, handle, path: None, destination: None }
+    }
+
     /// Opens a path as a source (open(2), `O_RDONLY`).
+    ///
+    /// Opening a FIFO waits for its other end; a signal ends that with [`ErrorKind::Interrupted`], so that the caller can
+    /// look at it and open again.
     pub fn open(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
         let path = path.as_ref();
         let fd = open(path, OFlag::O_RDONLY)?;
@@ -182,13 +258,13 @@ impl<'fd> Endpoint<'fd> {
     /// Opens or creates a path as a sink (open(2), `O_WRONLY | O_CREAT`, mode 0666 less the umask).
     ///
     /// An existing file is emptied when the transfer begins, after every check that could still refuse it; a file that
-    /// was created for a transfer that is then refused is removed.
+    /// was created for a transfer that is then refused is removed. A FIFO is waited for as in [`Self::open`].
     pub fn create(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
         let path = path.as_ref();
         let (fd, destination) = match open(path, OFlag::O_WRONLY) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 match open(path, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL) {
-                    Ok(fd) => (fd, Destination::Created),
+                    Ok(fd) => (fd, Destination::Created(Unneeded(Some(path.to_path_buf())))),
                     // Somebody else was quicker, or the path is a symbolic link to a file that is yet to be made.
                     Err(error) if error.errno() == Some(Errno::EEXIST as i32) => {
                         (open(path, OFlag::O_WRONLY | OFlag::O_CREAT)?, Destination::Existing)
@@ -218,51 +294,59 @@ impl<'fd> Endpoint<'fd> {
         self.path.as_deref()
     }
 
+    /// The descriptor; memory has none.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match &self.handle {
+            Handle::Borrowed(fd) => Some(*fd),
+            Handle::Owned(fd) => Some(fd.as_fd()),
+            Handle::Bytes(_) | Handle::Pages(_) => None,
+        }
+    }
+
+    /// The memory, for an end that is memory nobody can write.
+    pub(crate) fn frozen(&self) -> Option<&Pages> {
+        match &self.handle {
+            Handle::Pages(pages) => Some(pages),
+            _ => None,
+        }
+    }
+
+    /// The memory, for an end that is memory.
+    pub fn memory(&self) -> Option<&[u8]> {
+        match &self.handle {
+            Handle::Bytes(bytes) => Some(bytes),
+            Handle::Pages(pages) => Some(pages),
+            Handle::Borrowed(_) | Handle::Owned(_) => None,
+        }
+    }
+
+    /// Finds out [`Facts::shares_blocks`]. One fstatfs(2), which takes longer than fstat(2): only for who needs it.
+    pub(crate) fn learn_to_share(&mut self) {
+        self.facts.shares_blocks = self.descriptor().is_some_and(crate::sys::files::may_share_blocks);
+    }
+
     /// Whether beginning a transfer would empty what is there.
     pub(crate) fn will_be_emptied(&self) -> bool {
         self.destination.is_some() && self.facts.kind == Kind::File
     }
 
-    /// The transfer begins: what is there is emptied now.
+    /// The transfer begins: what is there is emptied now, and what was created stays.
     pub(crate) fn empty(&mut self) -> Result<()> {
-        if self.destination == Some(Destination::Existing) && self.facts.kind == Kind::File {
-            nix::unistd::ftruncate(self.as_fd(), 0)
-                .map_err(|errno| Error::os("ftruncate", errno).at(self.path.as_deref()))?;
+        if matches!(self.destination, Some(Destination::Existing)) && self.facts.kind == Kind::File {
+            let fd = self.descriptor().expect("a file has a descriptor");
+            nix::unistd::ftruncate(fd, 0).map_err(|errno| Error::os("ftruncate", errno).at(self.path.as_deref()))?;
             self.facts.size = 0;
         }
-        self.destination = None;
+        if let Some(Destination::Created(unneeded)) = self.destination.take() {
+            unneeded.keep();
+        }
         Ok(())
     }
 }
 
-impl AsFd for Endpoint<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.handle {
-            Handle::Borrowed(fd) => *fd,
-            Handle::Owned(fd) => fd.as_fd(),
-        }
-    }
-}
-
-impl Drop for Endpoint<'_> {
-    /// A file made for a transfer that never began is taken away again.
-    fn drop(&mut self) {
-        if let (Some(Destination::Created), Some(path)) = (self.destination, &self.path) {
-            // Nothing can be done about a failure here; the file is empty.
-            let _ = nix::unistd::unlink(path);
-        }
-    }
-}
-
 fn open(path: &Path, flags: OFlag) -> Result<OwnedFd> {
-    loop {
-        match nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o666)) {
-            // Opening a FIFO waits for its other end, and a signal may come first.
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::os("open", errno).at(Some(path))),
-            Ok(fd) => return Ok(fd),
-        }
-    }
+    nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o666))
+        .map_err(|errno| Error::os("open", errno).at(Some(path)))
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Faulted,
     /// A peer or a descriptor that is not what the caller demanded: other credentials, missing seals.
     Untrusted,
+    /// A signal came while a path was being opened, which can wait (a FIFO without a peer): open it again, or stop.
+    Interrupted,
     /// The caller asked to stop.
     Cancelled,
     /// Any other refusal of the operating system; see the errno.
@@ -59,6 +61,7 @@ impl ErrorKind {
             Errno::EBADF => Self::BadDescriptor,
             Errno::ENOTCONN => Self::NotConnected,
             Errno::EPIPE | Errno::ECONNRESET => Self::PeerClosed,
+            Errno::EINTR => Self::Interrupted,
             Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Self::StorageFull,
             _ => Self::Os,
         }
@@ -102,7 +105,7 @@ impl Error {
 
     /// The kernel's no to a mechanism, with what it means between these ends.
     pub(crate) fn refused(operation: &'static str, errno: Errno, reason: &str) -> Self {
-        Self::new(ErrorKind::Refused, format!("{}: {reason}", errno.desc())).during(operation).with_errno(errno)
+        Self::new(ErrorKind::Refused, reason).during(operation).with_errno(errno)
     }
 
     pub(crate) fn with_errno(mut self, errno: Errno) -> Self {
@@ -183,7 +186,7 @@ impl From<Error> for std::io::Error {
             None => match error.kind() {
                 ErrorKind::InvalidInput => std::io::ErrorKind::InvalidInput,
                 ErrorKind::Impossible => std::io::ErrorKind::Unsupported,
-                ErrorKind::Cancelled => std::io::ErrorKind::Interrupted,
+                // Cancelled is not Interrupted: the standard library's loops would try that again.
                 _ => std::io::ErrorKind::Other,
             },
         };

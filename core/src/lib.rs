@@ -14,6 +14,8 @@
 //!   ([`Transfer::step`]), with a named mechanism or the best one that works.
 //! * The [`plan`](mod@plan) says, without a system call, which mechanisms are possible between two ends and in which order
 //!   they are tried.
+//! * A [`Copy`](struct@Copy) makes a file out of a file: clones, holes, mode and times, replacement in one moment.
+//! * A [`CachePolicy`] and [`residency()`] are about what is in memory before, while and after bytes move.
 //! * A [`Report`] says how many bytes went, by which mechanism, and what refused before it.
 //!
 //! # Example
@@ -45,23 +47,41 @@ compile_error!("zcio works on Linux only: it is made of Linux system calls (send
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps and addresses files over 4 GiB");
 
+pub mod buffer;
+pub mod cache;
+pub mod capabilities;
+pub mod copy;
 pub mod endpoint;
 pub mod error;
+pub mod fanout;
+#[cfg(feature = "inject")]
+pub mod inject;
+mod intake;
+mod lane;
 pub mod mechanism;
 mod mechanisms;
 pub mod memory;
 mod pipe;
 pub mod plan;
 pub mod region;
+pub mod relay;
 pub mod report;
+pub mod residency;
 mod sys;
 pub mod transfer;
 
+pub use buffer::{AlignedBuffer, Pages};
+pub use cache::CachePolicy;
+pub use capabilities::{Answer, Capabilities, Capability, Cause};
+pub use copy::{Copy, CopyReport, Reflink};
 pub use endpoint::{Endpoint, Facts, Kind};
 pub use error::{Error, ErrorKind, Result};
+pub use fanout::{FanOut, FanOutReport, FanOutStep, SinkReport};
 pub use mechanism::Mechanism;
 pub use region::{Access, Advice, Protection, Region, RegionOptions, Residency, SharedRegion, View};
+pub use relay::{Direction, DirectionReport, Outcome, Relay, RelayReport, RelayStep};
 pub use report::{Attempt, Copies, KnownBy, Report};
+pub use residency::{CountedBy, FileResidency, residency};
 pub use transfer::{Readiness, Side, Step, Transfer, Visibility};
 
 /// The README's Rust example, compiled and run as a documentation test.

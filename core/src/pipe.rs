@@ -4,6 +4,7 @@
 //! forgets them: the mechanism that owns it delivers them, keeps them for the next step, or hands them back.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -12,38 +13,67 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 /// an unprivileged process may ask for up to /proc/sys/fs/pipe-max-size (1 MiB unless changed).
 const WANTED: usize = 1 << 20;
 
-/// A pipe of our own, both ends non-blocking.
+/// How many idle pipes are kept. Making one costs four system calls, as much as moving 16 KiB through it.
+const KEPT: usize = 4;
+
+/// Idle pipes, all empty, and the process they belong to.
+static IDLE: Mutex<Idle> = Mutex::new(Idle { process: 0, pipes: Vec::new() });
+
+struct Idle {
+    process: u32,
+    pipes: Vec<Ends>,
+}
+
+/// A pipe of our own, both ends non-blocking. Comes from the idle ones, and goes back there if it is empty when dropped.
 #[derive(Debug)]
 pub(crate) struct Pipe {
-    read: OwnedFd,
-    write: OwnedFd,
-    capacity: usize,
+    ends: Option<Ends>,
     held: usize,
 }
 
-impl Pipe {
+#[derive(Debug)]
+struct Ends {
+    read: OwnedFd,
+    write: OwnedFd,
+    capacity: usize,
+}
+
+impl Ends {
     /// pipe2(2), then `F_SETPIPE_SZ`. A refused size is no error: the pipe is only smaller.
-    pub fn new() -> Result<Self, Errno> {
+    fn new() -> Result<Self, Errno> {
         let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let capacity = fcntl(&write, FcntlArg::F_SETPIPE_SZ(WANTED as i32))
             .or_else(|_| fcntl(&write, FcntlArg::F_GETPIPE_SZ))
             .map_or(1 << 16, |size| size as usize);
-        Ok(Self { read, write, capacity, held: 0 })
+        Ok(Self { read, write, capacity })
+    }
+}
+
+impl Pipe {
+    /// An empty pipe.
+    pub fn new() -> Result<Self, Errno> {
+        let idle = with_idle(Vec::pop);
+        let ends = idle.map_or_else(Ends::new, Ok)?;
+        Ok(Self { ends: Some(ends), held: 0 })
+    }
+
+    fn ends(&self) -> &Ends {
+        self.ends.as_ref().expect("a pipe has its ends until it is dropped")
     }
 
     /// The end that bytes come out of.
     pub fn read_end(&self) -> BorrowedFd<'_> {
-        self.read.as_fd()
+        self.ends().read.as_fd()
     }
 
     /// The end that bytes go into.
     pub fn write_end(&self) -> BorrowedFd<'_> {
-        self.write.as_fd()
+        self.ends().write.as_fd()
     }
 
     /// Capacity in bytes. Small packets can fill it long before (each takes a slot).
     pub fn capacity(&self) -> usize {
-        self.capacity
+        self.ends().capacity
     }
 
     /// Bytes inside.
@@ -59,5 +89,49 @@ impl Pipe {
     /// `count` bytes were taken out.
     pub fn drained(&mut self, count: usize) {
         self.held -= count;
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        // With bytes inside it is of no use to anybody else.
+        if self.held == 0
+            && let Some(ends) = self.ends.take()
+        {
+            with_idle(|pipes| {
+                if pipes.len() < KEPT {
+                    pipes.push(ends);
+                }
+            });
+        }
+    }
+}
+
+/// The idle pipes of this process. A child of fork(2) shares its parent's pipes, and must not use them: it drops them.
+fn with_idle<T>(work: impl FnOnce(&mut Vec<Ends>) -> T) -> T {
+    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if idle.process != process {
+        idle.process = process;
+        idle.pipes.clear();
+    }
+    work(&mut idle.pipes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_with_bytes_inside_is_never_used_again() {
+        let mut pipe = Pipe::new().unwrap();
+        nix::unistd::write(pipe.write_end(), b"left over").unwrap();
+        pipe.filled(9);
+        drop(pipe);
+        for _ in 0..=KEPT {
+            let pipe = Pipe::new().unwrap();
+            assert_eq!(nix::unistd::read(pipe.read_end(), &mut [0; 16]), Err(Errno::EAGAIN));
+            std::mem::forget(pipe);
+        }
     }
 }

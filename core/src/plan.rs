@@ -7,7 +7,7 @@
 use crate::endpoint::{Facts, Kind};
 use crate::mechanism::Mechanism;
 use crate::transfer::Visibility;
-use Mechanism::{CopyFileRange, MmapWrite, ReadWrite, Sendfile, Splice};
+use Mechanism::{CopyFileRange, DirectIo, MmapWrite, ReadWrite, Reflink, Sendfile, Splice, Vmsplice, ZerocopySend};
 
 /// What the caller asked for that restricts the choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,16 @@ pub struct Demand {
     pub sink_offset: bool,
 }
 
+/// From this size in bytes on it matters whether two files can share blocks. Measured on XFS: a clone takes 15 µs for any
+/// size, by `copy_file_range` as by FICLONE, a read/write loop 36 µs for 4 KiB, 75 for 64 KiB and 1,137 for 8 MiB. Asking
+/// for the file system's type costs half a microsecond, so small files are left to `copy_file_range`, which shares too.
+const WORTH_SHARING: u64 = 64 << 10;
+
+/// Whether the answer to [`Facts::shares_blocks`] of the sink would change the plan.
+pub fn would_share(source: &Facts, sink: &Facts) -> bool {
+    (source.kind, sink.kind) == (Kind::File, Kind::File) && source.size >= WORTH_SHARING && !sink.append
+}
+
 /// The mechanisms worth trying between two ends, best first; those that are [`impossible`] are left out.
 ///
 /// An empty or size-less source file (`/proc`) is left to read(2): a size of 0 says nothing there, and
@@ -25,6 +35,11 @@ pub struct Demand {
 pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator<Item = Mechanism> + use<> {
     let order: &'static [Mechanism] = match (source.kind, sink.kind) {
         (Kind::File, _) if source.size == 0 => &[ReadWrite],
+        // The same blocks as copy_file_range would share, but in one call whatever the length, with the unaligned ends
+        // treated apart, and known to be shared. Elsewhere it would be one more refusal in every report.
+        (Kind::File, Kind::File) if sink.shares_blocks && would_share(source, sink) => {
+            &[Reflink, CopyFileRange, Sendfile, ReadWrite]
+        }
         // Measured on ext4, median of 9: read+write 1.47 GB/s, copy_file_range 2.21, sendfile 2.31. copy_file_range goes
         // first because on XFS, btrfs and NFS it shares blocks or copies on the server's side.
         (Kind::File, Kind::File) => &[CopyFileRange, Sendfile, ReadWrite],
@@ -33,6 +48,9 @@ pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator
         // From a stream only splice avoids user space: socket to socket about twice as fast as a read/write loop at a
         // quarter of its CPU time; socket to file 1.4 to 1.6 GB/s against 0.8 (8 KiB loop) and 1.4 (256 KiB loop).
         (Kind::Tcp | Kind::UnixStream | Kind::Pipe, _) => &[Splice, ReadWrite],
+        // Frozen pages can be handed over; anything else is copied by write(2), which for memory is one copy only.
+        // zerocopy_send is never automatic: on loopback the kernel copies, and below 10 KB it costs more than it saves.
+        (Kind::Memory, Kind::Pipe | Kind::Tcp | Kind::UnixStream) if source.frozen => &[Vmsplice, ReadWrite],
         _ => &[ReadWrite],
     };
     let (source, sink) = (*source, *sink);
@@ -41,27 +59,44 @@ pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator
 
 /// Why a mechanism cannot serve these ends, or `None` if it can be tried.
 pub fn impossible(mechanism: Mechanism, source: &Facts, sink: &Facts, demand: Demand) -> Option<&'static str> {
-    let aliases = matches!(mechanism, Sendfile | Splice)
-        && matches!(source.kind, Kind::File | Kind::BlockDevice | Kind::Pipe)
-        && !sink.kind.is_seekable();
+    let aliases = match mechanism {
+        Sendfile | Splice => matches!(source.kind, Kind::File | Kind::BlockDevice | Kind::Pipe),
+        // Memory is waited for until the kernel is done with it, or can never change; a mapped file is neither.
+        ZerocopySend => source.kind == Kind::File,
+        _ => false,
+    };
+    let aliases = aliases && !sink.kind.is_seekable();
     if demand.visibility == Visibility::Snapshot && aliases {
         return Some("it hands the source's own pages to the receiver, and a snapshot was asked for");
     }
     match mechanism {
+        ZerocopySend if sink.kind != Kind::Tcp => Some("its sink must be a TCP socket"),
+        ZerocopySend if !matches!(source.kind, Kind::Memory | Kind::File) => {
+            Some("its source must be memory or a file")
+        }
+        Vmsplice if !source.frozen => Some("its source must be memory that nobody can write any more (Pages)"),
+        DirectIo if source.kind != Kind::File && sink.kind != Kind::File => {
+            Some("one of its ends must be a regular file")
+        }
         MmapWrite if source.kind != Kind::File => Some("only a regular file can be mapped"),
         Sendfile if !source.kind.is_seekable() => Some("its source must be a file or a block device"),
         Sendfile if demand.sink_offset => Some("it writes at the sink's own position, and a sink offset was given"),
-        CopyFileRange if source.kind != Kind::File || sink.kind != Kind::File => {
+        CopyFileRange | Reflink if source.kind != Kind::File || sink.kind != Kind::File => {
             Some("both ends must be regular files")
         }
-        Splice if matches!(source.kind, Kind::CharDevice) || matches!(sink.kind, Kind::CharDevice) => {
+        Splice if source.kind == Kind::Memory => Some("memory goes into a pipe by vmsplice"),
+        Splice | Vmsplice if source.kind == Kind::CharDevice || sink.kind == Kind::CharDevice => {
             Some("a character device cannot be spliced in general")
         }
-        Sendfile | Splice | CopyFileRange if sink.append => Some("the sink was opened to append, which it refuses"),
+        Sendfile | Splice | Vmsplice | DirectIo | CopyFileRange | Reflink if sink.append => {
+            Some("the sink was opened to append, which it refuses")
+        }
         Sendfile if sink.kind == Kind::CharDevice => {
             Some("its sink must be a file, a block device, a socket or a pipe")
         }
-        ReadWrite | MmapWrite | Sendfile | Splice | CopyFileRange => None,
+        ReadWrite | MmapWrite | Sendfile | Splice | CopyFileRange | Vmsplice | ZerocopySend | DirectIo | Reflink => {
+            None
+        }
     }
 }
 
@@ -79,10 +114,12 @@ mod tests {
             size: if kind == Kind::File { 4096 } else { 0 },
             append: false,
             direct: false,
+            frozen: false,
             nonblocking: false,
             readable: true,
             writable: true,
             identity: (1, 1),
+            shares_blocks: false,
         }
     }
 
@@ -126,6 +163,28 @@ mod tests {
         let source = Facts { size: 0, ..facts(Kind::File) };
         for sink in KINDS {
             assert_eq!(candidates(&source, &facts(sink), ALIASED).collect::<Vec<_>>(), [ReadWrite]);
+        }
+    }
+
+    #[test]
+    fn blocks_are_shared_where_the_sink_can_and_the_size_is_worth_it() {
+        let sharing = |kind| Facts { shares_blocks: true, ..facts(kind) };
+        let large = |kind| Facts { size: WORTH_SHARING, ..facts(kind) };
+        let order = |source: Facts, sink: Facts| candidates(&source, &sink, ALIASED).collect::<Vec<_>>();
+        let file = Kind::File;
+        assert_eq!(order(large(file), sharing(file)), [Reflink, CopyFileRange, Sendfile, ReadWrite]);
+        assert_eq!(order(large(file), facts(file)), [CopyFileRange, Sendfile, ReadWrite]);
+        let small = Facts { size: WORTH_SHARING - 1, ..facts(file) };
+        assert_eq!(order(small, sharing(file)), [CopyFileRange, Sendfile, ReadWrite]);
+        assert_eq!(order(large(file), Facts { append: true, ..sharing(file) }), [ReadWrite]);
+        // A clone is a snapshot, and one may be written at any offset.
+        let demand = Demand { visibility: Visibility::Snapshot, sink_offset: true };
+        let found: Vec<_> = candidates(&large(file), &sharing(file), demand).collect();
+        assert_eq!(found, [Reflink, CopyFileRange, ReadWrite]);
+        for kind in KINDS.into_iter().filter(|&kind| kind != file) {
+            assert!(!would_share(&large(file), &facts(kind)) && !would_share(&facts(kind), &sharing(file)), "{kind:?}");
+            assert!(impossible(Reflink, &facts(kind), &facts(file), ALIASED).is_some(), "{kind:?}");
+            assert!(impossible(Reflink, &facts(file), &facts(kind), ALIASED).is_some(), "{kind:?}");
         }
     }
 

@@ -9,20 +9,22 @@
 //! A write to a socket or pipe whose reader is gone raises SIGPIPE in a process that has not ignored it. Rust's, Java's and
 //! Python's runtimes ignore it.
 
-mod checks;
+pub(crate) mod checks;
 mod engine;
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
+use crate::cache::CachePolicy;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
+use crate::plan;
 use crate::report::Report;
 use engine::{Engine, Running};
 
@@ -69,16 +71,19 @@ impl Side {
 pub enum Step {
     /// The transfer is over: the count was reached, or the source ended.
     Done,
-    /// Delivered that many bytes; call again. 0 means that a signal came first, or that a mechanism was changed.
+    /// Delivered that many bytes; call again. 0 means that bytes were only taken so far, or that a signal came first.
     Moved(u64),
     /// Nothing can be moved until that end is ready (see [`Side::readiness`]).
     Blocked(Side),
+    /// Every byte was handed over, but the kernel still reads the source's memory: wait until the sink has a notification
+    /// (`POLLERR`, which poll(2) reports without being asked for anything), then step again.
+    Completing,
 }
 
 /// How often a watcher is called at least while bytes move or an end is waited for.
-const WATCH_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(100);
 /// … and after how many bytes.
-const WATCH_BYTES: u64 = 64 << 20;
+pub(crate) const WATCH_BYTES: u64 = 64 << 20;
 
 type Watch<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 
@@ -92,12 +97,13 @@ pub struct Transfer<'fd> {
 
 /// What the caller asked for.
 #[derive(Clone, Copy, Debug, Default)]
-struct Request {
-    offset: Option<u64>,
-    sink_offset: Option<u64>,
-    count: Option<u64>,
-    mechanism: Option<Mechanism>,
-    visibility: Visibility,
+pub(crate) struct Request {
+    pub offset: Option<u64>,
+    pub sink_offset: Option<u64>,
+    pub count: Option<u64>,
+    pub mechanism: Option<Mechanism>,
+    pub visibility: Visibility,
+    pub cache: CachePolicy,
 }
 
 impl<'fd> Transfer<'fd> {
@@ -143,6 +149,13 @@ impl<'fd> Transfer<'fd> {
         self
     }
 
+    /// What becomes of the page cache meanwhile; nothing unless said otherwise.
+    #[must_use]
+    pub fn cache(mut self, policy: CachePolicy) -> Self {
+        self.request.cache = policy;
+        self
+    }
+
     /// Moves what can be moved now. The first call checks the request; nothing is written before every check has passed.
     ///
     /// Waits only for an end that is in blocking mode. After an error the transfer may be stepped again, once the reason
@@ -178,7 +191,7 @@ impl<'fd> Transfer<'fd> {
 
     /// What has happened so far; `None` before the first step has begun to move.
     pub fn report(&self) -> Option<Report> {
-        self.engine.as_ref().map(|engine| engine.report(&self.sink, &self.request))
+        self.engine.as_ref().map(|engine| engine.report(&self.source, &self.sink, &self.request))
     }
 
     /// Bytes that were taken out of a stream source and could not be delivered: hands them over and forgets them.
@@ -189,7 +202,12 @@ impl<'fd> Transfer<'fd> {
     ///
     /// [`ErrorKind::Os`] if the pipe they are in cannot be read.
     pub fn take_undelivered(&mut self) -> Result<Vec<u8>> {
-        self.engine.as_mut().map_or(Ok(Vec::new()), Engine::take_undelivered)
+        if self.engine.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut running = self.begin()?;
+        running.pause()?;
+        running.engine.take_undelivered()
     }
 
     /// Checks the request and gets ready to move, once.
@@ -198,6 +216,9 @@ impl<'fd> Transfer<'fd> {
             Some(engine) => engine,
             none => {
                 checks::check(&self.source, &self.sink, &self.request)?;
+                if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
+                    self.sink.learn_to_share();
+                }
                 let engine = Engine::new(&self.source, &self.sink, &self.request)?;
                 self.sink.empty()?;
                 none.insert(engine)
@@ -220,10 +241,14 @@ impl<'fd> Transfer<'fd> {
                     self.wait(side, watch.as_mut())?;
                     watched = (Instant::now(), moved);
                 }
-                Step::Moved(count) => {
+                Step::Completing => {
+                    self.wait_for(Side::Sink, PollFlags::empty(), watch.as_mut())?;
+                    watched = (Instant::now(), moved);
+                }
+                Step::Moved(_) => {
                     let Some(watch) = &mut watch else { continue };
                     // A count cut short by a blocking end is how most signals show themselves.
-                    let signal = count == 0 || self.begin()?.engine.cut_short();
+                    let signal = self.begin()?.engine.cut_short();
                     if signal || moved - watched.1 >= WATCH_BYTES || watched.0.elapsed() >= WATCH_EVERY {
                         if watch(moved).is_break() {
                             return Err(self.cancelled());
@@ -248,13 +273,18 @@ impl<'fd> Transfer<'fd> {
     }
 
     /// Waits in poll(2) until that end is ready.
-    fn wait(&mut self, side: Side, mut watch: Option<&mut Watch<'_>>) -> Result<()> {
+    fn wait(&mut self, side: Side, watch: Option<&mut Watch<'_>>) -> Result<()> {
+        let events = match side.readiness() {
+            Readiness::Readable => PollFlags::POLLIN,
+            Readiness::Writable => PollFlags::POLLOUT,
+        };
+        self.wait_for(side, events, watch)
+    }
+
+    fn wait_for(&mut self, side: Side, events: PollFlags, mut watch: Option<&mut Watch<'_>>) -> Result<()> {
         let timeout = if watch.is_some() { PollTimeout::from(100u8) } else { PollTimeout::NONE };
         loop {
-            let (fd, events) = match side {
-                Side::Source => (self.source.as_fd(), PollFlags::POLLIN),
-                Side::Sink => (self.sink.as_fd(), PollFlags::POLLOUT),
-            };
+            let fd = descriptor(if side == Side::Source { &self.source } else { &self.sink });
             let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
             match engine.wait(fd, events, timeout) {
                 Ok(true) => return Ok(()),
@@ -269,21 +299,32 @@ impl<'fd> Transfer<'fd> {
         }
     }
 
-    fn cancelled(&self) -> Error {
-        Error::new(ErrorKind::Cancelled, "stopped by the caller").after(self.moved())
+    fn cancelled(&mut self) -> Error {
+        let paused = self.begin().and_then(|mut running| running.pause());
+        let error = paused.err().unwrap_or_else(|| Error::new(ErrorKind::Cancelled, "stopped by the caller"));
+        error.after(self.moved())
     }
 
     fn moved(&self) -> u64 {
         self.engine.as_ref().map_or(0, Engine::moved)
     }
 
-    /// The descriptor of one end, to wait for it in an event loop.
+    /// The descriptor of an end that a step was [`Step::Blocked`] on, to wait for it in an event loop.
+    ///
+    /// # Panics
+    ///
+    /// If that end is memory, which never blocks.
     pub fn descriptor(&self, side: Side) -> BorrowedFd<'_> {
         match side {
-            Side::Source => self.source.as_fd(),
-            Side::Sink => self.sink.as_fd(),
+            Side::Source => descriptor(&self.source),
+            Side::Sink => descriptor(&self.sink),
         }
     }
+}
+
+/// The descriptor of an end that has one.
+fn descriptor<'a>(end: &'a Endpoint<'_>) -> BorrowedFd<'a> {
+    end.descriptor().expect("memory has no descriptor and is never waited for")
 }
 
 impl fmt::Debug for Transfer<'_> {

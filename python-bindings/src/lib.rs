@@ -1,1 +1,32 @@
-//! The native half of `io.zcio`.
+//! The native half of the Python package `zcio`: a private bridge between Python and the core.
+//!
+//! What users see is `python/zcio/__init__.py`; nothing here is API. The bridge decides nothing about moving bytes: it
+//! finds out what the caller's objects are (`descriptors`, `files`), lets the core work without the GIL
+//! (`interrupt`), and turns what comes back into Python's own kinds (`report`, `errors`). It must never hold the GIL
+//! while an end is opened or waited for, and never let a panic end somebody's interpreter.
+
+mod descriptors;
+mod errors;
+mod files;
+mod interrupt;
+mod report;
+mod transfer;
+
+/// Private to the package `zcio`.
+#[pyo3::pymodule(gil_used = false)]
+mod _zcio {
+    use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
+
+    #[pymodule_export]
+    use crate::report::{Attempt, Report};
+    #[pymodule_export]
+    use crate::transfer::transfer;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let names = zcio::Mechanism::ALL.iter().map(|mechanism| mechanism.name());
+        module.add("MECHANISMS", PyTuple::new(module.py(), names)?)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,1 +1,336 @@
-//! Ends of every kind, for the tests beside this crate.
+//! Ends of every kind, with somebody at the other side, for the tests beside this crate.
+//!
+//! A [`Source`] has its bytes already (file) or a thread that sends them (socket, pipe); a [`Sink`] has a file or a thread
+//! that receives. Whatever a test does in between, [`Sink::received`] gives the bytes that really arrived.
+
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read, Seek, SeekFrom, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use zcio::Endpoint;
+
+pub mod extents;
+pub mod mounts;
+pub mod seccomp;
+
+/// The kinds of ends that the matrix is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file in the temporary directory.
+    File,
+    /// A TCP connection over loopback.
+    Tcp,
+    /// An `AF_UNIX` stream socket pair.
+    Unix,
+    /// A pipe.
+    Pipe,
+    /// Memory, as a source: bytes that are borrowed.
+    Bytes,
+    /// Memory, as a source: pages nobody can write any more.
+    Pages,
+}
+
+impl Kind {
+    /// Everything with a descriptor: each of them can be a source and a sink.
+    pub const ALL: [Self; 4] = [Self::File, Self::Tcp, Self::Unix, Self::Pipe];
+
+    /// Whether it is a file.
+    pub fn is_file(self) -> bool {
+        self == Self::File
+    }
+
+    /// Whether it is memory.
+    pub fn is_memory(self) -> bool {
+        matches!(self, Self::Bytes | Self::Pages)
+    }
+}
+
+/// Bytes that repeat with no power of two, so that a shifted or doubled page shows.
+pub fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|i| (i % 251) as u8 ^ (i / 251 % 241) as u8).collect()
+}
+
+/// A connected TCP pair over loopback.
+pub fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (near, listener.accept().unwrap().0)
+}
+
+/// Where a test reads from.
+pub enum Source {
+    /// A file at position 0.
+    File(File),
+    /// A socket or pipe with a thread behind it that sends everything and closes.
+    Tcp(TcpStream, JoinHandle<()>),
+    /// As above.
+    Unix(UnixStream, JoinHandle<()>),
+    /// As above.
+    Pipe(PipeReader, JoinHandle<()>),
+    /// Memory.
+    Bytes(Vec<u8>),
+    /// Memory.
+    Pages(Option<zcio::Pages>),
+}
+
+impl Source {
+    /// A source of that kind with those bytes in it.
+    pub fn with(kind: Kind, bytes: &[u8]) -> Self {
+        let bytes = bytes.to_vec();
+        match kind {
+            Kind::File => Self::File(file_with(&bytes)),
+            Kind::Tcp => {
+                let (near, far) = tcp_pair();
+                Self::Tcp(near, feed(far, bytes))
+            }
+            Kind::Unix => {
+                let (near, far) = UnixStream::pair().unwrap();
+                Self::Unix(near, feed(far, bytes))
+            }
+            Kind::Pipe => {
+                let (near, far) = io::pipe().unwrap();
+                Self::Pipe(near, feed(far, bytes))
+            }
+            Kind::Bytes => Self::Bytes(bytes),
+            // There are no empty pages: no page at all is said by an end of no bytes.
+            Kind::Pages if bytes.is_empty() => Self::Pages(None),
+            Kind::Pages => {
+                let mut buffer = zcio::AlignedBuffer::new(bytes.len()).unwrap();
+                buffer.copy_from_slice(&bytes);
+                Self::Pages(Some(buffer.freeze()))
+            }
+        }
+    }
+}
+
+impl Source {
+    /// The end of a transfer.
+    pub fn end(&self) -> Endpoint<'_> {
+        match self {
+            Self::Bytes(bytes) => Endpoint::bytes(bytes),
+            Self::Pages(None) => Endpoint::bytes(&[]),
+            Self::Pages(Some(pages)) => Endpoint::pages(pages.clone()),
+            _ => Endpoint::new(self.as_fd()).unwrap(),
+        }
+    }
+}
+
+impl AsFd for Source {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::File(end) => end.as_fd(),
+            Self::Tcp(end, _) => end.as_fd(),
+            Self::Unix(end, _) => end.as_fd(),
+            Self::Pipe(end, _) => end.as_fd(),
+            Self::Bytes(_) | Self::Pages(_) => panic!("memory has no descriptor"),
+        }
+    }
+}
+
+/// Sends everything and closes. A transfer that is refused closes its end: the EPIPE of it is nobody's concern.
+fn feed(mut to: impl Write + Send + 'static, bytes: Vec<u8>) -> JoinHandle<()> {
+    std::thread::spawn(move || drop(to.write_all(&bytes)))
+}
+
+/// Receives to the end.
+fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
+}
+
+/// Where a test writes to.
+pub enum Sink {
+    /// A file, empty unless the test wrote to it.
+    File(File),
+    /// A socket or pipe with a thread behind it that receives to the end.
+    Tcp(TcpStream, JoinHandle<Vec<u8>>),
+    /// As above.
+    Unix(UnixStream, JoinHandle<Vec<u8>>),
+    /// As above.
+    Pipe(PipeWriter, JoinHandle<Vec<u8>>),
+}
+
+impl Sink {
+    /// A sink of that kind.
+    pub fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::File => Self::File(tempfile::tempfile().unwrap()),
+            Kind::Tcp => {
+                let (near, far) = tcp_pair();
+                Self::Tcp(near, collect(far))
+            }
+            Kind::Unix => {
+                let (near, far) = UnixStream::pair().unwrap();
+                Self::Unix(near, collect(far))
+            }
+            Kind::Pipe => {
+                let (far, near) = io::pipe().unwrap();
+                Self::Pipe(near, collect(far))
+            }
+            Kind::Bytes | Kind::Pages => panic!("memory is no sink"),
+        }
+    }
+
+    /// Closes the sink and gives everything that arrived at the other side.
+    pub fn received(self) -> Vec<u8> {
+        match self {
+            Self::File(file) => content(&file),
+            Self::Tcp(end, collector) => {
+                end.shutdown(Shutdown::Write).unwrap();
+                collector.join().unwrap()
+            }
+            Self::Unix(end, collector) => {
+                drop(end);
+                collector.join().unwrap()
+            }
+            Self::Pipe(end, collector) => {
+                drop(end);
+                collector.join().unwrap()
+            }
+        }
+    }
+}
+
+impl AsFd for Sink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::File(end) => end.as_fd(),
+            Self::Tcp(end, _) => end.as_fd(),
+            Self::Unix(end, _) => end.as_fd(),
+            Self::Pipe(end, _) => end.as_fd(),
+        }
+    }
+}
+
+/// A temporary file with those bytes, at position 0.
+pub fn file_with(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+/// Everything in a file.
+pub fn content(mut file: &File) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0)).unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Switches `O_NONBLOCK` on.
+pub fn nonblocking(fd: &impl AsFd) {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let flags = OFlag::from_bits_retain(fcntl(fd.as_fd(), FcntlArg::F_GETFL).unwrap());
+    fcntl(fd.as_fd(), FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).unwrap();
+}
+
+/// The names in a folder, sorted.
+pub fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The number of descriptors this process has open.
+pub fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Says why a test is not run here; on CI (`ZCIO_REQUIRE` is set) that is a failure.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("ZCIO_REQUIRE").is_none(), "must not be skipped here: {why}");
+    eprintln!("SKIPPED: {why}");
+}
+
+/// Ends the process, with a word, if a test that must not hang hangs.
+pub fn watchdog(seconds: u64, what: &'static str) -> impl Drop {
+    struct Dog(std::sync::mpsc::Sender<()>);
+    impl Drop for Dog {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+    let (stop, stopped) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let limit = std::time::Duration::from_secs(seconds);
+        if stopped.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("{what}: hangs for {seconds} s");
+            std::process::abort();
+        }
+    });
+    Dog(stop)
+}
+
+/// Numbers that look random and are the same for the same seed (xorshift64*).
+pub struct Random(u64);
+
+impl Random {
+    /// Tells the seed on standard error, so that a failure can be repeated; `ZCIO_SEED` sets it.
+    pub fn seeded(default: u64) -> Self {
+        let seed = std::env::var("ZCIO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(default);
+        eprintln!("ZCIO_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16) % limit
+    }
+
+    /// One of these.
+    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+}
+
+/// From now on this thread, and no other, is refused that system call with that error number (seccomp(2)).
+pub fn refuse_in_this_thread(system_call: libc::c_long, errno: i32) {
+    let load = libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: 0 }; // BPF_LD | BPF_W | BPF_ABS: the call's number
+    let compare = libc::sock_filter { code: 0x15, jt: 0, jf: 1, k: system_call as u32 }; // BPF_JMP | BPF_JEQ | BPF_K
+    let ret = |k| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k }; // BPF_RET | BPF_K
+    let mut filter = [load, compare, ret(libc::SECCOMP_RET_ERRNO | errno as u32), ret(libc::SECCOMP_RET_ALLOW)];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: both calls read only their arguments, and `program` outlives the second.
+    let result = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
+    };
+    assert_eq!(result, 0, "seccomp: {}", io::Error::last_os_error());
+}
+
+/// Interrupts this thread with signals that do nothing, every 50 µs, for as long as the value lives.
+pub fn storm_of_signals() -> impl Drop {
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+    struct Storm(Option<std::sync::mpsc::Sender<()>>, Option<JoinHandle<()>>);
+    impl Drop for Storm {
+        fn drop(&mut self) {
+            self.0.take();
+            self.1.take().map(JoinHandle::join);
+        }
+    }
+    extern "C" fn nothing(_: libc::c_int) {}
+    let handler = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing, which is async-signal-safe.
+    unsafe { sigaction(Signal::SIGUSR1, &handler) }.unwrap();
+    let target = nix::sys::pthread::pthread_self();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let storm = std::thread::spawn(move || {
+        let pause = std::time::Duration::from_micros(50);
+        while stopped.recv_timeout(pause) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            nix::sys::pthread::pthread_kill(target, Signal::SIGUSR1).unwrap();
+        }
+    });
+    Storm(Some(stop), Some(storm))
+}

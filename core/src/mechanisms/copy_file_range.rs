@@ -17,7 +17,7 @@ impl Mover for CopyFileRange {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
         let length = limit.min(MOST) as usize;
         let at = route.source_at().unwrap_or(0);
-        match route.calls.copy_file_range(route.source, at, route.sink, route.sink_at(), length) {
+        match route.calls.copy_file_range(route.source(), at, route.sink(), route.sink_at(), length) {
             // Nothing although the file says it has more: kernels from 5.3 to 5.18 do that for files whose content is
             // made on reading. Only read(2) can tell whether this is the end.
             Ok(0) if at < route.source_facts.size && route.progress.delivered == 0 => {
@@ -26,7 +26,7 @@ impl Mover for CopyFileRange {
             }
             Ok(0) => Ok(Advance::Ended),
             Ok(count) => Ok(route.moved(count, length)),
-            Err(Errno::EINTR | Errno::EAGAIN) => Ok(Advance::Moved(0)),
+            Err(Errno::EINTR | Errno::EAGAIN) => Ok(Advance::Interrupted),
             Err(errno) => Err(Stop::sort("copy_file_range", errno, refusal)),
         }
     }

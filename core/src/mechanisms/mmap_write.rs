@@ -20,18 +20,19 @@ pub(super) struct MmapWrite {
     window: Option<Window>,
 }
 
+/// A piece of a file in memory.
 #[derive(Debug)]
-struct Window {
+pub(super) struct Window {
     /// Where in the file it begins.
-    start: u64,
-    map: MmapRaw,
+    pub start: u64,
+    pub map: MmapRaw,
 }
 
 impl Mover for MmapWrite {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
         let at = route.source_at().unwrap_or(0);
         let window = match self.window.take() {
-            Some(window) if at < window.start + window.map.len() as u64 => window,
+            Some(window) if window.covers(at) => window,
             _ => match Window::open(route, at)? {
                 Some(window) => window,
                 None => return Ok(Advance::Ended),
@@ -39,7 +40,7 @@ impl Mover for MmapWrite {
         };
         let from = (at - window.start) as usize;
         let length = (window.map.len() - from).min(usize::try_from(limit).unwrap_or(usize::MAX));
-        let written = route.calls.write_mapped(route.sink, route.sink_at(), &window.map, from..from + length);
+        let written = route.calls.write_mapped(route.sink(), route.sink_at(), &window.map, from..from + length);
         match written {
             Ok(count) if count > 0 => {
                 self.window = Some(window);
@@ -48,7 +49,7 @@ impl Mover for MmapWrite {
             Ok(_) => Err(Stop::Failed(Error::os("write", Errno::EIO))),
             Err(Errno::EINTR) => {
                 self.window = Some(window);
-                Ok(Advance::Moved(0))
+                Ok(Advance::Interrupted)
             }
             Err(Errno::EAGAIN) => {
                 self.window = Some(window);
@@ -56,7 +57,7 @@ impl Mover for MmapWrite {
             }
             // The file lost the pages under the window: look again how long it is, and end there if that is why.
             Err(Errno::EFAULT) => {
-                let size = route.calls.size(route.source).map_err(|errno| failed("fstat", errno))?;
+                let size = route.calls.size(route.source()).map_err(|errno| failed("fstat", errno))?;
                 if size < at + length as u64 { Ok(Advance::Moved(0)) } else { Err(failed("write", Errno::EFAULT)) }
             }
             Err(errno) => {
@@ -68,14 +69,19 @@ impl Mover for MmapWrite {
 }
 
 impl Window {
+    /// Whether the byte at that place of the file is in it.
+    pub fn covers(&self, at: u64) -> bool {
+        (self.start..self.start + self.map.len() as u64).contains(&at)
+    }
+
     /// The window at that place of the file, or `None` at or behind its end.
-    fn open(route: &mut Route<'_>, at: u64) -> Result<Option<Self>, Stop> {
-        let size = route.calls.size(route.source).map_err(|errno| failed("fstat", errno))?;
+    pub fn open(route: &mut Route<'_>, at: u64) -> Result<Option<Self>, Stop> {
+        let size = route.calls.size(route.source()).map_err(|errno| failed("fstat", errno))?;
         if at >= size {
             return Ok(None);
         }
         let length = (size - at).min(WINDOW) as usize;
-        let map = route.calls.map(route.source, at, length).map_err(|errno| Stop::sort("mmap", errno, refusal))?;
+        let map = route.calls.map(route.source(), at, length).map_err(|errno| Stop::sort("mmap", errno, refusal))?;
         Ok(Some(Self { start: at, map }))
     }
 }

@@ -4,18 +4,25 @@
 //! about what comes next (the transfer does), and justifies in its own file every errno that it takes for a refusal.
 
 mod copy_file_range;
+mod direct_io;
 mod mmap_write;
 mod read_write;
+pub(crate) mod reflink;
 mod sendfile;
 mod splice;
+mod vmsplice;
+mod zerocopy_send;
+
+pub(crate) use splice::{no_pipe, refusal};
 
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
-use crate::endpoint::Facts;
+use crate::endpoint::{Endpoint, Facts};
 use crate::error::Error;
 use crate::mechanism::Mechanism;
+use crate::report::Copies;
 use crate::sys::Calls;
 use crate::transfer::Side;
 
@@ -26,9 +33,29 @@ pub(crate) trait Mover: Send {
     /// It waits only for an end that is itself blocking.
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop>;
 
+    /// Asked when the source has ended or the count is reached: whether the kernel is done with everything it was given.
+    /// Until then the memory must stay as it is, and the transfer goes on.
+    fn finish(&mut self, _route: &mut Route<'_>) -> Result<bool, Stop> {
+        Ok(true)
+    }
+
+    /// What the kernel itself said about copies, if it said anything.
+    fn verdict(&self) -> Option<Copies> {
+        None
+    }
+
     /// Bytes taken out of the source and not yet delivered.
     fn held(&self) -> usize {
         0
+    }
+
+    /// Waits for what others (a thread at the disk) are doing for this mechanism, and counts it. Asked before anybody is
+    /// told a count that may be the last one. What failed there stays held.
+    fn collect(&mut self, _route: &mut Route<'_>) {}
+
+    /// What the source has said that was kept until the bytes before it are delivered: a socket tells its error only once.
+    fn unspoken(&mut self) -> Option<Error> {
+        None
     }
 
     /// Hands back the bytes that are held, so that they are not lost with this mechanism.
@@ -40,8 +67,10 @@ pub(crate) trait Mover: Send {
 /// What one advance did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Advance {
-    /// Delivered that many bytes (0: only taken so far, or a signal came first).
+    /// Delivered that many bytes (0: only taken so far, or to be tried again).
     Moved(u64),
+    /// A signal came first: whoever runs the transfer may want to look at it before the next try.
+    Interrupted,
     /// The source is at its end and nothing is held.
     Ended,
     /// Nothing can be done until that end is ready.
@@ -59,7 +88,7 @@ pub(crate) enum Stop {
 
 impl Stop {
     /// Sorts an errno: a refusal if `reason` has one for it, a failure otherwise.
-    fn sort(operation: &'static str, errno: Errno, reason: impl Fn(Errno) -> Option<&'static str>) -> Self {
+    pub(crate) fn sort(operation: &'static str, errno: Errno, reason: impl Fn(Errno) -> Option<&'static str>) -> Self {
         match reason(errno) {
             Some(reason) => Self::Refused(Error::refused(operation, errno, reason)),
             None => Self::Failed(Error::os(operation, errno)),
@@ -69,15 +98,25 @@ impl Stop {
 
 /// The two ends of a transfer and how far it has come; what a mechanism sees of the world.
 pub(crate) struct Route<'a> {
-    pub source: BorrowedFd<'a>,
-    pub sink: BorrowedFd<'a>,
+    pub source_end: &'a Endpoint<'a>,
+    pub sink_end: &'a Endpoint<'a>,
     pub source_facts: &'a Facts,
     pub sink_facts: &'a Facts,
     pub progress: &'a mut Progress,
     pub calls: &'a mut Calls,
 }
 
-impl Route<'_> {
+impl<'a> Route<'a> {
+    /// The source's descriptor.
+    pub fn source(&self) -> BorrowedFd<'a> {
+        self.source_end.descriptor().expect("the plan gives memory only to mechanisms that know it")
+    }
+
+    /// The sink's descriptor.
+    pub fn sink(&self) -> BorrowedFd<'a> {
+        self.sink_end.descriptor().expect("memory is never a sink")
+    }
+
     /// Where to read next, for a source that has offsets.
     pub fn source_at(&self) -> Option<u64> {
         self.progress.source_start.map(|start| start + self.progress.taken)
@@ -130,6 +169,10 @@ pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
         Mechanism::Sendfile => Box::new(sendfile::Sendfile),
         Mechanism::Splice => Box::new(splice::Splice::default()),
         Mechanism::CopyFileRange => Box::new(copy_file_range::CopyFileRange),
+        Mechanism::Vmsplice => Box::new(vmsplice::Vmsplice::default()),
+        Mechanism::ZerocopySend => Box::new(zerocopy_send::ZerocopySend::default()),
+        Mechanism::DirectIo => Box::new(direct_io::DirectIo::default()),
+        Mechanism::Reflink => Box::new(reflink::Reflink::default()),
     }
 }
 
@@ -137,7 +180,7 @@ pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
 fn not_here(errno: Errno) -> Option<&'static str> {
     match errno {
         Errno::ENOSYS => Some("the kernel does not have this system call, or a filter hides it"),
-        Errno::EPERM => Some("a filter forbids this system call here"),
+        Errno::EPERM => Some("not permitted here: by a filter on system calls, or by a seal on the file"),
         _ => None,
     }
 }

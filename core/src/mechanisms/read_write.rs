@@ -22,34 +22,31 @@ pub(super) struct ReadWrite {
 
 impl Mover for ReadWrite {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+        if let Some(memory) = route.source_end.memory() {
+            return write_memory(memory, route, limit);
+        }
         if self.start == self.end && limit > 0 {
             let length = limit.min(BUFFER as u64) as usize;
             if self.buffer.len() < length {
                 self.buffer = vec![0; length];
             }
-            match route.calls.read(route.source, route.source_at(), &mut self.buffer[..length]) {
+            match route.calls.read(route.source(), route.source_at(), &mut self.buffer[..length]) {
                 Ok(0) => return Ok(Advance::Ended),
                 Ok(count) => {
                     (self.start, self.end) = (0, count);
                     route.took(count);
                 }
-                Err(Errno::EINTR) => return Ok(Advance::Moved(0)),
+                Err(Errno::EINTR) => return Ok(Advance::Interrupted),
                 Err(Errno::EAGAIN) => return Ok(Advance::Blocked(Side::Source)),
                 Err(errno) => return Err(Stop::Failed(Error::os("read", errno))),
             }
         }
         let held = &self.buffer[self.start..self.end];
-        match route.calls.write(route.sink, route.sink_at(), held) {
-            Ok(count) if count > 0 => {
-                self.start += count;
-                Ok(route.delivered(count, held.len()))
-            }
-            // No device is allowed to accept nothing and say nothing.
-            Ok(_) => Err(Stop::Failed(Error::os("write", Errno::EIO))),
-            Err(Errno::EINTR) => Ok(Advance::Moved(0)),
-            Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
-            Err(errno) => Err(Stop::Failed(Error::os("write", errno))),
+        let advance = write(held, route)?;
+        if let Advance::Moved(count) = advance {
+            self.start += count as usize;
         }
+        Ok(advance)
     }
 
     fn held(&self) -> usize {
@@ -60,5 +57,30 @@ impl Mover for ReadWrite {
         let held = self.buffer[self.start..self.end].to_vec();
         self.start = self.end;
         Ok(held)
+    }
+}
+
+/// Memory is its own buffer: write(2) takes it from where it is.
+fn write_memory(memory: &[u8], route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+    let start = route.source_at().map_or(0, |at| memory.len().min(at as usize));
+    let length = limit.min((memory.len() - start) as u64) as usize;
+    if length == 0 {
+        return Ok(Advance::Ended);
+    }
+    let advance = write(&memory[start..start + length], route)?;
+    if let Advance::Moved(count) = advance {
+        route.took(count as usize);
+    }
+    Ok(advance)
+}
+
+fn write(bytes: &[u8], route: &mut Route<'_>) -> Result<Advance, Stop> {
+    match route.calls.write(route.sink(), route.sink_at(), bytes) {
+        Ok(count) if count > 0 => Ok(route.delivered(count, bytes.len())),
+        // No device is allowed to accept nothing and say nothing.
+        Ok(_) => Err(Stop::Failed(Error::os("write", Errno::EIO))),
+        Err(Errno::EINTR) => Ok(Advance::Interrupted),
+        Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
+        Err(errno) => Err(Stop::Failed(Error::os("write", errno))),
     }
 }

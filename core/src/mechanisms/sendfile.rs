@@ -18,10 +18,10 @@ impl Mover for Sendfile {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
         let length = limit.min(MOST) as usize;
         let at = route.source_at().unwrap_or(0);
-        match route.calls.sendfile(route.source, at, route.sink, length) {
+        match route.calls.sendfile(route.source(), at, route.sink(), length) {
             Ok(0) => Ok(Advance::Ended),
             Ok(count) => Ok(route.moved(count, length)),
-            Err(Errno::EINTR) => Ok(Advance::Moved(0)),
+            Err(Errno::EINTR) => Ok(Advance::Interrupted),
             Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
             Err(errno) => Err(Stop::sort("sendfile", errno, refusal)),
         }

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod child;
+pub(crate) mod files;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod rights;
@@ -13,9 +14,15 @@ pub(crate) mod signal;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::SpliceFFlags;
+use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::unistd::Whence;
+
+pub(crate) mod direct;
+pub(crate) mod probe;
+pub(crate) mod zerocopy;
+
+use crate::buffer::Pages;
 
 pub(crate) type Sys<T> = Result<T, Errno>;
 
@@ -38,18 +45,48 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
+    /// Counts a call that is about to be made for at most `length` bytes, and gives the length to make it with: always
+    /// the same one, unless a test makes faults on purpose ([`crate::inject`]).
+    fn enter(&mut self, operation: &'static str, fd: BorrowedFd<'_>, length: usize) -> Sys<usize> {
+        self.made += 1;
+        #[cfg(feature = "inject")]
+        return crate::inject::ask(operation, fd, length);
+        #[cfg(not(feature = "inject"))]
+        {
+            let _ = (operation, fd);
+            Ok(length)
+        }
+    }
+
     /// read(2), or pread(2) when there is an offset.
     pub fn read(&mut self, fd: BorrowedFd<'_>, at: Option<u64>, buffer: &mut [u8]) -> Sys<usize> {
-        self.made += 1;
+        let length = self.enter("read", fd, buffer.len())?;
+        let buffer = &mut buffer[..length];
         match at {
             None => nix::unistd::read(fd, buffer),
             Some(at) => nix::sys::uio::pread(fd, buffer, at as i64),
         }
     }
 
+    /// recv(2) that does not wait, whatever the socket's mode.
+    pub fn receive_now(&mut self, socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Sys<usize> {
+        // To whoever makes faults, a read like any other.
+        let length = self.enter("read", socket, buffer.len())?;
+        nix::sys::socket::recv(socket.as_raw_fd(), &mut buffer[..length], nix::sys::socket::MsgFlags::MSG_DONTWAIT)
+    }
+
+    /// write(2) of at most 4096 bytes (`PIPE_BUF`) into an empty pipe of ours: always whole (pipe(7)).
+    pub fn put_into_pipe(&mut self, pipe: BorrowedFd<'_>, bytes: &[u8]) -> Sys<()> {
+        self.made += 1;
+        let written = nix::unistd::write(pipe, bytes)?;
+        assert_eq!(written, bytes.len(), "a write to an empty pipe of at most PIPE_BUF bytes is whole");
+        Ok(())
+    }
+
     /// write(2), or pwrite(2) when there is an offset.
     pub fn write(&mut self, fd: BorrowedFd<'_>, at: Option<u64>, bytes: &[u8]) -> Sys<usize> {
-        self.made += 1;
+        let length = self.enter("write", fd, bytes.len())?;
+        let bytes = &bytes[..length];
         match at {
             None => nix::unistd::write(fd, bytes),
             Some(at) => nix::sys::uio::pwrite(fd, bytes, at as i64),
@@ -66,22 +103,23 @@ impl Calls {
         range: std::ops::Range<usize>,
     ) -> Sys<usize> {
         assert!(range.start <= range.end && range.end <= map.len());
-        self.made += 1;
+        let length = self.enter("write", fd, range.len())?;
         let fd = fd.as_raw_fd();
         // SAFETY: the assertion above keeps the range inside the mapping, which outlives the call.
         let start = unsafe { map.as_ptr().add(range.start) }.cast();
         let written = match at {
-            // SAFETY: `start` is valid for the range's length (above); the kernel only reads it.
-            None => unsafe { libc::write(fd, start, range.len()) },
+            // SAFETY: `start` is valid for the range's length (above), which `length` never exceeds; the kernel only
+            // reads it.
+            None => unsafe { libc::write(fd, start, length) },
             // SAFETY: as above.
-            Some(at) => unsafe { libc::pwrite(fd, start, range.len(), at as i64) },
+            Some(at) => unsafe { libc::pwrite(fd, start, length, at as i64) },
         };
         Errno::result(written).map(|written| written as usize)
     }
 
     /// sendfile(2), from an explicit offset.
     pub fn sendfile(&mut self, source: BorrowedFd<'_>, at: u64, sink: BorrowedFd<'_>, length: usize) -> Sys<usize> {
-        self.made += 1;
+        let length = self.enter("sendfile", source, length)?;
         let mut at = at as i64;
         nix::sys::sendfile::sendfile(sink, source, Some(&mut at), length)
     }
@@ -95,11 +133,23 @@ impl Calls {
         sink_at: Option<u64>,
         length: usize,
     ) -> Sys<usize> {
-        self.made += 1;
+        let length = self.enter("splice", source, length)?;
         let mut source_at = source_at.map(|at| at as i64);
         let mut sink_at = sink_at.map(|at| at as i64);
         let flags = SpliceFFlags::SPLICE_F_NONBLOCK;
         nix::fcntl::splice(source, source_at.as_mut(), sink, sink_at.as_mut(), length, flags)
+    }
+
+    /// vmsplice(2) of frozen pages, never waiting. The pages cannot change any more, and what is unmapped while the pipe
+    /// still refers to it stays the kernel's.
+    pub fn vmsplice(&mut self, sink: BorrowedFd<'_>, pages: &Pages, range: std::ops::Range<usize>) -> Sys<usize> {
+        let length = self.enter("vmsplice", sink, range.len())?;
+        let bytes = &pages[range.start..range.start + length];
+        let vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        // SAFETY: `vector` describes memory that is readable for the whole call; the type `Pages` forbids every later
+        // write to it, and its pages are not reused by this process, because they are unmapped, not freed.
+        let moved = unsafe { libc::vmsplice(sink.as_raw_fd(), &raw const vector, 1, libc::SPLICE_F_NONBLOCK) };
+        Errno::result(moved).map(|moved| moved as usize)
     }
 
     /// `copy_file_range(2)`; without a sink offset it writes at the sink's own position and advances it.
@@ -111,7 +161,7 @@ impl Calls {
         sink_at: Option<u64>,
         length: usize,
     ) -> Sys<usize> {
-        self.made += 1;
+        let length = self.enter("copy_file_range", source, length)?;
         let mut source_at = source_at as i64;
         let mut sink_at = sink_at.map(|at| at as i64);
         nix::fcntl::copy_file_range(source, Some(&mut source_at), sink, sink_at.as_mut(), length)
@@ -119,13 +169,13 @@ impl Calls {
 
     /// The file's size now.
     pub fn size(&mut self, fd: BorrowedFd<'_>) -> Sys<u64> {
-        self.made += 1;
+        self.enter("fstat", fd, 0)?;
         nix::sys::stat::fstat(fd).map(|stat| u64::try_from(stat.st_size).unwrap_or(0))
     }
 
     /// A shared read-only mapping of part of a file (mmap(2)). `offset` need not be a multiple of the page size.
     pub fn map(&mut self, fd: BorrowedFd<'_>, offset: u64, length: usize) -> Sys<memmap2::MmapRaw> {
-        self.made += 1;
+        self.enter("mmap", fd, 0)?;
         memmap2::MmapOptions::new()
             .offset(offset)
             .len(length)
@@ -135,19 +185,50 @@ impl Calls {
 
     /// The file's position.
     pub fn position(&mut self, fd: BorrowedFd<'_>) -> Sys<u64> {
-        self.made += 1;
+        self.enter("lseek", fd, 0)?;
         nix::unistd::lseek(fd, 0, Whence::SeekCur).map(|at| at as u64)
     }
 
     /// Moves the file's position.
     pub fn seek(&mut self, fd: BorrowedFd<'_>, to: u64) -> Sys<()> {
-        self.made += 1;
+        self.enter("lseek", fd, 0)?;
         nix::unistd::lseek(fd, to as i64, Whence::SeekSet).map(|_| ())
     }
 
     /// Waits until the descriptor is ready (or in error, or hung up); false when the time ran out first.
     pub fn poll(&mut self, fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout) -> Sys<bool> {
-        self.made += 1;
+        self.enter("poll", fd, 0)?;
         nix::poll::poll(&mut [PollFd::new(fd, events)], timeout).map(|ready| ready > 0)
+    }
+
+    /// poll(2) on several descriptors at once; 0 when the time ran out first.
+    pub fn poll_all(&mut self, ends: &mut [PollFd<'_>], timeout: PollTimeout) -> Sys<usize> {
+        self.made += 1;
+        nix::poll::poll(ends, timeout).map(|ready| ready as usize)
+    }
+
+    /// tee(2): puts the beginning of one pipe's content into another pipe as well, never waiting. Nothing is taken out.
+    pub fn tee(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, length: usize) -> Sys<usize> {
+        let length = self.enter("tee", from, length)?;
+        nix::fcntl::tee(from, to, length, SpliceFFlags::SPLICE_F_NONBLOCK)
+    }
+
+    /// shutdown(2) with `SHUT_WR`: what was written is still sent, and then the peer reads the end.
+    pub fn end_writing(&mut self, fd: BorrowedFd<'_>) -> Sys<()> {
+        self.made += 1;
+        nix::sys::socket::shutdown(fd.as_raw_fd(), nix::sys::socket::Shutdown::Write)
+    }
+
+    /// Switches `O_NONBLOCK` on or off; gives back whether that changed anything.
+    pub fn set_nonblocking(&mut self, fd: BorrowedFd<'_>, on: bool) -> Sys<bool> {
+        self.made += 1;
+        let before = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+        if before.contains(OFlag::O_NONBLOCK) == on {
+            return Ok(false);
+        }
+        let mut after = before;
+        after.set(OFlag::O_NONBLOCK, on);
+        self.made += 1;
+        fcntl(fd, FcntlArg::F_SETFL(after)).map(|_| true)
     }
 }

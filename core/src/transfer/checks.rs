@@ -2,7 +2,10 @@
 //!
 //! Nothing here changes anything: a request that does not pass leaves both ends as they were.
 
+use std::os::fd::AsRawFd;
+
 use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 
 use super::Request;
 use crate::endpoint::{Endpoint, Kind};
@@ -20,7 +23,7 @@ impl Request {
 }
 
 /// `Ok` if the request makes sense between these ends.
-pub(super) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
+pub(crate) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
     readable(source)?;
     writable(sink)?;
     offsets(source, sink, request)?;
@@ -35,7 +38,19 @@ pub(super) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Reques
             ),
         ));
     }
-    same_object(source, sink)
+    same_object(source, sink)?;
+    if sink.will_be_emptied() { connected(source) } else { Ok(()) }
+}
+
+/// An end that exists only on paper must not cost a destination its content: looks at a socket before that is emptied.
+fn connected(source: &Endpoint<'_>) -> Result<()> {
+    let Some(fd) = source.descriptor().filter(|_| source.facts().kind.is_socket()) else { return Ok(()) };
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    match recv(fd.as_raw_fd(), &mut [0], flags) {
+        Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => Ok(()),
+        // Not connected, or reset: a socket says that once, and now is the time.
+        Err(errno) => Err(Error::os("recv", errno)),
+    }
 }
 
 fn readable(source: &Endpoint<'_>) -> Result<()> {
@@ -74,7 +89,7 @@ fn byte_stream(end: &Endpoint<'_>, role: &str) -> Result<()> {
 fn offsets(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
     for (offset, end, name) in [(request.offset, source, "offset"), (request.sink_offset, sink, "sink offset")] {
         let Some(offset) = offset else { continue };
-        if !end.facts().kind.is_seekable() {
+        if !end.facts().kind.is_seekable() && end.facts().kind != Kind::Memory {
             let message = format!("{name} given for a {}, which has no offsets", end.facts().kind.name());
             return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::ESPIPE).at(end.path()));
         }

@@ -3,13 +3,16 @@
 //! One invariant holds everywhere: `delivered <= taken`, and the difference is in the mover or in `carried`, or can be
 //! read again because the source has offsets.
 
-use std::os::fd::{AsFd, BorrowedFd};
+mod caching;
+
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
-use super::{Request, Side, Step, checks};
+use super::{Request, Side, Step, checks, descriptor};
+use crate::cache::Cache;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
@@ -25,24 +28,26 @@ const STREAM_STEP: u64 = 16 << 20;
 
 pub(super) struct Engine {
     mechanism: Mechanism,
-    /// What to try if this mechanism refuses, last first.
-    untried: Vec<Mechanism>,
     mover: Box<dyn Mover>,
     progress: Progress,
     /// Bytes a refused mechanism had taken out of a stream; they go to the sink before anything else.
     carried: Vec<u8>,
     carried_start: usize,
+    /// What the source told a refused mechanism; to be told after what is carried has been delivered.
+    unspoken: Option<Error>,
     /// Move at most this many bytes; `None`: to the end.
     count: Option<u64>,
     /// The source's size when it was last asked for; 0 if it has none.
     source_size: u64,
     /// The source's own position is advanced by what is delivered.
     settle: bool,
+    cache: Option<Cache>,
     attempts: Vec<Attempt>,
     calls: Calls,
     waits: u64,
     started: Instant,
-    elapsed: Duration,
+    /// How long it has taken until it stopped moving; `None` while it moves.
+    elapsed: Option<Duration>,
 }
 
 /// A transfer's engine together with what it works on.
@@ -60,30 +65,30 @@ impl Engine {
         let seekable = source.facts().kind.is_seekable();
         let source_start = match request.offset {
             None if seekable => Some(position(&mut calls, source)?),
+            None if source.facts().kind == Kind::Memory => Some(0),
             given => given,
         };
         let count = bounded_count(&mut calls, source, sink, source_start, request)?;
-        let mut untried: Vec<_> = match request.mechanism {
-            Some(named) => vec![named],
-            None => plan::candidates(source.facts(), sink.facts(), request.demand()).collect(),
-        };
-        untried.reverse();
-        let mechanism = untried.pop().expect("read_write is always possible");
+        let (from, to) = ((source.facts(), source_start), (sink.facts(), request.sink_offset, descriptor(sink)));
+        let cache = Cache::new(request.cache, from, to, &mut calls)?;
+        let mechanism = request.mechanism.or_else(|| candidate(source, sink, request, 0));
+        let mechanism = mechanism.expect("read_write is always possible");
         Ok(Self {
             mechanism,
-            untried,
             mover: mover(mechanism),
             progress: Progress { source_start, sink_start: request.sink_offset, ..Progress::default() },
             carried: Vec::new(),
             carried_start: 0,
+            unspoken: None,
             count,
             source_size: source.facts().size,
             settle: seekable && request.offset.is_none(),
+            cache,
             attempts: Vec::new(),
             calls,
             waits: 0,
             started: Instant::now(),
-            elapsed: Duration::ZERO,
+            elapsed: None,
         })
     }
 
@@ -146,8 +151,12 @@ impl Running<'_, '_> {
 
     /// See [`super::Transfer::step`].
     pub fn step(&mut self) -> Result<Step> {
-        let result = self.advance();
-        self.engine.elapsed = self.engine.started.elapsed();
+        let result = self.advance().and_then(|step| self.keep_cache(step));
+        if result.is_err() {
+            self.collect();
+        }
+        let moving = matches!(result, Ok(Step::Moved(_)));
+        self.engine.elapsed = (!moving).then(|| self.engine.started.elapsed());
         let settled = self.settle();
         let step = result.map_err(|error| error.after(self.engine.moved()))?;
         settled?;
@@ -155,30 +164,69 @@ impl Running<'_, '_> {
     }
 
     pub fn report(&self) -> Report {
-        self.engine.report(self.sink, self.request)
+        self.engine.report(self.source, self.sink, self.request)
+    }
+
+    /// Counts what is still at work, for a count that may be the last one; see [`Mover::collect`].
+    fn collect(&mut self) {
+        let (mover, mut route) = self.route();
+        mover.collect(&mut route);
+    }
+
+    /// The caller may stop here: everything is counted and the source's position is what has been delivered.
+    pub fn pause(&mut self) -> Result<()> {
+        self.collect();
+        self.settle()
     }
 
     fn advance(&mut self) -> Result<Step> {
+        self.engine.progress.cut_short = false;
         loop {
             if self.engine.carried_start < self.engine.carried.len() {
                 return self.deliver_carried();
             }
+            if self.engine.remaining() > 0
+                && let Some(error) = self.engine.unspoken.take()
+            {
+                return Err(self.locate(error));
+            }
             let stream = self.source.facts().kind.is_stream() || self.sink.facts().kind.is_stream();
-            let limit = self.engine.remaining().min(if stream { STREAM_STEP } else { FILE_STEP });
-            if limit == 0 && self.engine.mover.held() == 0 {
-                return Ok(Step::Done);
+            let most = match self.engine.mechanism {
+                // Takes the same time for any length, and what is cloned at once is of one moment.
+                Mechanism::Reflink => u64::MAX,
+                _ if stream => STREAM_STEP,
+                _ => FILE_STEP,
+            };
+            let limit = self.engine.remaining().min(most);
+            let holding = self.engine.mover.held() > 0;
+            if !holding && (limit == 0 || (self.is_past_size() && !self.has_grown()?)) {
+                return self.finish();
             }
-            if self.engine.mover.held() == 0 && self.is_past_size() && !self.has_grown()? {
-                return Ok(Step::Done);
-            }
+            let limit = self.read_ahead(limit);
             let (mover, mut route) = self.route();
             match mover.advance(&mut route, limit) {
                 Ok(Advance::Moved(count)) => return Ok(Step::Moved(count)),
-                Ok(Advance::Ended) => return Ok(Step::Done),
+                Ok(Advance::Interrupted) => return Ok(self.interrupted()),
+                Ok(Advance::Ended) => return self.finish(),
                 Ok(Advance::Blocked(side)) => return Ok(Step::Blocked(side)),
                 Err(Stop::Failed(error)) => return Err(self.locate(error)),
                 Err(Stop::Refused(error)) => self.change_mechanism(error)?,
             }
+        }
+    }
+
+    fn interrupted(&mut self) -> Step {
+        self.engine.progress.cut_short = true;
+        Step::Moved(0)
+    }
+
+    /// Everything was moved: over as soon as the kernel is done with it.
+    fn finish(&mut self) -> Result<Step> {
+        let (mover, mut route) = self.route();
+        match mover.finish(&mut route) {
+            Ok(true) => Ok(Step::Done),
+            Ok(false) => Ok(Step::Completing),
+            Err(Stop::Failed(error) | Stop::Refused(error)) => Err(self.locate(error)),
         }
     }
 
@@ -191,15 +239,18 @@ impl Running<'_, '_> {
     /// Asks for the source's size again. The file itself, not a last empty call, says that this is the end: sendfile(2)
     /// looks for room in a full pipe before it looks whether there is anything to put in.
     fn has_grown(&mut self) -> Result<bool> {
-        let size = self.engine.calls.size(self.source.as_fd());
+        if self.source.facts().kind == Kind::Memory {
+            return Ok(false);
+        }
+        let size = self.engine.calls.size(descriptor(self.source));
         self.engine.source_size = size.map_err(|errno| self.locate(Error::os("fstat", errno)))?;
         Ok(!self.is_past_size())
     }
 
     fn route(&mut self) -> (&mut dyn Mover, Route<'_>) {
         let route = Route {
-            source: self.source.as_fd(),
-            sink: self.sink.as_fd(),
+            source_end: self.source,
+            sink_end: self.sink,
             source_facts: self.source.facts(),
             sink_facts: self.sink.facts(),
             progress: &mut self.engine.progress,
@@ -210,11 +261,15 @@ impl Running<'_, '_> {
 
     /// The mechanism refused: goes on with the next one, or fails with the refusal if there is none.
     fn change_mechanism(&mut self, refusal: Error) -> Result<()> {
-        let Some(next) = self.engine.untried.pop() else { return Err(self.locate(refusal)) };
+        let tried = self.engine.attempts.len() + 1;
+        let next = candidate(self.source, self.sink, self.request, tried).filter(|_| self.request.mechanism.is_none());
+        let Some(next) = next else { return Err(self.locate(refusal)) };
+        self.collect();
         let engine = &mut *self.engine;
         engine.attempts.push(Attempt::of(engine.mechanism, engine.progress.delivered, &refusal));
         engine.carried = engine.take_undelivered()?;
         engine.carried_start = 0;
+        engine.unspoken = engine.mover.unspoken();
         engine.mechanism = next;
         engine.mover = mover(next);
         Ok(())
@@ -224,7 +279,7 @@ impl Running<'_, '_> {
         let engine = &mut *self.engine;
         let at = engine.progress.sink_start.map(|start| start + engine.progress.delivered);
         let bytes = &engine.carried[engine.carried_start..];
-        match engine.calls.write(self.sink.as_fd(), at, bytes) {
+        match engine.calls.write(descriptor(self.sink), at, bytes) {
             Ok(count) if count > 0 => {
                 engine.progress.cut_short = count < bytes.len();
                 engine.progress.delivered += count as u64;
@@ -232,7 +287,7 @@ impl Running<'_, '_> {
                 Ok(Step::Moved(count as u64))
             }
             Ok(_) => Err(self.locate(Error::os("write", Errno::EIO))),
-            Err(Errno::EINTR) => Ok(Step::Moved(0)),
+            Err(Errno::EINTR) => Ok(self.interrupted()),
             Err(Errno::EAGAIN) => Ok(Step::Blocked(Side::Sink)),
             Err(errno) => Err(self.locate(Error::os("write", errno))),
         }
@@ -244,7 +299,7 @@ impl Running<'_, '_> {
         match engine.progress.source_start {
             Some(start) if engine.settle => engine
                 .calls
-                .seek(self.source.as_fd(), start + engine.progress.delivered)
+                .seek(descriptor(self.source), start + engine.progress.delivered)
                 .map_err(|errno| Error::os("lseek", errno).at(self.source.path()).after(engine.progress.delivered)),
             _ => Ok(()),
         }
@@ -260,7 +315,7 @@ impl Running<'_, '_> {
 }
 
 impl Engine {
-    pub fn report(&self, sink: &Endpoint<'_>, request: &Request) -> Report {
+    pub fn report(&self, source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Report {
         Report {
             bytes: self.progress.delivered,
             requested: request.count,
@@ -269,14 +324,24 @@ impl Engine {
             attempts: self.attempts.clone(),
             system_calls: self.calls.made,
             waits: self.waits,
-            copies: Copies::by_model(self.mechanism, sink.facts().kind),
-            elapsed: self.elapsed,
+            copies: self.verdict(source.facts().kind, sink.facts().kind),
+            elapsed: self.elapsed.unwrap_or_else(|| self.started.elapsed()),
         }
+    }
+
+    /// What the kernel said about copies, or else what follows from the mechanism.
+    fn verdict(&self, source: Kind, sink: Kind) -> Copies {
+        self.mover.verdict().unwrap_or_else(|| Copies::by_model(self.mechanism, source, sink))
     }
 }
 
+/// The mechanism that the plan puts at that place.
+fn candidate(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request, place: usize) -> Option<Mechanism> {
+    plan::candidates(source.facts(), sink.facts(), request.demand()).nth(place)
+}
+
 fn position(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
-    calls.position(end.as_fd()).map_err(|errno| Error::os("lseek", errno).at(end.path()))
+    calls.position(descriptor(end)).map_err(|errno| Error::os("lseek", errno).at(end.path()))
 }
 
 /// The caller's count, or what keeps a transfer inside one file from reading its own output.

@@ -1,0 +1,78 @@
+# Two commands: `make demo` builds everything and compares zcio with NIO and the standard libraries on a real file;
+# `make test` runs every test. Both set up what they need inside the project (target/, .venv/) and say what else is missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+JDKS := $(shell .ci/jdks)
+# The jar is built by the oldest JDK, so that every newer one can run it.
+OLDEST_JDK := $(firstword $(JDKS))
+MVN := mvn --batch-mode --no-transfer-progress -f java-bindings/pom.xml
+IN_VENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH=$(CURDIR)/$(VENV)/bin:$$PATH
+LOGS := target/test-logs
+# The demo's file: FILE=path for another; the program takes the JDK's own lib/modules otherwise.
+FILE ?=
+
+.PHONY: help demo test lint tools venv jar compare-program test-rust test-java test-python clean
+
+help:
+	@echo "make demo           build all, then compare zcio, NIO and the standard libraries (FILE=path: on that file)"
+	@echo "make test           every test, in Rust, Java (on each JDK) and Python"
+	@echo "make lint           formatting, clippy, documentation, types"
+	@echo "make clean          remove what the other commands made"
+
+tools:
+	@PYTHON=$(PYTHON) .ci/check-tools
+
+$(VENV)/.tools: python-bindings/pyproject.toml | tools
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check "maturin>=1.9.4,<2"
+	touch $@
+
+venv: $(VENV)/.tools
+	cd python-bindings && $(IN_VENV) maturin develop --quiet --release --extras dev > /dev/null
+
+jar: tools
+	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q package -DskipTests
+
+compare-program: tools
+	cargo build --release -p zcio-compare
+
+demo: venv jar compare-program
+	target/release/compare --require-all $(if $(FILE),--file "$(FILE)")
+
+test: test-rust test-java test-python
+	@tests/summary $(LOGS)
+
+# The example programs are tests too: they need the jar and the virtual environment.
+test-rust: venv jar
+	@mkdir -p $(LOGS)
+	cargo test 2>&1 | tee $(LOGS)/rust.log
+
+test-java: tools
+	@mkdir -p $(LOGS) && rm -f $(LOGS)/java-*.log
+	for jdk in $(JDKS); do \
+	  JAVA_HOME=$$jdk $(MVN) verify 2>&1 | tee $(LOGS)/java-$$(basename $$jdk).log; \
+	done
+
+test-python: venv
+	@mkdir -p $(LOGS)
+	cd python-bindings && $(IN_VENV) python -m pytest -q 2>&1 | tee ../$(LOGS)/python.log
+
+lint: venv
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q javadoc:javadoc
+	cd python-bindings && $(IN_VENV) ruff check . ../examples
+	cd python-bindings && $(IN_VENV) ruff format --check . ../examples
+	cd python-bindings && $(IN_VENV) mypy python tests
+	cd python-bindings && $(IN_VENV) python -m mypy.stubtest zcio --allowlist stubtest-allowed.txt
+	$(VENV)/bin/mypy --strict examples/compare/lanes/lane.py examples/python/send_file.py
+
+clean:
+	cargo clean
+	rm -rf $(VENV) java-bindings/target java-bindings/*/target dist

@@ -1,0 +1,207 @@
+//! The bytes of a copy: one clone, or the ranges of data one after the other with the holes between them left out.
+
+use std::ops::{ControlFlow, Range};
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::stat::fstat;
+use nix::unistd::{Whence, ftruncate, lseek};
+
+use super::{CopyReport, Reflink, Watch};
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::mechanism::Mechanism;
+use crate::mechanisms::reflink;
+use crate::report::{Attempt, Report};
+use crate::sys::files::may_share_blocks;
+use crate::transfer::{Transfer, WATCH_BYTES, WATCH_EVERY};
+
+/// The mechanisms that never share blocks, best first.
+const APART: &[Mechanism] = &[Mechanism::Sendfile, Mechanism::ReadWrite];
+
+pub(super) struct Data<'a> {
+    source: BorrowedFd<'a>,
+    sink: BorrowedFd<'a>,
+    reflink: Reflink,
+    watch: Watch<'a>,
+    /// When the watcher was called last, and what it was told.
+    watched: (Instant, u64),
+    /// Where the range begins that is being moved, or the last one ended.
+    at: u64,
+    report: CopyReport,
+}
+
+impl<'a> Data<'a> {
+    /// From the start of `source` to the start of `sink`.
+    pub fn new(source: BorrowedFd<'a>, sink: BorrowedFd<'a>, reflink: Reflink, watch: Watch<'a>) -> Self {
+        let report = CopyReport {
+            bytes: 0,
+            holes: 0,
+            cloned: false,
+            mechanism: None,
+            attempts: Vec::new(),
+            elapsed: Duration::ZERO,
+        };
+        Self { source, sink, reflink, watch, watched: (Instant::now(), 0), at: 0, report }
+    }
+
+    /// What was done; the time is for others to say.
+    pub fn report(self) -> CopyReport {
+        self.report
+    }
+
+    /// Whether a clone is wanted and the file system has nothing against it. Changes nothing.
+    pub fn is_to_be_cloned(&mut self, size: u64) -> Result<bool> {
+        match self.reflink {
+            Reflink::Never => return Ok(false),
+            Reflink::Auto if !may_share_blocks(self.sink) => return Ok(false),
+            // A file of /proc, or nothing to share.
+            _ if size == 0 => return Ok(false),
+            _ => {}
+        }
+        let asked = reflink::ask(self.source, size, self.sink);
+        self.accept(asked)
+    }
+
+    /// True for `Ok`; false for an error after which the bytes may be copied instead.
+    fn accept(&mut self, cloned: Result<()>) -> Result<bool> {
+        match cloned {
+            Ok(()) => Ok(true),
+            Err(error) if self.reflink == Reflink::Auto && error.moved() == 0 => {
+                self.note_attempt(Attempt::of(Mechanism::Reflink, 0, &error));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Copies a file of that size into an empty one, by a clone if that is wanted.
+    pub fn copy(&mut self, size: u64, clone: bool) -> Result<()> {
+        let result = self.copy_all(size, clone);
+        result.map_err(|error| {
+            // An incomplete file must not have the size of a complete one. If this fails too, the first error counts.
+            let _ = ftruncate(self.sink, (self.at + error.moved()) as i64);
+            let moved = self.report.bytes + error.moved();
+            error.after(moved)
+        })
+    }
+
+    fn copy_all(&mut self, size: u64, clone: bool) -> Result<()> {
+        // A file of /proc says that it has no bytes, and only reading shows them.
+        if size == 0 {
+            return self.move_range(0..u64::MAX);
+        }
+        if clone && self.clone_all()? {
+            return Ok(());
+        }
+        let mut at = 0;
+        while let Some(data) = self.next_data(at, size)? {
+            if at == 0 && data != (0..size) {
+                // Not at the end: XFS takes room behind the end of a file that grows, and it would be kept in the holes.
+                self.set_size(size)?;
+            }
+            at = data.end;
+            self.move_range(data)?;
+            self.at = at;
+            self.watch()?;
+        }
+        // A hole at the end is written by nobody. A source that has become shorter meanwhile must not end in one.
+        let now = fstat(self.source).map_err(|errno| Error::os("fstat", errno))?;
+        let size = size.min(now.st_size as u64).max(self.report.bytes);
+        self.report.holes = size - self.report.bytes;
+        self.set_size(size)
+    }
+
+    fn set_size(&self, size: u64) -> Result<()> {
+        ftruncate(self.sink, size as i64).map_err(|errno| Error::os("ftruncate", errno))
+    }
+
+    /// Clones the file; false if the bytes are to be copied after all.
+    fn clone_all(&mut self) -> Result<bool> {
+        let transfer = self.transfer(&(0..u64::MAX))?.sink_offset(0).mechanism(Mechanism::Reflink);
+        let cloned = self.run(transfer).map(|report| self.note(report));
+        self.report.cloned = self.report.bytes > 0;
+        self.accept(cloned)
+    }
+
+    /// The first range of data at or behind `at`; `None` if there is only a hole up to the end.
+    fn next_data(&self, at: u64, size: u64) -> Result<Option<Range<u64>>> {
+        let seek = |from: u64, whence| lseek(self.source, from as i64, whence).map(|found| (found as u64).min(size));
+        let start = match seek(at, Whence::SeekData) {
+            // All hole, or behind the end.
+            Err(Errno::ENXIO) => return Ok(None),
+            // A file system that cannot tell holes from data.
+            Err(Errno::EINVAL | Errno::EOPNOTSUPP) => return Ok((at < size).then_some(at..size)),
+            found => found.map_err(|errno| Error::os("lseek", errno))?,
+        };
+        let end = match seek(start, Whence::SeekHole) {
+            Err(Errno::ENXIO) => start,
+            found => found.map_err(|errno| Error::os("lseek", errno))?,
+        };
+        Ok((start < end).then_some(start..end))
+    }
+
+    /// Moves a range by the best mechanism that may be used, going on with the next where one refuses.
+    fn move_range(&mut self, range: Range<u64>) -> Result<()> {
+        self.at = range.start;
+        lseek(self.sink, range.start as i64, Whence::SeekSet).map_err(|errno| Error::os("lseek", errno))?;
+        if self.reflink != Reflink::Never {
+            let transfer = self.transfer(&range)?;
+            return self.run(transfer).map(|report| self.note(report));
+        }
+        for &mechanism in APART {
+            let transfer = self.transfer(&range)?.mechanism(mechanism);
+            match self.run(transfer) {
+                Err(refusal) if refusal.kind() == ErrorKind::Refused && refusal.moved() == 0 => {
+                    self.note_attempt(Attempt::of(mechanism, 0, &refusal));
+                }
+                ended => return ended.map(|report| self.note(report)),
+            }
+        }
+        unreachable!("read_write refuses nothing");
+    }
+
+    fn transfer(&self, range: &Range<u64>) -> Result<Transfer<'a>> {
+        let ends = (Endpoint::new(self.source)?, Endpoint::new(self.sink)?);
+        Ok(Transfer::new(ends.0, ends.1).offset(range.start).count(range.end - range.start))
+    }
+
+    /// Runs a transfer with the watcher told of all bytes of the copy.
+    fn run(&mut self, mut transfer: Transfer<'a>) -> Result<Report> {
+        let before = self.report.bytes;
+        let (watch, watched) = (&mut self.watch, &mut self.watched);
+        transfer.run_watched(|moved| {
+            *watched = (Instant::now(), before + moved);
+            watch(before + moved)
+        })
+    }
+
+    /// Between two ranges, which may be many and small: calls the watcher if it is time.
+    fn watch(&mut self) -> Result<()> {
+        let moved = self.report.bytes;
+        if moved - self.watched.1 < WATCH_BYTES && self.watched.0.elapsed() < WATCH_EVERY {
+            return Ok(());
+        }
+        self.watched = (Instant::now(), moved);
+        match (self.watch)(moved) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::new(ErrorKind::Cancelled, "stopped by the caller")),
+        }
+    }
+
+    fn note(&mut self, report: Report) {
+        self.report.bytes += report.bytes;
+        if report.bytes > 0 {
+            self.report.mechanism = Some(report.mechanism);
+        }
+        report.attempts.into_iter().for_each(|attempt| self.note_attempt(attempt));
+    }
+
+    /// Each range may meet the same refusal; once is enough.
+    fn note_attempt(&mut self, attempt: Attempt) {
+        if self.report.attempts.iter().all(|known| known.mechanism != attempt.mechanism) {
+            self.report.attempts.push(attempt);
+        }
+    }
+}

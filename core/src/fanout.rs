@@ -1,0 +1,273 @@
+//! One source to many sinks: every sink gets exactly the same bytes.
+//!
+//! splice(2) takes a window of bytes from the source into a pipe of ours; tee(2) puts the window into one more pipe for
+//! each sink, where only the references to the pages are doubled, and splice(2) delivers from there. Where one of these
+//! calls is refused the window is a buffer and the sinks are written from it.
+//!
+//! A sink that is slow holds the others back, by a window at most, and never disturbs what they get. A sink that fails is
+//! reported with its error and its count and dropped, and the rest go on; when none is left the fan-out fails.
+//!
+//! One thread serves all ends, so it must never sleep in one of them: sockets in blocking mode are switched to
+//! `O_NONBLOCK` at the first step and restored when the fan-out is dropped (see [`crate::relay`]). Files are not waited
+//! for by poll(2) and take as long as they take.
+
+mod branch;
+mod report;
+mod state;
+mod window;
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+
+use crate::endpoint::{Endpoint, Kind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lane::descriptor;
+use crate::transfer::{Readiness, Request, WATCH_BYTES, WATCH_EVERY, checks};
+pub use report::{FanOutReport, SinkReport};
+use state::State;
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FanOutStep {
+    /// Every sink that is left has everything.
+    Done,
+    /// Delivered that many bytes, all sinks together; call again. 0 means that bytes are on their way inside, that a
+    /// signal came first, that a mechanism was changed, or that a sink was dropped.
+    Moved(u64),
+    /// Nothing can be moved until one of [`FanOut::interests`] is ready.
+    Blocked,
+}
+
+/// From one source to many sinks, to be described with the builder methods and then run or stepped. See the module's
+/// introduction.
+///
+/// ```
+/// use zcio::{Endpoint, FanOut};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, one, two) = (dir.path().join("from"), dir.path().join("one"), dir.path().join("two"));
+/// # std::fs::write(&from, b"the same")?;
+/// let report = FanOut::new(Endpoint::open(&from)?)
+///     .sink(Endpoint::create(&one)?)
+///     .sink(Endpoint::create(&two)?)
+///     .run()?;
+/// assert_eq!(report.bytes, 8);
+/// # assert_eq!((std::fs::read(&one)?, std::fs::read(&two)?), (b"the same".to_vec(), b"the same".to_vec()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FanOut<'fd> {
+    source: Endpoint<'fd>,
+    sinks: Vec<Sink<'fd>>,
+    offset: Option<u64>,
+    count: Option<u64>,
+    state: Option<State>,
+}
+
+/// A sink as the caller named it.
+#[derive(Debug)]
+struct Sink<'fd> {
+    end: Endpoint<'fd>,
+    /// Where its bytes go; `None`: to its own position, or to the end of a file opened to append.
+    offset: Option<u64>,
+}
+
+impl<'fd> FanOut<'fd> {
+    /// Everything from `source`, from its position to its end.
+    pub fn new(source: Endpoint<'fd>) -> Self {
+        Self { source, sinks: Vec::new(), offset: None, count: None, state: None }
+    }
+
+    /// One more sink; a file is written at its own position, or at its end if it was opened to append.
+    #[must_use]
+    pub fn sink(mut self, end: Endpoint<'fd>) -> Self {
+        self.sinks.push(Sink { end, offset: None });
+        self
+    }
+
+    /// One more sink, a file that is written from this byte on and keeps its own position.
+    #[must_use]
+    pub fn sink_at(mut self, end: Endpoint<'fd>, offset: u64) -> Self {
+        self.sinks.push(Sink { end, offset: Some(offset) });
+        self
+    }
+
+    /// Starts at this byte of the source file and leaves the file's own position alone. Without it the fan-out starts at
+    /// the position and advances it by [`FanOutReport::bytes`].
+    #[must_use]
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// Moves at most this many bytes to each sink.
+    #[must_use]
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    /// Moves what can be moved now. The first call checks the request; nothing is written before every check has passed.
+    ///
+    /// It never waits for a socket or a pipe.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the request; the source's failure, after what it gave has been delivered; the last sink's
+    /// failure when none is left. [`Error::moved`] is [`FanOutReport::bytes`].
+    pub fn step(&mut self) -> Result<FanOutStep> {
+        self.begin()?;
+        let state = self.state.as_mut().expect("begun above");
+        state.step(&self.source, &self.sinks)
+    }
+
+    /// Runs to the end, waiting for its ends as needed.
+    ///
+    /// # Errors
+    ///
+    /// As [`FanOut::step`]. That some of the sinks failed is no error: see [`FanOutReport::sinks`].
+    pub fn run(&mut self) -> Result<FanOutReport> {
+        self.drive(None)
+    }
+
+    /// Runs to the end and calls `watch` with the bytes that every sink has so far: at least every 100 ms or 64 MiB, and
+    /// whenever a signal interrupted a wait. [`ControlFlow::Break`] stops it with [`ErrorKind::Cancelled`].
+    ///
+    /// # Errors
+    ///
+    /// As [`FanOut::step`].
+    pub fn run_watched(&mut self, mut watch: impl FnMut(u64) -> ControlFlow<()>) -> Result<FanOutReport> {
+        self.drive(Some(&mut watch))
+    }
+
+    /// What has happened so far; `None` before the first step has begun to move.
+    pub fn report(&self) -> Option<FanOutReport> {
+        self.state.as_ref().map(|state| state.report(self.count))
+    }
+
+    /// What an event loop must wait for now: each descriptor with what it must become, any of them is enough.
+    pub fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Readiness)> {
+        let source = self.state.as_ref().is_some_and(State::wants_source);
+        let source = source.then(|| (descriptor(&self.source), Readiness::Readable));
+        let branches = self.state.iter().flat_map(State::wanting);
+        source.into_iter().chain(branches.map(|index| (descriptor(&self.sinks[index].end), Readiness::Writable)))
+    }
+
+    /// Bytes that were taken out of the source and that this sink (by its order, from 0) has not got: a copy of them, after
+    /// which the sink counts as dropped. For a fan-out that will not go on.
+    ///
+    /// Empty for a sink that failed while others went on: they took its bytes with them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if there is no such sink; [`ErrorKind::Os`] if the pipe they are in cannot be read.
+    pub fn take_undelivered(&mut self, sink: usize) -> Result<Vec<u8>> {
+        if sink >= self.sinks.len() {
+            return Err(Error::new(ErrorKind::InvalidInput, format!("there is no sink {sink}")));
+        }
+        self.state.as_mut().map_or(Ok(Vec::new()), |state| state.take_undelivered(sink))
+    }
+
+    /// Checks the request and gets ready to move, once.
+    fn begin(&mut self) -> Result<()> {
+        if self.state.is_some() {
+            return Ok(());
+        }
+        self.check()?;
+        let state = State::new(&self.source, self.offset, self.count, &self.sinks)?;
+        for sink in &mut self.sinks {
+            sink.end.empty()?;
+        }
+        // From here on Drop restores what was switched, also when switching fails half-way.
+        self.state.insert(state).unblock(&self.source, &self.sinks)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.sinks.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidInput, "a fan-out needs at least one sink"));
+        }
+        if self.source.facts().kind == Kind::Memory {
+            let message = "a fan-out's source is a file, a pipe or a socket; memory can be sent to each sink by itself";
+            return Err(Error::new(ErrorKind::Impossible, message));
+        }
+        for (index, sink) in self.sinks.iter().enumerate() {
+            let request =
+                Request { offset: self.offset, sink_offset: sink.offset, count: self.count, ..Request::default() };
+            checks::check(&self.source, &sink.end, &request)?;
+            let others = self.sinks[..index].iter().map(|other| &other.end).chain([&self.source]);
+            // /dev/null may be named as often as one likes.
+            let mut others = others.filter(|other| other.facts().kind != Kind::CharDevice);
+            if others.any(|other| other.facts().identity == sink.end.facts().identity) {
+                let message = "a fan-out's ends must all be different, and one was given twice";
+                let error = Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL);
+                return Err(error.at(sink.end.path()));
+            }
+        }
+        Ok(())
+    }
+
+    fn drive(&mut self, mut watch: Option<&mut dyn FnMut(u64) -> ControlFlow<()>>) -> Result<FanOutReport> {
+        let mut watched = (Instant::now(), 0);
+        loop {
+            let mut interrupted = false;
+            match self.step()? {
+                FanOutStep::Done => return Ok(self.report().expect("begun")),
+                FanOutStep::Moved(_) => {}
+                FanOutStep::Blocked => {
+                    let timeout = if watch.is_some() { PollTimeout::from(100u8) } else { PollTimeout::NONE };
+                    interrupted = self.wait(timeout)?;
+                }
+            }
+            let Some(watch) = &mut watch else { continue };
+            let moved = self.state.as_ref().map_or(0, State::bytes);
+            if interrupted || moved.abs_diff(watched.1) >= WATCH_BYTES || watched.0.elapsed() >= WATCH_EVERY {
+                if watch(moved).is_break() {
+                    return Err(Error::new(ErrorKind::Cancelled, "stopped by the caller").after(moved));
+                }
+                watched = (Instant::now(), moved);
+            }
+        }
+    }
+
+    /// Waits in poll(2) until one of the ends is ready; true if a signal came first.
+    fn wait(&mut self, timeout: PollTimeout) -> Result<bool> {
+        let mut polled: Vec<_> = self
+            .interests()
+            .map(|(fd, readiness)| match readiness {
+                Readiness::Readable => PollFd::new(fd, PollFlags::POLLIN),
+                Readiness::Writable => PollFd::new(fd, PollFlags::POLLOUT),
+            })
+            .collect();
+        let polled = crate::sys::Calls::default().poll_all(&mut polled, timeout);
+        let state = self.state.as_mut().expect("only a fan-out that has begun waits");
+        state.waited();
+        match polled {
+            Ok(_) => Ok(false),
+            Err(Errno::EINTR) => Ok(true),
+            Err(errno) => Err(Error::os("poll", errno).after(state.bytes())),
+        }
+    }
+}
+
+impl Drop for FanOut<'_> {
+    /// Sockets that were in blocking mode are again.
+    fn drop(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.restore(&self.source, &self.sinks);
+        }
+    }
+}
+
+impl fmt::Debug for FanOut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FanOut")
+            .field("source", &self.source)
+            .field("sinks", &self.sinks)
+            .field("report", &self.report())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,43 @@
+//! What a fan-out did: a plain record, one part a sink.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::mechanism::Mechanism;
+use crate::report::Attempt;
+
+/// What happened in a fan-out, so far or to the end.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FanOutReport {
+    /// Bytes that every sink has which did not fail; when all failed, the bytes of the one that came furthest.
+    pub bytes: u64,
+    /// Bytes that were asked for; `None` if the fan-out was to run to the end of the source.
+    pub requested: Option<u64>,
+    /// How the window was taken and shared in the end: `splice` (with tee), or `read_write`.
+    pub mechanism: Mechanism,
+    /// What refused to take or to share the window, and why; `moved` are the bytes taken before.
+    pub attempts: Vec<Attempt>,
+    /// The sinks, in the order they were given.
+    pub sinks: Vec<SinkReport>,
+    /// System calls made, waits included.
+    pub system_calls: u64,
+    /// Calls of poll(2) made to wait.
+    pub waits: u64,
+    /// Time from the first step to the last.
+    pub elapsed: Duration,
+}
+
+/// One sink of a [`FanOutReport`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SinkReport {
+    /// Bytes it took.
+    pub bytes: u64,
+    /// How they were delivered last: `splice`, or `read_write` where that is not possible or was refused.
+    pub mechanism: Mechanism,
+    /// What refused on the way to this sink.
+    pub attempts: Vec<Attempt>,
+    /// Why it was dropped, if it was.
+    pub error: Option<Error>,
+}

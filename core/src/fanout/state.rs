@@ -1,0 +1,330 @@
+//! A fan-out that has begun: the window, the branches, and how far each has come.
+//!
+//! One invariant holds everywhere: for every live branch, delivered + pending in its lane + (window length − ahead) =
+//! taken.
+
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::branch::Branch;
+use super::window::Window;
+use super::{FanOutReport, FanOutStep, Sink};
+use crate::endpoint::{Endpoint, Kind};
+use crate::error::{Error, Result};
+use crate::intake::{Intake, Taken};
+use crate::lane::{Delivery, descriptor};
+use crate::mechanism::Mechanism;
+use crate::mechanisms::Stop;
+use crate::report::Attempt;
+use crate::sys::Calls;
+
+#[derive(Debug)]
+pub(super) struct State {
+    window: Window,
+    intake: Intake,
+    branches: Vec<Branch>,
+    origin: Origin,
+    /// Where the source's bytes begin, for a source that has offsets.
+    start: Option<u64>,
+    /// The source's own position is advanced by what is delivered, and is now there.
+    settled: Option<u64>,
+    /// Bytes taken out of the source, and those that may still be.
+    taken: u64,
+    remaining: u64,
+    attempts: Vec<Attempt>,
+    calls: Calls,
+    waits: u64,
+    began: Instant,
+    elapsed: Duration,
+    /// Which ends were in blocking mode before: the source, then the sinks.
+    were_blocking: Vec<bool>,
+}
+
+/// What the source said last.
+#[derive(Debug)]
+enum Origin {
+    /// There may be more.
+    Open,
+    /// There is no more.
+    Ended,
+    /// It broke, which is told when everything before it is delivered.
+    Failed(Error),
+}
+
+impl State {
+    /// Finds where the bytes begin. Changes nothing yet.
+    pub fn new(source: &Endpoint<'_>, offset: Option<u64>, count: Option<u64>, sinks: &[Sink<'_>]) -> Result<Self> {
+        let mut calls = Calls::default();
+        let facts = source.facts();
+        let position = match offset {
+            None if facts.kind.is_seekable() => {
+                let position = calls.position(descriptor(source));
+                Some(position.map_err(|errno| Error::os("lseek", errno).at(source.path()))?)
+            }
+            _ => None,
+        };
+        let start = offset.or(position);
+        // A size of 0 says nothing (/proc), and a character device cannot be spliced in general: they are read.
+        let read = facts.kind == Kind::CharDevice || (facts.kind == Kind::File && facts.size == 0);
+        Ok(Self {
+            window: if read { Window::Buffer(Vec::new()) } else { Window::Unmade },
+            intake: Intake::default(),
+            branches: sinks.iter().map(Branch::to).collect(),
+            origin: Origin::Open,
+            start,
+            settled: position,
+            taken: 0,
+            // Past the largest offset there is nothing to read, and the kernel would answer EOVERFLOW or EINVAL.
+            remaining: count.unwrap_or(u64::MAX).min(start.map_or(u64::MAX, |start| i64::MAX as u64 - start)),
+            attempts: Vec::new(),
+            calls,
+            waits: 0,
+            began: Instant::now(),
+            elapsed: Duration::ZERO,
+            were_blocking: vec![false; sinks.len() + 1],
+        })
+    }
+
+    /// Switches the sockets to `O_NONBLOCK`.
+    pub fn unblock(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<()> {
+        for (end, was_blocking) in ends(source, sinks).zip(&mut self.were_blocking) {
+            if end.facts().kind.is_socket() {
+                let changed = self.calls.set_nonblocking(descriptor(end), true);
+                *was_blocking = changed.map_err(|errno| Error::os("fcntl", errno))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Switches them back.
+    pub fn restore(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) {
+        for (end, &was_blocking) in ends(source, sinks).zip(&self.were_blocking) {
+            if was_blocking {
+                // A descriptor that is not open any more has no mode to restore.
+                let _ = self.calls.set_nonblocking(descriptor(end), false);
+            }
+        }
+    }
+
+    /// See [`super::FanOutReport::bytes`].
+    pub fn bytes(&self) -> u64 {
+        let delivered = |branch: &Branch| branch.lane.delivered;
+        let slowest = self.branches.iter().filter(|branch| branch.is_live()).map(delivered).min();
+        slowest.or_else(|| self.branches.iter().map(delivered).max()).unwrap_or(0)
+    }
+
+    /// Whether the window is empty and the source may have more.
+    pub fn wants_source(&self) -> bool {
+        self.is_shared_out() && matches!(self.origin, Origin::Open) && self.remaining > 0
+    }
+
+    /// The sinks that have something to take.
+    pub fn wanting(&self) -> impl Iterator<Item = usize> {
+        let memory = self.window.bytes();
+        self.branches
+            .iter()
+            .enumerate()
+            .filter(move |(_, branch)| branch.is_live() && branch.has_work(memory))
+            .map(|(index, _)| index)
+    }
+
+    /// poll(2) was called to wait.
+    pub fn waited(&mut self) {
+        self.waits += 1;
+        self.calls.made += 1;
+    }
+
+    /// See [`super::FanOut::step`].
+    pub fn step(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<FanOutStep> {
+        let result = self.advance(source, sinks);
+        let settled = self.settle(source);
+        self.elapsed = self.began.elapsed();
+        let step = result.map_err(|error| error.after(self.bytes()))?;
+        settled.map(|()| step)
+    }
+
+    fn advance(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<FanOutStep> {
+        if let Some(error) = self.last_failure() {
+            return Err(error);
+        }
+        let mut busy = self.refill(source)?;
+        let mut moved = 0;
+        for (index, sink) in sinks.iter().enumerate() {
+            if !self.branches[index].is_live() {
+                continue;
+            }
+            match self.serve(index, sink, &mut moved) {
+                Ok(loaded) => busy |= loaded,
+                Err(error) => {
+                    busy = true;
+                    self.drop_branch(index, error.at(sink.end.path()))?;
+                }
+            }
+        }
+        if let Some(error) = self.last_failure() {
+            return Err(error);
+        }
+        if busy || moved > 0 {
+            return Ok(FanOutStep::Moved(moved));
+        }
+        if self.wants_source() || self.wanting().next().is_some() {
+            return Ok(FanOutStep::Blocked);
+        }
+        match std::mem::replace(&mut self.origin, Origin::Ended) {
+            Origin::Failed(error) => Err(error),
+            Origin::Open | Origin::Ended => Ok(FanOutStep::Done),
+        }
+    }
+
+    /// Takes a window from the source if the last one is shared out. True if that is worth another step.
+    fn refill(&mut self, source: &Endpoint<'_>) -> Result<bool> {
+        if !self.wants_source() {
+            return Ok(false);
+        }
+        self.window.discard(self.window.len(), &mut self.calls)?;
+        self.branches.iter_mut().filter(|branch| branch.is_live()).for_each(|branch| branch.ahead = 0);
+        let at = self.start.map(|start| start + self.taken);
+        match self.window.fill(&mut self.intake, source, at, self.remaining, &mut self.calls) {
+            Ok(Taken::Bytes(count)) => {
+                self.taken += count as u64;
+                self.remaining -= count as u64;
+                Ok(true)
+            }
+            Ok(Taken::Blocked) => Ok(false),
+            Ok(Taken::Ended) => {
+                self.origin = Origin::Ended;
+                Ok(true)
+            }
+            Err(Stop::Failed(error)) => {
+                self.origin = Origin::Failed(error.at(source.path()));
+                Ok(true)
+            }
+            Err(Stop::Refused(error)) => self.fall_back(&error).map(|()| true),
+        }
+    }
+
+    /// Delivers to one sink what it has and, if that was everything, what the window has for it. True if it was given
+    /// something.
+    fn serve(&mut self, index: usize, sink: &Sink<'_>, moved: &mut u64) -> Result<bool> {
+        let mut loaded = false;
+        loop {
+            while self.branches[index].has_work(self.window.bytes()) {
+                match self.branches[index].deliver(sink, self.window.bytes(), &mut self.calls)? {
+                    Delivery::Moved(count) => *moved += count as u64,
+                    Delivery::Blocked => return Ok(loaded),
+                }
+            }
+            if !self.load(index)? {
+                return Ok(loaded);
+            }
+            loaded = true;
+        }
+    }
+
+    /// Puts the window's beginning into a branch that has nothing, if the branch has not had it yet.
+    fn load(&mut self, index: usize) -> Result<bool> {
+        if self.branches[index].ahead > 0 || self.window.len() == 0 || self.window.bytes().is_some() {
+            return Ok(false);
+        }
+        let others = self.branches.iter().enumerate().filter(|(other, branch)| *other != index && branch.is_live());
+        let spare = others.map(|(_, branch)| branch.ahead).min().unwrap_or(usize::MAX);
+        let lane = self.branches[index].lane.pipe();
+        match lane.and_then(|lane| self.window.share(lane, spare, &mut self.calls)) {
+            Ok((count, true)) => {
+                let others = self.branches.iter_mut().enumerate().filter(|(other, _)| *other != index);
+                others.for_each(|(_, branch)| branch.ahead = branch.ahead.saturating_sub(count));
+                Ok(true)
+            }
+            Ok((count, false)) => {
+                self.branches[index].ahead = count;
+                Ok(true)
+            }
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Refused(error)) => self.fall_back(&error).map(|()| true),
+        }
+    }
+
+    /// From now on the window is in memory and every sink is written from it.
+    fn fall_back(&mut self, refused: &Error) -> Result<()> {
+        self.attempts.push(Attempt::of(Mechanism::Splice, self.taken, refused));
+        self.window.move_to_memory(&mut self.calls)
+    }
+
+    /// A sink failed: what it had is dropped with it, unless it was the last one, whose bytes nobody else has.
+    fn drop_branch(&mut self, index: usize, error: Error) -> Result<()> {
+        let branch = &mut self.branches[index];
+        branch.error = Some(error.after(branch.lane.delivered));
+        let live = self.branches.iter().filter(|branch| branch.is_live());
+        let Some(common) = live.map(|branch| branch.ahead).min() else { return Ok(()) };
+        self.branches[index].lane.surrender(&mut self.calls)?;
+        self.branches[index].ahead = usize::MAX;
+        if common > 0 && self.window.bytes().is_none() {
+            // The one that failed was the last that had not had the beginning.
+            self.window.discard(common, &mut self.calls)?;
+            self.branches.iter_mut().for_each(|branch| branch.ahead = branch.ahead.saturating_sub(common));
+        }
+        Ok(())
+    }
+
+    /// Whether every live branch has been given the whole window.
+    fn is_shared_out(&self) -> bool {
+        match self.window.bytes() {
+            None => self.window.len() == 0,
+            Some(bytes) => self.branches.iter().all(|branch| !branch.is_live() || branch.ahead >= bytes.len()),
+        }
+    }
+
+    /// The error of the sink that came furthest, if none is left.
+    fn last_failure(&self) -> Option<Error> {
+        if self.branches.iter().any(Branch::is_live) {
+            return None;
+        }
+        self.branches.iter().max_by_key(|branch| branch.lane.delivered)?.error.clone()
+    }
+
+    /// See [`super::FanOut::take_undelivered`].
+    pub fn take_undelivered(&mut self, index: usize) -> Result<Vec<u8>> {
+        self.window.move_to_memory(&mut self.calls)?;
+        let branch = &mut self.branches[index];
+        let mut bytes = branch.lane.surrender(&mut self.calls)?;
+        let window = self.window.bytes().unwrap_or_default();
+        bytes.extend_from_slice(&window[branch.ahead.min(window.len())..]);
+        branch.ahead = usize::MAX;
+        if branch.is_live() {
+            let error = Error::new(crate::error::ErrorKind::Cancelled, "its bytes were taken back");
+            branch.error = Some(error.after(branch.lane.delivered));
+        }
+        Ok(bytes)
+    }
+
+    /// Advances the source's own position to what has been delivered.
+    fn settle(&mut self, source: &Endpoint<'_>) -> Result<()> {
+        let target = self.start.map(|start| start + self.bytes());
+        if self.settled.is_none() || self.settled == target {
+            return Ok(());
+        }
+        let to = target.unwrap_or_default();
+        let moved = self.calls.seek(descriptor(source), to);
+        moved.map_err(|errno: Errno| Error::os("lseek", errno).at(source.path()).after(self.bytes()))?;
+        self.settled = target;
+        Ok(())
+    }
+
+    pub fn report(&self, requested: Option<u64>) -> FanOutReport {
+        FanOutReport {
+            bytes: self.bytes(),
+            requested,
+            mechanism: self.window.mechanism(),
+            attempts: self.attempts.clone(),
+            sinks: self.branches.iter().map(Branch::report).collect(),
+            system_calls: self.calls.made,
+            waits: self.waits,
+            elapsed: self.elapsed,
+        }
+    }
+}
+
+fn ends<'a>(source: &'a Endpoint<'_>, sinks: &'a [Sink<'_>]) -> impl Iterator<Item = &'a Endpoint<'a>> {
+    std::iter::once(source).chain(sinks.iter().map(|sink| &sink.end))
+}

@@ -1,0 +1,187 @@
+//! Bytes on their way to one sink: in a pipe of our own, or in a buffer where splice(2) is not to be had.
+//!
+//! [`crate::Relay`] has one lane a direction, [`crate::FanOut`] one a sink. What is in a lane has left the source and has
+//! not reached the sink, so a lane never drops it: it delivers it in order, keeps it when the sink blocks or fails, or
+//! hands it back. The buffer's bytes come before the pipe's.
+
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno;
+use nix::poll::{PollFlags, PollTimeout};
+
+use crate::endpoint::{Endpoint, Kind};
+use crate::error::Error;
+use crate::mechanism::Mechanism;
+use crate::mechanisms::{Stop, no_pipe, refusal};
+use crate::pipe::Pipe;
+use crate::report::Attempt;
+use crate::sys::Calls;
+
+/// The buffer of the way that copies: 256 KiB as in `read_write`.
+pub(crate) const BUFFER: usize = 256 << 10;
+
+/// What a pipe whose poll(2) says writable takes without waiting: a free slot is a page (pipe(7)).
+const ONE_SLOT: usize = 4096;
+
+/// The end's descriptor.
+pub(crate) fn descriptor<'a>(end: &'a Endpoint<'_>) -> BorrowedFd<'a> {
+    end.descriptor().expect("memory is refused before anything moves")
+}
+
+/// The way to one sink. See the module's introduction.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    pipe: Option<Pipe>,
+    buffer: Vec<u8>,
+    start: usize,
+    /// Bytes the sink has accepted.
+    pub delivered: u64,
+    /// What refused, if anything did: from then on bytes are copied through the buffer.
+    pub attempts: Vec<Attempt>,
+    copying: bool,
+}
+
+/// What one delivery did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// The sink took that many bytes (0: a signal came first).
+    Moved(usize),
+    /// The sink takes nothing now.
+    Blocked,
+}
+
+impl Lane {
+    /// A lane to a sink that splice(2) cannot write to at all (opened to append, a terminal): it copies from the start.
+    pub fn copying() -> Self {
+        Self { copying: true, ..Self::default() }
+    }
+
+    /// Bytes inside.
+    pub fn pending(&self) -> usize {
+        self.buffer.len() - self.start + self.pipe.as_ref().map_or(0, Pipe::held)
+    }
+
+    /// The mechanism in use now.
+    pub fn mechanism(&self) -> Mechanism {
+        if self.copying { Mechanism::ReadWrite } else { Mechanism::Splice }
+    }
+
+    /// The pipe to put bytes into, made when it is first asked for.
+    pub fn pipe(&mut self) -> Result<&mut Pipe, Stop> {
+        match &mut self.pipe {
+            Some(pipe) => Ok(pipe),
+            none => Ok(none.insert(Pipe::new().map_err(|errno| Stop::sort("pipe2", errno, no_pipe))?)),
+        }
+    }
+
+    /// The buffer to put bytes into; only for a lane with nothing pending.
+    pub fn empty_buffer(&mut self) -> &mut Vec<u8> {
+        debug_assert_eq!(self.pending(), 0);
+        self.buffer.clear();
+        self.start = 0;
+        &mut self.buffer
+    }
+
+    /// From now on bytes go through the buffer, those that are in the pipe first.
+    pub fn fall_back(&mut self, calls: &mut Calls, refused: &Error) -> Result<(), Error> {
+        self.attempts.push(Attempt::of(self.mechanism(), self.delivered, refused));
+        self.copying = true;
+        self.buffer = self.surrender(calls)?;
+        self.pipe = None;
+        Ok(())
+    }
+
+    /// Delivers once, what is in the buffer first. Only for a lane that has something pending.
+    pub fn deliver(
+        &mut self,
+        sink: &Endpoint<'_>,
+        sink_start: Option<u64>,
+        calls: &mut Calls,
+    ) -> Result<Delivery, Error> {
+        loop {
+            let at = sink_start.map(|start| start + self.delivered);
+            if self.start < self.buffer.len() {
+                let delivery = write(sink, at, &self.buffer[self.start..], calls)?;
+                if let Delivery::Moved(count) = delivery {
+                    self.start += count;
+                    self.delivered += count as u64;
+                }
+                return Ok(delivery);
+            }
+            let pipe = self.pipe.as_mut().expect("a lane is asked to deliver only what it has");
+            if self.copying {
+                (self.buffer, self.start) = (out_of(pipe, BUFFER, calls)?, 0);
+                continue;
+            }
+            match splice(pipe, sink, at, calls) {
+                Ok(Delivery::Moved(count)) => {
+                    self.delivered += count as u64;
+                    return Ok(Delivery::Moved(count));
+                }
+                Ok(blocked) => return Ok(blocked),
+                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Refused(error)) => self.fall_back(calls, &error)?,
+            }
+        }
+    }
+
+    /// Takes out everything pending, in order.
+    pub fn surrender(&mut self, calls: &mut Calls) -> Result<Vec<u8>, Error> {
+        let mut bytes = std::mem::take(&mut self.buffer).split_off(std::mem::take(&mut self.start));
+        if let Some(pipe) = &mut self.pipe {
+            bytes.extend(out_of(pipe, usize::MAX, calls)?);
+        }
+        Ok(bytes)
+    }
+}
+
+/// Takes at most `limit` bytes out of a pipe of our own by read(2).
+pub(crate) fn out_of(pipe: &mut Pipe, limit: usize, calls: &mut Calls) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; pipe.held().min(limit)];
+    let mut start = 0;
+    while start < bytes.len() {
+        match calls.read(pipe.read_end(), None, &mut bytes[start..]) {
+            Ok(count) => {
+                pipe.drained(count);
+                start += count;
+            }
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::os("read", errno)),
+        }
+    }
+    Ok(bytes)
+}
+
+fn splice(pipe: &mut Pipe, sink: &Endpoint<'_>, at: Option<u64>, calls: &mut Calls) -> Result<Delivery, Stop> {
+    match calls.splice(pipe.read_end(), None, descriptor(sink), at, pipe.held()) {
+        // The pipe has bytes, so this is a sink that takes none.
+        Ok(0) => Err(Stop::Failed(Error::os("splice", Errno::EIO))),
+        Ok(count) => {
+            pipe.drained(count);
+            Ok(Delivery::Moved(count))
+        }
+        Err(Errno::EINTR) => Ok(Delivery::Moved(0)),
+        Err(Errno::EAGAIN) => Ok(Delivery::Blocked),
+        Err(errno) => Err(Stop::sort("splice", errno, refusal)),
+    }
+}
+
+/// write(2) that does not wait: sockets are non-blocking by now (their owner saw to it), a pipe in blocking mode is asked
+/// first and given no more than it is sure to take.
+pub(crate) fn write(sink: &Endpoint<'_>, at: Option<u64>, bytes: &[u8], calls: &mut Calls) -> Result<Delivery, Error> {
+    let mut length = bytes.len();
+    if sink.facts().kind == Kind::Pipe && !sink.facts().nonblocking {
+        if !calls.poll(descriptor(sink), PollFlags::POLLOUT, PollTimeout::ZERO).unwrap_or(false) {
+            return Ok(Delivery::Blocked);
+        }
+        length = length.min(ONE_SLOT);
+    }
+    match calls.write(descriptor(sink), at, &bytes[..length]) {
+        // No device is allowed to accept nothing and say nothing.
+        Ok(0) => Err(Error::os("write", Errno::EIO)),
+        Ok(count) => Ok(Delivery::Moved(count)),
+        Err(Errno::EINTR) => Ok(Delivery::Moved(0)),
+        Err(Errno::EAGAIN) => Ok(Delivery::Blocked),
+        Err(errno) => Err(Error::os("write", errno)),
+    }
+}

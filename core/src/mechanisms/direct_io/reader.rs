@@ -1,0 +1,122 @@
+//! The disk as a source: reads ahead with both buffers and gives out what the transfer asks for next.
+//!
+//! Reads begin at multiples of the alignment; what lies before the first byte that is wanted is skipped. Everything here
+//! can be thrown away at any time, because the file still has it.
+
+use nix::fcntl::OFlag;
+
+use super::worker::{Direction, Job, Worker};
+use super::{BUFFER, Route, Stop, alignment, refusal};
+use crate::buffer::AlignedBuffer;
+use crate::error::Error;
+use crate::sys::Calls;
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    worker: Worker,
+    alignment: u64,
+    /// The file offset of the next byte to give out.
+    next: u64,
+    /// The file offset of the next read to be asked for.
+    ahead: u64,
+    /// The buffer that is being given out; its range is what is left of it.
+    current: Option<Job>,
+    spare: Vec<AlignedBuffer>,
+    ended: bool,
+}
+
+impl Reader {
+    pub fn open(route: &mut Route<'_>) -> Result<Self, Stop> {
+        let alignment = alignment(route.calls, route.source())? as u64;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECT;
+        let file = route.calls.reopen(route.source(), flags).map_err(|errno| Stop::sort("open", errno, refusal))?;
+        let worker = Worker::start(file, Direction::Read).map_err(|errno| Stop::Failed(Error::os("clone", errno)))?;
+        let next = route.source_at().unwrap_or(0);
+        let ahead = next - next % alignment;
+        Ok(Self { worker, alignment, next, ahead, current: None, spare: Vec::new(), ended: false })
+    }
+
+    /// What comes next, at most `limit` bytes; empty at the end of the file.
+    pub fn bytes(&mut self, route: &mut Route<'_>, limit: u64) -> Result<&[u8], Stop> {
+        while self.current.is_none() && !self.ended {
+            self.read_ahead(limit)?;
+            let done = self.worker.wait(route.calls);
+            let (job, count) = match done.result {
+                Ok(count) => (done.job, count),
+                Err(errno) => {
+                    self.forget(done.job);
+                    return Err(Stop::sort("pread", errno, refusal));
+                }
+            };
+            self.arrived(job, count);
+        }
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(self.current.as_ref().map_or(&[], |job| {
+            let length = job.range.len().min(limit);
+            &job.buffer[job.range.start..job.range.start + length]
+        }))
+    }
+
+    /// The first `count` bytes of what [`Self::bytes`] gave are done with.
+    pub fn consume(&mut self, count: usize) {
+        self.next += count as u64;
+        if let Some(job) = &mut self.current {
+            job.range.start += count;
+            if job.range.is_empty() {
+                let job = self.current.take();
+                self.spare.extend(job.map(|job| job.buffer));
+            }
+        }
+    }
+
+    /// Keeps both buffers at the disk, as far as there is something left to be read.
+    fn read_ahead(&mut self, limit: u64) -> Result<(), Stop> {
+        let end = self.next.saturating_add(limit);
+        while self.worker.in_flight() < 2 && (self.ahead < end || self.worker.in_flight() == 0) {
+            let buffer = match self.spare.pop() {
+                Some(buffer) => buffer,
+                None => AlignedBuffer::new(BUFFER).map_err(Stop::Failed)?,
+            };
+            let wanted =
+                (end - self.ahead.min(end)).next_multiple_of(self.alignment).clamp(self.alignment, BUFFER as u64);
+            self.worker.submit(Job { buffer, range: 0..wanted as usize, at: self.ahead });
+            self.ahead += wanted;
+        }
+        Ok(())
+    }
+
+    fn arrived(&mut self, job: Job, count: usize) {
+        let end = job.at + count as u64;
+        // A read that was cut short leaves a gap before the one that is already on its way: read that again.
+        if job.at > self.next {
+            self.ahead = self.next - self.next % self.alignment;
+            self.spare.push(job.buffer);
+            return;
+        }
+        if count < job.range.len() {
+            // In the middle of a block only the end of the file does that.
+            self.ended = !(end.is_multiple_of(self.alignment)) || count == 0;
+            self.ahead = end;
+        }
+        if end <= self.next {
+            self.spare.push(job.buffer);
+            return;
+        }
+        let start = (self.next - job.at) as usize;
+        self.current = Some(Job { range: start..count, ..job });
+    }
+
+    /// Nothing more is wanted: waits for what was read ahead in vain, so that its system calls are counted.
+    pub fn stop(&mut self, calls: &mut Calls) {
+        while self.worker.in_flight() > 0 {
+            let done = self.worker.wait(calls);
+            self.forget(done.job);
+        }
+    }
+
+    /// A failed read: what is on its way behind it is of no use.
+    fn forget(&mut self, job: Job) {
+        self.spare.push(job.buffer);
+        self.ahead = self.next - self.next % self.alignment;
+    }
+}

@@ -1,0 +1,124 @@
+//! The thread at the disk: takes buffers one at a time, reads into them or writes them out, gives them back in order.
+//!
+//! It owns its descriptor and the buffer it works on, and refers to nothing else. Dropping the [`Worker`] waits for the
+//! buffer that is at the disk, so that nothing is written after the transfer is gone.
+
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+
+use nix::errno::Errno;
+
+use crate::buffer::AlignedBuffer;
+use crate::sys::Calls;
+
+/// Which way the worker moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Read,
+    Write,
+}
+
+/// A buffer on its way to the disk or back.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub buffer: AlignedBuffer,
+    /// The part of the buffer that is to be filled or written.
+    pub range: Range<usize>,
+    /// Where in the file that part belongs.
+    pub at: u64,
+}
+
+/// A job that is over, with what the kernel said to it.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub job: Job,
+    pub result: Result<usize, Errno>,
+    /// System calls the worker made for it.
+    pub calls: u64,
+}
+
+/// See the module's introduction.
+#[derive(Debug)]
+pub(super) struct Worker {
+    jobs: Option<Sender<Job>>,
+    done: Receiver<Done>,
+    in_flight: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    pub fn start(file: OwnedFd, direction: Direction) -> Result<Self, Errno> {
+        let (jobs, todo) = channel::<Job>();
+        let (finished, done) = channel();
+        let thread = std::thread::Builder::new()
+            .name("zcio-direct".into())
+            .spawn(move || {
+                for mut job in todo {
+                    let mut calls = Calls::default();
+                    let result = work(&file, direction, &mut job, &mut calls);
+                    if finished.send(Done { job, result, calls: calls.made }).is_err() {
+                        return;
+                    }
+                }
+            })
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN)))?;
+        Ok(Self { jobs: Some(jobs), done, in_flight: 0, thread: Some(thread) })
+    }
+
+    /// Jobs given and not taken back.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Gives a job to the disk.
+    pub fn submit(&mut self, job: Job) {
+        self.in_flight += 1;
+        let jobs = self.jobs.as_ref().expect("the channel is open until drop");
+        jobs.send(job).expect("the worker lives as long as its channel");
+    }
+
+    /// The oldest job, if it is over.
+    pub fn poll(&mut self, calls: &mut Calls) -> Option<Done> {
+        match self.done.try_recv() {
+            Ok(done) => Some(self.took_back(done, calls)),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+
+    /// The oldest job, when it is over. There must be one.
+    pub fn wait(&mut self, calls: &mut Calls) -> Done {
+        let done = self.done.recv().expect("a job that was given comes back");
+        self.took_back(done, calls)
+    }
+
+    fn took_back(&mut self, done: Done, calls: &mut Calls) -> Done {
+        self.in_flight -= 1;
+        calls.made += done.calls;
+        done
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the worker has been printed; there is nobody to tell it to here.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(file: &OwnedFd, direction: Direction, job: &mut Job, calls: &mut Calls) -> Result<usize, Errno> {
+    let (fd, range) = (file.as_fd(), job.range.clone());
+    loop {
+        let result = match direction {
+            Direction::Read => calls.read(fd, Some(job.at), &mut job.buffer[range.clone()]),
+            Direction::Write => calls.write(fd, Some(job.at), &job.buffer[range.clone()]),
+        };
+        if result != Err(Errno::EINTR) {
+            return result;
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The disk as a sink: one buffer is filled while the other is being written.
+//!
+//! A buffer's index and the file's offset are congruent modulo the alignment, so that whole blocks can go to the disk from
+//! where they are. What does not fill a block (the head of an unaligned start, the tail at the end) goes through the page
+//! cache. Bytes in here have left their source: they stay until the disk has them.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use super::reader::Reader;
+use super::worker::{Direction, Job, Worker};
+use super::{Advance, BUFFER, Route, Stop, alignment, refusal};
+use crate::buffer::AlignedBuffer;
+use crate::error::Error;
+use crate::sys::Calls;
+use crate::transfer::Side;
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    worker: Worker,
+    /// For heads and tails: the sink itself, unless that one is `O_DIRECT` too.
+    buffered: Option<OwnedFd>,
+    alignment: usize,
+    /// The sink's own position when the transfer began, if that is where it writes.
+    position: Option<u64>,
+    /// The buffer that is being filled; its range is what is in it, its `at` the file offset of the range's start.
+    filling: Job,
+    spare: Option<AlignedBuffer>,
+    /// A piece the disk has refused: written again before anything else.
+    refused: Option<Job>,
+    /// Bytes at the disk.
+    at_disk: usize,
+    ended: bool,
+}
+
+impl Writer {
+    pub fn open(route: &mut Route<'_>) -> Result<Self, Stop> {
+        let sink = route.sink();
+        let alignment = alignment(route.calls, sink)?;
+        let reopened =
+            |calls: &mut Calls, flags| calls.reopen(sink, flags).map_err(|errno| Stop::sort("open", errno, refusal));
+        let file = reopened(route.calls, OFlag::O_WRONLY | OFlag::O_DIRECT)?;
+        let buffered = if route.sink_facts.direct { Some(reopened(route.calls, OFlag::O_WRONLY)?) } else { None };
+        let worker = Worker::start(file, Direction::Write).map_err(|errno| Stop::Failed(Error::os("clone", errno)))?;
+        let position = match route.sink_at() {
+            Some(_) => None,
+            None => Some(route.calls.position(sink).map_err(|errno| Stop::Failed(Error::os("lseek", errno)))?),
+        };
+        let at = route.sink_at().or(position).unwrap_or(0);
+        let start = (at % alignment as u64) as usize;
+        let filling = Job { buffer: new_buffer()?, range: start..start, at };
+        Ok(Self {
+            worker,
+            buffered,
+            alignment,
+            position,
+            filling,
+            spare: None,
+            refused: None,
+            at_disk: 0,
+            ended: false,
+        })
+    }
+
+    /// Bytes taken and not on the disk yet.
+    pub fn held(&self) -> usize {
+        self.filling.range.len() + self.at_disk + self.refused.as_ref().map_or(0, |job| job.range.len())
+    }
+
+    /// Collects what the disk has done, fills the buffer, gives it to the disk when it is full or nothing more will come.
+    pub fn advance(&mut self, route: &mut Route<'_>, limit: u64, reader: Option<&mut Reader>) -> Result<Advance, Stop> {
+        if let Some(done) = self.worker.poll(route.calls) {
+            return self.wrote(route, done.job, done.result);
+        }
+        if let Some(job) = self.refused.take() {
+            return self.write_out(route, job);
+        }
+        let mut wanted = limit.min((BUFFER - self.filling.range.end) as u64);
+        if wanted > 0 && !self.ended {
+            match self.fill(route, wanted, reader)? {
+                Advance::Moved(count) => wanted = limit - count,
+                Advance::Ended => self.ended = true,
+                stopped @ (Advance::Blocked(_) | Advance::Interrupted) => return Ok(stopped),
+            }
+        }
+        if self.filling.range.end < BUFFER && !self.ended && wanted > 0 {
+            return Ok(Advance::Moved(0));
+        }
+        self.flush(route)
+    }
+
+    /// Waits for what is at the disk and counts what it has taken; what it refused stays here.
+    pub fn collect(&mut self, route: &mut Route<'_>) {
+        while self.worker.in_flight() > 0 {
+            let done = self.worker.wait(route.calls);
+            // An error is met again when the piece is tried again.
+            let _ = self.wrote(route, done.job, done.result);
+        }
+    }
+
+    /// Whatever is held, in order; for a source that cannot be read again. Nothing may be at the disk ([`Self::collect`]).
+    pub fn surrender(self) -> Vec<u8> {
+        debug_assert_eq!(self.at_disk, 0, "bytes at the disk are neither here nor there");
+        let mut bytes = Vec::new();
+        for job in self.refused.iter().chain([&self.filling]) {
+            bytes.extend_from_slice(&job.buffer[job.range.clone()]);
+        }
+        bytes
+    }
+
+    /// Takes bytes out of the source into the buffer.
+    fn fill(&mut self, route: &mut Route<'_>, wanted: u64, reader: Option<&mut Reader>) -> Result<Advance, Stop> {
+        let start = self.filling.range.end;
+        let space = &mut self.filling.buffer[start..start + wanted as usize];
+        let result = if let Some(reader) = reader {
+            let bytes = reader.bytes(route, wanted)?;
+            let count = bytes.len();
+            space[..count].copy_from_slice(bytes);
+            reader.consume(count);
+            Ok(count)
+        } else if let Some(memory) = route.source_end.memory() {
+            let from = route.source_at().map_or(0, |at| memory.len().min(at as usize));
+            let count = space.len().min(memory.len() - from);
+            space[..count].copy_from_slice(&memory[from..from + count]);
+            Ok(count)
+        } else {
+            route.calls.read(route.source(), route.source_at(), space)
+        };
+        match result {
+            Ok(0) => Ok(Advance::Ended),
+            Ok(count) => {
+                self.filling.range.end += count;
+                route.took(count);
+                Ok(Advance::Moved(count as u64))
+            }
+            Err(Errno::EINTR) => Ok(Advance::Interrupted),
+            Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Source)),
+            Err(errno) => Err(Stop::Failed(Error::os("read", errno))),
+        }
+    }
+
+    /// Gives what is in the buffer to the disk: whole blocks to the worker, the rest through the page cache.
+    fn flush(&mut self, route: &mut Route<'_>) -> Result<Advance, Stop> {
+        if self.worker.in_flight() > 0 {
+            let done = self.worker.wait(route.calls);
+            return self.wrote(route, done.job, done.result);
+        }
+        let range = self.filling.range.clone();
+        if range.is_empty() {
+            return Ok(if self.ended { Advance::Ended } else { Advance::Moved(0) });
+        }
+        let blocks_end = range.end - range.end % self.alignment;
+        if !range.start.is_multiple_of(self.alignment) || blocks_end <= range.start {
+            let next_block = (range.start + 1).next_multiple_of(self.alignment);
+            return self.write_buffered(route, next_block.min(range.end));
+        }
+        // The tail behind the last whole block moves to the other buffer, at the same place within its block.
+        let mut next = match self.spare.take() {
+            Some(buffer) => buffer,
+            None => new_buffer()?,
+        };
+        let tail = blocks_end..range.end;
+        next[..tail.len()].copy_from_slice(&self.filling.buffer[tail.clone()]);
+        let at = self.filling.at + (blocks_end - range.start) as u64;
+        let next = Job { buffer: next, range: 0..tail.len(), at };
+        let full = std::mem::replace(&mut self.filling, next);
+        self.give_to_disk(Job { range: range.start..blocks_end, ..full });
+        Ok(Advance::Moved(0))
+    }
+
+    fn give_to_disk(&mut self, job: Job) {
+        self.at_disk += job.range.len();
+        self.worker.submit(job);
+    }
+
+    /// A piece that is no block, through the page cache; `end` is its end in the buffer.
+    fn write_buffered(&mut self, route: &mut Route<'_>, end: usize) -> Result<Advance, Stop> {
+        let sink = self.buffered.as_ref().map_or(route.sink(), AsFd::as_fd);
+        let range = self.filling.range.start..end;
+        let length = range.len();
+        match route.calls.write(sink, Some(self.filling.at), &self.filling.buffer[range]) {
+            Ok(count) if count > 0 => {
+                self.filling.range.start += count;
+                self.filling.at += count as u64;
+                // An empty buffer starts again at its beginning, at the same place within a block.
+                if self.filling.range.is_empty() {
+                    let start = self.filling.range.start % self.alignment;
+                    self.filling.range = start..start;
+                }
+                self.delivered(route, count, length)
+            }
+            Ok(_) => Err(Stop::Failed(Error::os("pwrite", Errno::EIO))),
+            Err(Errno::EINTR) => Ok(Advance::Interrupted),
+            Err(errno) => Err(Stop::Failed(Error::os("pwrite", errno))),
+        }
+    }
+
+    /// Tries a refused piece again, here and now.
+    fn write_out(&mut self, route: &mut Route<'_>, job: Job) -> Result<Advance, Stop> {
+        self.give_to_disk(job);
+        let done = self.worker.wait(route.calls);
+        self.wrote(route, done.job, done.result)
+    }
+
+    /// The disk has answered.
+    fn wrote(&mut self, route: &mut Route<'_>, mut job: Job, result: Result<usize, Errno>) -> Result<Advance, Stop> {
+        let length = job.range.len();
+        self.at_disk -= length;
+        let count = *result.as_ref().unwrap_or(&0);
+        job.range.start += count;
+        job.at += count as u64;
+        if job.range.is_empty() {
+            self.spare = Some(job.buffer);
+        } else {
+            self.refused = Some(job);
+        }
+        match result {
+            Ok(0) => Err(Stop::Failed(Error::os("pwrite", Errno::EIO))),
+            Ok(count) => self.delivered(route, count, length),
+            Err(errno) => Err(Stop::sort("pwrite", errno, refusal)),
+        }
+    }
+
+    fn delivered(&mut self, route: &mut Route<'_>, count: usize, of: usize) -> Result<Advance, Stop> {
+        let advance = route.delivered(count, of);
+        if let Some(position) = self.position {
+            let to = position + route.progress.delivered;
+            route.calls.seek(route.sink(), to).map_err(|errno| Stop::Failed(Error::os("lseek", errno)))?;
+        }
+        Ok(advance)
+    }
+}
+
+fn new_buffer() -> Result<AlignedBuffer, Stop> {
+    AlignedBuffer::new(BUFFER).map_err(Stop::Failed)
+}

@@ -1,0 +1,68 @@
+//! vmsplice(2): pages of our own memory go into a pipe by reference, and on from there by splice(2).
+//!
+//! The receiver may read the pages long after this transfer is over, and nothing tells when it has. So only memory that
+//! can never change again ([`crate::Pages`]) is accepted. `SPLICE_F_GIFT` is not used: it has had no effect on where the
+//! pages end up (a file still gets a copy).
+
+use nix::errno::Errno;
+
+use super::splice::{drain, no_pipe, refusal};
+use super::{Advance, Mover, Route, Stop};
+use crate::endpoint::Kind;
+use crate::error::Error;
+use crate::pipe::Pipe;
+use crate::sys::Calls;
+use crate::transfer::Side;
+
+#[derive(Debug, Default)]
+pub(super) struct Vmsplice {
+    pipe: Option<Pipe>,
+}
+
+impl Mover for Vmsplice {
+    fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+        let pages = route.source_end.frozen().expect("the plan asks for frozen memory");
+        let start = route.source_at().map_or(0, |at| pages.len().min(at as usize));
+        let end = start + limit.min((pages.len() - start) as u64) as usize;
+        if route.sink_facts.kind == Kind::Pipe {
+            if start == end {
+                return Ok(Advance::Ended);
+            }
+            return match route.calls.vmsplice(route.sink(), pages, start..end) {
+                Ok(count) => Ok(route.moved(count, end - start)),
+                Err(Errno::EINTR) => Ok(Advance::Interrupted),
+                Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
+                Err(errno) => Err(Stop::sort("vmsplice", errno, refusal)),
+            };
+        }
+        let pipe = match &mut self.pipe {
+            Some(pipe) => pipe,
+            none => none.insert(Pipe::new().map_err(|errno| Stop::sort("pipe2", errno, no_pipe))?),
+        };
+        if pipe.held() == 0 {
+            if start == end {
+                return Ok(Advance::Ended);
+            }
+            match route.calls.vmsplice(pipe.write_end(), pages, start..end) {
+                Ok(count) => {
+                    pipe.filled(count);
+                    route.took(count);
+                }
+                // The pipe is empty: only a signal is left as a reason to try again.
+                Err(Errno::EINTR | Errno::EAGAIN) => return Ok(Advance::Interrupted),
+                Err(errno) => return Err(Stop::sort("vmsplice", errno, refusal)),
+            }
+        }
+        drain(pipe, route)
+    }
+
+    /// What is in the pipe is also still in the source, which is memory; but it must go out of the pipe first.
+    fn held(&self) -> usize {
+        self.pipe.as_ref().map_or(0, Pipe::held)
+    }
+
+    fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
+        self.pipe = None;
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,318 @@
+//! Two stream sockets joined: what comes out of one goes into the other, in both directions at once.
+//!
+//! Each direction has a pipe of its own and moves pages by splice(2), or bytes by read(2) and write(2) where splice is
+//! refused. The end of one side is passed on when everything before it has been delivered (`SHUT_WR` at the other side),
+//! and the other direction goes on: a half-close stays a half-close.
+//!
+//! One thread serves both directions, so it must never sleep in one of them: a peer that reads only after it has been
+//! read from would never be served. A socket in blocking mode makes splice(2) sleep whatever its flags say, so a relay
+//! switches `O_NONBLOCK` on at its first step and restores what it found when it is dropped. There is no timeout in it:
+//! the caller's loop, or the watcher of [`Relay::run_watched`], sees the counts and knows its own clock.
+
+mod flow;
+mod report;
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lane::descriptor;
+use crate::sys::Calls;
+use crate::transfer::{Readiness, Side, WATCH_BYTES, WATCH_EVERY};
+use flow::{Flow, Progress};
+pub use report::{DirectionReport, Outcome, RelayReport};
+
+/// One of the two directions of a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the first socket to the second.
+    Forward,
+    /// From the second socket to the first.
+    Backward,
+}
+
+impl Direction {
+    /// Both, in the order they are served.
+    pub const BOTH: [Self; 2] = [Self::Forward, Self::Backward];
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayStep {
+    /// Both directions are over.
+    Done,
+    /// Delivered that many bytes in each direction; call again. Both 0 means that a signal came first, that a mechanism
+    /// was changed, or that an end was passed on.
+    Moved {
+        /// Bytes the second socket took.
+        forward: u64,
+        /// Bytes the first socket took.
+        backward: u64,
+    },
+    /// Nothing can be moved until one of these ends is ready (see [`Side::readiness`] and [`Relay::descriptor`]); `None`
+    /// for a direction that is over. A direction waits for one end at a time.
+    Blocked {
+        /// What the way from the first socket to the second waits for.
+        forward: Option<Side>,
+        /// What the way back waits for.
+        backward: Option<Side>,
+    },
+}
+
+/// Two sockets to be joined. See the module's introduction.
+///
+/// ```
+/// use std::{io::{Read, Write}, net::Shutdown, os::{fd::AsFd, unix::net::UnixStream}};
+/// use zcio::{Endpoint, Relay};
+///
+/// let (mut client, left) = UnixStream::pair()?;
+/// let (right, mut server) = UnixStream::pair()?;
+/// client.write_all(b"question")?;
+/// client.shutdown(Shutdown::Write)?;
+/// server.write_all(b"answer")?;
+/// server.shutdown(Shutdown::Write)?;
+/// let report = Relay::new(Endpoint::new(left.as_fd())?, Endpoint::new(right.as_fd())?).run()?;
+/// assert_eq!((report.forward.bytes, report.backward.bytes), (8, 6));
+/// # let mut text = String::new();
+/// # server.read_to_string(&mut text)?;
+/// # client.read_to_string(&mut text)?;
+/// # assert_eq!(text, "questionanswer");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Relay<'fd> {
+    ends: [Endpoint<'fd>; 2],
+    flows: [Flow; 2],
+    calls: Calls,
+    waits: u64,
+    began: Option<Instant>,
+    elapsed: Duration,
+    /// Which sockets were in blocking mode before.
+    were_blocking: [bool; 2],
+}
+
+impl<'fd> Relay<'fd> {
+    /// Joins two connected stream sockets, TCP or `AF_UNIX`, in any mix.
+    pub fn new(first: Endpoint<'fd>, second: Endpoint<'fd>) -> Self {
+        Self {
+            ends: [first, second],
+            flows: Default::default(),
+            calls: Calls::default(),
+            waits: 0,
+            began: None,
+            elapsed: Duration::ZERO,
+            were_blocking: [false; 2],
+        }
+    }
+
+    /// Moves what can be moved now, in both directions. It never waits.
+    ///
+    /// A direction that fails is over; the other one goes on as long as its sender has something to give, and then the
+    /// failure is told. Nothing is lost by that: after the error the relay may be stepped again, for as long as the other
+    /// direction lives, and what could not be delivered is in [`Relay::take_undelivered`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Impossible`] if an end is no stream socket, [`ErrorKind::PeerClosed`] and others as the kernel says,
+    /// each told once, with [`Error::moved`] bytes delivered in the direction that failed. [`Relay::report`] has both.
+    pub fn step(&mut self) -> Result<RelayStep> {
+        let began = self.begin()?;
+        let forward = self.advance(Direction::Forward);
+        let backward = self.advance(Direction::Backward);
+        self.elapsed = began.elapsed();
+        if forward.is_moved() || backward.is_moved() {
+            return Ok(RelayStep::Moved { forward: forward.bytes(), backward: backward.bytes() });
+        }
+        // A failure is told when the other direction has no more to give for now.
+        if self.flows.iter().any(Flow::is_untold) {
+            if forward.is_skipped() || backward.is_skipped() {
+                return Ok(RelayStep::Moved { forward: 0, backward: 0 });
+            }
+            let giving = [&forward, &backward].iter().any(|progress| progress.blocked() == Some(Side::Sink));
+            if !giving && let Some(error) = self.flows.iter_mut().find_map(Flow::tell) {
+                return Err(error);
+            }
+        }
+        match (forward.blocked(), backward.blocked()) {
+            (None, None) => Ok(RelayStep::Done),
+            (forward, backward) => Ok(RelayStep::Blocked { forward, backward }),
+        }
+    }
+
+    /// Runs until both directions are over, waiting as needed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Relay::step`]. Called again after an error, it runs the direction that is left to its end.
+    pub fn run(&mut self) -> Result<RelayReport> {
+        self.drive(None)
+    }
+
+    /// Runs as [`Relay::run`] and calls `watch` with the bytes delivered so far, forward and backward: at least every
+    /// 100 ms or 64 MiB, and whenever a signal interrupted a wait. [`ControlFlow::Break`] stops it with
+    /// [`ErrorKind::Cancelled`].
+    ///
+    /// An idle timeout is a watcher that remembers when the counts last changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Relay::run`].
+    pub fn run_watched(&mut self, mut watch: impl FnMut(u64, u64) -> ControlFlow<()>) -> Result<RelayReport> {
+        self.drive(Some(&mut watch))
+    }
+
+    /// What has happened so far.
+    pub fn report(&self) -> RelayReport {
+        let [forward, backward] = &self.flows;
+        RelayReport {
+            forward: forward.report(),
+            backward: backward.report(),
+            system_calls: self.calls.made,
+            waits: self.waits,
+            elapsed: self.elapsed,
+        }
+    }
+
+    /// Bytes that were taken out of one socket and not yet delivered to the other: hands them over and forgets them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Os`] if the pipe they are in cannot be read.
+    pub fn take_undelivered(&mut self, direction: Direction) -> Result<Vec<u8>> {
+        self.flows[direction as usize].lane.surrender(&mut self.calls)
+    }
+
+    /// The descriptor of one end of a direction, to wait for it in an event loop.
+    pub fn descriptor(&self, direction: Direction, side: Side) -> BorrowedFd<'_> {
+        descriptor(&self.ends[index(direction, side)])
+    }
+
+    /// What an event loop must wait for now: each descriptor with what it must become, any of them is enough. The same
+    /// descriptor can be in it twice.
+    pub fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Readiness)> {
+        Direction::BOTH.into_iter().filter_map(|direction| {
+            let side = self.flows[direction as usize].needs()?;
+            Some((self.descriptor(direction, side), side.readiness()))
+        })
+    }
+
+    fn begin(&mut self) -> Result<Instant> {
+        if let Some(began) = self.began {
+            return Ok(began);
+        }
+        let [first, second] = &self.ends;
+        for end in [first, second] {
+            if !end.facts().kind.is_socket() {
+                let message = format!("a relay joins two stream sockets, and one end is a {}", end.facts().kind.name());
+                return Err(Error::new(ErrorKind::Impossible, message).at(end.path()));
+            }
+        }
+        if first.facts().identity == second.facts().identity {
+            let message = "a relay joins two sockets, and was given the same one twice";
+            return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL));
+        }
+        for (end, was_blocking) in self.ends.iter().zip(&mut self.were_blocking) {
+            let changed = self.calls.set_nonblocking(descriptor(end), true);
+            *was_blocking |= changed.map_err(|errno| Error::os("fcntl", errno))?;
+        }
+        Ok(*self.began.insert(Instant::now()))
+    }
+
+    fn advance(&mut self, direction: Direction) -> Progress {
+        let [source, sink] = [Side::Source, Side::Sink].map(|side| &self.ends[index(direction, side)]);
+        let progress = self.flows[direction as usize].advance(source, sink, &mut self.calls);
+        if let Some(errno) = self.flows[direction as usize].sink_broke() {
+            // Told to this direction, the socket's error is forgotten: the other one would read an orderly end.
+            let other = 1 - direction as usize;
+            self.flows[other].source_broke(errno);
+        }
+        progress
+    }
+
+    fn drive(&mut self, mut watch: Option<Watch<'_>>) -> Result<RelayReport> {
+        let mut watched = (Instant::now(), 0);
+        loop {
+            let mut interrupted = false;
+            match self.step()? {
+                RelayStep::Done => return Ok(self.report()),
+                RelayStep::Moved { .. } if self.flows.iter().any(Flow::is_eager) => {}
+                RelayStep::Moved { .. } | RelayStep::Blocked { .. } => {
+                    let timeout = if watch.is_some() { PollTimeout::from(100u8) } else { PollTimeout::NONE };
+                    interrupted = self.wait(timeout)?;
+                }
+            }
+            let Some(watch) = &mut watch else { continue };
+            let [forward, backward] = self.flows.each_ref().map(|flow| flow.lane.delivered);
+            let far = forward + backward - watched.1 >= WATCH_BYTES;
+            if interrupted || far || watched.0.elapsed() >= WATCH_EVERY {
+                if watch(forward, backward).is_break() {
+                    let error = Error::new(ErrorKind::Cancelled, "stopped by the caller");
+                    return Err(error.after(forward + backward));
+                }
+                watched = (Instant::now(), forward + backward);
+            }
+        }
+    }
+
+    /// Waits in poll(2) until one of the directions can go on, and lets the next step try only those that can. True if
+    /// a signal came first.
+    fn wait(&mut self, timeout: PollTimeout) -> Result<bool> {
+        let needs = self.flows.each_ref().map(Flow::needs);
+        let waiting = Direction::BOTH.into_iter().zip(needs).filter_map(|(direction, need)| Some((direction, need?)));
+        let mut polled: Vec<_> = waiting
+            .map(|(direction, side)| PollFd::new(descriptor(&self.ends[index(direction, side)]), events(side)))
+            .collect();
+        if polled.is_empty() {
+            return Ok(false);
+        }
+        self.waits += 1;
+        match self.calls.poll_all(&mut polled, timeout) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ok(true),
+            Err(errno) => return Err(Error::os("poll", errno)),
+        }
+        let mut polled = polled.iter();
+        for (flow, need) in self.flows.iter_mut().zip(needs) {
+            let ready = need.is_none() || polled.next().and_then(PollFd::any).unwrap_or(true);
+            flow.skip_once(!ready);
+        }
+        Ok(false)
+    }
+}
+
+type Watch<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
+
+/// Which of the two sockets a direction has at that side.
+fn index(direction: Direction, side: Side) -> usize {
+    usize::from((direction == Direction::Forward) != (side == Side::Source))
+}
+
+fn events(side: Side) -> PollFlags {
+    match side.readiness() {
+        Readiness::Readable => PollFlags::POLLIN,
+        Readiness::Writable => PollFlags::POLLOUT,
+    }
+}
+
+impl Drop for Relay<'_> {
+    /// Sockets that were in blocking mode are again.
+    fn drop(&mut self) {
+        for (end, was_blocking) in self.ends.iter().zip(self.were_blocking) {
+            if was_blocking {
+                // A descriptor that is not open any more has no mode to restore.
+                let _ = self.calls.set_nonblocking(descriptor(end), false);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Relay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relay").field("ends", &self.ends).field("report", &self.report()).finish_non_exhaustive()
+    }
+}

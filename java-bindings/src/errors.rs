@@ -1,0 +1,173 @@
+//! From a Rust error to the Java exception: the only place that knows the classes.
+//!
+//! NIO's own exception is thrown where NIO has one. What NIO's classes cannot carry decides the rest: as soon as bytes were
+//! delivered, or taken out of a stream and not delivered, it is a `TransferException`, which carries both.
+
+use std::any::Any;
+
+use jni::errors::{ErrorPolicy, Result};
+use jni::objects::{JString, JThrowable, JValue};
+use jni::strings::JNIStr;
+use jni::{Env, jni_sig, jni_str};
+use zcio::ErrorKind;
+
+/// Why a native method could not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The core said no.
+    Transfer(Trouble),
+    /// The channel was closed when its descriptor was to be read.
+    Closed,
+    /// The descriptor could not be duplicated: this process has as many as it may have.
+    Duplicate(std::io::Error),
+    /// JNI itself failed, or a Java method that was called threw: then its exception is pending and stands.
+    Jni(jni::errors::Error),
+}
+
+/// The core's error with what only the caller of the core knows.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub error: zcio::Error,
+    /// The path that the error is about, as the Java side wrote it.
+    pub file: Option<String>,
+    /// Bytes that were taken out of a stream and could not be delivered.
+    pub undelivered: Vec<u8>,
+}
+
+impl From<jni::errors::Error> for Failure {
+    fn from(error: jni::errors::Error) -> Self {
+        Self::Jni(error)
+    }
+}
+
+/// The error policy of every entry point: throws, and returns the type's default (null, 0).
+pub(crate) struct Throw;
+
+impl<T: Default> ErrorPolicy<T, Failure> for Throw {
+    type Captures<'local: 'method, 'method> = ();
+
+    fn on_error<'local: 'method, 'method>(env: &mut Env<'local>, (): &mut (), failure: Failure) -> Result<T> {
+        throw(env, |env| match &failure {
+            Failure::Transfer(trouble) => exception(env, trouble),
+            Failure::Closed => plain(env, jni_str!("java/nio/channels/ClosedChannelException")),
+            Failure::Duplicate(error) => with_message(env, jni_str!("java/io/IOException"), &error.to_string()),
+            Failure::Jni(error) => illegal_state(env, &format!("zcio does not know this Java runtime: {error}")),
+        })
+    }
+
+    fn on_panic<'local: 'method, 'method>(
+        env: &mut Env<'local>,
+        (): &mut (),
+        payload: Box<dyn Any + Send + 'static>,
+    ) -> Result<T> {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given");
+        throw(env, |env| illegal_state(env, &format!("a defect in zcio's native code: {text}")))
+    }
+}
+
+/// Throws what `make` makes, unless a Java exception is already pending: that one is older, and no JNI function may be
+/// called over it.
+fn throw<'local, T: Default>(
+    env: &mut Env<'local>,
+    make: impl FnOnce(&mut Env<'local>) -> Result<JThrowable<'local>>,
+) -> Result<T> {
+    if !env.exception_check() {
+        let throwable = make(env)?;
+        // `throw` answers that an exception is pending now, which is what was wanted.
+        let _ = env.throw(throwable);
+    }
+    Ok(T::default())
+}
+
+/// The one mapping of the core's kinds.
+fn exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<JThrowable<'local>> {
+    let Trouble { error, file, undelivered } = trouble;
+    let nothing_moved = error.moved() == 0 && undelivered.is_empty();
+    let message = error.to_string();
+    match (error.kind(), file) {
+        (ErrorKind::InvalidInput, _) => with_message(env, jni_str!("java/lang/IllegalArgumentException"), &message),
+        (ErrorKind::Impossible, _) => with_message(env, jni_str!("java/lang/UnsupportedOperationException"), &message),
+        (ErrorKind::NotReadable, _) => plain(env, jni_str!("java/nio/channels/NonReadableChannelException")),
+        (ErrorKind::NotWritable, _) => plain(env, jni_str!("java/nio/channels/NonWritableChannelException")),
+        // As in the JDK, these two say with their class alone what is wrong with the file.
+        (ErrorKind::NotFound, Some(file)) if nothing_moved => {
+            about_file(env, jni_str!("java/nio/file/NoSuchFileException"), file, None)
+        }
+        (ErrorKind::PermissionDenied, Some(file)) if nothing_moved => {
+            about_file(env, jni_str!("java/nio/file/AccessDeniedException"), file, None)
+        }
+        (ErrorKind::IsDirectory, Some(file)) if nothing_moved => {
+            about_file(env, jni_str!("java/nio/file/FileSystemException"), file, Some("Is a directory"))
+        }
+        (ErrorKind::Os, Some(file)) if nothing_moved => {
+            about_file(env, jni_str!("java/nio/file/FileSystemException"), file, Some(error.message()))
+        }
+        (ErrorKind::BadDescriptor, _) if nothing_moved => {
+            plain(env, jni_str!("java/nio/channels/ClosedChannelException"))
+        }
+        (ErrorKind::NotConnected, _) if nothing_moved => {
+            plain(env, jni_str!("java/nio/channels/NotYetConnectedException"))
+        }
+        // Refused, PeerClosed, StorageFull, and whatever the core learns to tell apart later. Cancelled too: the Java side
+        // knows why it asked to stop, and throws NIO's exception for that with this one as its cause.
+        _ => transfer_exception(env, &message, trouble),
+    }
+}
+
+/// `new X()`
+fn plain<'local>(env: &mut Env<'local>, class: &'static JNIStr) -> Result<JThrowable<'local>> {
+    let object = env.new_object(class, jni_sig!(() -> void), &[])?;
+    env.cast_local::<JThrowable>(object)
+}
+
+/// `new X(message)`
+fn with_message<'local>(env: &mut Env<'local>, class: &'static JNIStr, message: &str) -> Result<JThrowable<'local>> {
+    let message = env.new_string(message)?;
+    let object = env.new_object(class, jni_sig!((java.lang.String) -> void), &[JValue::Object(&message)])?;
+    env.cast_local::<JThrowable>(object)
+}
+
+/// `new X(file, null, reason)`, where X is a `FileSystemException`.
+fn about_file<'local>(
+    env: &mut Env<'local>,
+    class: &'static JNIStr,
+    file: &str,
+    reason: Option<&str>,
+) -> Result<JThrowable<'local>> {
+    let file = env.new_string(file)?;
+    let other = JString::null();
+    let reason = reason.map_or(Ok(JString::null()), |reason| env.new_string(reason))?;
+    let object = env.new_object(
+        class,
+        jni_sig!((java.lang.String, java.lang.String, java.lang.String) -> void),
+        &[JValue::Object(&file), JValue::Object(&other), JValue::Object(&reason)],
+    )?;
+    env.cast_local::<JThrowable>(object)
+}
+
+/// `new TransferException(message, moved, errno, undelivered)`, an errno of 0 standing for none.
+fn transfer_exception<'local>(
+    env: &mut Env<'local>,
+    message: &str,
+    Trouble { error, undelivered, .. }: &Trouble,
+) -> Result<JThrowable<'local>> {
+    let message = env.new_string(message)?;
+    let undelivered = env.byte_array_from_slice(undelivered)?;
+    let object = env.new_object(
+        jni_str!("io/zcio/TransferException"),
+        jni_sig!((java.lang.String, long, int, [byte]) -> void),
+        &[
+            JValue::Object(&message),
+            JValue::Long(error.moved() as i64),
+            JValue::Int(error.errno().unwrap_or(0)),
+            JValue::Object(&undelivered),
+        ],
+    )?;
+    env.cast_local::<JThrowable>(object)
+}
+
+/// What is nobody's mistake but zcio's own.
+fn illegal_state<'local>(env: &mut Env<'local>, message: &str) -> Result<JThrowable<'local>> {
+    with_message(env, jni_str!("java/lang/IllegalStateException"), message)
+}

@@ -1,0 +1,131 @@
+package io.zcio;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.channels.Channel;
+import java.nio.channels.FileChannel;
+import java.nio.channels.NotYetConnectedException;
+import java.nio.channels.Pipe;
+import java.nio.channels.SocketChannel;
+import java.nio.file.FileSystems;
+import java.nio.file.Path;
+import java.nio.file.ProviderMismatchException;
+
+/**
+ * One end of a transfer: a path of the default file system, or a channel of the JDK's own.
+ *
+ * <p>Only the JDK's own channels have a descriptor that the native code can find, so any other implementation is refused
+ * here, by its class, before anything is asked of it.
+ */
+final class End {
+    private static final Class<?> FILE_CHANNEL = jdkClass("sun.nio.ch.FileChannelImpl");
+    private static final Class<?> SELECTABLE_CHANNEL = jdkClass("sun.nio.ch.SelChImpl");
+
+    /** What the caller gave: a {@link Path} or a {@link Channel}. */
+    final Object given;
+
+    private End(Object given) {
+        this.given = given;
+    }
+
+    static End of(Path path) {
+        if (path.getFileSystem().provider() != FileSystems.getDefault().provider()) {
+            throw new ProviderMismatchException(
+                    path + " is not a path of the default file system: open a channel and copy through a buffer");
+        }
+        return new End(path);
+    }
+
+    static End of(FileChannel channel) {
+        return of(channel, FILE_CHANNEL);
+    }
+
+    static End of(SocketChannel channel) {
+        return of(channel, SELECTABLE_CHANNEL);
+    }
+
+    static End of(Pipe.SourceChannel channel) {
+        return of(channel, SELECTABLE_CHANNEL);
+    }
+
+    static End of(Pipe.SinkChannel channel) {
+        return of(channel, SELECTABLE_CHANNEL);
+    }
+
+    private static End of(Channel channel, Class<?> implementation) {
+        if (!implementation.isInstance(channel)) {
+            throw new IllegalArgumentException(
+                    channel.getClass().getName() + " is not a channel of the JDK's own and has no descriptor to use");
+        }
+        return new End(channel);
+    }
+
+    /** Looked up by name, which is all that is needed here; the package is not exported. */
+    private static Class<?> jdkClass(String name) {
+        try {
+            return Class.forName(name, false, null);
+        } catch (ClassNotFoundException e) {
+            throw new IllegalStateException("zcio does not know this Java runtime: it has no " + name, e);
+        }
+    }
+
+    /** The path as the operating system writes it, or null if this end is a channel. */
+    byte[] path() {
+        return given instanceof Path path ? bytesOf(path.toUri()) : null;
+    }
+
+    /**
+     * A file name is bytes; the URI has all of them, percent-encoded, whereas the string has gone through the charset of the
+     * locale, in which a name need not be expressible.
+     */
+    private static byte[] bytesOf(URI uri) {
+        String raw = uri.getRawPath();
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream(raw.length());
+        for (int i = 0; i < raw.length(); i++) {
+            char c = raw.charAt(i);
+            if (c == '%') {
+                bytes.write(Integer.parseInt(raw, i + 1, i + 3, 16));
+                i += 2;
+            } else {
+                bytes.write(c);
+            }
+        }
+        return bytes.toByteArray();
+    }
+
+    /** Whether bytes have a way to this end: a socket must be connected. */
+    void requireConnected() {
+        if (given instanceof SocketChannel socket && !socket.isConnected()) {
+            throw new NotYetConnectedException();
+        }
+    }
+
+    /** A path is always open. */
+    boolean isOpen() {
+        return !(given instanceof Channel channel) || channel.isOpen();
+    }
+
+    /** Closes a channel; does nothing to a path. */
+    void close() throws IOException {
+        if (given instanceof Channel channel) {
+            channel.close();
+        }
+    }
+
+    /** Keeps a file channel's descriptor open until it is released; other ends need no hold. */
+    Hold hold() throws IOException {
+        if (given instanceof FileChannel channel) {
+            int entry = Native.enter(channel);
+            return () -> Native.leave(channel, entry);
+        }
+        return () -> {};
+    }
+
+    /** See {@link End#hold}. */
+    @FunctionalInterface
+    interface Hold extends AutoCloseable {
+        @Override
+        void close();
+    }
+}

@@ -1,0 +1,86 @@
+package io.zcio;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.time.Duration;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+
+/**
+ * The bridge to the native code: its entry points, and what it calls to make Java objects. Not an API.
+ *
+ * <p>Loading this class loads the native library.
+ */
+final class Native {
+    static {
+        NativeLibrary.load();
+    }
+
+    private Native() {}
+
+    /**
+     * Moves bytes until the end, waiting as needed. An end is a path's bytes, or a channel when these are null.
+     *
+     * @param offset     where to begin in the source; negative for its position
+     * @param sinkOffset where to begin in the sink; negative for its position
+     * @param count      how many bytes; negative for all
+     * @param mechanism  the mechanism's name; null for the best one that works
+     * @param watch      asked at least every 100 ms whether to stop
+     */
+    static native Report run(
+            Object source,
+            byte[] sourcePath,
+            Object sink,
+            byte[] sinkPath,
+            long offset,
+            long sinkOffset,
+            long count,
+            String mechanism,
+            boolean snapshot,
+            Watch watch)
+            throws IOException;
+
+    /** Registers this thread with a file channel, which then does not close its descriptor before {@link #leave}. */
+    static native int enter(FileChannel channel) throws IOException;
+
+    /** Ends what {@link #enter} began; must follow it in the same thread, whatever happens between them. */
+    static native void leave(FileChannel channel, int entry);
+
+    /** The names of the mechanisms that the native code knows. */
+    static native String[] mechanisms();
+
+    /** Panics inside the native code, for the test that this ends in an exception. */
+    static native void panic(String message);
+
+    /** Called by the native code. */
+    static Report report(
+            long bytes,
+            long requested,
+            String mechanism,
+            boolean automatic,
+            Attempt[] attempts,
+            long systemCalls,
+            long waits,
+            int copies,
+            String copiesKnownBy,
+            long nanoseconds) {
+        return new Report(
+                bytes,
+                requested < 0 ? OptionalLong.empty() : OptionalLong.of(requested),
+                Mechanism.of(mechanism),
+                automatic,
+                List.of(attempts),
+                systemCalls,
+                waits,
+                copies < 0 ? OptionalInt.empty() : OptionalInt.of(copies),
+                copiesKnownBy,
+                Duration.ofNanos(nanoseconds));
+    }
+
+    /** Called by the native code. */
+    static Attempt attempt(String mechanism, long moved, String operation, int errno, String reason) {
+        OptionalInt number = errno == 0 ? OptionalInt.empty() : OptionalInt.of(errno);
+        return new Attempt(Mechanism.of(mechanism), moved, operation, number, reason);
+    }
+}

@@ -1,0 +1,258 @@
+package io.zcio;
+
+import java.io.IOException;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.NonReadableChannelException;
+import java.nio.channels.NonWritableChannelException;
+import java.nio.channels.NotYetConnectedException;
+import java.nio.channels.Pipe;
+import java.nio.channels.SocketChannel;
+import java.nio.file.FileSystemException;
+import java.nio.file.Path;
+import java.nio.file.ProviderMismatchException;
+import java.util.Objects;
+
+/**
+ * Moves bytes from one end to another by the best way the kernel has between them.
+ *
+ * <pre>{@code
+ * Report report = Transfer.from(Path.of("film.mkv")).to(socketChannel).offset(4096).run();
+ * }</pre>
+ *
+ * <p>Without further words a transfer moves everything from the source's position to its end, and writes at the sink's
+ * position. A path begins at its first byte; a path to write to is created, or emptied if it exists, and nothing of that
+ * happens before every check has passed. Bytes that the receiver has not read yet may be the source's own pages: see
+ * {@link Visibility}.
+ *
+ * <p>A transfer is described and run by one thread. While it runs, its channels are best left alone: NIO's own operations
+ * would not be refused, but their bytes would mix with the transfer's. Locks ({@link java.nio.channels.FileLock}) on a file
+ * channel stay; those on a file that is given as a path do not, as with any channel that is opened and closed beside them.
+ *
+ * <h2>Interrupt and close</h2>
+ *
+ * <p>A transfer looks at least every 100 ms whether its thread was interrupted or one of its channels closed. After an
+ * interrupt both channels are closed, the interrupt status stays set, and {@link ClosedByInterruptException} is thrown; two
+ * paths are interruptible in the same way. After the close of a channel by another thread the other channel stays open and
+ * {@link AsynchronousCloseException} is thrown. The exception's cause is a {@link TransferException} that says how much had
+ * been moved. Closing a file channel waits for the transfer to notice. Channels in non-blocking mode are waited for as well.
+ */
+public final class Transfer {
+    private final End source;
+    private final End sink;
+    private long offset = -1;
+    private long sinkOffset = -1;
+    private long count = -1;
+    private String mechanism;
+    private Visibility visibility = Visibility.ALIASED;
+
+    private Transfer(End source, End sink) {
+        this.source = source;
+        this.sink = sink;
+    }
+
+    /** Where bytes come from; the first half of a {@link Transfer}. */
+    public static final class Source {
+        private final End end;
+
+        private Source(End end) {
+            this.end = end;
+        }
+
+        /**
+         * To a file, which is created, or emptied if it exists.
+         *
+         * @param path a path of the default file system
+         * @return the transfer
+         * @throws ProviderMismatchException if it is a path of another file system
+         */
+        public Transfer to(Path path) {
+            return new Transfer(end, End.of(path));
+        }
+
+        /**
+         * To an open file, at its position, or at its end if it was opened to append. The position advances.
+         *
+         * @param channel a channel open for writing
+         * @return the transfer
+         * @throws IllegalArgumentException if the channel is not one of the JDK's own
+         */
+        public Transfer to(FileChannel channel) {
+            return new Transfer(end, End.of(channel));
+        }
+
+        /**
+         * To a socket.
+         *
+         * @param channel a connected channel, TCP or UNIX domain
+         * @return the transfer
+         * @throws IllegalArgumentException if the channel is not one of the JDK's own
+         */
+        public Transfer to(SocketChannel channel) {
+            return new Transfer(end, End.of(channel));
+        }
+
+        /**
+         * To a pipe.
+         *
+         * @param channel the writing end
+         * @return the transfer
+         * @throws IllegalArgumentException if the channel is not one of the JDK's own
+         */
+        public Transfer to(Pipe.SinkChannel channel) {
+            return new Transfer(end, End.of(channel));
+        }
+    }
+
+    /**
+     * From a file, which is opened when the transfer runs.
+     *
+     * @param path a path of the default file system
+     * @return the first half of a transfer
+     * @throws ProviderMismatchException if it is a path of another file system
+     */
+    public static Source from(Path path) {
+        return new Source(End.of(path));
+    }
+
+    /**
+     * From an open file, from its position on. The position advances by the bytes delivered, unless an
+     * {@linkplain #offset offset} is given.
+     *
+     * @param channel a channel open for reading
+     * @return the first half of a transfer
+     * @throws IllegalArgumentException if the channel is not one of the JDK's own
+     */
+    public static Source from(FileChannel channel) {
+        return new Source(End.of(channel));
+    }
+
+    /**
+     * From a socket, until its peer ends the stream.
+     *
+     * @param channel a connected channel, TCP or UNIX domain
+     * @return the first half of a transfer
+     * @throws IllegalArgumentException if the channel is not one of the JDK's own
+     */
+    public static Source from(SocketChannel channel) {
+        return new Source(End.of(channel));
+    }
+
+    /**
+     * From a pipe, until its writing end is closed.
+     *
+     * @param channel the reading end
+     * @return the first half of a transfer
+     * @throws IllegalArgumentException if the channel is not one of the JDK's own
+     */
+    public static Source from(Pipe.SourceChannel channel) {
+        return new Source(End.of(channel));
+    }
+
+    /**
+     * Starts at this byte of the source file and leaves the channel's position alone.
+     *
+     * @param offset in bytes
+     * @return this transfer
+     * @throws IllegalArgumentException if it is negative
+     */
+    public Transfer offset(long offset) {
+        this.offset = requireNotNegative(offset, "offset");
+        return this;
+    }
+
+    /**
+     * Writes from this byte of the sink file on and leaves the channel's position alone.
+     *
+     * @param sinkOffset in bytes
+     * @return this transfer
+     * @throws IllegalArgumentException if it is negative
+     */
+    public Transfer sinkOffset(long sinkOffset) {
+        this.sinkOffset = requireNotNegative(sinkOffset, "sinkOffset");
+        return this;
+    }
+
+    /**
+     * Moves at most this many bytes. A source that ends before is no error: see {@link Report#isShort}.
+     *
+     * @param count in bytes
+     * @return this transfer
+     * @throws IllegalArgumentException if it is negative
+     */
+    public Transfer count(long count) {
+        this.count = requireNotNegative(count, "count");
+        return this;
+    }
+
+    /**
+     * Uses this mechanism and no other: it works, or the transfer fails with the reason.
+     *
+     * @param mechanism the mechanism
+     * @return this transfer
+     */
+    public Transfer mechanism(Mechanism mechanism) {
+        this.mechanism = mechanism.mechanismName();
+        return this;
+    }
+
+    /**
+     * Whether later changes to the source may show in flight; {@link Visibility#ALIASED} unless said otherwise.
+     *
+     * @param visibility the visibility
+     * @return this transfer
+     */
+    public Transfer visibility(Visibility visibility) {
+        this.visibility = Objects.requireNonNull(visibility, "visibility");
+        return this;
+    }
+
+    /**
+     * Runs to the end, waiting for its ends as needed. It may be run again, and then begins anew.
+     *
+     * @return what happened
+     * @throws IllegalArgumentException      if the request makes no sense between these ends: an offset for a socket, ranges
+     *                                       of one file that overlap
+     * @throws UnsupportedOperationException if the named mechanism cannot serve these ends
+     * @throws NonReadableChannelException   if the source was not opened for reading
+     * @throws NonWritableChannelException   if the sink was not opened for writing
+     * @throws NotYetConnectedException      if a socket is not connected
+     * @throws FileSystemException           or one of its subclasses, if a path cannot be opened
+     * @throws ClosedChannelException        if a channel is closed
+     * @throws AsynchronousCloseException    if another thread closed a channel while bytes were moved
+     * @throws ClosedByInterruptException    if this thread was interrupted; the channels are closed
+     * @throws TransferException             for everything else, and whenever bytes had been moved before it
+     * @throws IOException                   if there is no descriptor left for the transfer
+     */
+    public Report run() throws IOException {
+        Watch watch = new Watch(source, sink);
+        watch.before();
+        source.requireConnected();
+        sink.requireConnected();
+        try (End.Hold held = source.hold();
+                End.Hold alsoHeld = sink.hold()) {
+            return Native.run(
+                    source.given,
+                    source.path(),
+                    sink.given,
+                    sink.path(),
+                    offset,
+                    sinkOffset,
+                    count,
+                    mechanism,
+                    visibility == Visibility.SNAPSHOT,
+                    watch);
+        } catch (TransferException e) {
+            throw watch.after(e);
+        }
+    }
+
+    private static long requireNotNegative(long value, String name) {
+        if (value < 0) {
+            throw new IllegalArgumentException(name + " is negative: " + value);
+        }
+        return value;
+    }
+}

@@ -1,0 +1,20 @@
+/**
+ * Moves bytes between files, sockets and pipes without taking them through user space, on Linux, and says truthfully how
+ * it did it.
+ *
+ * <p>A {@link Transfer} goes from one end to another; a {@link Mechanism} is one way the kernel can move bytes; a
+ * {@link Report} says what happened. The ends are the JDK's own: {@link java.nio.file.Path},
+ * {@link java.nio.channels.FileChannel}, {@link java.nio.channels.SocketChannel} (TCP and UNIX domain) and the two ends of a
+ * {@link java.nio.channels.Pipe}.
+ *
+ * <h2>The native library</h2>
+ *
+ * <p>The jar carries it. On first use it is copied to a directory of the user's own below {@code java.io.tmpdir}, under a name
+ * made of its version and its content, and loaded from there; later runs find it and copy nothing. Two system properties
+ * change that:
+ * <ul>
+ *   <li>{@code io.zcio.native.dir}: copy it to this directory instead, for a {@code /tmp} that is mounted {@code noexec};</li>
+ *   <li>{@code io.zcio.native.path}: load exactly this file and copy nothing.</li>
+ * </ul>
+ */
+package io.zcio;

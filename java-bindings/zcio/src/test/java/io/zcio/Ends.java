@@ -1,0 +1,239 @@
+package io.zcio;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channel;
+import java.nio.channels.FileChannel;
+import java.nio.channels.Pipe;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+
+/** Ends of every kind with somebody at the other side, so that a test can look at what really arrived. */
+final class Ends {
+    /** What a transfer can start from or go to. */
+    enum Kind {
+        PATH, FILE, TCP, UNIX, PIPE
+    }
+
+    private Ends() {}
+
+    /** Bytes that repeat with no power of two, so that a shifted or doubled page shows. */
+    static byte[] pattern(int length) {
+        byte[] bytes = new byte[length];
+        for (int i = 0; i < length; i++) {
+            bytes[i] = (byte) ((i % 251) ^ (i / 251 % 241));
+        }
+        return bytes;
+    }
+
+    /** Two channels that are connected to each other. */
+    record Pair(SocketChannel near, SocketChannel far) implements AutoCloseable {
+        @Override
+        public void close() throws IOException {
+            near.close();
+            far.close();
+        }
+    }
+
+    static Pair tcp() throws IOException {
+        try (ServerSocketChannel server = ServerSocketChannel.open()) {
+            server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            return new Pair(SocketChannel.open(server.getLocalAddress()), server.accept());
+        }
+    }
+
+    static Pair unix() throws IOException {
+        Path path = Files.createTempDirectory("zcio-test").resolve("socket");
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(path));
+            return new Pair(SocketChannel.open(UnixDomainSocketAddress.of(path)), server.accept());
+        } finally {
+            Files.deleteIfExists(path);
+            Files.delete(path.getParent());
+        }
+    }
+
+    /** A source with its content, sent by a thread if it is a stream. */
+    static final class Source implements AutoCloseable {
+        final Object end;
+        private final CompletableFuture<Void> sent;
+
+        Source(Kind kind, Path file, byte[] content) throws IOException {
+            WritableByteChannel writer;
+            switch (kind) {
+                case TCP, UNIX -> {
+                    Pair pair = kind == Kind.TCP ? tcp() : unix();
+                    end = pair.near;
+                    writer = pair.far;
+                }
+                case PIPE -> {
+                    Pipe pipe = Pipe.open();
+                    end = pipe.source();
+                    writer = pipe.sink();
+                }
+                default -> {
+                    Files.write(file, content);
+                    end = kind == Kind.PATH ? file : FileChannel.open(file);
+                    writer = null;
+                }
+            }
+            sent = writer == null ? CompletableFuture.completedFuture(null) : background(() -> {
+                try (writer) {
+                    writeAll(writer, content);
+                }
+                return null;
+            });
+        }
+
+        Transfer.Source transfer() {
+            if (end instanceof Path path) {
+                return Transfer.from(path);
+            } else if (end instanceof FileChannel channel) {
+                return Transfer.from(channel);
+            } else if (end instanceof SocketChannel channel) {
+                return Transfer.from(channel);
+            }
+            return Transfer.from((Pipe.SourceChannel) end);
+        }
+
+        /** Closes it without minding a sender that had not finished. */
+        void abandon() throws IOException {
+            if (end instanceof Channel channel) {
+                channel.close();
+            }
+            sent.handle((nothing, failure) -> null).join();
+        }
+
+        @Override
+        public void close() throws IOException {
+            abandon();
+            result(sent);
+        }
+    }
+
+    /** A sink, received by a thread if it is a stream. */
+    static final class Sink implements AutoCloseable {
+        final Object end;
+        private final Path file;
+        private final CompletableFuture<byte[]> received;
+
+        Sink(Kind kind, Path file) throws IOException {
+            ReadableByteChannel reader;
+            this.file = file;
+            switch (kind) {
+                case TCP, UNIX -> {
+                    Pair pair = kind == Kind.TCP ? tcp() : unix();
+                    end = pair.near;
+                    reader = pair.far;
+                }
+                case PIPE -> {
+                    Pipe pipe = Pipe.open();
+                    end = pipe.sink();
+                    reader = pipe.source();
+                }
+                default -> {
+                    end = kind == Kind.PATH
+                            ? file
+                            : FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE);
+                    reader = null;
+                }
+            }
+            received = reader == null ? null : background(() -> {
+                try (reader) {
+                    return readAll(reader);
+                }
+            });
+        }
+
+        Transfer from(Transfer.Source source) {
+            if (end instanceof Path path) {
+                return source.to(path);
+            } else if (end instanceof FileChannel channel) {
+                return source.to(channel);
+            } else if (end instanceof SocketChannel channel) {
+                return source.to(channel);
+            }
+            return source.to((Pipe.SinkChannel) end);
+        }
+
+        /** Ends the stream and gives back everything that arrived. */
+        byte[] received() throws IOException {
+            close();
+            return received == null ? Files.readAllBytes(file) : result(received);
+        }
+
+        @Override
+        public void close() throws IOException {
+            if (end instanceof Channel channel) {
+                channel.close();
+            }
+        }
+    }
+
+    static void writeAll(WritableByteChannel channel, byte[] content) throws IOException {
+        ByteBuffer buffer = ByteBuffer.wrap(content);
+        while (buffer.hasRemaining()) {
+            buffer.limit(Math.min(content.length, buffer.position() + 65536));
+            channel.write(buffer);
+            buffer.limit(content.length);
+        }
+    }
+
+    static byte[] readAll(ReadableByteChannel channel) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        ByteBuffer buffer = ByteBuffer.allocate(65536);
+        while (channel.read(buffer.clear()) >= 0) {
+            bytes.write(buffer.array(), 0, buffer.position());
+        }
+        return bytes.toByteArray();
+    }
+
+    /** Reads to the end and counts. */
+    static long drain(ReadableByteChannel channel) throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocate(65536);
+        long count = 0;
+        while (channel.read(buffer.clear()) >= 0) {
+            count += buffer.position();
+        }
+        return count;
+    }
+
+    /** Something that may fail. */
+    interface Work<T> {
+        T run() throws Exception;
+    }
+
+    static <T> CompletableFuture<T> background(Work<T> work) {
+        CompletableFuture<T> future = new CompletableFuture<>();
+        Thread thread = new Thread(() -> {
+            try {
+                future.complete(work.run());
+            } catch (Throwable e) {
+                future.completeExceptionally(e);
+            }
+        });
+        thread.setDaemon(true);
+        thread.start();
+        return future;
+    }
+
+    static <T> T result(CompletableFuture<T> future) {
+        try {
+            return future.get();
+        } catch (ExecutionException | InterruptedException e) {
+            throw new AssertionError("the other side failed", e);
+        }
+    }
+}

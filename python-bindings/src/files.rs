@@ -1,0 +1,131 @@
+//! Python's file objects: a descriptor with a buffer in front of it, and a position that is not the kernel's.
+//!
+//! A buffered reader has read ahead, a buffered writer has not written yet. A transfer goes behind the buffer's back, so
+//! bytes waiting to be written are flushed before, reading starts where `tell()` says, and afterwards the object stands
+//! behind the bytes that were moved, after an error too.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyCFunction, PyString};
+
+use crate::errors;
+
+const SEEK_SET: u8 = 0;
+
+/// An object with `fileno()` that is no socket: `open()`'s, `tempfile`'s, `socket.makefile()`'s, `subprocess`'s, …
+pub struct FileObject(Py<PyAny>);
+
+impl FileObject {
+    /// `TypeError` for an object whose descriptor carries other bytes than the object itself.
+    pub fn new(object: &Bound<'_, PyAny>, role: &str) -> PyResult<Self> {
+        let py = object.py();
+        let of = |classes: &[&'static str]| -> PyResult<bool> {
+            for class in classes {
+                if object.is_instance(&io(py, class)?)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        // tempfile's wrapper is no TextIOBase, but it passes the question on to the file it wraps.
+        let encoding = object.getattr_opt(intern!(py, "encoding"))?;
+        if of(&["TextIOBase"])? || encoding.is_some_and(|encoding| encoding.is_instance_of::<PyString>()) {
+            return Err(PyTypeError::new_err(format!(
+                "{role} is a file in text mode, whose bytes and position are not the file's; open it in binary mode, or \
+                 use its .buffer"
+            )));
+        }
+        let transparent = if of(&["BufferedReader", "BufferedWriter", "BufferedRandom"])? {
+            object.getattr(intern!(py, "raw"))?.is_instance(&io(py, "RawIOBase")?)?
+        } else {
+            !of(&["BufferedIOBase"])?
+        };
+        if transparent {
+            return Ok(Self(object.clone().unbind()));
+        }
+        // gzip, bz2, lzma, http.client: fileno() is that of the file or socket underneath.
+        Err(PyTypeError::new_err(format!(
+            "{role} is a '{}', whose bytes are not those of its descriptor; pass its fileno() if it is the descriptor's \
+             bytes that you want",
+            object.get_type().name()?
+        )))
+    }
+
+    /// The socket behind `socket.makefile()`.
+    pub fn socket<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let file = self.0.bind(py);
+        let raw = file.getattr(intern!(py, "raw")).unwrap_or_else(|_| file.clone());
+        raw.getattr(intern!(py, "_sock")).ok().filter(|socket| !socket.is_none())
+    }
+
+    /// Whether the object has a position. `ValueError` if it is closed.
+    pub fn is_seekable(&self, py: Python<'_>) -> PyResult<bool> {
+        match self.0.bind(py).getattr_opt(intern!(py, "seekable"))? {
+            Some(seekable) => seekable.call0()?.is_truthy(),
+            None => Ok(false),
+        }
+    }
+
+    /// Hands bytes that wait in the object to the kernel. Nothing to do for a reader.
+    pub fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(flush) = self.0.bind(py).getattr_opt(intern!(py, "flush"))? {
+            flush.call0()?;
+        }
+        Ok(())
+    }
+
+    /// Where the caller is in the file; `None` for a stream, which must not have been read ahead.
+    pub fn position(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        if self.is_seekable(py)? {
+            return self.tell(py).map(Some);
+        }
+        match self.read_ahead(py)? {
+            0 => Ok(None),
+            count => Err(errors::unsupported(
+                py,
+                format!(
+                    "src has read {count} bytes ahead of what was taken out of it, and a stream cannot be read again; \
+                     take them first, with read1({count}), or open it with buffering=0"
+                ),
+            )),
+        }
+    }
+
+    /// Makes the object stand at `position`; what it had read ahead no longer counts.
+    pub fn seek(&self, py: Python<'_>, position: u64) -> PyResult<()> {
+        self.0.bind(py).call_method1(intern!(py, "seek"), (position, SEEK_SET)).map(drop)
+    }
+
+    /// Makes the object notice that its descriptor has moved on: a buffered file asks the kernel when it is told to tell.
+    pub fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_seekable(py)? { self.tell(py).map(drop) } else { Ok(()) }
+    }
+
+    fn tell(&self, py: Python<'_>) -> PyResult<u64> {
+        self.0.bind(py).call_method0(intern!(py, "tell"))?.extract()
+    }
+
+    /// How many bytes a buffered reader over a stream holds.
+    ///
+    /// There is no method that tells. `peek()` does, but when it finds nothing it reads, and may wait for ever. So for this
+    /// moment the raw object answers a read as a non-blocking one without data would: with None.
+    fn read_ahead(&self, py: Python<'_>) -> PyResult<usize> {
+        let reader = self.0.bind(py);
+        let Some(peek) = reader.getattr_opt(intern!(py, "peek"))? else { return Ok(0) };
+        let raw = reader.getattr(intern!(py, "raw"))?;
+        let nothing = PyCFunction::new_closure(py, None, None, |_, _| None::<usize>)?;
+        raw.setattr(intern!(py, "readinto"), nothing)?;
+        let held = peek.call0();
+        raw.delattr(intern!(py, "readinto"))?;
+        held?.len()
+    }
+}
+
+/// A class of the module `io`.
+fn io<'py>(py: Python<'py>, class: &'static str) -> PyResult<Bound<'py, PyAny>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module = MODULE.get_or_try_init(py, || py.import("io").map(Bound::unbind))?;
+    module.bind(py).getattr(class)
+}

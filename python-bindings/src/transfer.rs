@@ -1,0 +1,199 @@
+//! `zcio.transfer`: arguments in, a [`Report`] or an exception out.
+//!
+//! Everything that can be wrong with the arguments is found before anything is opened, flushed or written.
+
+use std::time::Duration;
+
+use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use zcio::{Endpoint, Error, ErrorKind, Mechanism, Side, Transfer, Visibility};
+
+use crate::descriptors::End;
+use crate::errors::{self, TransferError};
+use crate::interrupt::{Stop, Watch, detached};
+use crate::report::Report;
+
+/// Moves bytes from src to dst without taking them through this process, where the kernel can.
+///
+/// src and dst are each a file descriptor (int), an object with `fileno()` (a binary file, a socket, a pipe), or a path
+/// (str, bytes, `os.PathLike`). A path as src is opened for reading; a path as dst is created, or emptied once every check
+/// has passed. Without offset, a file is read from its position on and left behind the bytes moved; with offset it is read
+/// from there and its position stays. At most count bytes are moved; to the end of src without it. dst is written at its
+/// position, or at `dst_offset`.
+///
+/// mechanism is "auto" or one of MECHANISMS; a named one is used or refused, never replaced. With visibility="aliased"
+/// the receiver may see changes made to src after the call; with "snapshot" it may not.
+///
+/// Waits for both ends, non-blocking ones too, with the GIL released; Ctrl-C works; a socket's timeout ends a wait in
+/// which nothing moves.
+///
+/// Raises `TransferError` (an `OSError`, and the builtin subclass its errno stands for) with .moved and .undelivered;
+/// `io.UnsupportedOperation` if these ends or this mechanism cannot do it; `ValueError` and `TypeError` for wrong arguments.
+#[pyfunction]
+#[pyo3(signature = (src, dst, *, offset=None, count=None, mechanism="auto", visibility="aliased", dst_offset=None))]
+#[allow(clippy::too_many_arguments)] // Keywords, in Python.
+pub fn transfer(
+    py: Python<'_>,
+    src: &Bound<'_, PyAny>,
+    dst: &Bound<'_, PyAny>,
+    offset: Option<&Bound<'_, PyAny>>,
+    count: Option<&Bound<'_, PyAny>>,
+    mechanism: &str,
+    visibility: &str,
+    dst_offset: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Report> {
+    let mut request = Request {
+        offset: offset.map(|offset| number(offset, "offset")).transpose()?,
+        sink_offset: dst_offset.map(|offset| number(offset, "dst_offset")).transpose()?,
+        count: count.map(|count| number(count, "count")).transpose()?,
+        mechanism: mechanism_of(mechanism)?,
+        visibility: visibility_of(visibility)?,
+    };
+    let (source, sink) = (End::new(src, Side::Source)?, End::new(dst, Side::Sink)?);
+    for file in [&source.file, &sink.file].into_iter().flatten() {
+        file.flush(py)?;
+    }
+    // The position of a file object is in Python, not in the kernel: an explicit offset, and a seek at the end.
+    let position = match &source.file {
+        Some(file) if request.offset.is_none() => file.position(py)?,
+        _ => None,
+    };
+    request.offset = request.offset.or(position);
+
+    let timeout = [source.timeout, sink.timeout].into_iter().flatten().min();
+    let outcome = detached(py, || request.run(&source, &sink, timeout))?;
+
+    let moved = match &outcome.result {
+        Ok(report) => report.bytes,
+        Err(error) => error.moved(),
+    };
+    let positioned = settle(py, &source, &sink, position.map(|start| start + moved));
+    let report = outcome.into_report(py, [&source, &sink])?;
+    positioned?;
+    Ok(report)
+}
+
+/// Puts the file objects where the transfer has brought them.
+fn settle(py: Python<'_>, source: &End, sink: &End, position: Option<u64>) -> PyResult<()> {
+    if let (Some(file), Some(position)) = (&source.file, position) {
+        file.seek(py, position)?;
+    }
+    sink.file.as_ref().map_or(Ok(()), |file| file.refresh(py))
+}
+
+struct Request {
+    offset: Option<u64>,
+    sink_offset: Option<u64>,
+    count: Option<u64>,
+    mechanism: Option<Mechanism>,
+    visibility: Visibility,
+}
+
+struct Outcome {
+    result: zcio::Result<zcio::Report>,
+    undelivered: Vec<u8>,
+    stop: Option<Stop>,
+}
+
+impl Request {
+    /// Opens the ends and moves the bytes. Without the GIL.
+    fn run(&self, source: &End, sink: &End, timeout: Option<Duration>) -> Outcome {
+        let mut watch = Watch::new(timeout);
+        let ends = loop {
+            match End::endpoints(source, sink) {
+                // Opening a FIFO waits; after a signal Python looks at it, and opens again unless a handler raised (PEP 475).
+                Err(error) if error.kind() == ErrorKind::Interrupted && watch.look(0).is_continue() => {}
+                opened => break opened,
+            }
+        };
+        let (source, sink) = match ends {
+            Ok(ends) => ends,
+            Err(error) => return Outcome { result: Err(error), undelivered: Vec::new(), stop: watch.into_stop() },
+        };
+        let mut transfer = self.transfer(source, sink);
+        let result = transfer.run_watched(|moved| watch.look(moved));
+        // Should the bytes be lost, the error that led here matters more than the one met while saving them.
+        let undelivered = if result.is_err() { transfer.take_undelivered().unwrap_or_default() } else { Vec::new() };
+        Outcome { result, undelivered, stop: watch.into_stop() }
+    }
+
+    fn transfer<'fd>(&self, source: Endpoint<'fd>, sink: Endpoint<'fd>) -> Transfer<'fd> {
+        let mut transfer = Transfer::new(source, sink).visibility(self.visibility);
+        if let Some(offset) = self.offset {
+            transfer = transfer.offset(offset);
+        }
+        if let Some(offset) = self.sink_offset {
+            transfer = transfer.sink_offset(offset);
+        }
+        if let Some(count) = self.count {
+            transfer = transfer.count(count);
+        }
+        if let Some(mechanism) = self.mechanism {
+            transfer = transfer.mechanism(mechanism);
+        }
+        transfer
+    }
+}
+
+impl Outcome {
+    fn into_report(self, py: Python<'_>, ends: [&End; 2]) -> PyResult<Report> {
+        let error = match self.result {
+            Ok(report) => return Ok(report.into()),
+            Err(error) => error,
+        };
+        Err(match self.stop {
+            Some(Stop::Raised(raised)) => annotated(py, raised, &error, &self.undelivered),
+            Some(Stop::TimedOut(timeout)) => TransferError {
+                errno: Some(libc::ETIMEDOUT),
+                message: &format!("timed out: nothing moved for {timeout:?}, the socket's timeout"),
+                operation: "poll",
+                moved: error.moved(),
+                undelivered: &self.undelivered,
+                ..TransferError::default()
+            }
+            .into_exception(py),
+            Some(Stop::Exiting) | None => errors::exception(py, &error, ends, &self.undelivered),
+        })
+    }
+}
+
+/// What a signal handler raised (`KeyboardInterrupt`) goes on as itself and carries what was moved, where it can.
+fn annotated(py: Python<'_>, raised: PyErr, error: &Error, undelivered: &[u8]) -> PyErr {
+    let moved = error.moved();
+    let value = raised.value(py);
+    // A class with __slots__ takes no attributes; its note says the same.
+    let _ = value.setattr(intern!(py, "moved"), moved);
+    let _ = value.setattr(intern!(py, "undelivered"), undelivered);
+    let _ = raised.add_note(py, format!("zcio.transfer was interrupted after {moved} bytes"));
+    raised
+}
+
+/// `None` cannot come here; a float is a `TypeError` of Python's own.
+fn number(object: &Bound<'_, PyAny>, name: &str) -> PyResult<u64> {
+    object.extract().map_err(|error: PyErr| {
+        if error.is_instance_of::<PyOverflowError>(object.py()) {
+            PyValueError::new_err(format!("{name} must be from 0 to 2**64 - 1, not {object}"))
+        } else {
+            error
+        }
+    })
+}
+
+fn mechanism_of(name: &str) -> PyResult<Option<Mechanism>> {
+    if name == "auto" {
+        return Ok(None);
+    }
+    let mechanism = name.parse().map_err(|error: Error| {
+        PyValueError::new_err(format!("{}; \"auto\" leaves the choice to zcio", error.message()))
+    })?;
+    Ok(Some(mechanism))
+}
+
+fn visibility_of(name: &str) -> PyResult<Visibility> {
+    match name {
+        "aliased" => Ok(Visibility::Aliased),
+        "snapshot" => Ok(Visibility::Snapshot),
+        _ => Err(PyValueError::new_err(format!("unknown visibility {name:?}; it is \"aliased\" or \"snapshot\""))),
+    }
+}

@@ -1,0 +1,146 @@
+"""Ctrl-C in the middle of a transfer that waits, and signal handlers that only want to be called."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import zcio
+from support import content, unix_pair
+
+# A process that transfers to a peer that does not read, or from one that does not send, and tells how it ended.
+PROGRAM = """
+import os, socket, sys, time, zcio
+
+def tcp():
+    server = socket.create_server(("127.0.0.1", 0))
+    near = socket.create_connection(server.getsockname())
+    return near, server.accept()[0]
+
+def pipe():
+    reader, writer = os.pipe()
+    return (open(reader, "rb", 0), open(writer, "wb", 0))
+
+kind, direction, blocking, path = sys.argv[1:]
+if kind == "pipe":
+    reader, writer = pipe()
+    near, far = (reader, writer) if direction == "in" else (writer, reader)
+    os.set_blocking(near.fileno(), blocking == "True")
+else:
+    near, far = tcp() if kind == "tcp" else socket.socketpair()
+    near.setblocking(blocking == "True")
+print("ready", flush=True)
+try:
+    if direction == "in":
+        zcio.transfer(near, path + ".sink")
+    else:
+        with open(path, "rb") as source:
+            try:
+                zcio.transfer(source, near)
+            finally:
+                position = source.tell()
+except KeyboardInterrupt as interrupt:
+    ended = time.monotonic()
+    assert interrupt.undelivered == b""
+    assert any(f"after {interrupt.moved} bytes" in note for note in interrupt.__notes__)
+    if direction == "out":
+        assert interrupt.moved == position
+    print(ended, interrupt.moved)
+"""
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+@pytest.mark.parametrize("direction", ["in", "out"])
+@pytest.mark.parametrize("kind", ["tcp", "unix", "pipe"])
+def test_ctrl_c(kind: str, direction: str, blocking: bool, tmp_path: Path) -> None:
+    path = tmp_path / "source"
+    path.write_bytes(content(64 << 20) if kind == "tcp" and direction == "out" else content(8 << 20))
+    command = [sys.executable, "-c", PROGRAM, kind, direction, str(blocking), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        assert process.poll() is None
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        try:
+            answer, _ = process.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    ended, moved = answer.split()
+    assert float(ended) - sent < 1
+    assert (int(moved) > 0) == (direction == "out")
+
+
+def test_a_handler_that_does_not_raise_lets_the_transfer_go_on(tmp_path: Path) -> None:
+    calls: list[int] = []
+    data = content(1 << 20)
+    (tmp_path / "source").write_bytes(data)
+    before = signal.signal(signal.SIGALRM, lambda *_: calls.append(time.monotonic_ns()))
+    program = "import sys, time; time.sleep(0.5); sys.stdout.buffer.write(sys.stdin.buffer.read())"
+    try:
+        with (
+            unix_pair() as (near, far),
+            subprocess.Popen([sys.executable, "-c", program], stdin=far.fileno(), stdout=subprocess.PIPE) as process,
+        ):
+            far.close()
+            signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+            report = zcio.transfer(tmp_path / "source", near)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            near.close()
+            assert process.stdout is not None
+            assert process.stdout.read() == data
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert report.bytes == len(data)
+    assert len(calls) > 5
+
+
+class MineError(Exception):
+    """What a handler raises here."""
+
+
+def test_what_a_handler_raises_goes_through(tmp_path: Path) -> None:
+    def handler(*_: object) -> None:
+        raise MineError
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    reader, writer = os.pipe()
+    try:
+        timer = subprocess.Popen(
+            [sys.executable, "-c", f"import os, time; time.sleep(0.2); os.kill({os.getpid()}, 10)"]
+        )
+        with pytest.raises(MineError) as raised:
+            zcio.transfer(reader, tmp_path / "sink")
+        timer.wait()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        os.close(reader)
+        os.close(writer)
+    assert raised.value.moved == 0  # type: ignore[attr-defined]
+
+
+def test_ctrl_c_while_a_fifo_waits_for_its_other_end(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    program = """
+import sys, zcio
+print("ready", flush=True)
+try:
+    zcio.transfer(sys.argv[1], sys.argv[1] + ".sink")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    command = [sys.executable, "-c", program, str(fifo)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=5)[0] == "interrupted\n"
+    assert not (tmp_path / "fifo.sink").exists()

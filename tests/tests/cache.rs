@@ -1,0 +1,166 @@
+//! The cache policy, looked at from outside: which pages are in memory after a transfer.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use zcio::{CachePolicy, Endpoint, ErrorKind, Mechanism, Transfer, residency};
+use zcio_tests::mounts::LoopFs;
+use zcio_tests::{Kind, Sink, pattern, watchdog};
+
+const MIB: u64 = 1 << 20;
+const SIZE: u64 = 40 * MIB;
+const DROP: CachePolicy = CachePolicy { read_ahead: None, drop_behind: true };
+
+fn disk() -> Option<LoopFs> {
+    LoopFs::ext4(512 << 20)
+}
+
+/// A file that is on the disk, and in memory as well.
+fn stored(dir: &Path, name: &str, bytes: &[u8]) -> File {
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(dir.join(name)).unwrap();
+    file.write_all_at(bytes, 0).unwrap();
+    file.sync_all().unwrap();
+    assert!(residency(&file, 0, SIZE).unwrap().is_complete());
+    file
+}
+
+fn drop_all(file: &File) {
+    posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).unwrap();
+    assert_eq!(residency(file, 0, SIZE).unwrap().present, 0);
+}
+
+fn transfer<'fd>(source: &'fd impl AsFd, sink: &'fd impl AsFd) -> Transfer<'fd> {
+    Transfer::new(Endpoint::new(source.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap())
+}
+
+fn pages(file: &File, from_mib: u64, mib: u64) -> (u64, u64) {
+    let found = residency(file, from_mib * MIB, mib * MIB).unwrap();
+    (found.present, found.total)
+}
+
+#[test]
+fn drop_behind_drops_what_was_moved_and_nothing_else() {
+    let _dog = watchdog(120, "drop-behind");
+    let Some(disk) = disk() else { return };
+    let (old, new) = (vec![1; SIZE as usize], pattern(SIZE as usize));
+    // Those that go from file to file through the page cache.
+    let cached =
+        [Mechanism::ReadWrite, Mechanism::MmapWrite, Mechanism::Sendfile, Mechanism::Splice, Mechanism::CopyFileRange];
+    for mechanism in cached.into_iter().map(Some).chain([None]) {
+        for policy in [CachePolicy::default(), DROP] {
+            let (source, sink) = (stored(disk.path(), "source", &new), stored(disk.path(), "sink", &old));
+            nix::unistd::lseek(&sink, 4 * MIB as i64, nix::unistd::Whence::SeekSet).unwrap();
+            let mut moving = transfer(&source, &sink).offset(4 * MIB).count(32 * MIB).cache(policy);
+            if let Some(mechanism) = mechanism {
+                moving = moving.mechanism(mechanism);
+            }
+            assert_eq!(moving.run().unwrap().bytes, 32 * MIB);
+            for (name, file) in [("source", &source), ("sink", &sink)] {
+                let left = if policy.drop_behind { 0 } else { 8192 };
+                assert_eq!(pages(file, 4, 32), (left, 8192), "{mechanism:?}, {name}: moved");
+                assert_eq!(pages(file, 0, 4), (1024, 1024), "{mechanism:?}, {name}: before");
+                assert_eq!(pages(file, 36, 4), (1024, 1024), "{mechanism:?}, {name}: behind");
+            }
+            drop(moving);
+            let mut content = vec![0; SIZE as usize];
+            sink.read_exact_at(&mut content, 0).unwrap();
+            let (from, to) = (4 * MIB as usize, 36 * MIB as usize);
+            assert!(content[from..to] == new[from..to], "{mechanism:?}: other bytes");
+            assert!(content[..from] == old[..from] && content[to..] == old[to..], "{mechanism:?}: other bytes around");
+        }
+    }
+}
+
+#[test]
+fn drop_behind_follows_a_socket_at_either_end() {
+    let _dog = watchdog(120, "drop-behind and sockets");
+    let Some(disk) = disk() else { return };
+    let bytes = pattern(SIZE as usize);
+    let source = stored(disk.path(), "source", &bytes);
+    for kind in [Kind::Tcp, Kind::Unix, Kind::Pipe] {
+        source.write_all_at(&bytes, 0).unwrap();
+        source.sync_all().unwrap();
+        let sink = Sink::new(kind);
+        transfer(&source, &sink).offset(0).cache(DROP).run().unwrap();
+        // What still waits in the receiver's queue are the file's own pages.
+        let (present, total) = pages(&source, 0, 40);
+        eprintln!("file to {kind:?}: {present} of {total} pages left");
+        assert!(present < total / 4, "{kind:?}: {present} of {total} pages left");
+        assert!(sink.received() == bytes, "{kind:?}: other bytes");
+
+        let stream = zcio_tests::Source::with(kind, &bytes);
+        let sink = File::options().read(true).write(true).create(true).truncate(true).open(disk.path().join("sink"));
+        let sink = sink.unwrap();
+        transfer(&stream, &sink).cache(DROP).run().unwrap();
+        assert_eq!(pages(&sink, 0, 40), (0, SIZE / 4096), "{kind:?} to file");
+        assert!(zcio_tests::content(&sink) == bytes, "{kind:?} to file: other bytes");
+    }
+}
+
+#[test]
+fn read_ahead_reads_its_window_and_no_more() {
+    let Some(disk) = disk() else { return };
+    let source = stored(disk.path(), "source", &pattern(SIZE as usize));
+    let sink = File::options().write(true).open("/dev/null").unwrap();
+    let step = |policy| {
+        drop_all(&source);
+        let mut moving = transfer(&source, &sink).offset(0).cache(policy);
+        moving.step().unwrap();
+        moving.report().unwrap().bytes
+    };
+    // Without a policy the kernel's own read-ahead is far from the window.
+    step(CachePolicy::default());
+    std::thread::sleep(Duration::from_millis(100));
+    let (present, total) = pages(&source, 0, 16);
+    assert!(present < total / 2, "{present} of {total}");
+
+    let moved = step(CachePolicy { read_ahead: Some(16 * MIB), drop_behind: false });
+    assert!(moved < 8 * MIB, "{moved}");
+    let begun = Instant::now();
+    while pages(&source, 0, 16) != (4096, 4096) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", pages(&source, 0, 16));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (present, _) = pages(&source, 24, 16);
+    assert_eq!(present, 0, "read behind the window");
+}
+
+#[test]
+fn residency_of_somebody_elses_file_is_not_told() {
+    let file = zcio_tests::file_with(&pattern(100_000));
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+    let read_only = File::open(path).unwrap();
+    assert!(residency(&read_only, 0, u64::MAX).unwrap().is_complete());
+    let asked = std::thread::spawn(move || {
+        // SAFETY: takes numbers. The system call itself, not libc's function, changes the user of this thread only.
+        let changed = unsafe { libc::syscall(libc::SYS_setresuid, -1, 65534, -1) };
+        (changed == 0).then(|| residency(&read_only, 0, u64::MAX))
+    });
+    match asked.join().unwrap() {
+        Some(Err(error)) => assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}"),
+        // Before Linux 6.14 cachestat(2) told everybody.
+        Some(Ok(found)) => assert!(found.is_complete(), "{found:?}"),
+        None => zcio_tests::skip("cannot become another user"),
+    }
+}
+
+#[test]
+fn a_policy_that_an_end_cannot_follow_is_no_error() {
+    let bytes = pattern(3_000_000);
+    let policy = CachePolicy { read_ahead: Some(MIB), drop_behind: true };
+    for source in Kind::ALL {
+        for sink in Kind::ALL {
+            let (source_end, sink_end) = (zcio_tests::Source::with(source, &bytes), Sink::new(sink));
+            transfer(&source_end, &sink_end).cache(policy).run().unwrap();
+            assert!(sink_end.received() == bytes, "{source:?} to {sink:?}");
+        }
+    }
+    for source in ["/proc/self/maps", "/proc/cpuinfo"] {
+        let (source, sink) = (File::open(source).unwrap(), tempfile::tempfile().unwrap());
+        assert!(transfer(&source, &sink).cache(policy).run().unwrap().bytes > 0);
+    }
+}

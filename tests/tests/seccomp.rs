@@ -1,0 +1,165 @@
+//! One system call is refused by a filter: automatic transfers still move every byte and say why they changed their mind;
+//! a named mechanism fails with the filter's own errno; the capabilities know whose no it was.
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use zcio::{Answer, Capabilities, Cause, Endpoint, ErrorKind, Mechanism, Report, Transfer};
+use zcio_tests::seccomp::refusing;
+use zcio_tests::{Kind, Sink, Source, pattern, watchdog};
+
+/// The call, its name, and the mechanism that cannot do without it, where there is one.
+const CALLS: [(libc::c_long, &str, Option<&str>); 7] = [
+    (libc::SYS_sendfile, "sendfile", Some("sendfile")),
+    (libc::SYS_splice, "splice", Some("splice")),
+    (libc::SYS_copy_file_range, "copy_file_range", Some("copy_file_range")),
+    (libc::SYS_io_uring_setup, "io_uring_setup", Some("uring")),
+    (libc::SYS_vmsplice, "vmsplice", Some("vmsplice")),
+    (libc::SYS_statx, "statx", None),
+    (libc::SYS_tee, "tee", None),
+];
+
+const LENGTH: usize = 300_001;
+
+/// Where bytes come from: an end of the matrix, or frozen memory.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    End(Kind),
+    Pages,
+}
+
+fn sources() -> impl Iterator<Item = From> {
+    Kind::ALL.into_iter().map(From::End).chain([From::Pages])
+}
+
+/// One transfer, the transfer alone behind the filter; what it said and what arrived.
+fn transfer(
+    from: From,
+    to: Kind,
+    mechanism: Option<Mechanism>,
+    filter: Option<(libc::c_long, Errno)>,
+) -> (Result<Report, zcio::Error>, Vec<u8>) {
+    let bytes = pattern(LENGTH);
+    let sink = Sink::new(to);
+    let source = match from {
+        From::End(kind) => Some(Source::with(kind, &bytes)),
+        From::Pages => None,
+    };
+    let source_end = source.as_ref().map_or_else(
+        || {
+            let mut buffer = zcio::AlignedBuffer::new(LENGTH).unwrap();
+            buffer.copy_from_slice(&bytes);
+            Endpoint::pages(buffer.freeze())
+        },
+        |source| Endpoint::new(source.as_fd()).unwrap(),
+    );
+    let mut transfer = Transfer::new(source_end, Endpoint::new(sink.as_fd()).unwrap());
+    if let Some(mechanism) = mechanism {
+        transfer = transfer.mechanism(mechanism);
+    }
+    let result = match filter {
+        Some((call, errno)) => refusing(call, errno, || transfer.run()),
+        None => transfer.run(),
+    };
+    drop(transfer);
+    (result, sink.received())
+}
+
+#[test]
+fn automatic_goes_on_and_says_why() {
+    let _dog = watchdog(120, "transfers behind a filter");
+    let bytes = pattern(LENGTH);
+    let mut changes = 0;
+    for from in sources() {
+        for to in Kind::ALL {
+            let (free, received) = transfer(from, to, None, None);
+            let free = free.unwrap();
+            assert!(received == bytes);
+            for (call, name, needed_by) in CALLS {
+                for errno in [Errno::ENOSYS, Errno::EPERM] {
+                    let case = format!("{from:?} -> {to:?}, {name} answers {errno:?}");
+                    let (report, received) = transfer(from, to, None, Some((call, errno)));
+                    let report = report.unwrap_or_else(|error| panic!("{case}: {error}"));
+                    assert!(received == bytes, "{case}: other bytes");
+                    assert_eq!(report.bytes, LENGTH as u64, "{case}");
+                    if needed_by == Some(free.mechanism.name()) {
+                        let refused = &report.attempts[free.attempts.len()..];
+                        assert_ne!(report.mechanism, free.mechanism, "{case}");
+                        assert_eq!(refused[0].mechanism, free.mechanism, "{case}: {refused:?}");
+                        assert_eq!((refused[0].operation, refused[0].errno), (name, Some(errno as i32)), "{case}");
+                        assert!(!refused[0].reason.is_empty() && refused[0].moved == 0, "{case}: {refused:?}");
+                        changes += 1;
+                    } else if !refused_by(&report, name) {
+                        assert_eq!(report.mechanism, free.mechanism, "{case}: {:?}", report.attempts);
+                    }
+                }
+            }
+        }
+    }
+    assert!(changes > 20, "only {changes} transfers had to change their mind");
+}
+
+/// Whether that call is what made the transfer change its mind.
+fn refused_by(report: &Report, name: &str) -> bool {
+    report.attempts.iter().any(|attempt| attempt.operation == name)
+}
+
+#[test]
+fn a_named_mechanism_fails_with_the_errno_of_the_filter() {
+    let _dog = watchdog(120, "named mechanisms behind a filter");
+    let bytes = pattern(LENGTH);
+    let mut refusals = std::collections::BTreeMap::<_, u32>::new();
+    for &mechanism in Mechanism::ALL {
+        for (from, to) in sources().flat_map(|from| Kind::ALL.map(|to| (from, to))) {
+            if transfer(from, to, Some(mechanism), None).0.is_err() {
+                continue; // Not for these ends at all.
+            }
+            for (call, name, needed_by) in CALLS {
+                for errno in [Errno::ENOSYS, Errno::EPERM] {
+                    let case = format!("{mechanism} from {from:?} to {to:?}, {name} answers {errno:?}");
+                    let (result, received) = transfer(from, to, Some(mechanism), Some((call, errno)));
+                    match result {
+                        Ok(report) => {
+                            assert_ne!(needed_by, Some(mechanism.name()), "{case}: it was not refused");
+                            assert!(received == bytes && report.mechanism == mechanism, "{case}");
+                        }
+                        Err(error) => {
+                            let expected = (ErrorKind::Refused, name, Some(errno as i32));
+                            assert_eq!((error.kind(), error.operation(), error.errno()), expected, "{case}: {error}");
+                            assert!(received == bytes[..error.moved() as usize], "{case}");
+                            *refusals.entry(mechanism).or_default() += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    println!("{refusals:?}");
+    for (_, _, needed_by) in CALLS {
+        // A mechanism that is yet to come has no name to parse.
+        let Some(Ok(mechanism)) = needed_by.map(str::parse::<Mechanism>) else { continue };
+        assert!(refusals.contains_key(&mechanism), "{mechanism} was never refused");
+    }
+}
+
+#[test]
+fn capabilities_know_a_filter_from_an_old_kernel() {
+    let free = Capabilities::probe();
+    for (call, name, mechanism) in CALLS {
+        let name = mechanism.unwrap_or(name);
+        if free.find(name).unwrap().answer != Answer::Yes {
+            zcio_tests::skip(&format!("{name} is not to be had here:\n{free}"));
+            continue;
+        }
+        for errno in [Errno::ENOSYS, Errno::EPERM] {
+            let probed = refusing(call, errno, Capabilities::probe);
+            let capability = probed.find(name).unwrap();
+            assert_eq!(capability.answer, Answer::No(Cause::Filter), "{name}, {errno:?}: {capability:?}");
+            assert_eq!(capability.errno, Some(errno as i32), "{name}");
+            let others = |list: &Capabilities| -> Vec<_> {
+                list.iter().filter(|other| other.name != name).map(|other| (other.name, other.answer)).collect()
+            };
+            assert_eq!(others(&probed), others(&free), "a filter against {name} must not hide anything else");
+        }
+    }
+}
