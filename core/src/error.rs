@@ -37,6 +37,12 @@ pub enum ErrorKind {
     PeerClosed,
     /// No room at the sink (ENOSPC, EDQUOT, EFBIG).
     StorageFull,
+    /// A [`crate::Region`] that has been closed.
+    Closed,
+    /// The memory behind a mapping is gone: its file was cut short under it, or its storage failed (EFAULT).
+    Faulted,
+    /// A peer or a descriptor that is not what the caller demanded: other credentials, missing seals.
+    Untrusted,
     /// A signal came while a path was being opened, which can wait (a FIFO without a peer): open it again, or stop.
     Interrupted,
     /// The caller asked to stop.

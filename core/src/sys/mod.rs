@@ -4,7 +4,12 @@
 //! estimate. Nothing here retries, waits or decides: errno goes up as it came.
 #![allow(unsafe_code)]
 
+pub(crate) mod child;
 pub(crate) mod files;
+pub(crate) mod memory;
+pub(crate) mod process;
+pub(crate) mod rights;
+pub(crate) mod signal;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -19,7 +24,7 @@ pub(crate) mod zerocopy;
 
 use crate::buffer::Pages;
 
-type Sys<T> = Result<T, Errno>;
+pub(crate) type Sys<T> = Result<T, Errno>;
 
 /// `SO_DOMAIN`: the address family of a socket (socket(7)). nix has no such option.
 pub(crate) fn socket_domain(fd: BorrowedFd<'_>) -> Sys<i32> {

@@ -1,0 +1,195 @@
+//! Four experiments about virtual memory, each a function that returns what it measured. They change nothing of the
+//! caller's: they work on memory of their own, and their child processes are invisible to a host that counts children.
+//!
+//! Frame numbers are the direct evidence and need `CAP_SYS_ADMIN`. Without it they are `None`, the result says so, and the
+//! kernel's bit "mapped here and nowhere else" is what remains.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::{Faults, PageTable, Process, pages, unreadable};
+use crate::error::Result;
+use crate::region::{Access, Advice, Region, RegionOptions, Seals, SharedRegion, View};
+use crate::sys::memory;
+
+/// The result of [`demand_paging`].
+#[derive(Clone, Debug)]
+pub struct DemandPaging {
+    /// Pages that were mapped and then touched twice.
+    pub pages: u64,
+    /// Pages in memory after mapping, before the first touch.
+    pub present_before: u64,
+    /// Page faults while every page was written for the first time.
+    pub first_touch: Faults,
+    /// Page faults while every page was written again.
+    pub second_touch: Faults,
+    /// Pages in memory after that.
+    pub present_after: u64,
+}
+
+/// Memory is given when it is touched, not when it is mapped: one page fault a page at the first touch, none at the second.
+pub fn demand_paging(count: u64) -> Result<DemandPaging> {
+    let region = Region::anonymous(count * page_size())?;
+    // One fault a page, however the system is set up.
+    region.advise(.., Advice::NoHugePage)?;
+    let view = region.view(..)?;
+    let present_before = table(Process::Own, &view)?.present() as u64;
+    let start = Faults::of_thread();
+    view.fill(1);
+    let middle = Faults::of_thread();
+    view.fill(2);
+    let end = Faults::of_thread();
+    Ok(DemandPaging {
+        pages: count,
+        present_before,
+        first_touch: middle.since(start),
+        second_touch: end.since(middle),
+        present_after: table(Process::Own, &view)?.present() as u64,
+    })
+}
+
+/// The result of [`copy_on_write`].
+#[derive(Clone, Debug)]
+pub struct CopyOnWrite {
+    /// The page that the child wrote to, counted from 0.
+    pub written: usize,
+    /// The pages that are mapped in one process only, after the write: the one that was copied.
+    pub exclusive_in_child: Vec<usize>,
+    /// The pages whose frames differ between parent and child; `None` if frames are hidden.
+    pub own_frames: Option<Vec<usize>>,
+    /// Whether the parent still reads what it wrote before.
+    pub parent_unchanged: bool,
+    /// What could not be seen, and why.
+    pub unseen: Vec<String>,
+}
+
+/// A child shares its parent's frames until one of them writes: then that page, and no other, gets a frame of its own.
+pub fn copy_on_write() -> Result<CopyOnWrite> {
+    const PAGES: u64 = 8;
+    const WRITTEN: u64 = 5;
+    let region = Region::anonymous(PAGES * page_size())?;
+    region.advise(.., Advice::NoHugePage)?;
+    let view = region.view(..)?;
+    view.fill(b'p');
+    let changed = region.view(WRITTEN * page_size()..(WRITTEN + 1) * page_size())?;
+    let child = view.child_changing(&changed, b'c')?;
+    let (here, there) = (table(Process::Own, &view)?, table(Process::Id(child.pid()), &view)?);
+    drop(child);
+
+    let mut first = [0];
+    region.read_at(WRITTEN * page_size(), &mut first)?;
+    let own_frames = here.frames().zip(there.frames()).map(|(here, there)| differing(&here, &there));
+    Ok(CopyOnWrite {
+        written: WRITTEN as usize,
+        exclusive_in_child: (0..there.entries.len()).filter(|&page| there.entries[page].is_exclusive()).collect(),
+        own_frames,
+        parent_unchanged: first == *b"p",
+        unseen: here.unseen,
+    })
+}
+
+/// The result of [`shared_mapping`].
+#[derive(Clone, Debug)]
+pub struct SharedMapping {
+    /// Pages that were shared.
+    pub pages: u64,
+    /// Whether every page has the same frame in both processes; `None` if frames are hidden.
+    pub same_frames: Option<bool>,
+    /// Whether this process reads what the child wrote.
+    pub write_seen: bool,
+    /// Pages that the kernel says are mapped in more than one process.
+    pub shared_pages: u64,
+    /// What could not be seen, and why.
+    pub unseen: Vec<String>,
+}
+
+/// Two processes that map the same memory have the same frames, and one reads what the other wrote.
+pub fn shared_mapping() -> Result<SharedMapping> {
+    const PAGES: u64 = 8;
+    let shared = SharedRegion::create(PAGES * page_size())?;
+    shared.seal(Seals::SHRINK | Seals::GROW)?;
+    let region = shared.region();
+    let view = region.view(..)?;
+    view.fill(b'p');
+    let child = view.child_changing(&view, b'c')?;
+    let (here, there) = (table(Process::Own, &view)?, table(Process::Id(child.pid()), &view)?);
+    drop(child);
+
+    let mut bytes = [0];
+    region.read_at((PAGES - 1) * page_size(), &mut bytes)?;
+    Ok(SharedMapping {
+        pages: PAGES,
+        same_frames: here.frames().zip(there.frames()).map(|(here, there)| here == there),
+        write_seen: bytes == *b"c",
+        shared_pages: there.entries.iter().filter(|entry| entry.is_present() && !entry.is_exclusive()).count() as u64,
+        unseen: here.unseen,
+    })
+}
+
+/// The result of [`reclaim`].
+#[derive(Clone, Debug)]
+pub struct Reclaim {
+    /// Pages of the file.
+    pub pages: u64,
+    /// Of those, in memory before.
+    pub present_before: u64,
+    /// In memory after the kernel was asked to reclaim them.
+    pub present_after: u64,
+    /// Page faults while every page was read again.
+    pub read_again: Faults,
+    /// Whether the content was still the same.
+    pub content_kept: bool,
+}
+
+/// Pages of a file that are clean need not stay in memory: asked to (`MADV_PAGEOUT`), the kernel drops them, and reads them
+/// again when they are touched. The file is a nameless one in `directory`, which must be on a device: tmpfs has nowhere to
+/// put its pages but swap.
+pub fn reclaim(directory: &Path) -> Result<Reclaim> {
+    const PAGES: u64 = 64;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_TMPFILE)
+        .open(directory)
+        .map_err(|error| unreadable(&error, directory))?;
+    let content: Vec<u8> = (0..PAGES * page_size()).map(|place| (place % 251) as u8).collect();
+    // Clean pages only: the kernel does not write on behalf of MADV_PAGEOUT.
+    file.write_all(&content).and_then(|()| file.sync_all()).map_err(|error| unreadable(&error, directory))?;
+    let region = RegionOptions::new().access(Access::ReadWrite).map_owning(file.into())?;
+    region.advise(.., Advice::Random)?;
+    let view = region.view(..)?;
+    view.touch();
+    let present_before = region.residency(..)?.present;
+    let mut present_after = present_before;
+    // Pages that another processor has not yet put on its list cannot be reclaimed at the first attempt.
+    for _ in 0..10 {
+        region.advise(.., Advice::PageOut)?;
+        present_after = region.residency(..)?.present;
+        if present_after == 0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let before = Faults::of_thread();
+    view.touch();
+    let read_again = Faults::of_thread().since(before);
+    let mut again = vec![0; content.len()];
+    region.read_at(0, &mut again)?;
+    Ok(Reclaim { pages: PAGES, present_before, present_after, read_again, content_kept: again == content })
+}
+
+fn page_size() -> u64 {
+    memory::page_size() as u64
+}
+
+fn table(process: Process, view: &View) -> Result<PageTable> {
+    let start = view.as_ptr() as u64;
+    pages(process, start..start + view.len() as u64)
+}
+
+/// The places at which two lists differ.
+fn differing(left: &[u64], right: &[u64]) -> Vec<usize> {
+    (0..left.len()).filter(|&place| left[place] != right[place]).collect()
+}

@@ -1,0 +1,75 @@
+//! Virtual memory made visible: what is in a process's address space, what is behind each page of it, and four small
+//! experiments that show how the kernel manages it.
+//!
+//! * [`address_space`]: text, data, BSS, heap, mappings, stack and vdso, from lowest to highest, with what each has in
+//!   memory, and where user space ends (/proc/pid/smaps).
+//! * [`pages`]: the page-table entries of a range: present, swapped, of a file or anonymous, exclusively mapped, soft-dirty,
+//!   huge, and the frame number where the caller may see it (/proc/pid/pagemap, `PAGEMAP_SCAN`).
+//! * [`experiments`]: demand paging, copy-on-write, shared mapping, reclaim; each returns what it measured.
+//!
+//! What the kernel hides from the caller is never filled in with a guess: it is `None`, and the result says in `unseen` what
+//! it was and why.
+
+mod area;
+pub mod experiments;
+mod pages;
+mod space;
+
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+
+use crate::error::Error;
+use crate::sys;
+
+pub use area::{Area, AreaKind, Usage};
+pub use pages::{PageEntry, PageTable, pages};
+pub use space::{AddressSpace, address_space};
+
+/// Whose memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Process {
+    /// This process's.
+    Own,
+    /// That of the process with this number; only with the rights to trace it (ptrace(2)).
+    Id(i32),
+}
+
+impl Process {
+    /// One of its files in /proc.
+    fn file(self, name: &str) -> PathBuf {
+        match self {
+            Self::Own => format!("/proc/self/{name}").into(),
+            Self::Id(id) => format!("/proc/{id}/{name}").into(),
+        }
+    }
+}
+
+/// Page faults of a thread: minor ones found the page in memory, major ones had to read it from a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Answered without a device.
+    pub minor: u64,
+    /// Answered by reading from a device.
+    pub major: u64,
+}
+
+impl Faults {
+    /// Those of the calling thread so far (getrusage(2)).
+    pub fn of_thread() -> Self {
+        let (minor, major) = sys::process::thread_faults();
+        Self { minor, major }
+    }
+
+    /// What came since an earlier count.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self { minor: self.minor - before.minor, major: self.major - before.major }
+    }
+}
+
+/// An error of reading a file of /proc.
+fn unreadable(error: &std::io::Error, path: &std::path::Path) -> Error {
+    let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+    Error::os("read", errno).at(Some(path))
+}

@@ -1,0 +1,227 @@
+//! What can be done with mapped pages: bring them in, hold them, write them back, change their rights, their number.
+
+use std::ops::RangeBounds;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::stat::fstat;
+use nix::unistd::ftruncate;
+
+use super::{Access, Advice, Region, State, busy, invalid, range, refused};
+use crate::error::{Error, Result};
+use crate::sys::{Sys, memory};
+
+/// What a processor may do with a page. Weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protection {
+    /// Nothing: a load is SIGSEGV. No view can be taken of such a region.
+    None,
+    /// Loads.
+    Read,
+    /// Loads and stores.
+    ReadWrite,
+}
+
+/// What pages are brought in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Populate {
+    /// Loads: file pages are read in and mapped, private zeroes share one frame.
+    Read,
+    /// Stores: every page gets its own frame now; no content is changed. A shared file page becomes dirty.
+    Write,
+}
+
+/// What follows when a region changes its length.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follow {
+    /// Nothing: the mapping alone.
+    Nothing,
+    /// The file, cut or extended by a hole.
+    Truncate,
+    /// The file, which only grows, with its new part allocated at once.
+    Allocate,
+}
+
+impl Region {
+    /// Starts to read a range of a file into the page cache and does not wait (`MADV_WILLNEED`).
+    pub fn prefetch(&self, range: impl RangeBounds<u64>) -> Result<()> {
+        self.advise(range, Advice::WillNeed)
+    }
+
+    /// Maps every page of a range now, so that no page fault comes later (`MADV_POPULATE_READ`, `_WRITE`, Linux 5.14).
+    pub fn populate(&self, range: impl RangeBounds<u64>, purpose: Populate) -> Result<()> {
+        self.advise(range, if purpose == Populate::Read { Advice::PopulateRead } else { Advice::PopulateWrite })
+    }
+
+    /// Brings a range in and keeps it in memory (mlock2(2)). ENOMEM or EPERM beyond `RLIMIT_MEMLOCK`.
+    pub fn lock(&self, range: impl RangeBounds<u64>) -> Result<()> {
+        self.lock_pages(&range, false)
+    }
+
+    /// As [`Region::lock`], but a page is brought in only when it is first touched, and stays then (`MLOCK_ONFAULT`).
+    pub fn lock_on_fault(&self, range: impl RangeBounds<u64>) -> Result<()> {
+        self.lock_pages(&range, true)
+    }
+
+    fn lock_pages(&self, range: &impl RangeBounds<u64>, on_fault: bool) -> Result<()> {
+        // SAFETY: `on_pages` gives whole pages of this mapping.
+        self.on_pages(range, "mlock2", |start, length| unsafe { memory::lock(start, length, on_fault) })
+    }
+
+    /// Lets the kernel reclaim a range again (munlock(2)). Locks do not nest.
+    pub fn unlock(&self, range: impl RangeBounds<u64>) -> Result<()> {
+        // SAFETY: `on_pages` gives whole pages of this mapping.
+        self.on_pages(&range, "munlock", |start, length| unsafe { memory::unlock(start, length) })
+    }
+
+    /// Writes the changed pages of a range back to the file and waits for the device (msync(2), `MS_SYNC`).
+    ///
+    /// An error of an earlier write-back (EIO, ENOSPC) is told here. Private and anonymous memory has nothing to write.
+    pub fn flush(&self, range: impl RangeBounds<u64>) -> Result<()> {
+        // SAFETY: `on_pages` gives whole pages of this mapping.
+        self.on_pages(&range, "msync", |start, length| unsafe { memory::sync(start, length, libc::MS_SYNC) })
+    }
+
+    /// Starts to write the changed pages of a range back, and does not wait.
+    ///
+    /// By `sync_file_range(2)` if the region keeps its file ([`super::RegionOptions::map_owning`]). Otherwise by msync(2)
+    /// with `MS_ASYNC`, which on Linux starts nothing: the pages are written at the kernel's next turn.
+    pub fn flush_async(&self, range: impl RangeBounds<u64>) -> Result<()> {
+        self.with(|state| {
+            let bytes = range::resolve(&range, state.mapping.len())?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            if let (Some(file), Access::ReadWrite) = (&state.file, state.access) {
+                let from = state.offset + bytes.start as u64;
+                return memory::start_writing(file.as_fd(), from, bytes.len())
+                    .map_err(|errno| Error::os("sync_file_range", errno));
+            }
+            let (start, length) = state.mapping.outward(bytes);
+            // SAFETY: whole pages of this mapping.
+            unsafe { memory::sync(start, length, libc::MS_ASYNC) }.map_err(|errno| refused("msync", errno))
+        })
+    }
+
+    /// Changes what may be done with a range (mprotect(2)). Its ends must be page boundaries or the region's own ends.
+    ///
+    /// EBUSY if a right would be taken away while views exist. Checked copies respect it: a write to a read-only range is
+    /// [`crate::ErrorKind::Faulted`].
+    pub fn protect(&self, range: impl RangeBounds<u64>, protection: Protection) -> Result<()> {
+        self.with_mut(|state| {
+            let bytes = range::resolve(&range, state.mapping.len())?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            if protection < state.protection && Arc::strong_count(&state.mapping) > 1 {
+                return Err(busy("no right can be taken away"));
+            }
+            let whole = bytes == (0..state.mapping.len());
+            let (start, length) = state.mapping.inward_or_edge(bytes.clone());
+            if (start, length) != state.mapping.outward(bytes) {
+                return Err(invalid("rights belong to whole pages: the range must begin and end at page boundaries"));
+            }
+            let rights = match protection {
+                Protection::None => libc::PROT_NONE,
+                Protection::Read => libc::PROT_READ,
+                Protection::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+            };
+            // SAFETY: whole pages of this mapping; no view relies on a right that goes (above).
+            unsafe { memory::protect(start, length, rights) }.map_err(|errno| Error::os("mprotect", errno))?;
+            state.protection = if whole { protection } else { state.protection.min(protection) };
+            Ok(())
+        })
+    }
+
+    /// Makes the region longer or shorter (mremap(2)); its address may change. EBUSY while views exist.
+    ///
+    /// A region that keeps its file cannot grow beyond the file's end. One that does not keep it can, and finds
+    /// [`crate::ErrorKind::Faulted`] there until the file has grown, too.
+    pub fn resize(&self, length: u64) -> Result<()> {
+        self.resize_following(length, Follow::Nothing)
+    }
+
+    /// As [`Region::resize`], and the file is cut or extended (ftruncate(2)) to end where the region ends.
+    ///
+    /// Extended by a hole: on a full device the first store into it fails (checked) or is SIGBUS (through a view).
+    pub fn resize_with_file(&self, length: u64) -> Result<()> {
+        self.resize_following(length, Follow::Truncate)
+    }
+
+    pub(super) fn resize_following(&self, length: u64, follow: Follow) -> Result<()> {
+        self.with_mut(|state| {
+            let State { mapping, file, offset, .. } = state;
+            let mapping = Arc::get_mut(mapping).ok_or_else(|| busy("the region cannot be resized"))?;
+            let length = length
+                .checked_next_multiple_of(if mapping.page() > memory::page_size() { mapping.page() as u64 } else { 1 })
+                .filter(|length| i64::try_from(length.saturating_add(*offset)).is_ok())
+                .ok_or_else(|| invalid("longer than the address space"))?;
+            let end = *offset + length;
+            let size = |file: BorrowedFd<'_>| fstat(file).map_err(|errno| Error::os("fstat", errno));
+            match (file, follow) {
+                (None, Follow::Nothing) => mapping.resize(length as usize),
+                (None, _) => Err(invalid("the region does not keep its file")),
+                (Some(file), Follow::Nothing) if end > size(file.as_fd())?.st_size as u64 => {
+                    Err(invalid("the file ends before the region would"))
+                }
+                (Some(_), Follow::Nothing) => mapping.resize(length as usize),
+                (Some(file), follow) => {
+                    let before = size(file.as_fd())?.st_size as u64;
+                    // The file grows first and shrinks last, so that no page is without it.
+                    if end > before {
+                        extend(file.as_fd(), before, end, follow)?;
+                    }
+                    mapping.resize(length as usize).inspect_err(|_| {
+                        if end > before {
+                            // As it was; a failure here leaves a file with zeroes at its end.
+                            let _ = ftruncate(file.as_fd(), before as i64);
+                        }
+                    })?;
+                    if end < before {
+                        ftruncate(file.as_fd(), end as i64).map_err(|errno| Error::os("ftruncate", errno))?;
+                    }
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    /// Runs a system call on the whole pages that have a byte of the range.
+    fn on_pages(
+        &self,
+        range: &impl RangeBounds<u64>,
+        operation: &'static str,
+        call: impl FnOnce(*mut u8, usize) -> Sys<()>,
+    ) -> Result<()> {
+        self.with(|state| {
+            let (start, length) = state.mapping.outward(range::resolve(range, state.mapping.len())?);
+            if length == 0 {
+                return Ok(());
+            }
+            call(start, length).map_err(|errno| refused(operation, errno))
+        })
+    }
+}
+
+fn extend(file: BorrowedFd<'_>, from: u64, to: u64, follow: Follow) -> Result<()> {
+    if follow == Follow::Truncate {
+        return ftruncate(file, to as i64).map_err(|errno| Error::os("ftruncate", errno));
+    }
+    allocate(file, from, to)
+}
+
+/// Makes a file longer with storage behind every byte of its new part: ENOSPC now instead of SIGBUS later.
+pub(super) fn allocate(file: BorrowedFd<'_>, from: u64, to: u64) -> Result<()> {
+    if from == to {
+        return Ok(());
+    }
+    loop {
+        match fallocate(file, FallocateFlags::empty(), from as i64, (to - from) as i64) {
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::os("fallocate", errno)),
+            Ok(()) => return Ok(()),
+        }
+    }
+}

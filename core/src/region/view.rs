@@ -1,0 +1,85 @@
+//! A raw pointer into a region, with a claim on the addresses behind it.
+//!
+//! This is what a buffer of another language holds on to. It never becomes a slice here: the pages may be changed by
+//! another process while they are read, and the region may be closed.
+
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use super::mapping::Mapping;
+use super::{Protection, Region, invalid, range};
+use crate::error::Result;
+
+/// Addresses of a [`Region`] that stay mapped while this lives.
+///
+/// After [`Region::close`] they read as zeroes, and writes to a writable view go nowhere. While the region is open, a load
+/// or store where the file has been cut short is SIGBUS unless the [guard](super::guard) is installed;
+/// [`Region::read_at`] and [`Region::write_at`] need none.
+#[derive(Clone, Debug)]
+pub struct View {
+    mapping: Arc<Mapping>,
+    start: *mut u8,
+    length: usize,
+    writable: bool,
+}
+
+// SAFETY: the pointer is only handed out, never followed here, and what is behind it outlives the view on any thread.
+unsafe impl Send for View {}
+// SAFETY: as above; every method takes `&self` and changes nothing.
+unsafe impl Sync for View {}
+
+impl Region {
+    /// A view of a range (`..` for all of it).
+    ///
+    /// Refused while a part of the region may not even be read ([`Region::protect`]).
+    pub fn view(&self, range: impl RangeBounds<u64>) -> Result<View> {
+        self.with(|state| {
+            let bytes = range::resolve(&range, state.mapping.len())?;
+            if state.protection == Protection::None {
+                return Err(invalid(
+                    "a part of the region is protected against reading: allow reading all of it first",
+                ));
+            }
+            Ok(View {
+                start: state.mapping.start().wrapping_add(bytes.start),
+                length: bytes.len(),
+                writable: state.protection == Protection::ReadWrite,
+                mapping: Arc::clone(&state.mapping),
+            })
+        })
+    }
+}
+
+impl View {
+    /// Where it begins. Valid for [`View::len`] bytes while this view, or a clone of it, lives.
+    ///
+    /// Other processes may change what is there between two loads: read each byte once, and copy before trusting it.
+    pub fn as_ptr(&self) -> *const u8 {
+        self.start
+    }
+
+    /// As [`View::as_ptr`]; storing through it is allowed only if [`View::is_writable`].
+    pub fn as_mut_ptr(&self) -> *mut u8 {
+        self.start
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there is not a byte in it.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Whether stores are allowed. Also true of private regions: they change this process's copy only.
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// As [`Region::check`]: an error once the region is closed or a page of it has been lost.
+    pub fn check(&self) -> Result<()> {
+        self.mapping.check()
+    }
+}

@@ -1,0 +1,184 @@
+//! The system calls about memory that is already mapped, and copies out of it and into it made by the kernel.
+//!
+//! Every function takes a raw range, because the pages behind it can be changed by others at any time: no slice of them
+//! is ever made. The callers (region/, memory/) answer for the range; nothing here retries or decides.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::errno::Errno;
+
+use super::Sys;
+
+/// The size of a base page in bytes. Asked for once; afterwards a plain load, also inside a signal handler.
+pub(crate) fn page_size() -> usize {
+    static SIZE: AtomicUsize = AtomicUsize::new(0);
+    match SIZE.load(Ordering::Relaxed) {
+        0 => {
+            // SAFETY: sysconf reads a constant of the system.
+            let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+            let size = usize::try_from(size).expect("the kernel has a page size");
+            SIZE.store(size, Ordering::Relaxed);
+            size
+        }
+        size => size,
+    }
+}
+
+/// madvise(2).
+///
+/// # Safety
+/// The range lies in one mapping of the caller's, and its owner accepts what the advice does to the content.
+pub(crate) unsafe fn advise(start: *mut u8, length: usize, advice: libc::c_int) -> Sys<()> {
+    // SAFETY: as the caller promised.
+    Errno::result(unsafe { libc::madvise(start.cast(), length, advice) }).map(drop)
+}
+
+/// mlock2(2); `on_fault` locks pages as they come instead of bringing them all in.
+///
+/// # Safety
+/// The range lies in one mapping of the caller's.
+pub(crate) unsafe fn lock(start: *mut u8, length: usize, on_fault: bool) -> Sys<()> {
+    // MLOCK_ONFAULT, which libc does not name for every C library.
+    let flags = libc::c_long::from(on_fault);
+    // SAFETY: as the caller promised; mlock2 changes no content. The raw call, because old C libraries lack it.
+    Errno::result(unsafe { libc::syscall(libc::SYS_mlock2, start, length, flags) }).map(drop)
+}
+
+/// munlock(2).
+///
+/// # Safety
+/// The range lies in one mapping of the caller's.
+pub(crate) unsafe fn unlock(start: *mut u8, length: usize) -> Sys<()> {
+    // SAFETY: as the caller promised. The raw call, because sanitizers make munlock do nothing.
+    Errno::result(unsafe { libc::syscall(libc::SYS_munlock, start, length) }).map(drop)
+}
+
+/// msync(2) with `MS_SYNC` or `MS_ASYNC`.
+///
+/// # Safety
+/// The range lies in one mapping of the caller's.
+pub(crate) unsafe fn sync(start: *mut u8, length: usize, flags: libc::c_int) -> Sys<()> {
+    // SAFETY: as the caller promised.
+    Errno::result(unsafe { libc::msync(start.cast(), length, flags) }).map(drop)
+}
+
+/// `sync_file_range(2)`, `SYNC_FILE_RANGE_WRITE`: starts to write dirty pages of a file, and does not wait.
+pub(crate) fn start_writing(fd: BorrowedFd<'_>, offset: u64, length: usize) -> Sys<()> {
+    let flags = libc::SYNC_FILE_RANGE_WRITE;
+    // SAFETY: no memory is involved.
+    Errno::result(unsafe { libc::sync_file_range(fd.as_raw_fd(), offset as i64, length as i64, flags) }).map(drop)
+}
+
+/// mprotect(2).
+///
+/// # Safety
+/// The range lies in one mapping of the caller's, and nobody relies on the rights that are taken away.
+pub(crate) unsafe fn protect(start: *mut u8, length: usize, rights: libc::c_int) -> Sys<()> {
+    // SAFETY: as the caller promised.
+    Errno::result(unsafe { libc::mprotect(start.cast(), length, rights) }).map(drop)
+}
+
+/// mincore(2): one byte a page, bit 0 says whether it is present.
+///
+/// # Safety
+/// `start` is on a page boundary and `pages.len()` pages from there lie in mappings of the caller's.
+pub(crate) unsafe fn resident(start: *mut u8, pages: &mut [u8]) -> Sys<()> {
+    // SAFETY: as the caller promised; the kernel writes one byte a page into `pages`.
+    Errno::result(unsafe { libc::mincore(start.cast(), pages.len() * page_size(), pages.as_mut_ptr()) }).map(drop)
+}
+
+/// Puts private zero pages, not reserved in swap, in the place of what is mapped there (mmap(2), `MAP_FIXED`), in one step:
+/// whoever reads or writes the range meanwhile meets the old pages or the new ones, never a hole.
+///
+/// Async-signal-safe: one raw system call, and errno is left as it was.
+///
+/// # Safety
+/// The range is page-aligned, lies in one mapping of the caller's, and its content may be thrown away.
+pub(crate) unsafe fn replace_by_zeroes(start: *mut u8, length: usize, rights: libc::c_int) -> Sys<()> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_NORESERVE;
+    let before = Errno::last_raw();
+    // SAFETY: as the caller promised. The raw call, because a sanitizer's wrapper is not for signal handlers.
+    let mapped = unsafe { libc::syscall(libc::SYS_mmap, start, length, rights, flags, -1_i64, 0_i64) };
+    let result = Errno::result(mapped).map(drop);
+    Errno::set_raw(before);
+    result
+}
+
+/// Whether a page can be mapped at this address at all: false beyond the end of user space (`MAP_FIXED_NOREPLACE`).
+pub(crate) fn is_user_space(address: usize) -> bool {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE | libc::MAP_NORESERVE;
+    let wanted = address as *mut libc::c_void;
+    // SAFETY: MAP_FIXED_NOREPLACE never touches what is mapped already.
+    let mapped = unsafe { libc::mmap(wanted, page_size(), libc::PROT_NONE, flags, -1, 0) };
+    if mapped == libc::MAP_FAILED {
+        return Errno::last() == Errno::EEXIST;
+    }
+    // SAFETY: the page was mapped just now, by this function, and nobody else knows it.
+    unsafe { libc::munmap(mapped, page_size()) };
+    mapped == wanted
+}
+
+/// `process_vm_readv(2)` of our own memory: the kernel copies, so a page that is gone is EFAULT or a short count.
+///
+/// # Safety
+/// `from` points into a mapping of the caller's; how much of it is there is the kernel's to find out.
+pub(crate) unsafe fn checked_read(from: *const u8, into: &mut [u8]) -> Sys<usize> {
+    let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    let remote = libc::iovec { iov_base: from.cast_mut().cast(), iov_len: into.len() };
+    // SAFETY: `local` is a live slice; `remote` is checked by the kernel page by page.
+    let count = unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+    Errno::result(count).map(|count| count as usize)
+}
+
+/// `process_vm_writev(2)` into our own memory; see [`checked_read`].
+///
+/// # Safety
+/// `into` points into a mapping of the caller's that holds nothing Rust has references to.
+pub(crate) unsafe fn checked_write(into: *mut u8, from: &[u8]) -> Sys<usize> {
+    let local = libc::iovec { iov_base: from.as_ptr().cast_mut().cast(), iov_len: from.len() };
+    let remote = libc::iovec { iov_base: into.cast(), iov_len: from.len() };
+    // SAFETY: `local` is a live slice that is only read; `remote` is checked by the kernel page by page.
+    let count = unsafe { libc::process_vm_writev(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+    Errno::result(count).map(|count| count as usize)
+}
+
+/// write(2) straight out of a mapping: EFAULT or a short count where pages are gone.
+///
+/// # Safety
+/// As for [`checked_read`].
+pub(crate) unsafe fn write_from(fd: BorrowedFd<'_>, from: *const u8, length: usize) -> Sys<usize> {
+    // SAFETY: the kernel checks the pages as it reads them.
+    Errno::result(unsafe { libc::write(fd.as_raw_fd(), from.cast(), length) }).map(|count| count as usize)
+}
+
+/// read(2) straight into a mapping: EFAULT or a short count where pages are gone.
+///
+/// # Safety
+/// As for [`checked_write`].
+pub(crate) unsafe fn read_into(fd: BorrowedFd<'_>, into: *mut u8, length: usize) -> Sys<usize> {
+    // SAFETY: the kernel checks the pages as it writes them.
+    Errno::result(unsafe { libc::read(fd.as_raw_fd(), into.cast(), length) }).map(|count| count as usize)
+}
+
+/// Reads one byte of every page, as a program would: the processor's own loads, so that page faults are real.
+///
+/// # Safety
+/// The range is mapped readable and stays so, with memory behind every page.
+pub(crate) unsafe fn touch(start: *const u8, length: usize) {
+    for offset in (0..length).step_by(page_size()) {
+        // SAFETY: inside the range; volatile, so that the load happens.
+        unsafe { start.add(offset).read_volatile() };
+    }
+}
+
+/// Writes one byte into every page; see [`touch`].
+///
+/// # Safety
+/// The range is mapped writable and stays so, with memory behind every page, and its content is the caller's to change.
+pub(crate) unsafe fn fill_pages(start: *mut u8, length: usize, value: u8) {
+    for offset in (0..length).step_by(page_size()) {
+        // SAFETY: inside the range; volatile, so that the store happens.
+        unsafe { start.add(offset).write_volatile(value) };
+    }
+}

@@ -1,0 +1,95 @@
+//! sigaction(2) for one signal, SIGBUS, with the rules of chaining: what was there before must go on as if we were not.
+//!
+//! Everything that runs inside the handler is async-signal-safe: no allocation, no lock, no panic.
+
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use nix::errno::Errno;
+
+use super::Sys;
+
+/// Looks at a faulting address; true when the fault has been mended and the instruction can be tried again.
+pub(crate) type Mend = fn(address: usize) -> bool;
+
+/// The action that was there before ours. Written before our handler can run, then never changed or freed.
+static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(std::ptr::null_mut());
+static MEND: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Puts a handler for SIGBUS before the one that is there. Once in the life of a process.
+pub(crate) fn chain_sigbus(mend: Mend) -> Sys<()> {
+    let mut previous = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a null action only asks; `previous` is a local of the right type.
+    Errno::result(unsafe { libc::sigaction(libc::SIGBUS, std::ptr::null(), previous.as_mut_ptr()) })?;
+    // SAFETY: sigaction filled it (and zero bytes are a valid one).
+    let previous = unsafe { previous.assume_init() };
+    MEND.store(mend as *mut (), Ordering::SeqCst);
+    PREVIOUS.store(Box::into_raw(Box::new(previous)), Ordering::SeqCst);
+
+    let mut ours = previous;
+    ours.sa_sigaction = handler as *const () as usize;
+    // The mask, SA_NODEFER and SA_RESTART stay as they were, so that the previous handler runs as it always did. The
+    // alternate stack is used if the thread has one: the fault may be one on its stack.
+    ours.sa_flags = (previous.sa_flags & (libc::SA_NODEFER | libc::SA_RESTART)) | libc::SA_SIGINFO | libc::SA_ONSTACK;
+    // SAFETY: `handler` has the signature SA_SIGINFO asks for and does only what a handler may.
+    Errno::result(unsafe { libc::sigaction(libc::SIGBUS, &raw const ours, std::ptr::null_mut()) }).map(drop)
+}
+
+extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let mend = MEND.load(Ordering::SeqCst);
+    // SAFETY: the kernel gives a valid siginfo to an SA_SIGINFO handler.
+    let code = unsafe { (*info).si_code };
+    // BUS_ADRERR: no memory behind the address. A failed memory module (BUS_MCEERR_*) is not ours to paper over.
+    if code == libc::BUS_ADRERR && !mend.is_null() {
+        // SAFETY: only a `Mend` is ever stored there.
+        let mend = unsafe { std::mem::transmute::<*mut (), Mend>(mend) };
+        // SAFETY: for this signal and code the kernel fills in the address.
+        if mend(unsafe { (*info).si_addr() } as usize) {
+            return;
+        }
+    }
+    // SAFETY: the arguments are those the kernel gave to this handler.
+    unsafe { hand_on(signal, info, context, code) };
+}
+
+/// Does what would have been done without us.
+///
+/// # Safety
+/// Only from the handler, with its own arguments.
+unsafe fn hand_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void, code: libc::c_int) {
+    let previous = PREVIOUS.load(Ordering::SeqCst);
+    // SAFETY: set before the handler was installed, never freed.
+    let previous = unsafe { &*previous };
+    // Positive codes are the kernel's: the instruction will fault again. Others were sent by kill(2) and the like.
+    let by_fault = code > 0;
+    match previous.sa_sigaction {
+        libc::SIG_IGN if !by_fault => {}
+        // The kernel does not let a process ignore a fault: like the default action, it ends here.
+        libc::SIG_DFL | libc::SIG_IGN => {
+            // SAFETY: the default action for SIGBUS; zero bytes are an empty mask and no flags. Both calls are
+            // async-signal-safe, and the signal raised is delivered when this handler has returned.
+            unsafe {
+                let mut default: libc::sigaction = std::mem::zeroed();
+                default.sa_sigaction = libc::SIG_DFL;
+                libc::sigaction(signal, &raw const default, std::ptr::null_mut());
+                if !by_fault {
+                    libc::raise(signal);
+                }
+            }
+        }
+        address if previous.sa_flags & libc::SA_SIGINFO != 0 => {
+            // SAFETY: an address installed with SA_SIGINFO is a function of this signature.
+            unsafe {
+                let function = std::mem::transmute::<
+                    usize,
+                    extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void),
+                >(address);
+                function(signal, info, context);
+            }
+        }
+        address => {
+            // SAFETY: an address installed without SA_SIGINFO is a function of one int.
+            unsafe { std::mem::transmute::<usize, extern "C" fn(libc::c_int)>(address)(signal) };
+        }
+    }
+}
