@@ -295,6 +295,14 @@ impl<'fd> Endpoint<'fd> {
         }
     }
 
+    /// The memory, for an end that is memory nobody can write.
+    pub(crate) fn frozen(&self) -> Option<&Pages> {
+        match &self.handle {
+            Handle::Pages(pages) => Some(pages),
+            _ => None,
+        }
+    }
+
     /// The memory, for an end that is memory.
     pub fn memory(&self) -> Option<&[u8]> {
         match &self.handle {

@@ -23,11 +23,13 @@ pub enum Mechanism {
     Splice,
     /// `copy_file_range(2)`: file to file; the file system may share blocks or copy on the server's side.
     CopyFileRange,
+    /// `io_uring(7)`: reads and writes in flight many at a time, to TCP by reference. Never chosen automatically.
+    Uring,
 }
 
 impl Mechanism {
     /// Every mechanism, in declaration order.
-    pub const ALL: &[Self] = &[Self::ReadWrite, Self::MmapWrite, Self::Sendfile, Self::Splice, Self::CopyFileRange];
+    pub const ALL: &[Self] = &[Self::ReadWrite, Self::MmapWrite, Self::Sendfile, Self::Splice, Self::CopyFileRange, Self::Uring];
 
     /// The stable lower-case name.
     pub const fn name(self) -> &'static str {
@@ -37,6 +39,7 @@ impl Mechanism {
             Self::Sendfile => "sendfile",
             Self::Splice => "splice",
             Self::CopyFileRange => "copy_file_range",
+            Self::Uring => "uring",
         }
     }
 }

@@ -7,7 +7,7 @@
 use crate::endpoint::{Facts, Kind};
 use crate::mechanism::Mechanism;
 use crate::transfer::Visibility;
-use Mechanism::{CopyFileRange, MmapWrite, ReadWrite, Sendfile, Splice};
+use Mechanism::{CopyFileRange, MmapWrite, ReadWrite, Sendfile, Splice, Uring};
 
 /// What the caller asked for that restricts the choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub fn impossible(mechanism: Mechanism, source: &Facts, sink: &Facts, demand: De
         Sendfile if sink.kind == Kind::CharDevice => {
             Some("its sink must be a file, a block device, a socket or a pipe")
         }
-        ReadWrite | MmapWrite | Sendfile | Splice | CopyFileRange => None,
+        ReadWrite | MmapWrite | Sendfile | Splice | CopyFileRange | Uring => None,
     }
 }
 

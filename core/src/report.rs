@@ -81,6 +81,8 @@ pub struct Copies {
 pub enum KnownBy {
     /// The way the mechanism works between these kinds of ends.
     Model,
+    /// The kernel said so (the notification of a zero-copy send).
+    Kernel,
     /// Not known: it depends on the network device (scatter-gather) or on the file system (shared blocks).
     Unknown,
 }
@@ -90,6 +92,7 @@ impl KnownBy {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Model => "model",
+            Self::Kernel => "kernel",
             Self::Unknown => "unknown",
         }
     }
@@ -100,11 +103,13 @@ impl Copies {
     ///
     /// The page cache is the start and the end of the count for files: what the disk does by DMA is not counted.
     pub(crate) fn by_model(mechanism: Mechanism, source: Kind, sink: Kind) -> Self {
-        use Mechanism::{CopyFileRange, MmapWrite, ReadWrite, Sendfile, Splice};
+        use Mechanism::{CopyFileRange, MmapWrite, ReadWrite, Sendfile, Splice, Uring};
         let count = match (mechanism, sink) {
+            // By reference; whether the kernel copied, its notification says.
+            (Uring, Kind::Tcp) => None,
             // Memory is its own buffer: only write(2) copies.
-            (ReadWrite, _) if source == Kind::Memory => Some(1),
-            (ReadWrite, _) => Some(2),
+            (ReadWrite | Uring, _) if source == Kind::Memory => Some(1),
+            (ReadWrite | Uring, _) => Some(2),
             // Out of the mapping there is one copy; into the page cache of a sink there is always one, because
             // SPLICE_F_MOVE has been a no-op since 2.6.21.
             (MmapWrite, _) | (Sendfile | Splice, Kind::File | Kind::BlockDevice) => Some(1),

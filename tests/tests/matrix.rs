@@ -12,7 +12,7 @@ const OFFSETS: [u64; 3] = [0, 1, 4096];
 /// What the documentation of [`Mechanism`] promises, said a second time on purpose.
 fn is_possible(mechanism: Mechanism, source: Kind, sink: Kind) -> bool {
     match mechanism {
-        Mechanism::ReadWrite | Mechanism::Splice => true,
+        Mechanism::ReadWrite | Mechanism::Splice | Mechanism::Uring => true,
         Mechanism::Sendfile | Mechanism::MmapWrite => source.is_file(),
         Mechanism::CopyFileRange => source.is_file() && sink.is_file(),
         other => panic!("{other} is new: say here between which ends it is possible"),

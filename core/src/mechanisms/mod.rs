@@ -8,6 +8,7 @@ mod mmap_write;
 mod read_write;
 mod sendfile;
 mod splice;
+pub(crate) mod uring;
 
 use std::os::fd::BorrowedFd;
 
@@ -16,6 +17,7 @@ use nix::errno::Errno;
 use crate::endpoint::{Endpoint, Facts};
 use crate::error::Error;
 use crate::mechanism::Mechanism;
+use crate::report::Copies;
 use crate::sys::Calls;
 use crate::transfer::Side;
 
@@ -25,6 +27,11 @@ pub(crate) trait Mover: Send {
     ///
     /// It waits only for an end that is itself blocking.
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop>;
+
+    /// What the kernel itself said about copies, if it said anything.
+    fn verdict(&self) -> Option<Copies> {
+        None
+    }
 
     /// Bytes taken out of the source and not yet delivered.
     fn held(&self) -> usize {
@@ -140,6 +147,7 @@ pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
         Mechanism::Sendfile => Box::new(sendfile::Sendfile),
         Mechanism::Splice => Box::new(splice::Splice::default()),
         Mechanism::CopyFileRange => Box::new(copy_file_range::CopyFileRange),
+        Mechanism::Uring => Box::new(uring::Uring::default()),
     }
 }
 

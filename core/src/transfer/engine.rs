@@ -273,9 +273,14 @@ impl Engine {
             attempts: self.attempts.clone(),
             system_calls: self.calls.made,
             waits: self.waits,
-            copies: Copies::by_model(self.mechanism, source.facts().kind, sink.facts().kind),
+            copies: self.verdict(source.facts().kind, sink.facts().kind),
             elapsed: self.elapsed,
         }
+    }
+
+    /// What the kernel said about copies, or else what follows from the mechanism.
+    fn verdict(&self, source: Kind, sink: Kind) -> Copies {
+        self.mover.verdict().unwrap_or_else(|| Copies::by_model(self.mechanism, source, sink))
     }
 }
 
