@@ -29,7 +29,8 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every mechanism, in declaration order.
-    pub const ALL: &[Self] = &[Self::ReadWrite, Self::MmapWrite, Self::Sendfile, Self::Splice, Self::CopyFileRange, Self::Uring];
+    pub const ALL: &[Self] =
+        &[Self::ReadWrite, Self::MmapWrite, Self::Sendfile, Self::Splice, Self::CopyFileRange, Self::Uring];
 
     /// The stable lower-case name.
     pub const fn name(self) -> &'static str {

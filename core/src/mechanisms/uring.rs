@@ -10,11 +10,15 @@
 //! Between two steps only reads of a file may be in flight. Whatever could wait for a peer is over, or cancelled, when a
 //! step returns: what it took is in a buffer and counted.
 
+mod delivery;
 mod gather;
 mod memory;
 pub(crate) mod operations;
 pub(crate) mod ring;
 mod verdict;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -22,12 +26,12 @@ use std::ops::Range;
 use nix::errno::Errno;
 
 use super::{Advance, Mover, Route, Stop};
-use crate::endpoint::Kind;
+use crate::endpoint::Facts;
 use crate::error::Error;
 use crate::report::Copies;
 use crate::sys::Calls;
 use crate::transfer::Side;
-use operations::{Op, Sending, Target, Then};
+use operations::{Op, Target, Then};
 use ring::{Answer, Ring};
 use verdict::Verdict;
 
@@ -145,7 +149,8 @@ impl Uring {
     }
 
     fn read(&mut self, route: &Route<'_>, slot: usize, at: Option<u64>, asked: usize) {
-        let op = Op { file: Target::Descriptor(route.source()), at, then: Then::Any, tag: READ | slot as u64 };
+        let (file, nowait) = (Target::Descriptor(route.source()), never_waits(route.source_facts));
+        let op = Op { file, at, nowait, then: Then::Any, tag: READ | slot as u64 };
         self.ring().read(op, slot, asked);
         self.queue.push_back(Piece { slot, offset: at.unwrap_or(0), asked, read: None, start: 0 });
     }
@@ -218,79 +223,6 @@ impl Uring {
         self.deliver(route, 1)
     }
 
-    /// Delivers the first pieces, in one chain.
-    fn deliver(&mut self, route: &mut Route<'_>, count: usize) -> Result<Advance, Stop> {
-        let mut at = route.sink_at();
-        let mut asked = 0;
-        // Half of the slots may wait for the kernel to let go of them. If more did, a step might find none free although
-        // the socket is ready, and a caller that waits for the socket would spin.
-        let by_reference = (self.slots / 2).saturating_sub(self.ring().lent());
-        for index in 0..count {
-            let (slot, range) = (self.queue[index].slot, self.queue[index].range());
-            let then = if index + 1 < count { Then::Next } else { Then::Any };
-            let op = Op { file: Target::Descriptor(route.sink()), at, then, tag: WRITE | slot as u64 };
-            match self.sending(route, index < by_reference) {
-                Some(how) => self.ring().send(op, slot, &range, how),
-                None => self.ring().write(op, slot, &range),
-            }
-            asked += range.len();
-            at = at.map(|at| at + range.len() as u64);
-        }
-        let mut moved = 0;
-        let mut stopped = None;
-        // Every link of the chain is waited for, also behind the one that ended it.
-        for index in 0..count {
-            let tag = WRITE | self.queue[index].slot as u64;
-            let answer = self.ring().answer(route.calls, tag);
-            let piece = &mut self.queue[index];
-            match answer {
-                Ok(written) if stopped.is_none() => {
-                    piece.start += written;
-                    moved += written;
-                    if piece.range().is_empty() { continue } else { stopped = Some(Ok(written)) }
-                }
-                other => stopped = stopped.or(Some(other)),
-            }
-        }
-        self.queue.retain(|piece| piece.read.is_none_or(|read| read != Ok(piece.start) || piece.start == 0));
-        self.reap();
-        self.outcome(route, moved, asked, stopped)
-    }
-
-    /// What a delivery comes to.
-    fn outcome(
-        &mut self,
-        route: &mut Route<'_>,
-        moved: usize,
-        asked: usize,
-        stopped: Option<Result<usize, Errno>>,
-    ) -> Result<Advance, Stop> {
-        if moved > 0 {
-            // What stopped it is met again by the next delivery.
-            return Ok(if self.stream { route.delivered(moved, asked) } else { route.moved(moved, asked) });
-        }
-        let operation = if route.sink_facts.kind.is_socket() { "send" } else { "write" };
-        let result = match stopped {
-            Some(Err(Errno::EAGAIN)) => Ok(Advance::Blocked(Side::Sink)),
-            Some(Err(Errno::EINTR | Errno::ECANCELED)) => Ok(Advance::Moved(0)),
-            Some(Err(errno)) if self.verdict.gives_up_zero_copy(errno) => Ok(Advance::Moved(0)),
-            Some(Err(errno)) => Err(Stop::Failed(Error::os(operation, errno))),
-            // No device is allowed to accept nothing and say nothing.
-            _ => Err(Stop::Failed(Error::os(operation, Errno::EIO))),
-        };
-        self.unless_broken(result)
-    }
-
-    /// How a piece is sent; `None` if the sink is no socket.
-    fn sending(&mut self, route: &Route<'_>, by_reference: bool) -> Option<Sending> {
-        if !route.sink_facts.kind.is_socket() {
-            return None;
-        }
-        let zero_copy = route.sink_facts.kind == Kind::Tcp && by_reference && self.verdict.is_zero_copy();
-        self.verdict.sending(zero_copy, 1);
-        Some(Sending { nonblocking: route.sink_facts.nonblocking, zero_copy })
-    }
-
     /// A ring that takes nothing more is the reason for whatever else was met.
     fn unless_broken(&self, result: Result<Advance, Stop>) -> Result<Advance, Stop> {
         match self.ring.as_ref().and_then(Ring::broken) {
@@ -307,7 +239,20 @@ fn ended(result: Result<usize, Errno>) -> Result<Advance, Stop> {
         // A signal, or the thread that began the read is gone: it is begun again.
         Err(Errno::EINTR | Errno::ECANCELED) => Ok(Advance::Moved(0)),
         Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Source)),
-        Err(errno) => Err(Stop::Failed(Error::os("read", errno))),
+        Err(errno) => Err(Stop::sort("read", errno, cannot_leave)),
+    }
+}
+
+/// Whether an operation must not wait for this end. Files and disks are always waited for.
+fn never_waits(end: &Facts) -> bool {
+    end.nonblocking && !end.kind.is_seekable()
+}
+
+fn cannot_leave(errno: Errno) -> Option<&'static str> {
+    match errno {
+        // `RWF_NOWAIT` is not known to pipes before Linux 6.4, and to some devices not at all.
+        Errno::EOPNOTSUPP => Some("here an operation on a non-blocking end would wait"),
+        _ => None,
     }
 }
 

@@ -5,7 +5,8 @@
 
 use nix::errno::Errno;
 
-use super::{Uring, WRITE};
+use super::delivery::Place;
+use super::{Uring, WRITE, never_waits};
 use crate::endpoint::Kind;
 use crate::mechanisms::uring::operations::{Op, Sending, Target, Then};
 use crate::mechanisms::{Advance, Route, Stop};
@@ -31,8 +32,9 @@ impl Uring {
         if length == 0 {
             return Ok(Advance::Ended);
         }
-        let op = Op { file: Target::Descriptor(route.sink()), at: route.sink_at(), then: Then::Any, tag: WRITE };
-        let nonblocking = route.sink_facts.nonblocking;
+        let place = Place::of(route)?;
+        let (file, nonblocking) = (Target::Descriptor(route.sink()), never_waits(route.sink_facts));
+        let op = Op { file, at: place.at, nowait: nonblocking, then: Then::Any, tag: WRITE };
         let answer = if let Some(pages) = by_reference {
             self.verdict.sending(true, 0);
             let start = memory.len() - rest.len();
@@ -44,6 +46,7 @@ impl Uring {
             self.ring().lend(route.calls, op, &rest[..length], send)
         };
         self.reap();
+        place.advance(route, answer.unwrap_or(0))?;
         let (moved, stopped): (usize, Option<Result<usize, Errno>>) = (answer.unwrap_or(0), Some(answer));
         self.outcome(route, moved, length, stopped)
     }

@@ -25,6 +25,8 @@ pub(crate) struct Op<'fd> {
     pub file: Target<'fd>,
     /// The offset; `None` for the file's own position, or a stream.
     pub at: Option<u64>,
+    /// Answer EAGAIN rather than wait (`RWF_NOWAIT`). `O_NONBLOCK` alone does not do that: the ring waits for such a file.
+    pub nowait: bool,
     /// Whether the next operation waits for this one.
     pub then: Then,
     /// What the completion is known by.
@@ -67,6 +69,10 @@ impl Sending {
 }
 
 impl Op<'_> {
+    fn rw_flags(&self) -> i32 {
+        if self.nowait { libc::RWF_NOWAIT } else { 0 }
+    }
+
     fn offset(&self) -> u64 {
         self.at.unwrap_or(u64::MAX)
     }
@@ -101,8 +107,8 @@ impl Ring {
     /// read(2) into the beginning of a slot that nothing else uses.
     pub fn read(&mut self, op: Op<'_>, slot: usize, length: usize) {
         let start = self.address(slot, &(0..length));
-        let entry =
-            entry!(op, file => opcode::ReadFixed::new(file, start, length as u32, BUFFER).offset(op.offset()));
+        let entry = entry!(op, file => opcode::ReadFixed::new(file, start, length as u32, BUFFER)
+            .offset(op.offset()).rw_flags(op.rw_flags()));
         // SAFETY: `start` is valid for `length` bytes, in a slot that the record holds.
         unsafe { self.push(entry, op.tag, Memory::Filled(slot)) }
     }
@@ -110,7 +116,8 @@ impl Ring {
     /// write(2) out of a slot.
     pub fn write(&mut self, op: Op<'_>, slot: usize, range: &Range<usize>) {
         let (start, length) = (self.address(slot, range), range.len() as u32);
-        let entry = entry!(op, file => opcode::WriteFixed::new(file, start, length, BUFFER).offset(op.offset()));
+        let entry = entry!(op, file => opcode::WriteFixed::new(file, start, length, BUFFER)
+            .offset(op.offset()).rw_flags(op.rw_flags()));
         // SAFETY: `start` is valid for the range's length, in a slot that the record holds.
         unsafe { self.push(entry, op.tag, Memory::Emptied(slot)) }
     }
@@ -145,7 +152,7 @@ impl Ring {
             entry!(op, file => opcode::SendMsg::new(file, gather.message()).flags(how.flags() as u32))
         } else {
             let (pieces, count) = gather.pieces();
-            entry!(op, file => opcode::Writev::new(file, pieces, count).offset(op.offset()))
+            entry!(op, file => opcode::Writev::new(file, pieces, count).offset(op.offset()).rw_flags(op.rw_flags()))
         };
         // SAFETY: list and header are on the heap, in `gather`, and point into slots: the record holds them all.
         unsafe { self.push(entry, op.tag, Memory::Gathered(gather)) }
@@ -158,7 +165,7 @@ impl Ring {
             .file_index(Some(destination))
             .flags(flags)
             .build();
-        let op = Op { file: Target::Direct(index), at: None, then, tag };
+        let op = Op { file: Target::Direct(index), at: None, nowait: false, then, tag };
         // SAFETY: the path's bytes are on the heap, and the record keeps them.
         unsafe { self.push(entry.flags(op.flags()), tag, Memory::Path(path)) }
     }
@@ -171,18 +178,12 @@ impl Ring {
     }
 
     /// write(2), or send(2), of memory that is only borrowed: returns when the operation is over.
-    pub fn lend(
-        &mut self,
-        calls: &mut Calls,
-        op: Op<'_>,
-        bytes: &[u8],
-        send: Option<Sending>,
-    ) -> Result<usize, Errno> {
+    pub fn lend(&mut self, calls: &mut Calls, op: Op<'_>, bytes: &[u8], send: Option<Sending>) -> Result<usize, Errno> {
         let (start, length) = (bytes.as_ptr(), bytes.len() as u32);
         let entry = if let Some(how) = send {
             entry!(op, file => opcode::Send::new(file, start, length).flags(how.flags()))
         } else {
-            entry!(op, file => opcode::Write::new(file, start, length).offset(op.offset()))
+            entry!(op, file => opcode::Write::new(file, start, length).offset(op.offset()).rw_flags(op.rw_flags()))
         };
         // SAFETY: `answer` returns only when the operation is over or will never begin, and the bytes are borrowed longer.
         unsafe { self.push(entry, op.tag, Memory::Nothing) }

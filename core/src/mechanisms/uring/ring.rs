@@ -34,6 +34,8 @@ pub(crate) struct Ring {
     slot_size: usize,
     records: Vec<Option<Record>>,
     unused: Vec<usize>,
+    /// How many operations there have been: part of what each one's completions are known by.
+    pushed: u32,
     /// Operations that were pushed and not answered.
     pending: usize,
     /// Zero-copy sends that were answered and whose memory the kernel may still read.
@@ -62,7 +64,8 @@ struct Users {
 /// One operation, from push to its last completion.
 pub(super) struct Record {
     tag: u64,
-    pub memory: Memory,
+    number: u32,
+    memory: Memory,
 }
 
 /// What an operation refers to.
@@ -73,7 +76,9 @@ pub(super) enum Memory {
     /// A slot that it sends or writes out.
     Emptied(usize),
     /// Pages of somebody else's that nobody can write.
-    Pages { _kept: Pages },
+    Pages {
+        _kept: Pages,
+    },
     /// Many slots that it writes out.
     Gathered(Gather),
     /// A path that it opens.
@@ -100,12 +105,7 @@ impl Ring {
     /// A ring with `slots` registered slots of `slot_size` bytes and room for `files` direct descriptors.
     ///
     /// The error names what the kernel refused. The slots count as locked memory (`RLIMIT_MEMLOCK`).
-    pub fn new(
-        calls: &mut Calls,
-        slots: usize,
-        slot_size: usize,
-        files: u32,
-    ) -> Result<Self, (&'static str, Errno)> {
+    pub fn new(calls: &mut Calls, slots: usize, slot_size: usize, files: u32) -> Result<Self, (&'static str, Errno)> {
         let entries = (slots * 4).next_power_of_two() as u32;
         // The two mappings of the queues and the one of the buffer are made by libraries.
         calls.made += 6 + u64::from(files > 0);
@@ -130,6 +130,7 @@ impl Ring {
             slot_size,
             records: Vec::new(),
             unused: Vec::new(),
+            pushed: 0,
             pending: 0,
             lent: 0,
             stash: VecDeque::new(),
@@ -184,11 +185,12 @@ impl Ring {
             self.records.push(None);
             self.records.len() - 1
         });
-        let entry = entry.user_data(index as u64);
+        self.pushed = self.pushed.wrapping_add(1);
+        let entry = entry.user_data(index as u64 | u64::from(self.pushed) << 32);
         // SAFETY: the caller's promise; the record keeps `memory` where it is (what it points at is on the heap).
         let pushed = unsafe { self.uring.submission().push(&entry) };
         pushed.expect("the queue has room for four operations a slot");
-        self.records[index] = Some(Record { tag, memory });
+        self.records[index] = Some(Record { tag, number: self.pushed, memory });
         self.pending += 1;
     }
 
@@ -245,9 +247,15 @@ impl Ring {
     }
 
     fn take(&mut self) -> Option<Completion> {
-        let entry = self.uring.completion().next()?;
-        let index = entry.user_data() as usize;
-        let tag = self.records[index].as_ref().expect("a completion belongs to a record").tag;
+        let (entry, index, tag) = loop {
+            let entry = self.uring.completion().next()?;
+            let (index, number) = (entry.user_data() as u32 as usize, (entry.user_data() >> 32) as u32);
+            match &self.records[index] {
+                Some(record) if record.number == number => break (entry, index, record.tag),
+                // A zero-copy send that was cancelled before it began is notified of all the same, and is gone.
+                _ => debug_assert!(cqueue::notif(entry.flags()), "answered twice"),
+            }
+        };
         let answer = if cqueue::notif(entry.flags()) {
             self.lent -= 1;
             Answer::Released { copied: entry.result().cast_unsigned() & COPIED != 0 }
