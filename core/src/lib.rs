@@ -14,6 +14,7 @@
 //!   ([`Transfer::step`]), with a named mechanism or the best one that works.
 //! * The [`plan`](mod@plan) says, without a system call, which mechanisms are possible between two ends and in which order
 //!   they are tried.
+//! * A [`Batch`] makes many small transfers in one call.
 //! * A [`Report`] says how many bytes went, by which mechanism, and what refused before it.
 //!
 //! # Example
@@ -45,6 +46,7 @@ compile_error!("zcio works on Linux only: it is made of Linux system calls (send
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps and addresses files over 4 GiB");
 
+pub mod batch;
 pub mod buffer;
 pub mod endpoint;
 pub mod error;
@@ -56,6 +58,7 @@ pub mod report;
 mod sys;
 pub mod transfer;
 
+pub use batch::{Batch, BatchReport, Item, ItemReport};
 pub use buffer::{AlignedBuffer, Pages};
 pub use endpoint::{Endpoint, Facts, Kind};
 pub use error::{Error, ErrorKind, Result};

@@ -32,7 +32,7 @@ use crate::report::Copies;
 use crate::sys::Calls;
 use crate::transfer::Side;
 use operations::{Op, Target, Then};
-use ring::{Answer, Ring};
+use ring::{Answer, OnSignal, Ring};
 use verdict::Verdict;
 
 /// From a file: so many slots of so many bytes, 1 MiB in all. Half of them can be written while the others are read.
@@ -207,7 +207,7 @@ impl Uring {
         if self.queue.is_empty() {
             let slot = self.idle_slot().expect("sends keep half of the slots at most");
             self.read(route, slot, None, limit.min(self.slot_size as u64) as usize);
-            let answer = self.ring().answer(route.calls, READ | slot as u64);
+            let answer = self.ring().answer(route.calls, READ | slot as u64, OnSignal::Cancel);
             match answer {
                 Ok(count) if count > 0 => {
                     route.took(count);

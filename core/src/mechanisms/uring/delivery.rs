@@ -3,6 +3,7 @@
 use nix::errno::Errno;
 
 use super::operations::{Op, Sending, Target, Then};
+use super::ring::OnSignal;
 use super::{Uring, WRITE, cannot_leave, never_waits};
 use crate::endpoint::Kind;
 use crate::error::Error;
@@ -37,7 +38,7 @@ impl Uring {
         // Every link of the chain is waited for, also behind the one that ended it.
         for index in 0..count {
             let tag = WRITE | self.queue[index].slot as u64;
-            let answer = self.ring().answer(route.calls, tag);
+            let answer = self.ring().answer(route.calls, tag, OnSignal::Cancel);
             let piece = &mut self.queue[index];
             match answer {
                 Ok(written) if stopped.is_none() => {

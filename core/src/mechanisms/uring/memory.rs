@@ -6,6 +6,7 @@
 use nix::errno::Errno;
 
 use super::delivery::Place;
+use super::ring::OnSignal;
 use super::{Uring, WRITE, never_waits};
 use crate::endpoint::Kind;
 use crate::mechanisms::uring::operations::{Op, Sending, Target, Then};
@@ -39,7 +40,7 @@ impl Uring {
             self.verdict.sending(true, 0);
             let start = memory.len() - rest.len();
             self.ring().send_pages(op, pages, start..start + length, nonblocking);
-            self.ring().answer(route.calls, WRITE)
+            self.ring().answer(route.calls, WRITE, OnSignal::Cancel)
         } else {
             let socket = route.sink_facts.kind.is_socket();
             let send = socket.then_some(Sending { nonblocking, zero_copy: false });

@@ -9,7 +9,7 @@ use io_uring::{opcode, squeue, types};
 use nix::errno::Errno;
 
 use super::gather::Gather;
-use super::ring::{Memory, Ring};
+use super::ring::{Memory, OnSignal, Ring};
 use crate::buffer::Pages;
 use crate::sys::Calls;
 
@@ -104,7 +104,7 @@ macro_rules! entry {
 }
 
 impl Ring {
-    /// read(2) into the beginning of a slot that nothing else uses.
+    /// read(2) into the beginning of a slot. Two at once would mix their bytes.
     pub fn read(&mut self, op: Op<'_>, slot: usize, length: usize) {
         let start = self.address(slot, &(0..length));
         let entry = entry!(op, file => opcode::ReadFixed::new(file, start, length as u32, BUFFER)
@@ -167,7 +167,7 @@ impl Ring {
             .build();
         let op = Op { file: Target::Direct(index), at: None, nowait: false, then, tag };
         // SAFETY: the path's bytes are on the heap, and the record keeps them.
-        unsafe { self.push(entry.flags(op.flags()), tag, Memory::Path(path)) }
+        unsafe { self.push(entry.flags(op.flags()), tag, Memory::Path { _kept: path }) }
     }
 
     /// close(2) of a direct descriptor.
@@ -187,6 +187,6 @@ impl Ring {
         };
         // SAFETY: `answer` returns only when the operation is over or will never begin, and the bytes are borrowed longer.
         unsafe { self.push(entry, op.tag, Memory::Nothing) }
-        self.answer(calls, op.tag)
+        self.answer(calls, op.tag, OnSignal::Cancel)
     }
 }

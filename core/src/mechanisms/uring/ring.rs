@@ -82,7 +82,7 @@ pub(super) enum Memory {
     /// Many slots that it writes out.
     Gathered(Gather),
     /// A path that it opens.
-    Path(CString),
+    Path { _kept: CString },
 }
 
 /// What the kernel said about an operation.
@@ -99,6 +99,15 @@ pub(crate) enum Answer {
     Done(Result<usize, Errno>),
     /// The memory of a zero-copy send, answered before, is free again; whether the kernel had copied it.
     Released { copied: bool },
+}
+
+/// What a signal does to whoever waits for an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnSignal {
+    /// Everything in flight is cancelled: the answer is what had been done by that time, or ECANCELED.
+    Cancel,
+    /// Nothing.
+    Wait,
 }
 
 impl Ring {
@@ -198,7 +207,7 @@ impl Ring {
         match memory {
             Memory::Filled(slot) => {
                 let users = &mut self.slots[*slot];
-                assert!(by < 0 || users.readers + users.writers == 0, "slot {slot} is in use");
+                assert!(by < 0 || users.readers == 0, "slot {slot} is in use");
                 users.writers = users.writers.wrapping_add_signed(by);
             }
             Memory::Emptied(slot) => self.slots[*slot].readers = self.slots[*slot].readers.wrapping_add_signed(by),
@@ -207,7 +216,7 @@ impl Ring {
                     self.slots[slot].readers = self.slots[slot].readers.wrapping_add_signed(by);
                 }
             }
-            Memory::Nothing | Memory::Pages { .. } | Memory::Path(_) => {}
+            Memory::Nothing | Memory::Pages { .. } | Memory::Path { .. } => {}
         }
     }
 
@@ -273,11 +282,10 @@ impl Ring {
         Some(Completion { tag, answer })
     }
 
-    /// Waits for the answer to the operation with that tag. A signal cancels everything in flight: the answer is then
-    /// what had been done by that time, or ECANCELED.
+    /// Waits for the answer to the operation with that tag.
     ///
     /// Never returns before the operation is over, or known never to begin.
-    pub fn answer(&mut self, calls: &mut Calls, tag: u64) -> Result<usize, Errno> {
+    pub fn answer(&mut self, calls: &mut Calls, tag: u64, signal: OnSignal) -> Result<usize, Errno> {
         loop {
             self.gather_completions();
             if let Some(result) = self.stashed(tag) {
@@ -287,7 +295,7 @@ impl Ring {
                 self.settle(calls);
                 return self.stashed(tag).unwrap_or(Err(errno));
             }
-            if !self.enter(calls, 1).unwrap_or(false) {
+            if self.enter(calls, 1) == Ok(false) && signal == OnSignal::Cancel {
                 self.settle(calls);
             }
         }
