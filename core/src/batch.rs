@@ -2,8 +2,8 @@
 //!
 //! A file of a few kilobytes is sent in less time than it takes to ask for it: opening, sending and closing are three system
 //! calls, and each send is a packet of its own. A batch opens, reads and closes many files in one call of `io_uring(7)`, and
-//! sends what goes to the same sink together. Where io_uring is not allowed, it makes one [`Transfer`] after the other; the
-//! report says which it was, and why.
+//! sends what goes to the same sink together. Where `io_uring` is not allowed, it makes one [`Transfer`] after the other;
+//! the report says which it was, and why.
 //!
 //! # Order
 //!
@@ -104,7 +104,7 @@ pub struct ItemReport {
 pub struct BatchReport {
     /// Each item's result, in the order of the items.
     pub items: Vec<Result<ItemReport>>,
-    /// Why io_uring was not used, or not to the end; `None` if it was.
+    /// Why `io_uring` was not used, or not to the end; `None` if it was.
     pub refusal: Option<Attempt>,
     /// System calls made, opening and closing included where one transfer was made after the other.
     pub system_calls: u64,
@@ -114,7 +114,7 @@ pub struct BatchReport {
     pub elapsed: Duration,
 }
 
-/// Makes batches. What it needs (a ring of 1 MiB, a descriptor) is made once and kept for the next [`Batch::run`].
+/// Makes batches. What it needs (a ring with 2 MiB of locked memory, a descriptor) is made once and kept for the next [`Batch::run`].
 pub struct Batch {
     ring: std::result::Result<Ring, Attempt>,
 }
@@ -126,13 +126,13 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// Finds out whether io_uring is allowed here, and makes the ring if it is. Never fails: see [`Batch::refusal`].
+    /// Finds out whether `io_uring` is allowed here, and makes the ring if it is. Never fails: see [`Batch::refusal`].
     pub fn new() -> Self {
         let ring = Ring::new(&mut Calls::default(), pipeline::SLOTS + 1, pipeline::SLOT, pipeline::SLOTS as u32);
         Self { ring: ring.map_err(|(operation, errno)| refused(operation, errno)) }
     }
 
-    /// Why io_uring is not used; `None` if it is.
+    /// Why `io_uring` is not used; `None` if it is.
     pub fn refusal(&self) -> Option<&Attempt> {
         self.ring.as_ref().err()
     }
@@ -152,7 +152,7 @@ impl Batch {
         BatchReport { items, refusal: self.refusal().cloned(), system_calls, waits, elapsed: started.elapsed() }
     }
 
-    /// A batch that makes one transfer after the other, as where io_uring is not allowed.
+    /// A batch that makes one transfer after the other, as where `io_uring` is not allowed.
     #[cfg(test)]
     fn looping() -> Self {
         Self { ring: Err(refused("io_uring_setup", nix::errno::Errno::ENOSYS)) }

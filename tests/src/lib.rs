@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
 pub mod mounts;
+pub mod seccomp;
 
 /// The kinds of ends that the matrix is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

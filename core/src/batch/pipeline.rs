@@ -18,8 +18,8 @@ use crate::mechanism::Mechanism;
 use crate::mechanisms::uring::operations::{Op, Sending, Target, Then};
 use crate::mechanisms::uring::ring::{Answer, OnSignal, Ring};
 
-/// Slots, and so files that are open or read and not yet delivered. One more is for asking whether a file has ended.
-pub(super) const SLOTS: usize = 64;
+/// Slots, and so files that are open or read and not yet delivered: 2 MiB in all. One more is for asking whether a file has
+pub(super) const SLOTS: usize = 128;
 /// Bytes of a slot: what is larger is worth a transfer of its own.
 pub(super) const SLOT: usize = 16 << 10;
 /// Slots that are written at once at most: the others are filled meanwhile.
@@ -29,36 +29,30 @@ const MOST_WRITTEN: usize = SLOTS / 2;
 const OPEN: u64 = 0;
 const READ: u64 = 1 << 32;
 const PROBE: u64 = 2 << 32;
-const CLOSE: u64 = 3 << 32;
-const WRITE: u64 = 4 << 32;
+const WRITE: u64 = 3 << 32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Not begun, or on its way into a slot.
     Waiting,
-    Reading {
-        slot: usize,
-    },
     /// In its slot, with the bytes before `start` delivered.
-    Read {
-        slot: usize,
-        start: usize,
-        end: usize,
-    },
+    Read { slot: usize, start: usize, end: usize },
     /// Left to a transfer of its own.
     Left,
 }
 
-/// A file on its way into a slot.
+/// A file on its way into a slot. Each step begins when the one before is over: linked operations would say the same in one
+/// go, but the kernel queues each link for itself, which costs more than another round.
 #[derive(Clone, Copy)]
 struct Reading {
     item: usize,
-    /// Operations without an answer.
-    pending: u32,
     asked: usize,
     /// The count is what was asked for; otherwise the file must end within the slot, and a read behind it must say so.
     exact: bool,
-    read: Result<usize, Errno>,
-    ended: bool,
+    /// It is first read without waiting for the disk: then a read that is cut short by the file's end is told at once,
+    /// where the kernel otherwise asks again by itself, at some expense.
+    patient: bool,
+    got: usize,
 }
 
 struct Pipeline<'r, 'a, 'fd> {
@@ -109,10 +103,8 @@ impl Pipeline<'_, '_, '_> {
                 break;
             }
         }
-        // Nothing but closing can be in flight now. A batch that is over has no file open.
-        while self.ring.pending() > 0 && self.ring.enter(&mut self.run.calls, 1).is_ok() {
-            while self.ring.next().is_some() {}
-        }
+        // Each file was closed when another one took its place. A batch that is over has no file open.
+        self.ring.close_all(&mut self.run.calls, SLOTS);
     }
 
     /// Begins to read as many items as there are free slots.
@@ -125,7 +117,7 @@ impl Pipeline<'_, '_, '_> {
                 Some(reading) => {
                     self.free.pop();
                     self.slots[slot] = Some(reading);
-                    State::Reading { slot }
+                    State::Waiting
                 }
                 None => State::Left,
             };
@@ -144,10 +136,7 @@ impl Pipeline<'_, '_, '_> {
     /// Pushes the operations that fill a slot; `None` for an item that is better left to a transfer.
     fn begin_item(&mut self, item: usize, slot: usize) -> Option<Reading> {
         let request = self.run.items[item];
-        let reading = |asked, exact, pending| {
-            Some(Reading { item, pending, asked, exact, read: Err(Errno::ECANCELED), ended: false })
-        };
-        let tag = READ | slot as u64;
+        let reading = |asked, exact| Some(Reading { item, asked, exact, patient: exact, got: 0 });
         match request.source {
             End::Descriptor(fd) => {
                 let facts = *self.run.source_of(item)?.facts();
@@ -158,64 +147,67 @@ impl Pipeline<'_, '_, '_> {
                 if !facts.readable || facts.direct || !another || asked == 0 || asked > SLOT as u64 {
                     return None;
                 }
-                let file = Target::Descriptor(fd);
-                let op = Op { file, at: Some(request.offset), nowait: false, then: Then::Any, tag };
+                let (file, at) = (Target::Descriptor(fd), Some(request.offset));
+                let op = Op { file, at, nowait: false, then: Then::Any, tag: READ | slot as u64 };
                 self.ring.read(op, slot, asked as usize);
-                reading(asked as usize, true, 1)
+                reading(asked as usize, true)
             }
             End::Path(path) => {
-                let exact = request.count.is_some();
                 let asked = request.count.unwrap_or(SLOT as u64);
-                // Without a count, the end of the file is asked for at the position behind what was read.
-                if asked == 0
-                    || asked > SLOT as u64
-                    || request.offset > i64::MAX as u64
-                    || !(exact || request.offset == 0)
-                {
+                if asked == 0 || asked > SLOT as u64 || request.offset > i64::MAX as u64 - asked {
                     return None;
                 }
                 let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-                let (index, file) = (slot as u32, Target::Direct(slot as u32));
-                self.ring.open(path, libc::O_RDONLY, index, Then::Next, OPEN | slot as u64);
-                let at = exact.then_some(request.offset);
-                let op = Op { file, at, nowait: false, then: Then::NextAnyway, tag };
-                self.ring.read(op, slot, asked as usize);
-                if !exact {
-                    self.ring.read(Op { tag: PROBE | slot as u64, ..op }, SLOTS, 1);
-                }
-                self.ring.close(index, CLOSE | slot as u64);
-                reading(asked as usize, exact, 3 + u32::from(!exact))
+                self.ring.open(path, libc::O_RDONLY, slot as u32, OPEN | slot as u64);
+                reading(asked as usize, request.count.is_some())
             }
         }
     }
 
-    /// Notes the completions that are there.
+    /// Takes the completions that are there, and begins each file's next step.
     fn reap(&mut self) {
         while let Some(completion) = self.ring.next() {
-            let (slot, kind) = (completion.tag as u32 as usize, completion.tag >> 32 << 32);
-            let Answer::Done(result) = completion.answer else { continue };
-            let Some(reading) = &mut self.slots[slot] else { continue };
-            match kind {
-                READ => reading.read = result,
-                PROBE => reading.ended = result == Ok(0),
-                _ => {}
-            }
-            reading.pending -= 1;
-            if reading.pending > 0 {
-                continue;
-            }
-            let whole = match reading.read {
-                Ok(count) if reading.exact => count == reading.asked,
-                Ok(count) => (1..reading.asked).contains(&count) && reading.ended,
-                Err(_) => false,
+            let (slot, step) = (completion.tag as u32 as usize, completion.tag >> 32 << 32);
+            let (Answer::Done(result), Some(mut reading)) = (completion.answer, self.slots[slot]) else { continue };
+            let offset = self.run.items[reading.item].offset;
+            let file = Target::Direct(slot as u32);
+            let op = |step, at, patient: bool| Op {
+                file,
+                at: Some(at),
+                nowait: !patient,
+                then: Then::Any,
+                tag: step | slot as u64,
             };
-            let item = reading.item;
-            self.states[item] = match reading.read {
-                Ok(end) if whole => State::Read { slot, start: 0, end },
-                _ => {
-                    self.release(slot);
-                    State::Left
+            let whole = match (step, result) {
+                (OPEN, Ok(_)) => {
+                    self.ring.read(op(READ, offset, reading.patient), slot, reading.asked);
+                    continue;
                 }
+                (READ, Ok(count)) if !reading.exact && (1..reading.asked).contains(&count) => {
+                    reading.got = count;
+                    self.slots[slot] = Some(reading);
+                    self.ring.read(op(PROBE, offset + count as u64, reading.patient), SLOTS, 1);
+                    continue;
+                }
+                (READ, Ok(count)) if count == reading.asked => {
+                    reading.got = count;
+                    reading.exact
+                }
+                (PROBE, Ok(0)) => true,
+                // Not in memory, or not all of it, or a file that is always waited for.
+                (READ | PROBE, result) if !reading.patient && result != Ok(0) => {
+                    reading.patient = true;
+                    self.slots[slot] = Some(reading);
+                    self.ring.read(op(READ, offset, true), slot, reading.asked);
+                    continue;
+                }
+                _ => false,
+            };
+            self.states[reading.item] = if whole {
+                State::Read { slot, start: 0, end: reading.got }
+            } else {
+                self.release(slot);
+                State::Left
             };
         }
     }

@@ -29,16 +29,25 @@ pub(super) struct Run<'a, 'fd> {
 struct Descriptors<'fd> {
     ends: Vec<Endpoint<'fd>>,
     index: HashMap<RawFd, usize>,
+    /// The one that was asked for last: often the next one, too.
+    last: Option<(RawFd, usize)>,
 }
 
 impl<'fd> Descriptors<'fd> {
     fn get(&mut self, fd: BorrowedFd<'fd>) -> Result<usize> {
-        if let Some(&index) = self.index.get(&fd.as_raw_fd()) {
+        let raw = fd.as_raw_fd();
+        if let Some((_, index)) = self.last.filter(|last| last.0 == raw) {
             return Ok(index);
         }
-        self.ends.push(Endpoint::new(fd)?);
-        self.index.insert(fd.as_raw_fd(), self.ends.len() - 1);
-        Ok(self.ends.len() - 1)
+        let index = if let Some(&index) = self.index.get(&raw) {
+            index
+        } else {
+            self.ends.push(Endpoint::new(fd)?);
+            self.index.insert(raw, self.ends.len() - 1);
+            self.ends.len() - 1
+        };
+        self.last = Some((raw, index));
+        Ok(index)
     }
 }
 

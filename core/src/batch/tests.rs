@@ -61,9 +61,12 @@ fn nonblocking(fd: impl AsFd) {
 /// Small, empty, exactly a slot, larger than one, much larger.
 const SIZES: [usize; 12] = [1, 4096, 0, 100, 16383, 16384, 16385, 7, 1 << 20, 4096, 0, 12345];
 
-/// A sink and somebody who reads at its other end, blocking or not.
-fn sinks() -> Vec<(Box<dyn AsFd>, JoinHandle<Vec<u8>>)> {
-    let mut all: Vec<(Box<dyn AsFd>, JoinHandle<Vec<u8>>)> = Vec::new();
+/// A sink, and somebody who reads at its other end.
+type Reader = (Box<dyn AsFd>, JoinHandle<Vec<u8>>);
+
+/// One of each kind, blocking and not.
+fn sinks() -> Vec<Reader> {
+    let mut all: Vec<Reader> = Vec::new();
     for waits in [true, false] {
         let (near, far) = tcp_pair();
         all.push((Box::new(near), collect(far)));
@@ -242,28 +245,4 @@ fn a_peer_that_closes_in_the_middle_leaves_a_count_for_each() {
         assert!(moved[..first].iter().all(|&moved| moved == 10_000));
         assert!(moved[first] < 10_000 && moved[first + 1..].iter().all(|&moved| moved == 0), "{moved:?}");
     });
-}
-
-#[test]
-fn many_batches_leave_nothing_behind() {
-    let (_dir, paths, all) = files(&SIZES);
-    let mut batch = Batch::new();
-    let resident = || {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()
-    };
-    let mut once = || {
-        let (near, far) = UnixStream::pair().unwrap();
-        let reader = collect(far);
-        let items: Vec<_> = paths.iter().map(|path| Item::new(path.as_path(), near.as_fd())).collect();
-        assert!(batch.run(&items).items.iter().all(Result::is_ok));
-        drop(near);
-        assert!(reader.join().unwrap() == all);
-    };
-    (0..20).for_each(|_| once());
-    let before = resident();
-    (0..500).for_each(|_| once());
-    // The allocator keeps what other threads of this program used: some room for that.
-    assert!(resident() < before + (32 << 10), "{} KiB, {before} KiB before", resident());
 }

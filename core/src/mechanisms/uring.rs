@@ -96,9 +96,9 @@ impl Mover for Uring {
         }
         self.reap();
         match (route.source_end.memory(), at) {
-            (Some(memory), Some(at)) => self.from_memory(memory, at, route, limit),
-            (_, Some(at)) => self.from_file(at, route, limit),
-            (_, None) => self.from_stream(route, limit),
+            (Some(memory), Some(at)) => self.advance_memory(memory, at, route, limit),
+            (_, Some(at)) => self.advance_file(at, route, limit),
+            (_, None) => self.advance_stream(route, limit),
         }
     }
 
@@ -155,7 +155,7 @@ impl Uring {
         self.queue.push_back(Piece { slot, offset: at.unwrap_or(0), asked, read: None, start: 0 });
     }
 
-    fn from_file(&mut self, at: u64, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+    fn advance_file(&mut self, at: u64, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
         loop {
             self.drop_what_does_not_follow(at);
             self.read_ahead(at, route, limit);
@@ -203,7 +203,7 @@ impl Uring {
         }
     }
 
-    fn from_stream(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+    fn advance_stream(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
         if self.queue.is_empty() {
             let slot = self.idle_slot().expect("sends keep half of the slots at most");
             self.read(route, slot, None, limit.min(self.slot_size as u64) as usize);

@@ -44,7 +44,9 @@ impl Uring {
                 Ok(written) if stopped.is_none() => {
                     piece.start += written;
                     moved += written;
-                    if piece.range().is_empty() { continue } else { stopped = Some(Ok(written)) }
+                    if !piece.range().is_empty() {
+                        stopped = Some(Ok(written));
+                    }
                 }
                 other => stopped = stopped.or(Some(other)),
             }
@@ -98,7 +100,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The ring can use a file's own position, but does not move it by what was written before an error (kiocb_done() of
+    /// The ring can use a file's own position, but does not move it by what was written before an error (`kiocb_done()` of
     /// the kernel, seen on 6.18 with a full disk): so the offset is always explicit, save where every write goes to the end.
     pub fn of(route: &mut Route<'_>) -> Result<Self, Stop> {
         let facts = route.sink_facts;

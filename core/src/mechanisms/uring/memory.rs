@@ -18,7 +18,7 @@ const MOST: u64 = 1 << 30;
 const MOST_PINNED: u64 = 1 << 20;
 
 impl Uring {
-    pub(super) fn from_memory(
+    pub(super) fn advance_memory(
         &mut self,
         memory: &[u8],
         at: u64,

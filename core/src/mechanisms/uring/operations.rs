@@ -48,8 +48,6 @@ pub(crate) enum Then {
     Any,
     /// The next one begins when this one has done all it was asked, and is cancelled (ECANCELED) if it did less.
     Next,
-    /// The next one begins when this one is over, however it went.
-    NextAnyway,
 }
 
 /// How a socket is written.
@@ -81,7 +79,6 @@ impl Op<'_> {
         match self.then {
             Then::Any => squeue::Flags::empty(),
             Then::Next => squeue::Flags::IO_LINK,
-            Then::NextAnyway => squeue::Flags::IO_HARDLINK,
         }
     }
 }
@@ -159,22 +156,14 @@ impl Ring {
     }
 
     /// open(2) of a path, relative to the working directory, as a direct descriptor; closes what had that index.
-    pub fn open(&mut self, path: CString, flags: i32, index: u32, then: Then, tag: u64) {
+    pub fn open(&mut self, path: CString, flags: i32, index: u32, tag: u64) {
         let destination = types::DestinationSlot::try_from_slot_target(index).expect("an index of the ring's table");
         let entry = opcode::OpenAt::new(types::Fd(libc::AT_FDCWD), path.as_ptr())
             .file_index(Some(destination))
             .flags(flags)
             .build();
-        let op = Op { file: Target::Direct(index), at: None, nowait: false, then, tag };
         // SAFETY: the path's bytes are on the heap, and the record keeps them.
-        unsafe { self.push(entry.flags(op.flags()), tag, Memory::Path { _kept: path }) }
-    }
-
-    /// close(2) of a direct descriptor.
-    pub fn close(&mut self, index: u32, tag: u64) {
-        let entry = opcode::Close::new(types::Fixed(index)).build();
-        // SAFETY: it uses no memory.
-        unsafe { self.push(entry, tag, Memory::Nothing) }
+        unsafe { self.push(entry, tag, Memory::Path { _kept: path }) }
     }
 
     /// write(2), or send(2), of memory that is only borrowed: returns when the operation is over.

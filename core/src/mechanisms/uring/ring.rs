@@ -27,7 +27,7 @@ use crate::sys::Calls;
 /// `IORING_NOTIF_USAGE_ZC_COPIED`: the kernel copied although it was asked not to.
 const COPIED: u32 = 1 << 31;
 
-/// An io_uring instance with its own registered memory, in slots of one size.
+/// An `io_uring` instance with its own registered memory, in slots of one size.
 pub(crate) struct Ring {
     uring: IoUring,
     slots: Vec<Users>,
@@ -82,7 +82,9 @@ pub(super) enum Memory {
     /// Many slots that it writes out.
     Gathered(Gather),
     /// A path that it opens.
-    Path { _kept: CString },
+    Path {
+        _kept: CString,
+    },
 }
 
 /// What the kernel said about an operation.
@@ -147,11 +149,6 @@ impl Ring {
             base,
             _buffer: buffer,
         })
-    }
-
-    /// Operations not answered yet.
-    pub fn pending(&self) -> usize {
-        self.pending
     }
 
     /// Zero-copy sends that were answered and whose memory the kernel may still read.
@@ -248,6 +245,13 @@ impl Ring {
                 return Ok(!interrupted);
             }
         }
+    }
+
+    /// Closes the first `count` direct descriptors.
+    pub fn close_all(&mut self, calls: &mut Calls, count: usize) {
+        calls.made += 1;
+        // A ring that refuses this is broken, and its files are closed with it.
+        let _ = self.uring.submitter().register_files_update(0, &vec![-1; count]);
     }
 
     /// The next completion that is there; no system call.

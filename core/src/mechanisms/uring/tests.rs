@@ -1,4 +1,4 @@
-//! What only io_uring does: memory by reference, the kernel's verdict, a file that changes under the reads in flight.
+//! What only `io_uring` does: memory by reference, the kernel's verdict, a file that changes under the reads in flight.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
