@@ -16,6 +16,7 @@
 //!   they are tried.
 //! * A [`Copy`](struct@Copy) makes a file out of a file: clones, holes, mode and times, replacement in one moment.
 //! * A [`CachePolicy`] and [`residency()`] are about what is in memory before, while and after bytes move.
+//! * A [`Batch`] makes many small transfers in one call.
 //! * A [`Report`] says how many bytes went, by which mechanism, and what refused before it.
 //!
 //! # Example
@@ -47,6 +48,7 @@ compile_error!("zcio works on Linux only: it is made of Linux system calls (send
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps and addresses files over 4 GiB");
 
+pub mod batch;
 pub mod buffer;
 pub mod cache;
 pub mod capabilities;
@@ -70,6 +72,7 @@ pub mod residency;
 mod sys;
 pub mod transfer;
 
+pub use batch::{Batch, BatchReport, Item, ItemReport};
 pub use buffer::{AlignedBuffer, Pages};
 pub use cache::CachePolicy;
 pub use capabilities::{Answer, Capabilities, Capability, Cause};

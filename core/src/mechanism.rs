@@ -53,6 +53,8 @@ mechanisms! {
     /// `ioctl_ficlone(2)`: file to file on one file system that can (XFS, btrfs); both then own the same blocks until one
     /// of them writes. Bytes beside the first and last whole block are copied.
     Reflink = "reflink",
+    /// `io_uring(7)`: reads and writes in flight many at a time, to TCP by reference. Never chosen automatically.
+    Uring = "uring",
 }
 
 impl fmt::Display for Mechanism {

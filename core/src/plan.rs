@@ -7,7 +7,9 @@
 use crate::endpoint::{Facts, Kind};
 use crate::mechanism::Mechanism;
 use crate::transfer::Visibility;
-use Mechanism::{CopyFileRange, DirectIo, MmapWrite, ReadWrite, Reflink, Sendfile, Splice, Vmsplice, ZerocopySend};
+use Mechanism::{
+    CopyFileRange, DirectIo, MmapWrite, ReadWrite, Reflink, Sendfile, Splice, Uring, Vmsplice, ZerocopySend,
+};
 
 /// What the caller asked for that restricts the choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,9 +96,8 @@ pub fn impossible(mechanism: Mechanism, source: &Facts, sink: &Facts, demand: De
         Sendfile if sink.kind == Kind::CharDevice => {
             Some("its sink must be a file, a block device, a socket or a pipe")
         }
-        ReadWrite | MmapWrite | Sendfile | Splice | CopyFileRange | Vmsplice | ZerocopySend | DirectIo | Reflink => {
-            None
-        }
+        ReadWrite | MmapWrite | Sendfile | Splice | CopyFileRange | Vmsplice | ZerocopySend | DirectIo | Reflink
+        | Uring => None,
     }
 }
 

@@ -104,12 +104,14 @@ impl Copies {
     /// The page cache is the start and the end of the count for files: what the disk does by DMA is not counted.
     pub(crate) fn by_model(mechanism: Mechanism, source: Kind, sink: Kind) -> Self {
         use Mechanism::{
-            CopyFileRange, DirectIo, MmapWrite, ReadWrite, Reflink, Sendfile, Splice, Vmsplice, ZerocopySend,
+            CopyFileRange, DirectIo, MmapWrite, ReadWrite, Reflink, Sendfile, Splice, Uring, Vmsplice, ZerocopySend,
         };
         let count = match (mechanism, sink) {
+            // By reference; whether the kernel copied, its notification says.
+            (Uring, Kind::Tcp) => None,
             // Memory is its own buffer: only write(2) copies.
-            (ReadWrite, _) if source == Kind::Memory => Some(1),
-            (ReadWrite, _) => Some(2),
+            (ReadWrite | Uring, _) if source == Kind::Memory => Some(1),
+            (ReadWrite | Uring, _) => Some(2),
             // Out of the mapping there is one copy. Into the page cache of a sink there is always one, because
             // SPLICE_F_MOVE has been a no-op since 2.6.21. The disk reads and writes the buffers of direct I/O by itself,
             // and the other end copies once (between two disks, from buffer to buffer).

@@ -295,21 +295,6 @@ impl Random {
     }
 }
 
-/// From now on this thread, and no other, is refused that system call with that error number (seccomp(2)).
-pub fn refuse_in_this_thread(system_call: libc::c_long, errno: i32) {
-    let load = libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: 0 }; // BPF_LD | BPF_W | BPF_ABS: the call's number
-    let compare = libc::sock_filter { code: 0x15, jt: 0, jf: 1, k: system_call as u32 }; // BPF_JMP | BPF_JEQ | BPF_K
-    let ret = |k| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k }; // BPF_RET | BPF_K
-    let mut filter = [load, compare, ret(libc::SECCOMP_RET_ERRNO | errno as u32), ret(libc::SECCOMP_RET_ALLOW)];
-    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-    // SAFETY: both calls read only their arguments, and `program` outlives the second.
-    let result = unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
-    };
-    assert_eq!(result, 0, "seccomp: {}", io::Error::last_os_error());
-}
-
 /// Interrupts this thread with signals that do nothing, every 50 µs, for as long as the value lives.
 pub fn storm_of_signals() -> impl Drop {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};

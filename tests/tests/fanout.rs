@@ -12,9 +12,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
 use zcio::{Endpoint, ErrorKind, FanOut, FanOutReport, FanOutStep, Mechanism, Readiness};
 use zcio_tests::mounts::Tmpfs;
+use zcio_tests::seccomp::refuse;
 use zcio_tests::{
-    Kind, Random, Sink, Source, content, file_with, nonblocking, open_descriptors, pattern, refuse_in_this_thread,
-    storm_of_signals, tcp_pair, watchdog,
+    Kind, Random, Sink, Source, content, file_with, nonblocking, open_descriptors, pattern, storm_of_signals, tcp_pair,
+    watchdog,
 };
 
 fn end(fd: &impl AsFd) -> Endpoint<'_> {
@@ -94,7 +95,7 @@ fn positions_offsets_and_counts() {
     for refused in [false, true] {
         let test = std::thread::spawn(move || {
             if refused {
-                refuse_in_this_thread(libc::SYS_tee, libc::ENOSYS);
+                refuse(libc::SYS_tee, libc::ENOSYS);
             }
             let (mut source, mut one, mut two) = (file_with(b"0123456789"), file_with(b"abcdef"), file_with(b"ABCDEF"));
             source.seek(SeekFrom::Start(2)).unwrap();
@@ -156,7 +157,7 @@ fn a_refused_call_is_noted_and_every_sink_has_the_same_bytes() {
                         let filtered = scope.spawn(|| {
                             let mut shared = fan_out(&source, &sinks);
                             (0..before).for_each(|_| assert_ne!(shared.step().unwrap(), FanOutStep::Done));
-                            refuse_in_this_thread(call, errno);
+                            refuse(call, errno);
                             shared.run().unwrap()
                         });
                         filtered.join().unwrap()
@@ -427,7 +428,7 @@ fn without_pipe_room_the_window_is_shared_piece_by_piece() {
         // The window's pipe is there now and has its full size; the sinks' are made when there is something for them, and
         // are refused theirs (F_SETPIPE_SZ is fcntl).
         assert_eq!(shared.step().unwrap(), FanOutStep::Blocked);
-        refuse_in_this_thread(libc::SYS_fcntl, libc::EPERM);
+        refuse(libc::SYS_fcntl, libc::EPERM);
         let sent = bytes.clone();
         let sender = std::thread::spawn(move || { &far }.write_all(&sent).unwrap());
         assert_eq!(shared.run().unwrap().bytes, bytes.len() as u64);

@@ -15,7 +15,16 @@ fn transfer<'fd>(source: &'fd impl AsFd, sink: &'fd impl AsFd) -> Transfer<'fd> 
     Transfer::new(Endpoint::new(source.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap())
 }
 
-const FROM_FILE: [Mechanism; 4] = [Mechanism::ReadWrite, Mechanism::MmapWrite, Mechanism::Sendfile, Mechanism::Splice];
+const FROM_FILE: [Mechanism; 6] = [
+    Mechanism::ReadWrite,
+    Mechanism::MmapWrite,
+    Mechanism::Sendfile,
+    Mechanism::Splice,
+    Mechanism::DirectIo,
+    Mechanism::Uring,
+];
+/// Those that can begin at a stream.
+const FROM_STREAM: [Mechanism; 4] = [Mechanism::ReadWrite, Mechanism::Splice, Mechanism::Uring, Mechanism::DirectIo];
 
 #[test]
 fn a_peer_that_closes_half_way() {
@@ -51,7 +60,7 @@ fn a_peer_that_closes_half_way() {
 #[test]
 fn a_source_that_is_reset_delivers_what_it_gave_and_then_fails() {
     let bytes = pattern(100_000);
-    for mechanism in [Mechanism::ReadWrite, Mechanism::Splice] {
+    for mechanism in [Mechanism::ReadWrite, Mechanism::Splice, Mechanism::Uring] {
         let (near, mut far) = tcp_pair();
         // Unread bytes at the closing end make it send a reset instead of an orderly end.
         (&near).write_all(b"never read").unwrap();
@@ -103,7 +112,7 @@ fn a_full_disk_keeps_count_and_content_in_step() {
 #[test]
 fn a_full_disk_loses_nothing_that_a_socket_gave() {
     let bytes = pattern(4 << 20);
-    for mechanism in [Some(Mechanism::ReadWrite), Some(Mechanism::Splice), Some(Mechanism::DirectIo), None] {
+    for mechanism in FROM_STREAM.into_iter().map(Some).chain([None]) {
         for kind in [Kind::Tcp, Kind::Unix, Kind::Pipe] {
             let Some(small) = Tmpfs::of(1 << 20) else { return };
             let path = small.path().join("full");
@@ -134,7 +143,7 @@ fn a_full_disk_loses_nothing_that_a_socket_gave() {
 #[test]
 fn a_disk_that_has_room_again_is_written_on() {
     let bytes = pattern(3 << 20);
-    for mechanism in [Mechanism::ReadWrite, Mechanism::Splice, Mechanism::DirectIo] {
+    for mechanism in FROM_STREAM {
         let Some(small) = Tmpfs::of(2 << 20) else { return };
         let ballast = small.path().join("ballast");
         std::fs::write(&ballast, vec![1; 1 << 20]).unwrap();
@@ -181,8 +190,9 @@ fn a_storm_of_signals_changes_no_byte() {
     // SAFETY: the handler does nothing, which is async-signal-safe.
     unsafe { sigaction(Signal::SIGUSR1, &handler) }.unwrap();
     let bytes = pattern(16 << 20);
-    for source_kind in Kind::ALL {
-        for sink_kind in Kind::ALL {
+    let both = |source_kind| Kind::ALL.map(|sink_kind| (source_kind, sink_kind));
+    for (source_kind, sink_kind) in Kind::ALL.into_iter().flat_map(both) {
+        for mechanism in [None, Some(Mechanism::Uring)] {
             let (source, sink) = (Source::with(source_kind, &bytes), Sink::new(sink_kind));
             let target = nix::sys::pthread::pthread_self();
             let (stop, stopped) = std::sync::mpsc::channel::<()>();
@@ -192,11 +202,16 @@ fn a_storm_of_signals_changes_no_byte() {
                     nix::sys::pthread::pthread_kill(target, Signal::SIGUSR1).unwrap();
                 }
             });
-            let report = transfer(&source, &sink).run().unwrap();
-            drop(stop);
+            let mut moving = transfer(&source, &sink);
+            if let Some(mechanism) = mechanism {
+                moving = moving.mechanism(mechanism);
+            }
+            let report = moving.run().unwrap();
+            drop((moving, stop));
             storm.join().unwrap();
-            assert_eq!(report.bytes, bytes.len() as u64, "{source_kind:?} -> {sink_kind:?}");
-            assert!(sink.received() == bytes, "{source_kind:?} -> {sink_kind:?}: other bytes");
+            let name = format!("{source_kind:?} -> {sink_kind:?}, {mechanism:?}");
+            assert_eq!(report.bytes, bytes.len() as u64, "{name}");
+            assert!(sink.received() == bytes, "{name}: other bytes");
         }
     }
 }

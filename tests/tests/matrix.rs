@@ -12,7 +12,7 @@ const OFFSETS: [u64; 3] = [0, 1, 4096];
 /// What the documentation of [`Mechanism`] promises, said a second time on purpose.
 fn is_possible(mechanism: Mechanism, source: Kind, sink: Kind) -> bool {
     match mechanism {
-        Mechanism::ReadWrite => true,
+        Mechanism::ReadWrite | Mechanism::Uring => true,
         Mechanism::Splice => !source.is_memory(),
         Mechanism::Vmsplice => source == Kind::Pages,
         Mechanism::ZerocopySend => sink == Kind::Tcp && (source.is_file() || source.is_memory()),

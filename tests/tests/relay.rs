@@ -13,7 +13,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, setsockopt, sockopt};
 use zcio::{Direction, Endpoint, ErrorKind, Mechanism, Outcome, Readiness, Relay, RelayReport, RelayStep, Side};
-use zcio_tests::{Random, nonblocking, open_descriptors, pattern, refuse_in_this_thread, tcp_pair, watchdog};
+use zcio_tests::seccomp::refuse;
+use zcio_tests::{Random, nonblocking, open_descriptors, pattern, tcp_pair, watchdog};
 
 /// A socket of either family.
 enum Socket {
@@ -435,7 +436,7 @@ fn a_reset_met_by_a_write_is_no_end_for_the_way_back() {
     for refused in [false, true] {
         let test = std::thread::spawn(move || {
             if refused {
-                refuse_in_this_thread(libc::SYS_splice, libc::ENOSYS);
+                refuse(libc::SYS_splice, libc::ENOSYS);
             }
             let (left, mut client) = tcp_pair();
             let (right, server) = tcp_pair();
@@ -469,7 +470,7 @@ fn a_refused_splice_is_noted_and_the_bytes_go_on() {
             let (left, client) = Socket::pair(tcp[0]);
             let (right, server) = Socket::pair(tcp[1]);
             let test = std::thread::spawn(move || {
-                refuse_in_this_thread(libc::SYS_splice, errno);
+                refuse(libc::SYS_splice, errno);
                 let mut joined = relay(&left, &right);
                 joined.run().unwrap()
             });
@@ -502,7 +503,7 @@ fn a_splice_refused_in_the_middle_loses_nothing() {
                 != (RelayStep::Blocked { forward: Some(Side::Sink), backward: Some(Side::Source) })
             {}
             let held = joined.report().forward.undelivered;
-            refuse_in_this_thread(libc::SYS_splice, libc::EPERM);
+            refuse(libc::SYS_splice, libc::EPERM);
             let server = peer(server, Vec::new(), PLAIN);
             let report = joined.run().unwrap();
             (held, report, server.join().unwrap())

@@ -75,7 +75,7 @@ fn stepping_moves_the_same_bytes() {
 #[test]
 fn an_empty_source_blocks_nobody() {
     let _dog = watchdog(30, "an empty source");
-    for mechanism in [Some(Mechanism::ReadWrite), Some(Mechanism::Splice), None] {
+    for mechanism in [Some(Mechanism::ReadWrite), Some(Mechanism::Splice), Some(Mechanism::Uring), None] {
         for sink_kind in Kind::ALL {
             let (tcp, mut tcp_writer) = tcp_pair();
             let (unix, mut unix_writer) = UnixStream::pair().unwrap();
@@ -112,6 +112,7 @@ fn a_full_sink_blocks_nobody_and_loses_nothing() {
         Some(Mechanism::MmapWrite),
         Some(Mechanism::Sendfile),
         Some(Mechanism::Splice),
+        Some(Mechanism::Uring),
         None,
     ] {
         let (tcp, tcp_reader) = tcp_pair();

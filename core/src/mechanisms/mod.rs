@@ -10,6 +10,7 @@ mod read_write;
 pub(crate) mod reflink;
 mod sendfile;
 mod splice;
+pub(crate) mod uring;
 mod vmsplice;
 mod zerocopy_send;
 
@@ -173,6 +174,7 @@ pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
         Mechanism::ZerocopySend => Box::new(zerocopy_send::ZerocopySend::default()),
         Mechanism::DirectIo => Box::new(direct_io::DirectIo::default()),
         Mechanism::Reflink => Box::new(reflink::Reflink::default()),
+        Mechanism::Uring => Box::new(uring::Uring::default()),
     }
 }
 

@@ -88,7 +88,7 @@ fn a_refused_mechanism_hands_over_to_the_next_one() {
 
 #[test]
 fn bytes_taken_from_a_stream_survive_a_sink_that_fails() {
-    for mechanism in [Mechanism::ReadWrite, Mechanism::Splice] {
+    for mechanism in [Mechanism::ReadWrite, Mechanism::Splice, Mechanism::Uring] {
         let (mut writer, source) = UnixStream::pair().unwrap();
         writer.write_all(b"not to be lost").unwrap();
         drop(writer);

@@ -13,6 +13,7 @@ Mechanism: TypeAlias = Literal[
     "zerocopy_send",
     "direct_io",
     "reflink",
+    "uring",
 ]
 """One way the kernel can move bytes."""
 

@@ -34,7 +34,9 @@ public enum Mechanism {
      * ioctl_ficlone(2): file to file on one file system that can (XFS, btrfs); both then own the same blocks until one of
      * them writes.
      */
-    REFLINK;
+    REFLINK,
+    /** io_uring(7): reads and writes in flight many at a time, to TCP by reference. Never chosen automatically. */
+    URING;
 
     /**
      * The stable lower-case name, such as {@code "copy_file_range"}.

@@ -1,0 +1,198 @@
+//! A batch at work: the items, their sinks, what has become of each; and one transfer after the other, for whatever a ring
+//! does not do.
+
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use nix::poll::{PollFlags, PollTimeout};
+
+use super::{End, Item, ItemReport};
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::Calls;
+use crate::transfer::Transfer;
+
+/// The items of a batch and their results.
+pub(super) struct Run<'a, 'fd> {
+    pub items: &'a [Item<'fd>],
+    results: Vec<Option<Result<ItemReport>>>,
+    sinks: Descriptors<'fd>,
+    sources: Descriptors<'fd>,
+    /// Why nothing more may be written to a sink, beside the sink.
+    broken: HashMap<usize, Error>,
+    pub calls: Calls,
+    pub waits: u64,
+}
+
+/// The ends that are descriptors, each one asked for its facts once.
+#[derive(Default)]
+struct Descriptors<'fd> {
+    ends: Vec<Endpoint<'fd>>,
+    index: HashMap<RawFd, usize>,
+    /// The one that was asked for last: often the next one, too.
+    last: Option<(RawFd, usize)>,
+}
+
+impl<'fd> Descriptors<'fd> {
+    fn get(&mut self, fd: BorrowedFd<'fd>) -> Result<usize> {
+        let raw = fd.as_raw_fd();
+        if let Some((_, index)) = self.last.filter(|last| last.0 == raw) {
+            return Ok(index);
+        }
+        let index = if let Some(&index) = self.index.get(&raw) {
+            index
+        } else {
+            self.ends.push(Endpoint::new(fd)?);
+            self.index.insert(raw, self.ends.len() - 1);
+            self.ends.len() - 1
+        };
+        self.last = Some((raw, index));
+        Ok(index)
+    }
+}
+
+impl<'a, 'fd> Run<'a, 'fd> {
+    pub fn new(items: &'a [Item<'fd>]) -> Self {
+        Self {
+            items,
+            results: items.iter().map(|_| None).collect(),
+            sinks: Descriptors::default(),
+            sources: Descriptors::default(),
+            broken: HashMap::new(),
+            calls: Calls::default(),
+            waits: 0,
+        }
+    }
+
+    /// Whether an item is over.
+    pub fn is_over(&self, item: usize) -> bool {
+        self.results[item].is_some()
+    }
+
+    /// An item is over.
+    pub fn settle(&mut self, item: usize, result: Result<ItemReport>) {
+        self.results[item] = Some(result);
+    }
+
+    /// An item went wrong at its sink, with so many bytes of it delivered: nothing more is written there.
+    pub fn sink_failed(&mut self, item: usize, sink: usize, error: Error) {
+        self.broken.insert(sink, error.clone().after(0));
+        self.settle(item, Err(error));
+    }
+
+    /// Why nothing more may be written to that sink.
+    pub fn broken(&self, sink: usize) -> Option<&Error> {
+        self.broken.get(&sink)
+    }
+
+    /// The number of the sink of an item whose sink is a descriptor; `None` for a path, or if it is not open.
+    pub fn sink_of(&mut self, item: usize) -> Option<usize> {
+        match self.items[item].sink {
+            End::Path(_) => None,
+            End::Descriptor(fd) => self.sinks.get(fd).ok(),
+        }
+    }
+
+    /// A sink by its number.
+    pub fn sink(&self, sink: usize) -> &Endpoint<'fd> {
+        &self.sinks.ends[sink]
+    }
+
+    /// The position of a sink that is a file.
+    pub fn position(&mut self, sink: usize) -> Option<u64> {
+        self.calls.position(self.sinks.ends[sink].descriptor()?).ok()
+    }
+
+    /// Moves the position of a sink that is a file. A position that could be asked for can be set.
+    pub fn seek(&mut self, sink: usize, to: u64) {
+        let _ = self.sinks.ends[sink].descriptor().map(|fd| self.calls.seek(fd, to));
+    }
+
+    /// Waits until a sink is ready. An error of poll(2) (a signal) is answered by trying again.
+    pub fn wait_for(&mut self, sink: usize) {
+        self.waits += 1;
+        let fd = self.sinks.ends[sink].descriptor();
+        let _ = fd.map(|fd| self.calls.poll(fd, PollFlags::POLLOUT, PollTimeout::NONE));
+    }
+
+    /// The source of an item whose source is a descriptor.
+    pub fn source_of(&mut self, item: usize) -> Option<&Endpoint<'fd>> {
+        match self.items[item].source {
+            End::Path(_) => None,
+            End::Descriptor(fd) => self.sources.get(fd).ok().map(|index| &self.sources.ends[index]),
+        }
+    }
+
+    /// Makes one transfer after the other of the items that are not over.
+    pub fn one_by_one(&mut self) {
+        for item in 0..self.items.len() {
+            if !self.is_over(item) {
+                self.transfer(item);
+            }
+        }
+    }
+
+    /// Makes a transfer of an item.
+    pub fn transfer(&mut self, item: usize) {
+        let sink = self.sink_of(item);
+        if let Some(error) = sink.and_then(|sink| self.broken.get(&sink)) {
+            let error = error.clone();
+            return self.settle(item, Err(error));
+        }
+        let result = self.try_transfer(item);
+        if let (Some(sink), Err(error)) = (sink, &result)
+            && error.moved() > 0
+        {
+            let message = format!("an earlier item was left in the middle: {}", error.message());
+            self.broken.insert(sink, Error::new(ErrorKind::Cancelled, message));
+        }
+        self.settle(item, result);
+    }
+
+    fn try_transfer(&mut self, item: usize) -> Result<ItemReport> {
+        let Item { source, sink, offset, count } = self.items[item];
+        let source = match source {
+            End::Path(path) => {
+                // open(2) now, close(2) at the end.
+                self.calls.made += 2;
+                Endpoint::open(path)?
+            }
+            End::Descriptor(fd) => {
+                let index = self.sources.get(fd)?;
+                self.sources.ends[index].borrow()
+            }
+        };
+        let sink = match sink {
+            End::Path(path) => {
+                self.calls.made += 2;
+                Endpoint::create(path)?
+            }
+            End::Descriptor(fd) => {
+                let index = self.sinks.get(fd)?;
+                self.sinks.ends[index].borrow()
+            }
+        };
+        // A path may turn out to be something without offsets; a transfer says so if one was asked for.
+        let has_offsets = source.facts().kind.is_seekable() || offset > 0;
+        let mut transfer = Transfer::new(source, sink);
+        if has_offsets {
+            transfer = transfer.offset(offset);
+        }
+        if let Some(count) = count {
+            transfer = transfer.count(count);
+        }
+        let result = transfer.run();
+        if let Some(report) = transfer.report() {
+            self.calls.made += report.system_calls;
+            self.waits += report.waits;
+        }
+        let report = result?;
+        Ok(ItemReport { bytes: report.bytes, requested: count, mechanism: report.mechanism })
+    }
+
+    /// The results, the number of system calls, and how many of them were waits.
+    pub fn finish(self) -> (Vec<Result<ItemReport>>, u64, u64) {
+        let results = self.results.into_iter().map(|result| result.expect("every item is over"));
+        (results.collect(), self.calls.made, self.waits)
+    }
+}
