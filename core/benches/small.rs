@@ -4,9 +4,8 @@
 mod common;
 
 use std::os::fd::AsFd;
-use std::time::Instant;
 
-use common::{Peer, cached_file, median, rounds};
+use common::{Peer, Sample, cached_file, median, rounds};
 use nix::sys::sendfile::sendfile;
 use zcio::{Endpoint, Transfer};
 
@@ -17,35 +16,40 @@ fn main() {
     let (file, peer) = (cached_file(1 << 20), Peer::that_drains());
     let socket = peer.connect();
     let bare = || {
-        let start = Instant::now();
-        for _ in 0..CALLS {
-            assert_eq!(sendfile(&socket, &file, Some(&mut 0), 4096).unwrap(), 4096);
-        }
-        start.elapsed().as_nanos() as f64 / f64::from(CALLS)
+        assert_eq!(sendfile(&socket, &file, Some(&mut 0), 4096).unwrap(), 4096);
     };
     let ends = (Endpoint::new(file.as_fd()).unwrap(), Endpoint::new(socket.as_fd()).unwrap());
-    let reused = || {
-        let start = Instant::now();
-        for _ in 0..CALLS {
-            let report = Transfer::new(ends.0.borrow(), ends.1.borrow()).offset(0).count(4096).run().unwrap();
-            assert_eq!(report.bytes, 4096);
-        }
-        start.elapsed().as_nanos() as f64 / f64::from(CALLS)
+    let send = |source, sink| {
+        let report = Transfer::new(source, sink).offset(0).count(4096).run().unwrap();
+        assert_eq!(report.bytes, 4096);
     };
-    let fresh = || {
-        let start = Instant::now();
-        for _ in 0..CALLS {
-            let ends = (Endpoint::new(file.as_fd()).unwrap(), Endpoint::new(socket.as_fd()).unwrap());
-            let report = Transfer::new(ends.0, ends.1).offset(0).count(4096).run().unwrap();
-            assert_eq!(report.bytes, 4096);
-        }
-        start.elapsed().as_nanos() as f64 / f64::from(CALLS)
-    };
-    let samples: Vec<[f64; 3]> = (0..=rounds()).map(|_| [bare(), reused(), fresh()]).skip(1).collect();
-    let column = |index: usize| median(samples.iter().map(|sample| sample[index]));
-    let extra = |index: usize| median(samples.iter().map(|sample| sample[index] - sample[0]));
-    println!("\nfile -> TCP, 4 KiB ({} rounds of {CALLS}; medians, ns a transfer)", samples.len());
-    println!("{:<28} {:>9.0}", "bare sendfile", column(0));
-    println!("{:<28} {:>9.0} {:>+9.0}", "zcio, ends made once", column(1), extra(1));
-    println!("{:<28} {:>9.0} {:>+9.0}", "zcio, ends made each time", column(2), extra(2));
+    let reused = || send(ends.0.borrow(), ends.1.borrow());
+    let fresh = || send(Endpoint::new(file.as_fd()).unwrap(), Endpoint::new(socket.as_fd()).unwrap());
+    let samples: Vec<[Cost; 3]> = (0..=rounds()).map(|_| [cost(bare), cost(reused), cost(fresh)]).skip(1).collect();
+
+    println!(
+        "\nfile -> TCP, 4 KiB ({} rounds of {CALLS}; medians, ns a transfer, and over the bare call)",
+        samples.len()
+    );
+    println!("{:<28} {:>9} {:>9} {:>9} {:>9}", "", "time", "over", "CPU time", "over");
+    for (index, name) in ["bare sendfile", "zcio, ends made once", "zcio, ends made each time"].into_iter().enumerate()
+    {
+        let of = |pick: fn(&Cost) -> f64| median(samples.iter().map(|sample| pick(&sample[index])));
+        let over =
+            |pick: fn(&Cost) -> f64| median(samples.iter().map(|sample| pick(&sample[index]) - pick(&sample[0])));
+        let (wall, cpu) = (|cost: &Cost| cost.wall, |cost: &Cost| cost.cpu);
+        println!("{name:<28} {:>9.0} {:>+9.0} {:>9.0} {:>+9.0}", of(wall), over(wall), of(cpu), over(cpu));
+    }
+}
+
+/// What one transfer costs this process, in nanoseconds.
+struct Cost {
+    wall: f64,
+    cpu: f64,
+}
+
+fn cost(transfer: impl Fn()) -> Cost {
+    let sample = Sample::of(u64::from(CALLS) * 4096, || (0..CALLS).for_each(|_| transfer()));
+    let each = |time: std::time::Duration| time.as_nanos() as f64 / f64::from(CALLS);
+    Cost { wall: each(sample.wall), cpu: each(sample.cpu) }
 }
