@@ -18,7 +18,14 @@ pub struct Demand {
     pub visibility: Visibility,
     /// Whether the sink is written at an offset of the caller's instead of its own position.
     pub sink_offset: bool,
+    /// How many bytes are to be moved at most, if that was said.
+    pub count: Option<u64>,
 }
+
+/// From this many bytes on a file goes to a TCP socket through a pipe of this capacity. sendfile(2) uses a pipe of its own
+/// inside, of 64 KiB: measured over loopback with 1 GiB, 15 pairs, splice is 1.31 to 1.37 times as fast and takes 0.81 to
+/// 0.83 of the CPU time (`cargo bench --bench file_to_tcp`). Below, one system call beats two.
+const BULK: u64 = 1 << 20;
 
 /// From this size in bytes on it matters whether two files can share blocks. Measured on XFS: a clone takes 15 µs for any
 /// size, by `copy_file_range` as by FICLONE, a read/write loop 36 µs for 4 KiB, 75 for 64 KiB and 1,137 for 8 MiB. Asking
@@ -35,8 +42,12 @@ pub fn would_share(source: &Facts, sink: &Facts) -> bool {
 /// An empty or size-less source file (`/proc`) is left to read(2): a size of 0 says nothing there, and
 /// `copy_file_range` would take it for the end.
 pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator<Item = Mechanism> + use<> {
+    let source_is_direct = source.direct && source.kind.is_seekable();
+    let sink_is_direct = sink.direct && sink.kind.is_seekable();
     let order: &'static [Mechanism] = match (source.kind, sink.kind) {
-        (Kind::File, _) if source.size == 0 => &[ReadWrite],
+        (Kind::File, _) if source.size == 0 && !sink_is_direct => &[ReadWrite],
+        // The descriptor itself takes only aligned memory, offsets and lengths: direct_io knows how to give it those.
+        _ if source_is_direct || sink_is_direct => &[DirectIo, ReadWrite],
         // The same blocks as copy_file_range would share, but in one call whatever the length, with the unaligned ends
         // treated apart, and known to be shared. Elsewhere it would be one more refusal in every report.
         (Kind::File, Kind::File) if sink.shares_blocks && would_share(source, sink) => {
@@ -45,6 +56,9 @@ pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator
         // Measured on ext4, median of 9: read+write 1.47 GB/s, copy_file_range 2.21, sendfile 2.31. copy_file_range goes
         // first because on XFS, btrfs and NFS it shares blocks or copies on the server's side.
         (Kind::File, Kind::File) => &[CopyFileRange, Sendfile, ReadWrite],
+        (Kind::File, Kind::Tcp) if demand.count.unwrap_or(u64::MAX).min(source.size) >= BULK => {
+            &[Splice, Sendfile, ReadWrite]
+        }
         // One call from the page cache to the other end; splice does the same in two when sendfile is refused.
         (Kind::File | Kind::BlockDevice, _) => &[Sendfile, Splice, ReadWrite],
         // From a stream only splice avoids user space: socket to socket about twice as fast as a read/write loop at a
@@ -77,6 +91,9 @@ pub fn impossible(mechanism: Mechanism, source: &Facts, sink: &Facts, demand: De
             Some("its source must be memory or a file")
         }
         Vmsplice if !source.frozen => Some("its source must be memory that nobody can write any more (Pages)"),
+        Reflink if source.direct || sink.direct => {
+            Some("an end was opened with O_DIRECT, and less than a block is copied")
+        }
         DirectIo if source.kind != Kind::File && sink.kind != Kind::File => {
             Some("one of its ends must be a regular file")
         }
@@ -106,8 +123,8 @@ mod tests {
     use super::*;
 
     const KINDS: [Kind; 6] = [Kind::File, Kind::BlockDevice, Kind::CharDevice, Kind::Pipe, Kind::Tcp, Kind::UnixStream];
-    const ALIASED: Demand = Demand { visibility: Visibility::Aliased, sink_offset: false };
-    const SNAPSHOT: Demand = Demand { visibility: Visibility::Snapshot, sink_offset: false };
+    const ALIASED: Demand = Demand { visibility: Visibility::Aliased, sink_offset: false, count: None };
+    const SNAPSHOT: Demand = Demand { visibility: Visibility::Snapshot, sink_offset: false, count: None };
 
     fn facts(kind: Kind) -> Facts {
         Facts {
@@ -160,6 +177,30 @@ mod tests {
     }
 
     #[test]
+    fn much_goes_to_tcp_through_a_large_pipe() {
+        let (file, tcp) = (facts(Kind::File), facts(Kind::Tcp));
+        let large = Facts { size: BULK, ..file };
+        let order = |source: &Facts, count| candidates(source, &tcp, Demand { count, ..ALIASED }).collect::<Vec<_>>();
+        assert_eq!(order(&large, None), [Splice, Sendfile, ReadWrite]);
+        assert_eq!(order(&large, Some(BULK)), [Splice, Sendfile, ReadWrite]);
+        assert_eq!(order(&large, Some(BULK - 1)), [Sendfile, Splice, ReadWrite]);
+        assert_eq!(order(&file, Some(BULK)), [Sendfile, Splice, ReadWrite]);
+    }
+
+    #[test]
+    fn an_end_opened_past_the_page_cache_is_given_whole_blocks() {
+        let direct = Facts { direct: true, ..facts(Kind::File) };
+        for kind in [Kind::File, Kind::Pipe, Kind::Tcp, Kind::UnixStream] {
+            assert_eq!(candidates(&direct, &facts(kind), ALIASED).collect::<Vec<_>>(), [DirectIo, ReadWrite]);
+            assert_eq!(candidates(&facts(kind), &direct, ALIASED).collect::<Vec<_>>(), [DirectIo, ReadWrite]);
+        }
+        // A pipe in packet mode has the same flag.
+        let packets = Facts { direct: true, ..facts(Kind::Pipe) };
+        assert_eq!(candidates(&facts(Kind::Tcp), &packets, ALIASED).collect::<Vec<_>>(), [Splice, ReadWrite]);
+        assert!(impossible(Reflink, &direct, &facts(Kind::File), ALIASED).is_some());
+    }
+
+    #[test]
     fn a_file_without_a_size_is_read() {
         let source = Facts { size: 0, ..facts(Kind::File) };
         for sink in KINDS {
@@ -179,7 +220,7 @@ mod tests {
         assert_eq!(order(small, sharing(file)), [CopyFileRange, Sendfile, ReadWrite]);
         assert_eq!(order(large(file), Facts { append: true, ..sharing(file) }), [ReadWrite]);
         // A clone is a snapshot, and one may be written at any offset.
-        let demand = Demand { visibility: Visibility::Snapshot, sink_offset: true };
+        let demand = Demand { visibility: Visibility::Snapshot, sink_offset: true, count: None };
         let found: Vec<_> = candidates(&large(file), &sharing(file), demand).collect();
         assert_eq!(found, [Reflink, CopyFileRange, ReadWrite]);
         for kind in KINDS.into_iter().filter(|&kind| kind != file) {

@@ -1,7 +1,7 @@
 //! Small file systems of our own, for tests about full disks and shared blocks. They need root.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tempfile::TempDir;
@@ -80,10 +80,48 @@ impl Drop for LoopFs {
     }
 }
 
+/// A block device: a loop device over a temporary file. Both are gone with this value.
+pub struct LoopDevice {
+    path: PathBuf,
+    image: tempfile::NamedTempFile,
+}
+
+impl LoopDevice {
+    /// A device of those bytes, a multiple of 512. `None`, with a word, if this process may not make one.
+    pub fn over(bytes: &[u8]) -> Option<Self> {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(image.path(), bytes).unwrap();
+        let output = output(Command::new("losetup").args(["--find", "--show"]).arg(image.path()))?;
+        let path = String::from_utf8(output).unwrap().trim_end().into();
+        Some(Self { path, image })
+    }
+
+    /// The device.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file behind it, which has what was written to the device after an fsync(2) there.
+    pub fn image(&self) -> &Path {
+        self.image.path()
+    }
+}
+
+impl Drop for LoopDevice {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").arg("--detach").arg(&self.path).status();
+    }
+}
+
 fn run(command: &mut Command) -> Option<()> {
+    output(command).map(drop)
+}
+
+/// What a program says on standard output; `None`, with a word, if it fails.
+fn output(command: &mut Command) -> Option<Vec<u8>> {
     let name = command.get_program().to_string_lossy().into_owned();
-    match command.stdout(Stdio::null()).output() {
-        Ok(output) if output.status.success() => Some(()),
+    match command.output() {
+        Ok(output) if output.status.success() => Some(output.stdout),
         Ok(output) => {
             crate::skip(&format!("{name}: {}", String::from_utf8_lossy(&output.stderr)));
             None

@@ -78,6 +78,9 @@ impl Window {
     pub fn open(route: &mut Route<'_>, at: u64) -> Result<Option<Self>, Stop> {
         let size = route.calls.size(route.source()).map_err(|errno| failed("fstat", errno))?;
         if at >= size {
+            if size == 0 {
+                route.refuse_without_size()?;
+            }
             return Ok(None);
         }
         let length = (size - at).min(WINDOW) as usize;

@@ -128,6 +128,14 @@ impl<'a> Route<'a> {
         self.progress.sink_start.map(|start| start + self.progress.delivered)
     }
 
+    /// Refuses a file that has content but no size (`/proc`): only read(2) can tell where it ends.
+    pub fn refuse_without_size(&mut self) -> Result<(), Stop> {
+        match self.calls.read(self.source(), self.source_at(), &mut [0]) {
+            Ok(0) | Err(_) => Ok(()),
+            Ok(_) => Err(Stop::Refused(Error::refused("fstat", Errno::ENODEV, "the file has content but no size"))),
+        }
+    }
+
     /// Counts bytes that left the source.
     pub fn took(&mut self, count: usize) {
         self.progress.taken += count as u64;

@@ -28,6 +28,9 @@ impl Mover for Reflink {
         }
         let source_at = route.source_at().unwrap_or(0);
         let size = route.calls.size(route.source()).map_err(failed("fstat"))?;
+        if size == 0 {
+            route.refuse_without_size()?;
+        }
         let length = size.saturating_sub(source_at).min(limit);
         if length == 0 {
             return Ok(Advance::Ended);

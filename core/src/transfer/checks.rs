@@ -18,7 +18,7 @@ const LAST_OFFSET: u64 = i64::MAX as u64;
 impl Request {
     /// The part of the request that restricts the plan.
     pub(super) fn demand(&self) -> Demand {
-        Demand { visibility: self.visibility, sink_offset: self.sink_offset.is_some() }
+        Demand { visibility: self.visibility, sink_offset: self.sink_offset.is_some(), count: self.count }
     }
 }
 
