@@ -32,6 +32,9 @@ pub struct CachePolicy {
 /// for: 8 MiB on one disk, 2.5 MiB on a loop device. 128 KiB is the least of any device's default.
 const READ_AHEAD_CALL: u64 = 128 << 10;
 
+/// The most of them before one step, so that a large window is asked for while bytes move.
+const READ_AHEAD_CALLS: usize = 1024;
+
 /// How much is written to a sink before writing it out begins, and how much may be on its way to the disk while the next
 /// part is written: what fits a disk's queue, and a small part of any memory.
 const WRITE_BEHIND: u64 = 8 << 20;
@@ -92,17 +95,23 @@ impl Cache {
         }))
     }
 
-    /// Before a step that reads the source at `at`: asks for what comes next. `size` is the source's, 0 if it is not known.
+    /// Before a step that reads the source at `at`: asks for what comes next. `size` is the source's, 0 if it has none.
     pub fn ahead(&mut self, source: BorrowedFd<'_>, at: u64, size: u64, calls: &mut Calls) {
         let Some(window) = self.policy.read_ahead else { return };
+        // A file without a size cannot be read ahead of.
+        if size == 0 {
+            return;
+        }
         self.asked = self.asked.max(at);
-        let size = if size == 0 { u64::MAX } else { size };
         let end = at.saturating_add(window).min(size);
         // In halves, so that most steps need no call.
         if end < size && end.saturating_sub(self.asked) < window / 2 {
             return;
         }
-        while self.asked < end {
+        for _ in 0..READ_AHEAD_CALLS {
+            if self.asked >= end {
+                return;
+            }
             let length = READ_AHEAD_CALL.min(end - self.asked);
             // Advice: whoever cannot take it (a pipe, a file of /proc) loses nothing.
             if calls.read_ahead(source, self.asked, length as usize).is_err() {

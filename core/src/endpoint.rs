@@ -220,7 +220,9 @@ impl<'fd> Endpoint<'fd> {
         Ok(Self { facts: Facts::of(fd.as_fd())?, handle: Handle::Owned(fd), path: None, destination: None })
     }
 
-    /// A source that is memory. It may be changed again as soon as the transfer is over, so it is copied at least once.
+    /// A source that is memory. It may be changed again as soon as the transfer is over, so it is copied at least once, or
+    /// waited for: only a `zerocopy_send` that was given up half-way (an error, a cancel, a drop) may still be read by the
+    /// kernel until the connection is closed.
     pub fn bytes(bytes: &'fd [u8]) -> Self {
         let facts = Facts::of_memory(bytes.len(), false);
         Self { facts, handle: Handle::Bytes(bytes), path: None, destination: None }

@@ -1,4 +1,4 @@
-//! The names of the ways the kernel can move bytes: the one list that Rust, Java and Python share.
+//! The names of the ways the kernel can move bytes: the one list that every language shares.
 //!
 //! How each one works lives in `mechanisms/`, one file each; when each one is possible lives in [`crate::plan`].
 

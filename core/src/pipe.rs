@@ -4,7 +4,7 @@
 //! forgets them: the mechanism that owns it delivers them, keeps them for the next step, or hands them back.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, TryLockError};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -33,6 +33,8 @@ pub(crate) struct Pipe {
 
 #[derive(Debug)]
 struct Ends {
+    /// Who made it. A child of fork(2) shares its parent's pipes, and must never put one among its own.
+    process: u32,
     read: OwnedFd,
     write: OwnedFd,
     capacity: usize,
@@ -45,14 +47,14 @@ impl Ends {
         let capacity = fcntl(&write, FcntlArg::F_SETPIPE_SZ(WANTED as i32))
             .or_else(|_| fcntl(&write, FcntlArg::F_GETPIPE_SZ))
             .map_or(1 << 16, |size| size as usize);
-        Ok(Self { read, write, capacity })
+        Ok(Self { process: std::process::id(), read, write, capacity })
     }
 }
 
 impl Pipe {
     /// An empty pipe.
     pub fn new() -> Result<Self, Errno> {
-        let idle = with_idle(Vec::pop);
+        let idle = with_idle(|_, pipes| pipes.pop()).flatten();
         let ends = idle.map_or_else(Ends::new, Ok)?;
         Ok(Self { ends: Some(ends), held: 0 })
     }
@@ -98,8 +100,8 @@ impl Drop for Pipe {
         if self.held == 0
             && let Some(ends) = self.ends.take()
         {
-            with_idle(|pipes| {
-                if pipes.len() < KEPT {
+            with_idle(|process, pipes| {
+                if pipes.len() < KEPT && ends.process == process {
                     pipes.push(ends);
                 }
             });
@@ -107,15 +109,20 @@ impl Drop for Pipe {
     }
 }
 
-/// The idle pipes of this process. A child of fork(2) shares its parent's pipes, and must not use them: it drops them.
-fn with_idle<T>(work: impl FnOnce(&mut Vec<Ends>) -> T) -> T {
-    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+/// The idle pipes of this process; those a child of fork(2) has inherited are closed there. `None` while somebody else is
+/// at them, who in such a child may be a thread that does not exist any more.
+fn with_idle<T>(work: impl FnOnce(u32, &mut Vec<Ends>) -> T) -> Option<T> {
+    let mut idle = match IDLE.try_lock() {
+        Ok(idle) => idle,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
     let process = std::process::id();
     if idle.process != process {
         idle.process = process;
         idle.pipes.clear();
     }
-    work(&mut idle.pipes)
+    Some(work(process, &mut idle.pipes))
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 //! [`Report`]. Bytes that were taken out of a stream and not delivered yet are never dropped: they go first into the sink,
 //! or stay for the next step, or come back through [`Transfer::take_undelivered`].
 //!
-//! A write to a socket or pipe whose reader is gone raises SIGPIPE in a process that has not ignored it. Rust's, Java's and
-//! Python's runtimes ignore it.
+//! A write to a socket or pipe whose reader is gone raises SIGPIPE in a process that has not ignored it. Most languages'
+//! runtimes, Rust's among them, ignore it.
 
 pub(crate) mod checks;
 mod engine;
@@ -229,33 +229,33 @@ impl<'fd> Transfer<'fd> {
 
     fn drive(&mut self, mut watch: Option<Watch<'_>>) -> Result<Report> {
         let mut watched = (Instant::now(), 0);
+        let mut in_vain = 0;
         loop {
             if let Some(watch) = &mut watch {
                 self.wait_where_a_step_could_sleep(watch)?;
             }
             let step = self.step()?;
             let moved = self.moved();
+            in_vain = if matches!(step, Step::Moved(_)) { 0 } else { in_vain + 1 };
             match step {
                 Step::Done => return Ok(self.begin()?.report()),
-                Step::Blocked(side) => {
-                    self.wait(side, watch.as_mut())?;
-                    watched = (Instant::now(), moved);
+                Step::Blocked(side) => self.wait(side, watch.as_mut())?,
+                Step::Completing => self.wait_for(Side::Sink, PollFlags::empty(), watch.as_mut())?,
+                Step::Moved(_) => {}
+            }
+            // Ready, and then again not: poll(2) reports whatever is in a socket's error queue, somebody else's too, until
+            // it is read. Waiting a little is all that is left.
+            if in_vain > 3 {
+                std::thread::sleep(Duration::from_millis(1 << (in_vain - 3).min(4)));
+            }
+            let Some(watch) = &mut watch else { continue };
+            // A count cut short by a blocking end is how most signals show themselves.
+            let signal = self.begin()?.engine.cut_short();
+            if signal || moved - watched.1 >= WATCH_BYTES || watched.0.elapsed() >= WATCH_EVERY {
+                if watch(moved).is_break() {
+                    return Err(self.cancelled());
                 }
-                Step::Completing => {
-                    self.wait_for(Side::Sink, PollFlags::empty(), watch.as_mut())?;
-                    watched = (Instant::now(), moved);
-                }
-                Step::Moved(_) => {
-                    let Some(watch) = &mut watch else { continue };
-                    // A count cut short by a blocking end is how most signals show themselves.
-                    let signal = self.begin()?.engine.cut_short();
-                    if signal || moved - watched.1 >= WATCH_BYTES || watched.0.elapsed() >= WATCH_EVERY {
-                        if watch(moved).is_break() {
-                            return Err(self.cancelled());
-                        }
-                        watched = (Instant::now(), moved);
-                    }
-                }
+                watched = (Instant::now(), moved);
             }
         }
     }

@@ -42,6 +42,11 @@ impl Watch {
         Self { timeout, moved: 0, since: Instant::now(), stop: None }
     }
 
+    /// The ends are open: from now on the timeout counts.
+    pub fn begin(&mut self) {
+        self.since = Instant::now();
+    }
+
     /// For [`zcio::Transfer::run_watched`].
     #[allow(clippy::redundant_closure_for_method_calls)] // The method itself is not general over the lifetime of `py`.
     pub fn look(&mut self, moved: u64) -> ControlFlow<()> {

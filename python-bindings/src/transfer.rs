@@ -112,6 +112,7 @@ impl Request {
             Err(error) => return Outcome { result: Err(error), undelivered: Vec::new(), stop: watch.into_stop() },
         };
         let mut transfer = self.transfer(source, sink);
+        watch.begin();
         let result = transfer.run_watched(|moved| watch.look(moved));
         // Should the bytes be lost, the error that led here matters more than the one met while saving them.
         let undelivered = if result.is_err() { transfer.take_undelivered().unwrap_or_default() } else { Vec::new() };

@@ -93,3 +93,33 @@ fn direct_io_starts_and_ends_anywhere_in_a_block() {
         assert!(stored[start..] == *expected, "{offset} {sink_offset} {count}: other bytes");
     }
 }
+
+#[test]
+fn notifications_of_a_transfer_that_was_given_up_are_not_taken_for_ours() {
+    let _dog = watchdog(30, "left-over notifications");
+    let bytes = vec![1; 32 << 20];
+    let (near, far) = tcp_pair();
+    near.set_nonblocking(true).unwrap();
+    let named = |bytes| {
+        Transfer::new(Endpoint::bytes(bytes), Endpoint::new(near.as_fd()).unwrap()).mechanism(Mechanism::ZerocopySend)
+    };
+    let mut given_up = named(&bytes);
+    while !matches!(given_up.step().unwrap(), Step::Blocked(_)) {}
+    let sent = given_up.report().unwrap().bytes;
+    drop(given_up);
+    let error = named(&bytes[..1000]).run().unwrap_err();
+    assert_eq!((error.kind(), error.moved()), (zcio::ErrorKind::Refused, 0), "{error}");
+    // Once the peer has everything, nothing can be on its way any more.
+    let mut received = vec![0; sent as usize];
+    (&far).read_exact(&mut received).unwrap();
+    let start = std::time::Instant::now();
+    let report = loop {
+        match named(&bytes[..1000]).run() {
+            Ok(report) => break report,
+            Err(error) => assert!(start.elapsed().as_secs() < 10, "{error}"),
+        }
+    };
+    assert_eq!(report.bytes, 1000);
+    // The option is on again only for as long as a transfer needs it: the next one finds the socket as it was.
+    assert_eq!(named(&bytes[..1000]).run().unwrap().bytes, 1000);
+}

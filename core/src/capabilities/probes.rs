@@ -122,7 +122,7 @@ fn zerocopy() -> Asked {
     let tcp = |family| socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None);
     // A network namespace can be without one of the two.
     let socket = tcp(AddressFamily::Inet).or_else(|_| tcp(AddressFamily::Inet6))?;
-    Ok(Calls::default().enable_zerocopy(socket.as_fd()))
+    Ok(Calls::default().set_zerocopy(socket.as_fd(), true))
 }
 
 fn pagemap_scan() -> Asked {

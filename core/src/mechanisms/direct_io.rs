@@ -64,6 +64,10 @@ impl Mover for DirectIo {
         }
     }
 
+    fn wants_more(&self) -> bool {
+        self.writer.as_ref().is_some_and(Writer::wants_more)
+    }
+
     fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
         // What was read ahead is still in the file.
         self.reader = None;

@@ -59,6 +59,11 @@ pub(crate) trait Mover: Send {
         None
     }
 
+    /// Whether the next advance takes from the source although bytes are held.
+    fn wants_more(&self) -> bool {
+        false
+    }
+
     /// Hands back the bytes that are held, so that they are not lost with this mechanism.
     fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
         Ok(Vec::new())

@@ -60,6 +60,10 @@ impl Mover for Reflink {
     fn held(&self) -> usize {
         self.tail.as_ref().map_or(0, Mover::held)
     }
+
+    fn surrender(&mut self, calls: &mut Calls) -> Result<Vec<u8>, Error> {
+        self.tail.as_mut().map_or(Ok(Vec::new()), |tail| tail.surrender(calls))
+    }
 }
 
 /// Whether the kernel would clone from one file to the other, asked by cloning the nothing behind the source's end: its

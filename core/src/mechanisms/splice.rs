@@ -109,6 +109,8 @@ impl Splice {
         if !doubtful || route.source_facts.kind != Kind::Tcp {
             return Ok(answer);
         }
+        // The pipe first: what has been received must have a place to go.
+        let pipe = self.pipe()?;
         let mut page = [0; 4096];
         let length = limit.min(page.len() as u64) as usize;
         let count = match route.calls.receive_now(route.source(), &mut page[..length]) {
@@ -118,7 +120,6 @@ impl Splice {
             Err(Errno::EINTR) => return Ok(Advance::Interrupted),
             Err(errno) => return Err(Stop::sort("recv", errno, not_here)),
         };
-        let pipe = self.pipe()?;
         let put = route.calls.put_into_pipe(pipe.write_end(), &page[..count]);
         put.map_err(|errno| Stop::Failed(Error::os("write", errno)))?;
         pipe.filled(count);

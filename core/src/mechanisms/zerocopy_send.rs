@@ -4,6 +4,10 @@
 //! every notification has come, not when the last byte was accepted. A notification also says whether the kernel copied
 //! after all (it does on loopback): that verdict goes into the report. No verdict of "copied" is *not* a proof of none.
 //!
+//! Notifications carry no name, only a number that begins where the socket's last sender left off. So nobody else's may be
+//! on their way: the option is switched on for the transfer and off again, and where it was on already (the caller's own
+//! sends, a transfer that was given up) the socket must have nothing unacknowledged.
+//!
 //! It pays above some 10 KB a send, and only towards a device with scatter-gather; below that the bookkeeping costs more
 //! than the copy.
 
@@ -33,8 +37,7 @@ pub(super) struct ZerocopySend {
 impl Mover for ZerocopySend {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
         if !self.enabled {
-            let enabled = route.calls.enable_zerocopy(route.sink());
-            enabled.map_err(|errno| Stop::sort("setsockopt", errno, refusal))?;
+            enable(route)?;
             self.enabled = true;
         }
         self.reap(route)?;
@@ -65,6 +68,10 @@ impl Mover for ZerocopySend {
 
     fn finish(&mut self, route: &mut Route<'_>) -> Result<bool, Stop> {
         self.reap(route)?;
+        if self.outstanding == 0 && std::mem::take(&mut self.enabled) {
+            // Should it stay on, the next transfer looks more closely, and that is all.
+            let _ = route.calls.set_zerocopy(route.sink(), false);
+        }
         Ok(self.outstanding == 0)
     }
 
@@ -106,6 +113,21 @@ impl ZerocopySend {
         }
         Ok(())
     }
+}
+
+/// Switches the option on, and makes sure that every notification from now on is ours.
+fn enable(route: &mut Route<'_>) -> Result<(), Stop> {
+    let sink = route.sink();
+    let refused = |operation| move |errno| Stop::sort(operation, errno, refusal);
+    if !route.calls.has_zerocopy(sink).map_err(refused("getsockopt"))? {
+        return route.calls.set_zerocopy(sink, true).map_err(refused("setsockopt"));
+    }
+    if route.calls.unacknowledged(sink).map_err(refused("ioctl"))? > 0 {
+        let reason = "zero-copy sends of somebody else may still be on their way on this socket";
+        return Err(Stop::Refused(Error::refused("ioctl", Errno::EBUSY, reason)));
+    }
+    while route.calls.zerocopy_completion(sink).map_err(refused("recvmsg"))?.is_some() {}
+    Ok(())
 }
 
 fn refusal(errno: Errno) -> Option<&'static str> {

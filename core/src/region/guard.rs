@@ -6,7 +6,7 @@
 //! region's next operation, and [`Region::check`](super::Region::check), report it as
 //! [`ErrorKind::Faulted`](crate::ErrorKind::Faulted).
 //!
-//! Not for a JVM, which has a SIGBUS handler of its own and throws `InternalError`; bindings use checked copies there.
+//! Not for a process whose runtime has a SIGBUS handler of its own; checked copies serve there.
 //! A handler that another library installs later stands before this one and should chain, too.
 //!
 //! The handler may interrupt anything, so the list of regions it searches is free of locks: slots that are linked in once,

@@ -1,7 +1,7 @@
 //! Mappings that other languages can live on: of a file, of nothing, of memory shared between processes.
 //!
 //! A mapping is the one kind of memory that somebody else can pull away. A file cut short by another process turns a load
-//! into SIGBUS; an unmapped range that a buffer in Java or Python still points to turns it into a crash, or into somebody
+//! into SIGBUS; an unmapped range that another language's buffer still points to turns it into a crash, or into somebody
 //! else's data. A [`Region`] is made so that neither happens:
 //!
 //! * **Checked copies.** [`Region::read_at`] and [`Region::write_at`] let the kernel do the copy (`process_vm_readv(2)` on
@@ -9,8 +9,8 @@
 //!   handler, nothing to install.
 //! * **Views.** A [`View`] is a raw pointer with a claim on the addresses behind it. [`Region::close`] releases the file and
 //!   the memory at once, also while views exist: their addresses then read as zeroes until the last view is gone.
-//! * **The guard.** Who reads through raw pointers can install the [`guard`] (Rust and Python; a JVM has its own), which
-//!   turns a page that is gone into zeroes and marks the region, so that its next operation reports it.
+//! * **The guard.** Who reads through raw pointers can install the [`guard`] (a runtime that has a handler of its own needs
+//!   none), which turns a page that is gone into zeroes and marks the region, so that its next operation reports it.
 //!
 //! What this module must never do: make a `&[u8]` of pages that another process can change, or unmap, shrink or take
 //! rights from a range that a view still covers. Operations that would do so are refused with EBUSY.

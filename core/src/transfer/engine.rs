@@ -129,17 +129,18 @@ impl Engine {
     fn remaining(&self) -> u64 {
         // Past the largest offset there is nothing to read, and the kernel would answer EOVERFLOW or EINVAL.
         let room = self.progress.source_start.map_or(u64::MAX, |start| i64::MAX as u64 - start);
-        self.count.unwrap_or(u64::MAX).min(room) - self.progress.taken
+        self.count.unwrap_or(u64::MAX).min(room).saturating_sub(self.progress.taken)
     }
 }
 
 impl Running<'_, '_> {
     /// The end that the next step needs to be ready.
     pub fn needs(&self) -> Option<Side> {
-        if self.engine.is_holding() {
+        let takes = self.engine.remaining() > 0;
+        if self.engine.is_holding() && !(takes && self.engine.mover.wants_more()) {
             return Some(Side::Sink);
         }
-        if self.engine.remaining() == 0 {
+        if !takes {
             return None;
         }
         match self.engine.progress.source_start {
@@ -307,7 +308,7 @@ impl Running<'_, '_> {
 
     /// Adds the path of the end that most likely had the error.
     fn locate(&self, error: Error) -> Error {
-        let about_source = matches!(error.operation(), "read" | "mmap" | "fstat" | "lseek");
+        let about_source = matches!(error.operation(), "read" | "pread" | "recv" | "mmap" | "fstat" | "lseek");
         let (first, second) = if about_source { (self.source, self.sink) } else { (self.sink, self.source) };
         let path = if about_source { first.path() } else { first.path().or(second.path()) };
         error.at(path)

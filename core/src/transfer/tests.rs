@@ -235,3 +235,62 @@ fn a_socket_that_is_not_connected_costs_nobody_a_file() {
         assert_eq!(std::fs::read(&path).unwrap(), b"precious", "{family:?}");
     }
 }
+
+/// Runs a transfer that would go on for ever and cancels it: how often its watcher was called, and how long it took.
+fn cancelled_after(limit: Duration, mut transfer: Transfer<'_>) -> (usize, Duration) {
+    let (start, mut looks) = (Instant::now(), 0);
+    let error = transfer
+        .run_watched(|_| {
+            looks += 1;
+            if start.elapsed() >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    (looks, start.elapsed())
+}
+
+#[test]
+fn a_watcher_is_called_although_bytes_trickle_in() {
+    let (mut writer, source) = UnixStream::pair().unwrap();
+    source.set_nonblocking(true).unwrap();
+    let trickle = std::thread::spawn(move || {
+        while writer.write_all(b".").is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let sink = file_with(b"");
+    let (looks, took) = cancelled_after(Duration::from_millis(300), Transfer::new(end(&source), end(&sink)));
+    drop(source);
+    trickle.join().unwrap();
+    assert!(looks >= 2 && took < Duration::from_secs(2), "{looks} looks in {took:?}");
+}
+
+#[test]
+fn direct_io_is_watched_while_it_waits_for_more_from_a_blocking_stream() {
+    let (mut writer, source) = UnixStream::pair().unwrap();
+    writer.write_all(b"12345").unwrap();
+    // Ends the wait, should nobody else: the test then fails instead of hanging.
+    let closes_late = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(3));
+        drop(writer);
+    });
+    let sink = file_with(b"");
+    let mut transfer = Transfer::new(end(&source), end(&sink)).mechanism(Mechanism::DirectIo);
+    let start = Instant::now();
+    let stop = |_| if start.elapsed().as_millis() >= 300 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let error = transfer.run_watched(stop).unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!((error.kind(), error.moved()), (ErrorKind::Cancelled, 0));
+    assert_eq!(transfer.take_undelivered().unwrap(), b"12345");
+    closes_late.join().unwrap();
+}
+
+#[test]
+fn a_large_window_is_no_reason_to_ask_for_ever() {
+    let policy = crate::CachePolicy { read_ahead: Some(u64::MAX), ..crate::CachePolicy::default() };
+    for bytes in [vec![], vec![7; 100_000]] {
+        let (source, sink) = (file_with(&bytes), file_with(b""));
+        let report = Transfer::new(end(&source), end(&sink)).cache(policy).run().unwrap();
+        assert!(content(&sink) == bytes && report.system_calls < 100, "{}", report.system_calls);
+    }
+}

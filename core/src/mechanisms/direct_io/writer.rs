@@ -44,11 +44,13 @@ impl Writer {
         let file = reopened(route.calls, OFlag::O_WRONLY | OFlag::O_DIRECT)?;
         let buffered = if route.sink_facts.direct { Some(reopened(route.calls, OFlag::O_WRONLY)?) } else { None };
         let worker = Worker::start(file, Direction::Write).map_err(|errno| Stop::Failed(Error::os("clone", errno)))?;
-        let position = match route.sink_at() {
-            Some(_) => None,
-            None => Some(route.calls.position(sink).map_err(|errno| Stop::Failed(Error::os("lseek", errno)))?),
+        let (at, position) = if let Some(at) = route.sink_at() {
+            (at, None)
+        } else {
+            let at = route.calls.position(sink).map_err(|errno| Stop::Failed(Error::os("lseek", errno)))?;
+            // Something may have been delivered before, by another mechanism or by a writer that gave its bytes back.
+            (at, Some(at - route.progress.delivered))
         };
-        let at = route.sink_at().or(position).unwrap_or(0);
         let start = (at % alignment as u64) as usize;
         let filling = Job { buffer: new_buffer()?, range: start..start, at };
         Ok(Self {
@@ -67,6 +69,11 @@ impl Writer {
     /// Bytes taken and not on the disk yet.
     pub fn held(&self) -> usize {
         self.filling.range.len() + self.at_disk + self.refused.as_ref().map_or(0, |job| job.range.len())
+    }
+
+    /// Whether there is room to take more before anything goes to the disk.
+    pub fn wants_more(&self) -> bool {
+        self.filling.range.end < BUFFER && !self.ended && self.refused.is_none()
     }
 
     /// Collects what the disk has done, fills the buffer, gives it to the disk when it is full or nothing more will come.
