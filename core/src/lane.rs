@@ -110,7 +110,7 @@ impl Lane {
             }
             let pipe = self.pipe.as_mut().expect("a lane is asked to deliver only what it has");
             if self.copying {
-                (self.buffer, self.start) = (out_of(pipe, BUFFER, calls)?, 0);
+                (self.buffer, self.start) = (pipe.take_out(BUFFER, calls)?, 0);
                 continue;
             }
             match splice(pipe, sink, at, calls) {
@@ -129,27 +129,10 @@ impl Lane {
     pub fn surrender(&mut self, calls: &mut Calls) -> Result<Vec<u8>, Error> {
         let mut bytes = std::mem::take(&mut self.buffer).split_off(std::mem::take(&mut self.start));
         if let Some(pipe) = &mut self.pipe {
-            bytes.extend(out_of(pipe, usize::MAX, calls)?);
+            bytes.extend(pipe.take_out(usize::MAX, calls)?);
         }
         Ok(bytes)
     }
-}
-
-/// Takes at most `limit` bytes out of a pipe of our own by read(2).
-pub(crate) fn out_of(pipe: &mut Pipe, limit: usize, calls: &mut Calls) -> Result<Vec<u8>, Error> {
-    let mut bytes = vec![0; pipe.held().min(limit)];
-    let mut start = 0;
-    while start < bytes.len() {
-        match calls.read(pipe.read_end(), None, &mut bytes[start..]) {
-            Ok(count) => {
-                pipe.drained(count);
-                start += count;
-            }
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::os("read", errno)),
-        }
-    }
-    Ok(bytes)
 }
 
 fn splice(pipe: &mut Pipe, sink: &Endpoint<'_>, at: Option<u64>, calls: &mut Calls) -> Result<Delivery, Stop> {

@@ -9,6 +9,9 @@ use std::sync::{Mutex, TryLockError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
+use crate::error::Error;
+use crate::sys::Calls;
+
 /// How large the pipe is asked to be, in bytes. A pipe has 64 KiB by default, in 16 slots of a page or a packet each;
 /// an unprivileged process may ask for up to /proc/sys/fs/pipe-max-size (1 MiB unless changed).
 const WANTED: usize = 1 << 20;
@@ -81,6 +84,23 @@ impl Pipe {
     /// Bytes inside.
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// Takes at most `limit` bytes out again, by read(2).
+    pub fn take_out(&mut self, limit: usize, calls: &mut Calls) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; self.held.min(limit)];
+        let mut start = 0;
+        while start < bytes.len() {
+            match calls.read(self.read_end(), None, &mut bytes[start..]) {
+                Ok(count) => {
+                    self.drained(count);
+                    start += count;
+                }
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(Error::os("read", errno)),
+            }
+        }
+        Ok(bytes)
     }
 
     /// `count` bytes were put in.

@@ -11,7 +11,8 @@ use nix::sys::stat::{FileStat, SFlag, fstat};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
-use crate::sys::files::{cachestat, effective_user, page_size, pages_in_core};
+use crate::sys::files::{cachestat, effective_user, pages_in_core};
+use crate::sys::memory::page_size;
 
 /// How many pages of a range of a file are in the page cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub fn residency(fd: impl AsFd, offset: u64, length: u64) -> Result<FileResidenc
     if offset >= end {
         return Ok(FileResidency { present: 0, total: 0, counted_by: CountedBy::Cachestat });
     }
-    let page = page_size();
+    let page = page_size() as u64;
     let total = end.div_ceil(page) - offset / page;
     let (present, counted_by) = match cachestat(fd, offset, end - offset) {
         Ok(counts) => (counts.cache, CountedBy::Cachestat),

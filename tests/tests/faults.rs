@@ -6,10 +6,12 @@ use std::io::{Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use zcio::{Endpoint, ErrorKind, Mechanism, Step, Transfer};
 use zcio_tests::mounts::Tmpfs;
-use zcio_tests::{Kind, Sink, Source, content, file_with, nonblocking, open_descriptors, pattern, tcp_pair, watchdog};
+use zcio_tests::{
+    Kind, Sink, Source, content, file_with, nonblocking, open_descriptors, pattern, storm_of_signals, tcp_pair,
+    watchdog,
+};
 
 fn transfer<'fd>(source: &'fd impl AsFd, sink: &'fd impl AsFd) -> Transfer<'fd> {
     Transfer::new(Endpoint::new(source.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap())
@@ -181,34 +183,21 @@ fn a_file_that_shrinks_ends_the_transfer_where_it_ends() {
     }
 }
 
-extern "C" fn nothing(_: libc::c_int) {}
-
 #[test]
 fn a_storm_of_signals_changes_no_byte() {
     let _dog = watchdog(60, "a storm of signals");
-    let handler = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler does nothing, which is async-signal-safe.
-    unsafe { sigaction(Signal::SIGUSR1, &handler) }.unwrap();
     let bytes = pattern(16 << 20);
     let both = |source_kind| Kind::ALL.map(|sink_kind| (source_kind, sink_kind));
     for (source_kind, sink_kind) in Kind::ALL.into_iter().flat_map(both) {
         for mechanism in [None, Some(Mechanism::Uring)] {
             let (source, sink) = (Source::with(source_kind, &bytes), Sink::new(sink_kind));
-            let target = nix::sys::pthread::pthread_self();
-            let (stop, stopped) = std::sync::mpsc::channel::<()>();
-            let storm = std::thread::spawn(move || {
-                let pause = std::time::Duration::from_micros(50);
-                while stopped.recv_timeout(pause) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                    nix::sys::pthread::pthread_kill(target, Signal::SIGUSR1).unwrap();
-                }
-            });
+            let storm = storm_of_signals();
             let mut moving = transfer(&source, &sink);
             if let Some(mechanism) = mechanism {
                 moving = moving.mechanism(mechanism);
             }
             let report = moving.run().unwrap();
-            drop((moving, stop));
-            storm.join().unwrap();
+            drop((moving, storm));
             let name = format!("{source_kind:?} -> {sink_kind:?}, {mechanism:?}");
             assert_eq!(report.bytes, bytes.len() as u64, "{name}");
             assert!(sink.received() == bytes, "{name}: other bytes");

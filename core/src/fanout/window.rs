@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::intake::{Intake, Taken};
-use crate::lane::out_of;
+
 use crate::mechanism::Mechanism;
 use crate::mechanisms::{Stop, no_pipe, refusal};
 use crate::pipe::Pipe;
@@ -68,7 +68,7 @@ impl Window {
     pub fn move_to_memory(&mut self, calls: &mut Calls) -> Result<(), Error> {
         let bytes = match self {
             Self::Unmade => Vec::new(),
-            Self::Pipe(pipe) => out_of(pipe, usize::MAX, calls)?,
+            Self::Pipe(pipe) => pipe.take_out(usize::MAX, calls)?,
             Self::Buffer(_) => return Ok(()),
         };
         *self = Self::Buffer(bytes);
@@ -101,7 +101,7 @@ impl Window {
     pub fn discard(&mut self, count: usize, calls: &mut Calls) -> Result<(), Error> {
         match self {
             Self::Unmade => Ok(()),
-            Self::Pipe(pipe) => out_of(pipe, count, calls).map(drop),
+            Self::Pipe(pipe) => pipe.take_out(count, calls).map(drop),
             Self::Buffer(bytes) => {
                 bytes.drain(..count);
                 Ok(())

@@ -62,21 +62,7 @@ impl Mover for Splice {
     }
 
     fn surrender(&mut self, calls: &mut Calls) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![0; self.held()];
-        let mut start = 0;
-        if let Some(pipe) = &mut self.pipe {
-            while start < bytes.len() {
-                match calls.read(pipe.read_end(), None, &mut bytes[start..]) {
-                    Ok(count) => {
-                        pipe.drained(count);
-                        start += count;
-                    }
-                    Err(Errno::EINTR) => {}
-                    Err(errno) => return Err(Error::os("read", errno)),
-                }
-            }
-        }
-        Ok(bytes)
+        self.pipe.as_mut().map_or(Ok(Vec::new()), |pipe| pipe.take_out(usize::MAX, calls))
     }
 }
 

@@ -148,12 +148,6 @@ pub(crate) fn pages_in_core(map: &memmap2::MmapRaw, page: usize) -> Sys<u64> {
     Errno::result(result).map(|_| pages.iter().filter(|&&page| page & 1 == 1).count() as u64)
 }
 
-/// The size of a page in bytes.
-pub(crate) fn page_size() -> u64 {
-    // SAFETY: takes a number and gives one.
-    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
-}
-
 /// The user that permissions are checked for.
 pub(crate) fn effective_user() -> u32 {
     // SAFETY: takes nothing and cannot fail.
