@@ -64,7 +64,8 @@ test-python: venv
 	@mkdir -p $(LOGS)
 	cd python-bindings && $(IN_VENV) python -m pytest -q 2>&1 | tee ../$(LOGS)/python.log
 
-lint: venv
+# Javadoc reads the compiled module.
+lint: venv jar
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
