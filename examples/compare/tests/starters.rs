@@ -48,7 +48,7 @@ fn a_file() -> tempfile::NamedTempFile {
 }
 
 fn expect_report(printed: &str) {
-    assert!(printed.starts_with("16777216 bytes by sendfile in "), "{printed}");
+    assert!(printed.starts_with("16777216 bytes by splice in "), "{printed}");
 }
 
 fn skip(reason: &str) {
