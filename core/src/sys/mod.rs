@@ -47,6 +47,7 @@ pub(crate) struct Calls {
 impl Calls {
     /// Counts a call that is about to be made for at most `length` bytes, and gives the length to make it with: always
     /// the same one, unless a test makes faults on purpose ([`crate::inject`]).
+    #[cfg_attr(not(feature = "inject"), allow(clippy::unnecessary_wraps))]
     fn enter(&mut self, operation: &'static str, fd: BorrowedFd<'_>, length: usize) -> Sys<usize> {
         self.made += 1;
         #[cfg(feature = "inject")]
