@@ -23,8 +23,9 @@ pub struct Demand {
 }
 
 /// From this many bytes on a file goes to a TCP socket through a pipe of this capacity. sendfile(2) uses a pipe of its own
-/// inside, of 64 KiB: measured over loopback with 1 GiB, 15 pairs, splice is 1.31 to 1.37 times as fast and takes 0.81 to
-/// 0.83 of the CPU time (`cargo bench --bench file_to_tcp`). Below, one system call beats two.
+/// inside, of 64 KiB: measured over loopback with 1 GiB, in two calm runs of 15 pairs a raw splice loop was 1.31 and 1.37
+/// times as fast at 0.83 and 0.81 of the CPU time; a run on a busy machine said 0.79 (`cargo bench --bench file_to_tcp`).
+/// Below, one system call beats two.
 const BULK: u64 = 1 << 20;
 
 /// From this size in bytes on it matters whether two files can share blocks. Measured on XFS: a clone takes 15 µs for any
