@@ -23,9 +23,10 @@ pub struct Demand {
 }
 
 /// From this many bytes on a file goes to a TCP socket through a pipe of this capacity. sendfile(2) uses a pipe of its own
-/// inside, of 64 KiB: measured over loopback with 1 GiB, in two calm runs of 15 pairs a raw splice loop was 1.31 and 1.37
-/// times as fast at 0.83 and 0.81 of the CPU time; a run on a busy machine said 0.79 (`cargo bench --bench file_to_tcp`).
-/// Below, one system call beats two.
+/// inside, of 64 KiB. Measured over loopback with 1 GiB and both ends on one processor, where two lanes of the same code
+/// agree within 3 %: sendfile reaches 0.70 of the speed at 1.26 times the CPU time (`PIN=same cargo bench --bench
+/// file_to_tcp`). With each end on a processor of its own the scheduler decides: two lanes of the same code are then 10 %
+/// apart after 50 rounds, and so are these two. Below, one system call beats two.
 const BULK: u64 = 1 << 20;
 
 /// From this size in bytes on it matters whether two files can share blocks. Measured on XFS: a clone takes 15 µs for any
@@ -54,8 +55,9 @@ pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator
         (Kind::File, Kind::File) if sink.shares_blocks && would_share(source, sink) => {
             &[Reflink, CopyFileRange, Sendfile, ReadWrite]
         }
-        // Measured on ext4, median of 9: read+write 1.47 GB/s, copy_file_range 2.21, sendfile 2.31. copy_file_range goes
-        // first because on XFS, btrfs and NFS it shares blocks or copies on the server's side.
+        // On ext4 all three are equal within 3 % where the loop's second copy comes from the processor's cache (3.3 GB/s,
+        // `--bench file_to_file`); elsewhere the loop was seen at 0.66 of the others. copy_file_range goes first because
+        // on XFS, btrfs and NFS it shares blocks or copies on the server's side.
         (Kind::File, Kind::File) => &[CopyFileRange, Sendfile, ReadWrite],
         (Kind::File, Kind::Tcp) if demand.count.unwrap_or(u64::MAX).min(source.size) >= BULK => {
             &[Splice, Sendfile, ReadWrite]

@@ -1,9 +1,13 @@
-//! Paired measurement: every lane once a round, in turn, so that what disturbs one disturbs its neighbours; then medians,
-//! and the median of the ratios within each round. Absolute figures of one machine mean little; the ratios are the result.
+//! Paired measurement: every lane once a round, so that what disturbs one disturbs its neighbours; then medians, and the
+//! median of the ratios within each round. Absolute figures of one machine mean little; the ratios are the result.
+//!
+//! The order within a round is drawn anew each time: a lane that always follows the same one inherits its state (which
+//! processor the peer is on, how much memory is free), and two lanes of the same code were seen 13 % apart for that reason.
 //!
 //! The other end is a process of its own, so that this process's CPU time is the lane's alone.
 #![allow(missing_docs, dead_code)]
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
@@ -56,12 +60,14 @@ pub fn compare(title: &str, rounds: usize, mut lanes: Vec<Lane<'_>>) {
         lanes.retain(|lane| words.split(',').any(|word| lane.name.contains(word)));
     }
     let mut samples: Vec<Vec<Sample>> = lanes.iter().map(|_| Vec::new()).collect();
+    let mut order: Vec<usize> = (0..lanes.len()).collect();
     for round in 0..=rounds {
-        for (lane, samples) in lanes.iter_mut().zip(&mut samples) {
-            let sample = (lane.run)();
+        shuffle(&mut order);
+        for &index in &order {
+            let sample = (lanes[index].run)();
             // Round 0 warms up.
             if round > 0 {
-                samples.push(sample);
+                samples[index].push(sample);
             }
         }
     }
@@ -77,6 +83,14 @@ pub fn compare(title: &str, rounds: usize, mut lanes: Vec<Lane<'_>>) {
             ratio(Sample::gigabytes_per_second),
             ratio(Sample::cpu_seconds_per_gigabyte),
         );
+    }
+}
+
+/// Fisher–Yates, with the seeds that the standard library draws for its hash maps.
+fn shuffle(order: &mut [usize]) {
+    for last in (1..order.len()).rev() {
+        let random = RandomState::new().build_hasher().finish();
+        order.swap(last, (random % (last as u64 + 1)) as usize);
     }
 }
 
@@ -153,8 +167,18 @@ pub fn finish(mut socket: &TcpStream) {
 }
 
 /// To be called first in `main`: does not return in the process that is a peer.
+///
+/// `PIN=same` keeps this process and its peer on one processor, `PIN=apart` each on one of its own. Without it the scheduler
+/// moves them, and two lanes of the same code have been seen 10 % apart after 50 rounds.
 pub fn be_peer_if_asked() {
-    let Ok(role) = std::env::var("ZCIO_BENCH_PEER") else { return };
+    let role = std::env::var("ZCIO_BENCH_PEER");
+    match (std::env::var("PIN").as_deref(), &role) {
+        (Ok("apart"), Ok(_)) => pin(1),
+        (Ok("apart"), Err(_)) | (Ok("same"), _) => pin(0),
+        (Ok(other), _) => panic!("PIN is same or apart, not {other}"),
+        (Err(_), _) => {}
+    }
+    let Ok(role) = role else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut out = std::io::stdout();
     out.write_all(&listener.local_addr().unwrap().port().to_le_bytes()).unwrap();
@@ -174,6 +198,19 @@ pub fn be_peer_if_asked() {
         }
     }
     std::process::exit(0);
+}
+
+fn pin(processor: usize) {
+    // SAFETY: a set of processors is plain bits, and the pointer is to a local of the right size.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(processor, &mut set);
+        assert_eq!(
+            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set),
+            0,
+            "processor {processor}"
+        );
+    }
 }
 
 fn drain(socket: &TcpStream) {
