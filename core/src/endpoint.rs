@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::socket::{AddressFamily, SockType, getsockopt, sockopt};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 
 use crate::buffer::Pages;
@@ -143,21 +142,19 @@ fn kind_of(fd: BorrowedFd<'_>, stat: &FileStat) -> Result<Kind> {
         SFlag::S_IFBLK => Kind::BlockDevice,
         SFlag::S_IFCHR => Kind::CharDevice,
         SFlag::S_IFIFO => Kind::Pipe,
-        SFlag::S_IFSOCK => {
-            let of_type = getsockopt(&fd, sockopt::SockType).map_err(|errno| Error::os("getsockopt", errno))?;
-            match (of_type, socket_family(fd)?) {
-                (SockType::Stream, Some(AddressFamily::Unix)) => Kind::UnixStream,
-                (SockType::Stream, Some(AddressFamily::Inet | AddressFamily::Inet6)) => Kind::Tcp,
-                _ => Kind::Other,
-            }
-        }
+        SFlag::S_IFSOCK => kind_of_socket(fd).map_err(|errno| Error::os("getsockopt", errno))?,
         _ => Kind::Other,
     })
 }
 
-fn socket_family(fd: BorrowedFd<'_>) -> Result<Option<AddressFamily>> {
-    let domain = crate::sys::socket_domain(fd).map_err(|errno| Error::os("getsockopt", errno))?;
-    Ok(AddressFamily::from_i32(domain))
+/// TCP is known by its protocol, in one call; the others by type and family.
+fn kind_of_socket(fd: BorrowedFd<'_>) -> nix::Result<Kind> {
+    let option = |option| crate::sys::socket_option(fd, option);
+    if matches!(option(libc::SO_PROTOCOL)?, libc::IPPROTO_TCP | libc::IPPROTO_MPTCP) {
+        return Ok(Kind::Tcp);
+    }
+    let unix_stream = option(libc::SO_TYPE)? == libc::SOCK_STREAM && option(libc::SO_DOMAIN)? == libc::AF_UNIX;
+    Ok(if unix_stream { Kind::UnixStream } else { Kind::Other })
 }
 
 /// One end of a transfer. See the module's introduction.

@@ -26,15 +26,14 @@ use crate::buffer::Pages;
 
 pub(crate) type Sys<T> = Result<T, Errno>;
 
-/// `SO_DOMAIN`: the address family of a socket (socket(7)). nix has no such option.
-pub(crate) fn socket_domain(fd: BorrowedFd<'_>) -> Sys<i32> {
-    let mut domain: libc::c_int = 0;
+/// An integer option of a socket (socket(7)): those that nix lacks, such as `SO_DOMAIN` and `SO_PROTOCOL`.
+pub(crate) fn socket_option(fd: BorrowedFd<'_>, option: libc::c_int) -> Sys<libc::c_int> {
+    let mut value: libc::c_int = 0;
     let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: both pointers are to locals of the type and size that SO_DOMAIN writes.
-    let result = unsafe {
-        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_DOMAIN, (&raw mut domain).cast(), &raw mut length)
-    };
-    Errno::result(result).map(|_| domain)
+    // SAFETY: both pointers are to locals, of the type and size that such an option has.
+    let result =
+        unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, (&raw mut value).cast(), &raw mut length) };
+    Errno::result(result).map(|_| value)
 }
 
 /// A counter with the system calls as its methods.
