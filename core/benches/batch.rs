@@ -5,8 +5,10 @@
 //!
 //! `cargo bench -p zcio --bench batch [files] [bytes] [rounds]`
 
+mod common;
+
 use std::fs::File;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -76,9 +78,7 @@ fn main() {
     for path in &paths {
         std::fs::write(path, vec![7; bytes]).unwrap();
     }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let far = listener.accept().unwrap().0;
+    let (near, far) = common::tcp::pair();
     let drain = std::thread::spawn(move || drain(&far));
 
     let mut ring = Batch::new();

@@ -5,18 +5,21 @@
 //! relay's cost shows. The sender either writes from memory, which costs it a copy, or sends a cached file, which does
 //! not; on a machine with two cores the first is as busy as the relay. CPU is that of the relaying thread.
 
+mod common;
+
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
+use common::tcp;
 use nix::sys::socket::{MsgFlags, recv};
 use zcio::{Endpoint, Relay};
 
 const BYTES: u64 = 1 << 30;
 const PIECE: usize = 64 << 20;
-const PAIRS: usize = 9;
+const PAIRS: usize = 15;
 
 fn main() {
     // `cargo test --benches` passes no --bench: there is nothing to measure.
@@ -83,15 +86,9 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn tcp_pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (near, listener.accept().unwrap().0)
-}
-
 /// One run: a sender, the way between in this thread, a receiver.
 fn run(sender: Sender, way: fn(&TcpStream, &TcpStream)) -> Cost {
-    let ((left, client), (right, server)) = (tcp_pair(), tcp_pair());
+    let ((left, client), (right, server)) = (tcp::pair(), tcp::pair());
     let bytes = vec![7; PIECE];
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&bytes).unwrap();

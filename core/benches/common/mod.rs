@@ -2,14 +2,16 @@
 //! median of the ratios within each round. Absolute figures of one machine mean little; the ratios are the result.
 //!
 //! The order within a round is drawn anew each time: a lane that always follows the same one inherits its state (which
-//! processor the peer is on, how much memory is free), and two lanes of the same code were seen 13 % apart for that reason.
+//! processor the peer is on, how much memory is free).
 //!
 //! The other end is a process of its own, so that this process's CPU time is the lane's alone.
 #![allow(missing_docs, dead_code)]
 
+pub mod tcp;
+
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -149,7 +151,7 @@ impl Peer {
     }
 
     pub fn connect(&self) -> TcpStream {
-        TcpStream::connect(("127.0.0.1", self.port)).unwrap()
+        tcp::connect(SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port))
     }
 }
 
@@ -169,7 +171,7 @@ pub fn finish(mut socket: &TcpStream) {
 /// To be called first in `main`: does not return in the process that is a peer.
 ///
 /// `PIN=same` keeps this process and its peer on one processor, `PIN=apart` each on one of its own. Without it the scheduler
-/// moves them, and two lanes of the same code have been seen 10 % apart after 50 rounds.
+/// moves them.
 pub fn be_peer_if_asked() {
     let role = std::env::var("ZCIO_BENCH_PEER");
     match (std::env::var("PIN").as_deref(), &role) {
@@ -179,7 +181,7 @@ pub fn be_peer_if_asked() {
         (Err(_), _) => {}
     }
     let Ok(role) = role else { return };
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = tcp::listen();
     let mut out = std::io::stdout();
     out.write_all(&listener.local_addr().unwrap().port().to_le_bytes()).unwrap();
     out.flush().unwrap();
