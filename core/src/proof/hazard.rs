@@ -1,0 +1,60 @@
+//! The price of sharing pages, shown: a file that is changed in flight arrives changed, unless a snapshot was asked for.
+
+use std::io;
+
+use super::Options;
+use super::ends::{self, Sink, Source};
+use super::network::Network;
+use crate::mechanism::Mechanism;
+use crate::transfer::{Transfer, Visibility};
+
+/// What was in the file, what it was changed to after the transfer had returned, and what arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Hazard {
+    /// What the file said when it was sent.
+    pub sent: String,
+    /// What it was changed to afterwards, before the receiver read.
+    pub changed_to: String,
+    /// What arrived with [`Visibility::Aliased`], the default.
+    pub aliased: Arrival,
+    /// What arrived with [`Visibility::Snapshot`].
+    pub snapshot: Arrival,
+}
+
+/// What a receiver got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Arrival {
+    /// The mechanism that was chosen.
+    #[cfg_attr(feature = "cli", serde(serialize_with = "super::by_name"))]
+    pub mechanism: Mechanism,
+    /// The bytes that arrived.
+    pub text: String,
+}
+
+const SENT: u8 = b'o';
+const CHANGED: u8 = b'n';
+const LENGTH: u64 = 24;
+
+/// Sends a small file over loopback TCP twice, once each way, and changes it each time after the transfer has returned.
+pub fn hazard(options: &Options) -> io::Result<Hazard> {
+    let text = |byte: u8| String::from_utf8_lossy(&vec![byte; LENGTH as usize]).into_owned();
+    Ok(Hazard {
+        sent: text(SENT),
+        changed_to: text(CHANGED),
+        aliased: arrival(options, Visibility::Aliased)?,
+        snapshot: arrival(options, Visibility::Snapshot)?,
+    })
+}
+
+fn arrival(options: &Options, visibility: Visibility) -> io::Result<Arrival> {
+    let source = Source::File(ends::filled(ends::nameless(&options.directory)?, LENGTH, SENT)?);
+    let mut sink = Sink::tcp(&Network::loopback())?;
+    let report = Transfer::new(source.end()?, sink.end()?).visibility(visibility).run()?;
+    source.change(CHANGED)?;
+    let received = sink.receive(LENGTH as usize)?;
+    Ok(Arrival { mechanism: report.mechanism, text: String::from_utf8_lossy(&received).into_owned() })
+}
