@@ -17,6 +17,7 @@
 //! * A [`Copy`](struct@Copy) makes a file out of a file: clones, holes, mode and times, replacement in one moment.
 //! * A [`CachePolicy`] and [`residency()`] are about what is in memory before, while and after bytes move.
 //! * A [`Batch`] makes many small transfers in one call.
+//! * A [`Proof`] measures on this machine what every mechanism really copies and costs.
 //! * A [`Report`] says how many bytes went, by which mechanism, and what refused before it.
 //!
 //! # Example

@@ -10,9 +10,9 @@ use std::io;
 use nix::unistd::{read, write};
 
 use super::ends::{Sink, Source};
+use super::route::Route;
 use super::setting::Setting;
 use super::subject::Subject;
-use super::route::Route;
 use crate::mechanism::Mechanism;
 use crate::region::RegionOptions;
 use crate::report::Report;
@@ -147,4 +147,21 @@ fn read_whole(from: std::os::fd::BorrowedFd<'_>) -> io::Result<Vec<u8>> {
 
 fn whole(count: usize) -> io::Result<()> {
     if count == LENGTH { Ok(()) } else { Err(io::Error::other(format!("write took {count} bytes of {LENGTH}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_old_new_mixed_or_nobodys() {
+        let page = |byte| [byte; PAGE];
+        assert_eq!(Seen::of(&[page(OLD), page(OLD)].concat()).unwrap(), Seen::Old);
+        assert_eq!(Seen::of(&[page(NEW), page(NEW)].concat()).unwrap(), Seen::New);
+        assert_eq!(Seen::of(&[page(NEW), page(OLD)].concat()).unwrap(), Seen::Mixed);
+        let mut torn = page(OLD);
+        torn[PAGE - 1] = NEW;
+        assert!(Seen::of(&torn).is_err());
+        assert!(Seen::of(&page(0)).is_err());
+    }
 }

@@ -21,6 +21,8 @@ pub enum Evidence {
     Engine,
     /// The kernel's count of this process (getrusage(2), a tracepoint).
     Process,
+    /// The kernel's count of the pages of a file that are in memory (cachestat(2), mincore(2)).
+    PageCache,
     /// A counter of the whole device, or of the whole machine: whatever else it did meanwhile is in it.
     Device,
 }
@@ -36,6 +38,7 @@ impl Evidence {
             Self::Model => "model",
             Self::Engine => "engine",
             Self::Process => "process",
+            Self::PageCache => "page cache",
             Self::Device => "device",
         }
     }
@@ -60,6 +63,10 @@ pub enum Cell<T> {
 }
 
 impl<T> Cell<T> {
+    pub(super) const fn known(value: T, known_by: Evidence) -> Self {
+        Self::Known { value, known_by }
+    }
+
     /// A value that one of the measurements gave, or its error as the reason.
     pub(super) fn of<E: fmt::Display>(found: Result<T, E>, known_by: Evidence) -> Self {
         match found {

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
-use super::cell::Cell;
+use super::cell::{Cell, Evidence};
 use super::counters::{BlockBytes, BlockDevice, Interrupts};
 use super::ends::{self, Source};
 use super::helper::Helper;
@@ -24,6 +24,8 @@ use crate::endpoint::Endpoint;
 use crate::memory::Faults;
 use crate::residency::residency;
 
+const NO_FILE: &str = "the source is no file: no page cache is before it";
+
 /// What one transfer cost.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
@@ -34,17 +36,18 @@ pub struct Cost {
     /// How long it took, in seconds, until the last byte was handed over.
     pub seconds: f64,
     /// Processor time for a gigabyte (10⁹ bytes), in seconds, without the peer's.
-    pub cpu_seconds_per_gb: f64,
+    pub cpu_seconds_per_gb: Cell<f64>,
     /// System calls by the engine's own count: those that move bytes.
-    pub system_calls: u64,
-    /// All system calls of the thread by the kernel's count, those about memory and threads included.
+    pub system_calls: Cell<u64>,
+    /// All system calls of the calling thread by the kernel's count: with those about memory and threads, without those of
+    /// threads that a mechanism has of its own (`direct_io`).
     pub system_calls_seen: Cell<u64>,
     /// Switches between user and kernel mode that the engine's system calls made: two each.
-    pub switches: u64,
+    pub switches: Cell<u64>,
     /// Page faults of the process.
-    pub faults: Faults,
-    /// How much of the source file was in the page cache before, from 0 to 1; `None` if the source is no file.
-    pub cached_before: Option<f64>,
+    pub faults: Cell<Faults>,
+    /// How much of the source file was in the page cache before, from 0 to 1.
+    pub cached_before: Cell<f64>,
     /// What the block device of the file moved until everything was written out.
     pub block: Cell<BlockBytes>,
     /// Bytes that the network device sent until the receiver had everything.
@@ -70,30 +73,31 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     pub fn new(setting: &'a Setting, route: Route, size: u64) -> io::Result<Self> {
-        let source = match route.starts_at_file() {
-            true => Some(ends::filled(setting.file(route)?, size, b'o')?),
-            false => None,
-        };
-        if let Some(source) = &source {
+        let mut section = Self { setting, route, size, source: None };
+        if route.starts_at_file() {
+            let source = ends::filled(setting.file(route)?, size, b'o')?;
             source.sync_all()?;
+            section.source = Some(source);
         }
-        Ok(Self { setting, route, size, source })
+        Ok(section)
     }
 
     /// Lets the subject move everything once, and counts.
     pub fn measure(&self, subject: &Subject, cache: Cache) -> io::Result<Cost> {
         self.prepare(cache)?;
-        let cached_before = self.source.as_ref().map(|file| cached(file, self.size)).transpose()?;
+        let cached_before = self.cached();
         let (source, feed) = self.source()?;
         let (near, drain) = Helper::draining(self.setting.sink(self.route)?)?;
+        let from = source.end()?;
         let to = Endpoint::new(near.as_fd())?;
         let to_file = to.facts().kind.is_seekable();
         let devices = Devices::begin(self.device(&near.try_clone()?.into()), self.setting.network(self.route)?);
         let helpers: Vec<_> = [drain, feed].into_iter().flatten().collect();
 
+        let calls = self.setting.system_calls();
         helpers.iter().for_each(Helper::go);
-        let process = Process::begin(&helpers)?;
-        let report = (subject.run)(source.end()?, to, self.size);
+        let process = Process::begin(&helpers, calls)?;
+        let report = (subject.run)(from, to, self.size);
         let counted = process.end(&helpers)?;
 
         // The peer waits for the end of what it receives, also when there was an error.
@@ -103,10 +107,7 @@ impl<'a> Section<'a> {
             drop(near);
         }
         drop(source);
-        let report = match report {
-            Ok(report) => report,
-            Err(error) => return Err(error.into()),
-        };
+        let report = report?;
         for helper in helpers {
             let seen = helper.finish()?;
             if seen != report.bytes {
@@ -114,14 +115,15 @@ impl<'a> Section<'a> {
             }
         }
         let (block, network) = devices.end();
+        let per_gb = counted.time.as_secs_f64() * 1e9 / report.bytes as f64;
         Ok(Cost {
             bytes: report.bytes,
             seconds: counted.elapsed.as_secs_f64(),
-            cpu_seconds_per_gb: counted.time.as_secs_f64() * 1e9 / report.bytes as f64,
-            system_calls: report.system_calls,
+            cpu_seconds_per_gb: Cell::known(per_gb, Evidence::Process),
+            system_calls: Cell::known(report.system_calls, Evidence::Engine),
             system_calls_seen: counted.calls,
-            switches: 2 * report.system_calls,
-            faults: counted.faults,
+            switches: Cell::known(2 * report.system_calls, Evidence::Engine),
+            faults: Cell::known(counted.faults, Evidence::Process),
             cached_before,
             block,
             network,
@@ -129,11 +131,18 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// How much of the source is in the page cache.
+    fn cached(&self) -> Cell<f64> {
+        let Some(file) = &self.source else { return Cell::unknown(NO_FILE) };
+        let found = residency(file, 0, self.size);
+        Cell::of(found.map(|found| found.present as f64 / found.total.max(1) as f64), Evidence::PageCache)
+    }
+
     /// Puts the source where it is to be: in memory or not.
     fn prepare(&self, cache: Cache) -> io::Result<()> {
         match (&self.source, cache) {
             (None, Cache::Warm) => Ok(()),
-            (None, Cache::Cold) => Err(io::Error::other("the source is no file: no cache can be cold")),
+            (None, Cache::Cold) => Err(io::Error::other(NO_FILE)),
             (Some(_), Cache::Cold) if self.route == Route::FileToFileMemory => {
                 Err(io::Error::other("the file is memory: there is no disk to read it from"))
             }
@@ -176,10 +185,4 @@ impl<'a> Section<'a> {
             (None, _) => Err(io::Error::other("no file is at either end")),
         }
     }
-}
-
-/// How much of a file is in the page cache.
-fn cached(file: &File, size: u64) -> io::Result<f64> {
-    let found = residency(file, 0, size)?;
-    Ok(found.present as f64 / found.total.max(1) as f64)
 }

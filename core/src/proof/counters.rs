@@ -103,7 +103,8 @@ mod tests {
         assert_eq!(parse_block(block), Some(BlockBytes { read: 300 * 512, written: 700 * 512 }));
         assert_eq!(parse_block("1 2 3"), None);
 
-        let network = "Inter-| Receive | Transmit\n face |bytes\n    lo: 1 2 3 4 5 6 7 8 90 10\n  lo1:7 2 3 4 5 6 7 8 91 0\n";
+        let network =
+            "Inter-| Receive | Transmit\n face |bytes\n    lo: 1 2 3 4 5 6 7 8 90 10\n  lo1:7 2 3 4 5 6 7 8 91 0\n";
         assert_eq!((sent(network, "lo"), sent(network, "lo1"), sent(network, "eth0")), (Some(90), Some(91), None));
 
         let interrupts = "      CPU0   CPU1\n  1:  5  6  IO-APIC 4-edge 77\nLOC: 10 20 Local timer\nERR: 3\n";

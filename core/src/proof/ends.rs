@@ -29,7 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) enum Source {
     File(File),
     /// The end to take from, and the file that the bytes in its queue are pages of.
-    Stream { near: TcpStream, behind: File, _far: TcpStream },
+    Stream {
+        near: TcpStream,
+        behind: File,
+        _far: TcpStream,
+    },
     /// A connection that somebody else feeds.
     Socket(TcpStream),
     Memory(Pages),

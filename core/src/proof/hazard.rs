@@ -1,10 +1,13 @@
 //! The price of sharing pages, shown: a file that is changed in flight arrives changed, unless a snapshot was asked for.
 
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 
 use super::Options;
-use super::ends::{self, Sink, Source};
+use super::ends::{self, Sink};
 use super::network::Network;
+use crate::endpoint::Endpoint;
 use crate::mechanism::Mechanism;
 use crate::transfer::{Transfer, Visibility};
 
@@ -35,26 +38,25 @@ pub struct Arrival {
     pub text: String,
 }
 
-const SENT: u8 = b'o';
-const CHANGED: u8 = b'n';
-const LENGTH: u64 = 24;
+const SENT: &str = "pay 100 to Alice";
+const CHANGED: &str = "pay 999 to Trudy";
 
 /// Sends a small file over loopback TCP twice, once each way, and changes it each time after the transfer has returned.
 pub fn hazard(options: &Options) -> io::Result<Hazard> {
-    let text = |byte: u8| String::from_utf8_lossy(&vec![byte; LENGTH as usize]).into_owned();
     Ok(Hazard {
-        sent: text(SENT),
-        changed_to: text(CHANGED),
+        sent: SENT.into(),
+        changed_to: CHANGED.into(),
         aliased: arrival(options, Visibility::Aliased)?,
         snapshot: arrival(options, Visibility::Snapshot)?,
     })
 }
 
 fn arrival(options: &Options, visibility: Visibility) -> io::Result<Arrival> {
-    let source = Source::File(ends::filled(ends::nameless(&options.directory)?, LENGTH, SENT)?);
+    let file = ends::nameless(&options.directory)?;
+    file.write_all_at(SENT.as_bytes(), 0)?;
     let mut sink = Sink::tcp(&Network::loopback())?;
-    let report = Transfer::new(source.end()?, sink.end()?).visibility(visibility).run()?;
-    source.change(CHANGED)?;
-    let received = sink.receive(LENGTH as usize)?;
+    let report = Transfer::new(Endpoint::new(file.as_fd())?, sink.end()?).visibility(visibility).run()?;
+    file.write_all_at(CHANGED.as_bytes(), 0)?;
+    let received = sink.receive(SENT.len())?;
     Ok(Arrival { mechanism: report.mechanism, text: String::from_utf8_lossy(&received).into_owned() })
 }

@@ -12,10 +12,22 @@
 //! As root, networks and, if need be, an XFS are made in namespaces that nobody else sees and that end with the process.
 //! Without root those rows are unknown and say so. Nothing of the machine's is changed.
 //!
+//! ```
+//! use zcio::Mechanism;
+//! use zcio::proof::{Options, Route, Subject, examine};
+//!
+//! let row = examine(Route::FileToPipe, &Subject::engine(Mechanism::Sendfile), &Options::quick());
+//! let copies = row.copies.value().ok_or(row.copies.reason().unwrap_or_default())?;
+//! assert_eq!((copies.least, copies.most), (0, Some(0)));
+//! # Ok::<(), String>(())
+//! ```
+//!
 //! What is proven of a [`Subject`] is what it did in these experiments, with as many bytes as they move.
 
 mod aliasing;
+mod blocks;
 mod cell;
+mod corrections;
 mod cost;
 mod counters;
 mod ends;
@@ -37,6 +49,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 
 pub use aliasing::{Seen, Step};
+pub use blocks::Blocks;
 pub use cell::{Cell, Evidence};
 pub use cost::Cost;
 pub use counters::{BlockBytes, Interrupts};
@@ -89,8 +102,14 @@ pub struct Proof {
 impl Proof {
     /// Makes the table: some seconds. Nothing in it fails as a whole; what could not be found out says why.
     pub fn run(options: &Options) -> Self {
+        Self::run_watched(options, |_| {})
+    }
+
+    /// The same, with a word before each route.
+    pub fn run_watched(options: &Options, mut watch: impl FnMut(Route)) -> Self {
         let setting = Setting::new(options);
         let rows = Route::ALL.iter().flat_map(|&route| {
+            watch(route);
             let subjects: Vec<_> = route.mechanisms().iter().map(|&mechanism| Subject::engine(mechanism)).collect();
             rows(&setting, route, &subjects, options)
         });
@@ -149,4 +168,36 @@ fn without_root(errno: Errno) -> io::Error {
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature.
 fn by_name<S: serde::Serializer>(mechanism: &crate::Mechanism, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(mechanism.name())
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_has_every_row_with_its_evidence_or_a_reason() {
+        let proof = Proof::run(&Options { size: 1 << 20, ..Options::default() });
+        let json: serde_json::Value = serde_json::from_str(&proof.to_json()).unwrap();
+        let rows = json["rows"].as_array().unwrap();
+        assert_eq!(rows.len(), Route::ALL.iter().map(|route| route.mechanisms().len()).sum::<usize>());
+        for row in rows {
+            for cell in ["copies", "warm", "cold"] {
+                let cell = &row[cell];
+                assert!(
+                    cell["known_by"].is_string() && !cell["value"].is_null() || cell["unknown"].is_string(),
+                    "{row}"
+                );
+            }
+        }
+        let sendfile = rows.iter().find(|row| row["route"] == "file_to_tcp" && row["subject"] == "sendfile").unwrap();
+        assert_eq!(
+            (&sendfile["copies"]["value"]["most"], &sendfile["copies"]["known_by"]),
+            (&0.into(), &"aliasing".into())
+        );
+        assert_eq!(
+            (&sendfile["article"]["switches"], &sendfile["warm"]["value"]["bytes"]),
+            (&2.into(), &(1 << 20).into())
+        );
+        assert_eq!(json["hazard"]["value"]["aliased"]["mechanism"], "sendfile");
+    }
 }

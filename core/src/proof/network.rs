@@ -82,7 +82,8 @@ impl Network {
     /// Two devices joined to each other.
     pub fn pair() -> io::Result<Self> {
         let (near, far) = (Namespace::new()?, Namespace::new()?);
-        near.inside(|| veth::create(NEAR.0, FAR.0, far.handle.as_raw_fd()))?;
+        let made = near.inside(|| veth::create(NEAR.0, FAR.0, far.handle.as_raw_fd()));
+        made.map_err(|error| io::Error::new(error.kind(), format!("a pair of veth devices: {error}")))?;
         for (namespace, (name, address)) in [(&near, NEAR), (&far, FAR)] {
             namespace::set_address(namespace.control.as_fd(), name, address, 30)?;
             namespace::set_up(namespace.control.as_fd(), name)?;

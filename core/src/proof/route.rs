@@ -79,9 +79,7 @@ impl Route {
                 &[ReadWrite, MmapWrite, Sendfile, Splice, ZerocopySend, Uring]
             }
             Self::FileToPipe | Self::FileToUnix => &[ReadWrite, MmapWrite, Sendfile, Splice],
-            Self::FileToFile => {
-                &[ReadWrite, MmapWrite, Sendfile, Splice, CopyFileRange, Reflink, DirectIo, Uring]
-            }
+            Self::FileToFile => &[ReadWrite, MmapWrite, Sendfile, Splice, CopyFileRange, Reflink, DirectIo, Uring],
             Self::FileToFileMemory => &[ReadWrite, MmapWrite, Sendfile, Splice, CopyFileRange],
             Self::FileToFileSharing => &[ReadWrite, CopyFileRange, Reflink],
             Self::TcpToFile => &[ReadWrite, Splice, DirectIo, Uring],

@@ -4,6 +4,7 @@
 use std::io;
 
 use super::aliasing::{self, Seen, Step};
+use super::blocks::Blocks;
 use super::cell::{Cell, Evidence};
 use super::cost::{Cache, Cost, Section};
 use super::ends::{Sink, Source};
@@ -11,7 +12,6 @@ use super::route::{Article, Route};
 use super::setting::Setting;
 use super::subject::Subject;
 use crate::report::{KnownBy, Report};
-use crate::sys::fiemap;
 
 /// How often the CPU copied each byte, between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,10 @@ pub struct Row {
     pub seen: Option<Seen>,
     /// The copies of its single system calls, where it is made of such.
     pub calls: Vec<Step>,
+    /// System calls for the 16 KiB of that experiment, by its own count: a transfer that needs one round only.
+    pub one_round: Cell<u64>,
+    /// What the file system says about the sink's blocks, for a file made from a file.
+    pub blocks: Option<Blocks>,
     /// The cost with the source in the page cache, or not being a file.
     pub warm: Cell<Cost>,
     /// The cost with the source on its disk alone.
@@ -69,24 +73,24 @@ struct Examined {
     seen: Seen,
     report: Report,
     calls: Vec<Step>,
-    shares_blocks: bool,
+    blocks: Option<Blocks>,
 }
 
 impl Row {
-    /// A row about which only the reason is known why nothing is.
-    pub(super) fn unknown(route: Route, subject: &Subject, error: &io::Error) -> Self {
-        let copies = Cell::unknown(error);
-        let (warm, cold) = (Cell::unknown(error), Cell::unknown(error));
+    /// A row about which nothing is known but the reason.
+    pub(super) fn unknown(route: Route, subject: &Subject, reason: &io::Error) -> Self {
         Self {
             route,
             subject: subject.name.clone(),
             article: subject.mechanism.and_then(|mechanism| route.article(mechanism)),
             claim: None,
-            copies,
+            copies: Cell::unknown(reason),
             seen: None,
             calls: Vec::new(),
-            warm,
-            cold,
+            one_round: Cell::unknown(reason),
+            blocks: None,
+            warm: Cell::unknown(reason),
+            cold: Cell::unknown(reason),
             contradiction: None,
         }
     }
@@ -101,14 +105,18 @@ impl Row {
         let copies = examined.copies();
         let measure = |cache| Cell::of(section.measure(subject, cache), Evidence::Process);
         Self {
+            route,
+            subject: subject.name.clone(),
+            article: subject.mechanism.and_then(|mechanism| route.article(mechanism)),
             claim: Some(Claim { copies: claim.count, known_by: claim.known_by.name() }),
             contradiction: copies.value().and_then(|copies| contradiction(claim.count, *copies)),
             copies,
             seen: Some(examined.seen),
             calls: examined.calls,
+            one_round: Cell::known(examined.report.system_calls, Evidence::Engine),
+            blocks: examined.blocks,
             warm: measure(Cache::Warm),
             cold: measure(Cache::Cold),
-            ..Self::unknown(route, subject, &io::Error::other(""))
         }
     }
 }
@@ -123,21 +131,11 @@ fn examine(setting: &Setting, route: Route, subject: &Subject) -> io::Result<Exa
         Some(mechanism) => aliasing::each_call(setting, route, mechanism)?,
         None => Vec::new(),
     };
-    // Where the file system does not say (tmpfs), it does not share either, as far as anybody can tell.
-    let shares_blocks = match &sink {
-        Sink::File(file) => shared(setting, route, subject, file)?,
-        _ => false,
+    let blocks = match (&source, &sink) {
+        (Source::File(_), Sink::File(_)) => Blocks::of(setting, route, subject)?,
+        _ => None,
     };
-    Ok(Examined { seen, report, calls, shares_blocks })
-}
-
-/// Whether every block of the sink is another file's, too. The source was changed meanwhile, so that its own blocks are
-/// different ones by now: this is asked of a fresh pair.
-fn shared(setting: &Setting, route: Route, subject: &Subject, _: &std::fs::File) -> io::Result<bool> {
-    let (source, sink) = aliasing::ends(setting, route)?;
-    (subject.run)(source.end()?, sink.end()?, aliasing::LENGTH as u64)?;
-    let stored = fiemap::stored(sink.descriptor()).unwrap_or_default();
-    Ok(stored.shared > 0 && stored.own == 0)
+    Ok(Examined { seen, report, calls, blocks })
 }
 
 impl Examined {
@@ -146,7 +144,7 @@ impl Examined {
             value: CopyCount { least: count, most: Some(count), most_known_by: Some(known_by) },
             known_by,
         };
-        if self.shares_blocks {
+        if self.blocks.is_some_and(Blocks::all_shared) {
             return exactly(0, Evidence::SharedExtents);
         }
         match self.seen {
@@ -157,7 +155,8 @@ impl Examined {
         let claim = self.report.copies;
         let by_calls: u8 = self.calls.iter().map(|step| step.copies).sum();
         let (least, known_by) = match claim.known_by {
-            KnownBy::Kernel => (claim.count.unwrap_or(1).max(1), Evidence::KernelVerdict),
+            // Of one copy; what came before the send (a read), it does not know.
+            KnownBy::Kernel => (1, Evidence::KernelVerdict),
             _ if by_calls > 0 => (by_calls, Evidence::AliasingOfEachCall),
             _ => (1, Evidence::Aliasing),
         };

@@ -10,6 +10,8 @@ use super::ends::{self, Sink, Source};
 use super::network::Network;
 use super::route::Route;
 use super::sharing::Sharing;
+use super::witness;
+use crate::sys::tracepoint::SystemCalls;
 
 /// Either the thing, or why it is not to be had. An [`io::Error`] cannot be given out twice.
 type Found<T> = Result<T, (io::ErrorKind, String)>;
@@ -19,6 +21,7 @@ pub(super) struct Setting {
     loopback: OnceCell<Network>,
     pair: OnceCell<Found<Network>>,
     sharing: OnceCell<Found<Sharing>>,
+    calls: OnceCell<Found<SystemCalls>>,
 }
 
 impl Setting {
@@ -28,6 +31,7 @@ impl Setting {
             loopback: OnceCell::new(),
             pair: OnceCell::new(),
             sharing: OnceCell::new(),
+            calls: OnceCell::new(),
         }
     }
 
@@ -86,6 +90,12 @@ impl Setting {
 
     pub fn loopback(&self) -> &Network {
         self.loopback.get_or_init(Network::loopback)
+    }
+
+    /// The kernel's counter of this thread's system calls, or why there is none.
+    pub fn system_calls(&self) -> Result<&SystemCalls, String> {
+        let calls = self.calls.get_or_init(|| witness::system_calls().map_err(|error| kept(&error)));
+        calls.as_ref().map_err(|(_, reason)| reason.clone())
     }
 
     fn sharing(&self) -> io::Result<&Path> {

@@ -37,7 +37,10 @@ impl Sharing {
         }
         let mounted = make(directory).map_err(|error| {
             let kind = error.kind();
-            io::Error::new(kind, format!("no file system that shares blocks at {}, and {error}", directory.display()))
+            io::Error::new(
+                kind,
+                format!("the file system at {} shares no blocks, and to make one {error}", directory.display()),
+            )
         })?;
         Ok(Self { path: format!("/proc/self/fd/{}", mounted.as_raw_fd()).into(), _mounted: Some(mounted) })
     }

@@ -55,7 +55,7 @@ fn ask(body: &[u8]) -> io::Result<()> {
     let errno: [u8; 4] = answer[HEADER..HEADER + 4].try_into().expect("four bytes");
     match -i32::from_ne_bytes(errno) {
         0 => Ok(()),
-        errno => Err(Errno::from_raw(errno).into()),
+        errno => Err(super::without_root(Errno::from_raw(errno))),
     }
 }
 

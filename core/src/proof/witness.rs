@@ -4,7 +4,6 @@
 //! everything, the writing out at the end included, because devices work on when a call has returned.
 
 use std::io;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::cell::{Cell, Evidence};
@@ -40,12 +39,13 @@ impl<'a> Devices<'a> {
 }
 
 /// Counters of the process and of its processors.
-pub(super) struct Process {
+pub(super) struct Process<'a> {
     interrupts: io::Result<Interrupts>,
     faults: Faults,
     time: Duration,
     started: Instant,
-    calls: Result<SystemCalls, String>,
+    /// The counter of system calls and what it had counted before, or why there is none.
+    calls: Result<(&'a SystemCalls, u64), String>,
 }
 
 /// What they counted.
@@ -57,19 +57,16 @@ pub(super) struct Counted {
     pub calls: Cell<u64>,
 }
 
-impl Process {
-    pub fn begin(helpers: &[Helper]) -> io::Result<Self> {
-        let calls = system_calls();
+impl<'a> Process<'a> {
+    pub fn begin(helpers: &[Helper], calls: Result<&'a SystemCalls, String>) -> io::Result<Self> {
         let interrupts = Interrupts::now();
-        let before = Self { interrupts, faults: faults(), time: time(helpers)?, started: Instant::now(), calls };
-        if let Ok(calls) = &before.calls {
-            calls.start()?;
-        }
-        Ok(before)
+        let (faults, time, started) = (faults(), time(helpers)?, Instant::now());
+        let calls = calls.and_then(|calls| Ok((calls, calls.start().map_err(|errno| errno.to_string())?)));
+        Ok(Self { interrupts, faults, time, started, calls })
     }
 
     pub fn end(self, helpers: &[Helper]) -> io::Result<Counted> {
-        let calls = self.calls.and_then(|calls| calls.stop().map_err(|errno| errno.to_string()));
+        let calls = self.calls.and_then(|(calls, before)| calls.stop(before).map_err(|errno| errno.to_string()));
         let elapsed = self.started.elapsed();
         // A peer's clock runs on between the two readings: never less than nothing.
         let time = time(helpers)?.saturating_sub(self.time);
@@ -96,11 +93,10 @@ fn time(helpers: &[Helper]) -> io::Result<Duration> {
     Ok(all.saturating_sub(helpers.iter().map(Helper::time).sum()))
 }
 
-/// The kernel's counter of this thread's system calls.
-fn system_calls() -> Result<SystemCalls, String> {
-    static TRACEPOINT: OnceLock<Result<u64, String>> = OnceLock::new();
-    let number = TRACEPOINT.get_or_init(|| tracepoint().map_err(|error| error.to_string())).clone()?;
-    SystemCalls::of(number).map_err(|errno| super::without_root(errno).to_string())
+/// The kernel's counter of the calling thread's system calls. It is made once: making and closing one waits for all
+/// processors.
+pub(super) fn system_calls() -> io::Result<SystemCalls> {
+    SystemCalls::of(tracepoint()?).map_err(super::without_root)
 }
 
 /// The number of the tracepoint at the entry of every system call. Tracing files are often not mounted: then they are, in
