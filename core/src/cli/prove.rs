@@ -54,3 +54,32 @@ pub fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io::Result
     }
     Ok(u8::from(proof.contradictions().next().is_some()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(directory: Option<PathBuf>, json: bool) -> io::Result<(u8, String)> {
+        let arguments = Arguments { size: 1, quick: false, directory };
+        let mut out = Vec::new();
+        let code = run(&arguments, json, &mut out)?;
+        Ok((code, String::from_utf8(out).unwrap()))
+    }
+
+    #[test]
+    fn one_json_object_or_a_table_and_a_good_end() {
+        let (code, json) = said(None, true).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((code, &value["size"]), (0, &(1 << 20).into()));
+        let (code, table) = said(Some(std::env::temp_dir()), false).unwrap();
+        assert!(code == 0 && table.contains("file → TCP, loopback") && table.ends_with('\n'), "{table}");
+    }
+
+    #[test]
+    fn a_directory_that_is_none_is_an_error_at_once() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = said(Some(file.path().to_path_buf()), false).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+        assert_eq!(said(Some("/nowhere".into()), false).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

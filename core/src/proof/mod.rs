@@ -44,7 +44,7 @@ mod veth;
 mod witness;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
@@ -71,9 +71,12 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 64 MiB, in the directory for temporary files.
+    /// 64 MiB, in the directory for temporary files; in `/var/tmp` if that one is memory, which no disk is behind.
     fn default() -> Self {
-        Self { size: 64 << 20, directory: std::env::temp_dir() }
+        let temporary = std::env::temp_dir();
+        let on_disk = PathBuf::from("/var/tmp");
+        let directory = if is_memory(&temporary) && !is_memory(&on_disk) { on_disk } else { temporary };
+        Self { size: 64 << 20, directory }
     }
 }
 
@@ -151,6 +154,11 @@ fn rows(setting: &Setting, route: Route, subjects: &[Subject], options: &Options
         Err(error) => Row::unknown(route, subject, error),
     };
     subjects.iter().map(row).collect()
+}
+
+/// Whether a directory is on a tmpfs, or not to be had at all.
+fn is_memory(directory: &Path) -> bool {
+    nix::sys::statfs::statfs(directory).map_or(true, |found| found.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
 }
 
 /// The error of something that only root may do.

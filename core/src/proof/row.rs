@@ -74,6 +74,8 @@ struct Examined {
     report: Report,
     calls: Vec<Step>,
     blocks: Option<Blocks>,
+    /// Whether it is one of the engine's mechanisms, whose claims come from the model or from the kernel.
+    has_model: bool,
 }
 
 impl Row {
@@ -135,7 +137,7 @@ fn examine(setting: &Setting, route: Route, subject: &Subject) -> io::Result<Exa
         (Source::File(_), Sink::File(_)) => Blocks::of(setting, route, subject)?,
         _ => None,
     };
-    Ok(Examined { seen, report, calls, blocks })
+    Ok(Examined { seen, report, calls, blocks, has_model: subject.mechanism.is_some() })
 }
 
 impl Examined {
@@ -161,7 +163,7 @@ impl Examined {
             _ => (1, Evidence::Aliasing),
         };
         // That it was not more, only the model can say: old bytes look the same after two copies as after one.
-        let most = claim.count.filter(|&count| count >= least);
+        let most = claim.count.filter(|&count| self.has_model && count >= least);
         let most_known_by = most.map(|_| Evidence::Model);
         Cell::Known { value: CopyCount { least, most, most_known_by }, known_by }
     }

@@ -1,5 +1,5 @@
-//! A place where files can share blocks: the directory of the options if its file system does that, or else an XFS of our
-//! own in a file behind a loop device (root, mkfs.xfs).
+//! A place where files can share blocks: the directory of the options or the working directory if its file system does
+//! that, or else an XFS of our own in a file behind a loop device (root, mkfs.xfs).
 //!
 //! Our own is mounted in a thread that has its mounts for itself, so nobody else ever sees it. What keeps it is one open
 //! directory; the file behind it has no name any more. Both are gone when that descriptor is closed, however the process
@@ -29,17 +29,20 @@ pub(super) struct Sharing {
 }
 
 impl Sharing {
-    /// Looks at the directory, and makes a file system if that one cannot.
+    /// Looks at what is there, and makes a file system if nothing can.
     pub fn find(directory: &Path) -> io::Result<Self> {
-        let capabilities = Capabilities::of_path(directory)?;
-        if capabilities.find("reflink").is_some_and(|reflink| reflink.answer == Answer::Yes) {
-            return Ok(Self { path: directory.to_path_buf(), _mounted: None });
+        for there in [directory, Path::new(".")] {
+            let capabilities = Capabilities::of_path(there);
+            let reflink = capabilities.as_ref().ok().and_then(|capabilities| capabilities.find("reflink"));
+            if reflink.is_some_and(|reflink| reflink.answer == Answer::Yes) {
+                return Ok(Self { path: there.to_path_buf(), _mounted: None });
+            }
         }
         let mounted = make(directory).map_err(|error| {
             let kind = error.kind();
             io::Error::new(
                 kind,
-                format!("the file system at {} shares no blocks, and to make one {error}", directory.display()),
+                format!("files at {} and here share no blocks; making an XFS: {error}", directory.display()),
             )
         })?;
         Ok(Self { path: format!("/proc/self/fd/{}", mounted.as_raw_fd()).into(), _mounted: Some(mounted) })

@@ -61,12 +61,8 @@ fn line(f: &mut Formatter<'_>, row: &Row) -> fmt::Result {
         Some(warm) => costs(f, warm, row.cold.value())?,
         None => writeln!(f)?,
     }
-    for cost in [&row.warm, &row.cold] {
-        // That memory cannot be cold is no news.
-        if let Some(reason) = cost.reason().filter(|_| row.warm.reason().is_some()) {
-            wrapped(f, "     costs unknown: ", reason)?;
-            break;
-        }
+    if let Some(reason) = row.warm.reason() {
+        wrapped(f, "     costs unknown: ", reason)?;
     }
     if let Some(contradiction) = &row.contradiction {
         wrapped(f, "     CONTRADICTION: ", contradiction)?;
