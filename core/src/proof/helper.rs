@@ -26,12 +26,15 @@ pub(super) struct Helper {
 }
 
 impl Helper {
-    fn start(work: impl FnOnce(Receiver<()>) -> io::Result<u64> + Send + 'static) -> io::Result<Self> {
+    fn start(work: impl FnOnce(&Receiver<()>) -> io::Result<u64> + Send + 'static) -> io::Result<Self> {
         let (tell, told) = sync_channel(1);
         let (go, gone) = sync_channel(1);
         let work = std::thread::spawn(move || {
             let _ = tell.send(process::thread());
-            work(gone)
+            let result = work(&gone);
+            // A thread that has ended has no clock any more: it stays until nobody asks for its time.
+            while gone.recv().is_ok() {}
+            result
         });
         let thread = told.recv().map_err(io::Error::other)?;
         Ok(Self { thread, go, work })
@@ -83,13 +86,14 @@ impl Helper {
         let _ = self.go.try_send(());
     }
 
-    /// Processor time it has used so far; nothing more once it has ended.
+    /// Processor time it has used so far.
     pub fn time(&self) -> Duration {
         process::thread_time(self.thread).unwrap_or_default()
     }
 
     /// Waits for its end and gives the bytes it has seen.
     pub fn finish(self) -> io::Result<u64> {
+        drop(self.go);
         self.work.join().unwrap_or_else(|_| Err(io::Error::other("the peer of a transfer panicked")))
     }
 }
