@@ -17,6 +17,7 @@
 //! * A [`Copy`](struct@Copy) makes a file out of a file: clones, holes, mode and times, replacement in one moment.
 //! * A [`CachePolicy`] and [`residency()`] are about what is in memory before, while and after bytes move.
 //! * A [`Batch`] makes many small transfers in one call.
+//! * A [`Proof`] measures on this machine what every mechanism really copies and costs.
 //! * A [`Report`] says how many bytes went, by which mechanism, and what refused before it.
 //!
 //! # Example
@@ -65,6 +66,7 @@ mod mechanisms;
 pub mod memory;
 mod pipe;
 pub mod plan;
+pub mod proof;
 pub mod region;
 pub mod relay;
 pub mod report;
@@ -81,6 +83,7 @@ pub use endpoint::{Endpoint, Facts, Kind};
 pub use error::{Error, ErrorKind, Result};
 pub use fanout::{FanOut, FanOutReport, FanOutStep, SinkReport};
 pub use mechanism::Mechanism;
+pub use proof::Proof;
 pub use region::{Access, Advice, Protection, Region, RegionOptions, Residency, SharedRegion, View};
 pub use relay::{Direction, DirectionReport, Outcome, Relay, RelayReport, RelayStep};
 pub use report::{Attempt, Copies, KnownBy, Report};

@@ -47,6 +47,7 @@ impl Process {
 
 /// Page faults of a thread: minor ones found the page in memory, major ones had to read it from a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Faults {
     /// Answered without a device.
     pub minor: u64,

@@ -5,11 +5,14 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod child;
+pub(crate) mod fiemap;
 pub(crate) mod files;
 pub(crate) mod memory;
+pub(crate) mod namespace;
 pub(crate) mod process;
 pub(crate) mod rights;
 pub(crate) mod signal;
+pub(crate) mod tracepoint;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 

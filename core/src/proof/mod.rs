@@ -1,0 +1,211 @@
+//! Was it copied? Measured, on this machine, for each mechanism and route, beside what the well-known article says.
+//!
+//! The article's table counts copies by the CPU, copies by devices, system calls and switches between user and kernel mode
+//! for five ways to send a file. It is right about an idea and wrong about details, and nobody has published a measured one.
+//! [`Proof::run`] makes it: every cell says how it is known ([`Evidence`]), or why it is not.
+//!
+//! * Copies: the source is changed after the bytes were moved and before they are read. New bytes at the receiver mean that
+//!   no copy has been made, old ones that at least one has. For mechanisms made of two system calls the experiment is
+//!   repeated after each. A zero-copy send has the kernel's own verdict; shared blocks have the file system's list.
+//! * Costs: counters of the kernel around a transfer of some megabytes, with the source in the page cache and not.
+//!
+//! As root, networks and, if need be, an XFS are made in namespaces that nobody else sees and that end with the process.
+//! Without root those rows are unknown and say so. Nothing of the machine's is changed.
+//!
+//! ```
+//! use zcio::Mechanism;
+//! use zcio::proof::{Options, Route, Subject, examine};
+//!
+//! let row = examine(Route::FileToPipe, &Subject::engine(Mechanism::Sendfile), &Options::quick());
+//! let copies = row.copies.value().ok_or(row.copies.reason().unwrap_or_default())?;
+//! assert_eq!((copies.least, copies.most), (0, Some(0)));
+//! # Ok::<(), String>(())
+//! ```
+//!
+//! What is proven of a [`Subject`] is what it did in these experiments, with as many bytes as they move.
+
+mod aliasing;
+mod blocks;
+mod cell;
+mod corrections;
+mod cost;
+mod counters;
+mod ends;
+mod hazard;
+mod helper;
+mod network;
+mod route;
+mod row;
+mod setting;
+mod sharing;
+mod subject;
+mod table;
+mod veth;
+mod witness;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+pub use aliasing::{Seen, Step};
+pub use blocks::Blocks;
+pub use cell::{Cell, Evidence};
+pub use cost::Cost;
+pub use counters::{BlockBytes, Interrupts};
+pub use hazard::{Arrival, Hazard, hazard};
+pub use route::{Article, Route};
+pub use row::{Claim, CopyCount, Row};
+pub use subject::Subject;
+
+use cost::Section;
+use setting::Setting;
+
+/// How the table is to be made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bytes that a measured transfer moves.
+    pub size: u64,
+    /// Where files are made, without names; its file system is the one that is examined.
+    pub directory: PathBuf,
+}
+
+impl Default for Options {
+    /// 64 MiB, in the directory for temporary files; in `/var/tmp` if that one is memory, which no disk is behind.
+    fn default() -> Self {
+        let temporary = std::env::temp_dir();
+        let on_disk = PathBuf::from("/var/tmp");
+        let directory = if is_memory(&temporary) && !is_memory(&on_disk) { on_disk } else { temporary };
+        Self { size: 64 << 20, directory }
+    }
+}
+
+impl Options {
+    /// 4 MiB: the same rows in a few seconds, with coarser costs.
+    pub fn quick() -> Self {
+        Self { size: 4 << 20, ..Self::default() }
+    }
+}
+
+/// The whole table. `Display` prints it, in at most 120 columns.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Proof {
+    /// The kernel's release.
+    pub kernel: String,
+    /// Bytes that a measured transfer moved.
+    pub size: u64,
+    /// Every mechanism on every route.
+    pub rows: Vec<Row>,
+    /// The snapshot hazard, or why it could not be shown.
+    pub hazard: Cell<Hazard>,
+}
+
+impl Proof {
+    /// Makes the table: some seconds. Nothing in it fails as a whole; what could not be found out says why.
+    pub fn run(options: &Options) -> Self {
+        Self::run_watched(options, |_| {})
+    }
+
+    /// The same, with a word before each route.
+    pub fn run_watched(options: &Options, mut watch: impl FnMut(Route)) -> Self {
+        let setting = Setting::new(options);
+        let rows = Route::ALL.iter().flat_map(|&route| {
+            watch(route);
+            let subjects: Vec<_> = route.mechanisms().iter().map(|&mechanism| Subject::engine(mechanism)).collect();
+            rows(&setting, route, &subjects, options)
+        });
+        Self {
+            kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim_end().to_string(),
+            size: options.size,
+            rows: rows.collect(),
+            hazard: Cell::of(hazard(options), Evidence::Aliasing),
+        }
+    }
+
+    /// The row of a subject on a route.
+    pub fn find(&self, route: Route, subject: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.route == route && row.subject == subject)
+    }
+
+    /// The rows in which a claim and a measurement contradict each other; empty if all is as it should be.
+    pub fn contradictions(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.contradiction.is_some())
+    }
+
+    /// The table as a JSON object.
+    #[cfg(feature = "cli")]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("names, numbers and lists have a form in JSON")
+    }
+}
+
+/// Examines one subject on one route.
+pub fn examine(route: Route, subject: &Subject, options: &Options) -> Row {
+    let rows = rows(&Setting::new(options), route, std::slice::from_ref(subject), options);
+    rows.into_iter().next().expect("one subject has one row")
+}
+
+fn rows(setting: &Setting, route: Route, subjects: &[Subject], options: &Options) -> Vec<Row> {
+    let section = setting.sink(route).and_then(|_| Section::new(setting, route, options.size));
+    let row = |subject| match &section {
+        Ok(section) => Row::of(setting, section, subject),
+        Err(error) => Row::unknown(route, subject, error),
+    };
+    subjects.iter().map(row).collect()
+}
+
+/// Whether a directory is on a tmpfs, or not to be had at all.
+fn is_memory(directory: &Path) -> bool {
+    nix::sys::statfs::statfs(directory).map_or(true, |found| found.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
+}
+
+/// The error of something that only root may do.
+fn without_root(errno: Errno) -> io::Error {
+    match errno {
+        Errno::EPERM | Errno::EACCES => {
+            io::Error::new(io::ErrorKind::PermissionDenied, "needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN)")
+        }
+        _ => errno.into(),
+    }
+}
+
+/// Mechanisms are written by name.
+#[cfg(feature = "cli")]
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature.
+fn by_name<S: serde::Serializer>(mechanism: &crate::Mechanism, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(mechanism.name())
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_has_every_row_with_its_evidence_or_a_reason() {
+        let proof = Proof::run(&Options { size: 1 << 20, ..Options::default() });
+        let json: serde_json::Value = serde_json::from_str(&proof.to_json()).unwrap();
+        let rows = json["rows"].as_array().unwrap();
+        assert_eq!(rows.len(), Route::ALL.iter().map(|route| route.mechanisms().len()).sum::<usize>());
+        for row in rows {
+            for cell in ["copies", "warm", "cold"] {
+                let cell = &row[cell];
+                assert!(
+                    cell["known_by"].is_string() && !cell["value"].is_null() || cell["unknown"].is_string(),
+                    "{row}"
+                );
+            }
+        }
+        let sendfile = rows.iter().find(|row| row["route"] == "file_to_tcp" && row["subject"] == "sendfile").unwrap();
+        assert_eq!(
+            (&sendfile["copies"]["value"]["most"], &sendfile["copies"]["known_by"]),
+            (&0.into(), &"aliasing".into())
+        );
+        assert_eq!(
+            (&sendfile["article"]["switches"], &sendfile["warm"]["value"]["bytes"]),
+            (&2.into(), &(1 << 20).into())
+        );
+        assert_eq!(json["hazard"]["value"]["aliased"]["mechanism"], "sendfile");
+    }
+}
