@@ -6,6 +6,8 @@
 
 pub(crate) mod child;
 pub(crate) mod files;
+#[cfg(feature = "cli")]
+pub(crate) mod interrupt;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod rights;
