@@ -10,6 +10,7 @@
 
 #![deny(unsafe_code)]
 
+mod command;
 mod descriptors;
 mod errors;
 mod patience;

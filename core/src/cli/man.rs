@@ -15,7 +15,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, _json: bool, out: &mut dyn Write) -> io::Result<u8> {
-    let command = super::Command::command();
+    // The page of `help` would say what this one does.
+    let command = super::Command::command().disable_help_subcommand(true);
     if let Some(directory) = &arguments.directory {
         clap_mangen::generate_to(command, directory)
             .map_err(|error| Failure::os("man", &directory.display().to_string(), &error))?;
