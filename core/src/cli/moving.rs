@@ -65,7 +65,7 @@ pub(super) fn meet(address: &Address, options: &Options, progress: &Progress) ->
         return network::connect(address).map(|socket| (socket, address.to_string()));
     }
     let listener = Listener::bind(address)?;
-    if progress.is_seen() || listener.was_chosen(address) {
+    if progress.is_seen() || address.leaves_choice() {
         remark(&format!("listening on {}", listener.address()));
     }
     listener.accept(|| {})

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -46,6 +46,11 @@ impl Address {
             Some((_, port)) if port.parse::<u16>().is_ok() => Ok(Self::Tcp(text)),
             _ => Err("neither HOST:PORT nor unix:PATH nor -".to_owned()),
         }
+    }
+
+    /// Whether the system is to choose the port, so that only [`Listener::address`] can tell it.
+    pub fn leaves_choice(&self) -> bool {
+        matches!(self, Self::Tcp(text) if text.ends_with(":0"))
     }
 
     /// As [`Address::parse`], for who needs a socket.
@@ -89,7 +94,7 @@ pub(super) fn connect(address: &Address) -> io::Result<OwnedFd> {
         }
     });
     socket.map_err(|error| match error.raw_os_error() {
-        None if error.get_ref().is_some_and(|inner| inner.is::<Failure>()) => error,
+        None if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Failure>) => error,
         _ => Failure::os("connect", &address.to_string(), &error).into(),
     })
 }
@@ -124,11 +129,6 @@ impl Listener {
             Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".into(), |address| address.to_string()),
             Self::Unix(_, path) => format!("unix:{}", path.display()),
         }
-    }
-
-    /// Whether only [`Listener::address`] can tell where it is.
-    pub fn was_chosen(&self, asked: &Address) -> bool {
-        matches!(asked, Address::Tcp(text) if text.ends_with(":0"))
     }
 
     /// The next connection and who it is from, or the interruption that comes first. `idle` is called while nobody comes.
@@ -189,7 +189,6 @@ impl Drop for Listener {
 /// (`AF_UNIX`): only then has it arrived.
 pub(super) fn finish(socket: BorrowedFd<'_>) -> io::Result<()> {
     let fail = |operation, errno: Errno| io::Error::from(Failure::os(operation, "", &io::Error::from(errno)));
-    use std::os::fd::AsRawFd;
     match shutdown(socket.as_raw_fd(), Shutdown::Write) {
         // The peer has reset the connection; SO_ERROR, if it is still there, says more.
         Ok(()) | Err(Errno::ENOTCONN) => {}

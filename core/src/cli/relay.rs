@@ -60,7 +60,7 @@ struct Totals {
 pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io::Result<u8> {
     let listener = Listener::bind(&arguments.listen)?;
     let progress = Progress::new("listening", None);
-    if progress.is_seen() || listener.was_chosen(&arguments.listen) {
+    if progress.is_seen() || arguments.listen.leaves_choice() {
         remark(&format!("listening on {}", listener.address()));
     }
     let (totals, began) = (Totals::default(), Instant::now());
@@ -113,7 +113,7 @@ impl Totals {
     /// Serves one connection to its end, and tells of its failure if nobody else will.
     fn serve(&self, client: OwnedFd, peer: String, target: &Address, tell: bool) -> io::Result<()> {
         let name = peer.clone();
-        let served = self.join(client, peer, target);
+        let served = self.join(&client, peer, target);
         match served {
             Err(error) if tell => {
                 self.lose(&name, &Failure::of(error));
@@ -136,7 +136,7 @@ impl Totals {
         }
     }
 
-    fn join(&self, client: OwnedFd, peer: String, target: &Address) -> io::Result<()> {
+    fn join(&self, client: &OwnedFd, peer: String, target: &Address) -> io::Result<()> {
         let server = network::connect(target).inspect_err(|_| network::reset(client.as_fd()))?;
         let mut relay = Relay::new(Endpoint::new(client.as_fd())?, Endpoint::new(server.as_fd())?);
         let mut seen = (0, 0);
@@ -149,7 +149,8 @@ impl Totals {
         drop(relay);
         let outcome = outcome.map_err(|error| whole(error, &report));
         if outcome.is_err() {
-            [&client, &server].into_iter().for_each(|socket| network::reset(socket.as_fd()));
+            network::reset(client.as_fd());
+            network::reset(server.as_fd());
         }
         *self.last.lock().expect("nobody panics with it") = Some(ConnectionDocument::new(peer, &report));
         Ok(outcome.map(drop)?)

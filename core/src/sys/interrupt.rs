@@ -1,7 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP while the `zcio` command runs: noted, so that the command can stop cleanly, and handed to
 //! its thread, so that a system call it sleeps in returns.
 //!
-//! The command may be a guest in a process whose runtime has handlers of its own (CPython, the JVM). They are replaced
+//! The command may be a guest in a process whose runtime has handlers of its own (Python, the JVM). They are replaced
 //! while it runs and put back afterwards. Everything that runs inside the handler is async-signal-safe.
 
 use std::mem::MaybeUninit;

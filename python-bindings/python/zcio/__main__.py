@@ -1,4 +1,4 @@
-"""``python -m zcio`` and the console script: the ``zcio`` command, the same as the one of the Rust crate and the jar."""
+"""``python -m zcio`` and the console script: the ``zcio`` command, as in the Rust crate and in the jar."""
 
 import sys
 

@@ -17,7 +17,6 @@ def transfer(
     visibility: Visibility = "aliased",
     dst_offset: int | None = None,
 ) -> Report: ...
-
 def main(argv: list[str]) -> int: ...
 
 @final

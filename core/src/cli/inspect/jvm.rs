@@ -1,13 +1,14 @@
-//! What of a HotSpot Java virtual machine can be told from its address space and command line, without asking it.
+//! What of OpenJDK's Java virtual machine can be told from its address space and command line, without asking it.
 //!
 //! * It is one because libjvm.so is mapped.
-//! * Its code cache is the executable memory of no file, with the reserved addresses directly behind each part: HotSpot
+//! * Its code cache is the executable memory of no file, with the reserved addresses directly behind each part: it
 //!   reserves the segments and makes them accessible from their beginnings on.
 //! * Its heap has a name with ZGC (`memfd:java_heap`). Otherwise it is one reservation, made accessible in parts, and of
 //!   all reservations the one with the most writable memory; if the command line says a maximum, one of that size goes
 //!   first. Parts of it may be pages of the class-data archive (`.jsa`), whose objects are mapped into the heap.
 
 use std::ops::Range;
+use std::path::Path;
 
 use crate::memory::{Area, AreaKind};
 
@@ -44,13 +45,13 @@ fn from_first_executable(areas: &[Area], run: Range<usize>) -> Option<Range<usiz
 
 fn heap_by_size(areas: &[Area], maximum: Option<(u64, &str)>) -> (Vec<Range<usize>>, String) {
     let candidates = runs(areas, |area| {
-        let is_archive = area.kind == AreaKind::File && area.name.ends_with(".jsa");
+        let is_archive = area.kind == AreaKind::File && Path::new(&area.name).extension() == Some("jsa".as_ref());
         !area.shared && !area.executable && (is_anonymous(area) || is_archive)
     });
     let size = |run: &Range<usize>| areas[run.end - 1].addresses.end - areas[run.start].addresses.start;
     let writable =
         |run: &Range<usize>| areas[run.clone()].iter().filter(|area| area.writable).map(Area::len).sum::<u64>();
-    // HotSpot rounds the maximum up to whole regions or pages.
+    // The JVM rounds the maximum up to whole regions or pages.
     let fits = |run: &Range<usize>| {
         maximum.is_some_and(|(bytes, _)| (bytes..=bytes + bytes / 8 + (2 << 20)).contains(&size(run)))
     };
@@ -92,7 +93,7 @@ fn maximum(command: &[String]) -> Option<(u64, &str)> {
     })
 }
 
-/// `64m`: HotSpot's units are powers of 1024.
+/// `64m`: the units are powers of 1024.
 fn parse_size(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
