@@ -79,7 +79,7 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
             totals.open.fetch_add(1, Ordering::Relaxed);
             let (totals, target) = (&totals, &arguments.target);
             let name = peer.clone();
-            let serve = move || totals.serve(client, peer, target, !arguments.once);
+            let serve = move || totals.serve(&client, peer, target, !arguments.once);
             let thread = match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, serve) {
                 // As many as the limits allow: this one is refused, the others go on.
                 Err(error) if !arguments.once => {
@@ -111,9 +111,9 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
 
 impl Totals {
     /// Serves one connection to its end, and tells of its failure if nobody else will.
-    fn serve(&self, client: OwnedFd, peer: String, target: &Address, tell: bool) -> io::Result<()> {
+    fn serve(&self, client: &OwnedFd, peer: String, target: &Address, tell: bool) -> io::Result<()> {
         let name = peer.clone();
-        let served = self.join(&client, peer, target);
+        let served = self.join(client, peer, target);
         match served {
             Err(error) if tell => {
                 self.lose(&name, &Failure::of(error));

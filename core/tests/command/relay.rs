@@ -26,7 +26,9 @@ fn many_connections_with_half_closes() {
     let serving = std::thread::spawn(move || {
         let threads: Vec<_> =
             server.incoming().take(CONNECTIONS).map(|socket| std::thread::spawn(|| serve(socket.unwrap()))).collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
     });
     let clients: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
@@ -40,7 +42,9 @@ fn many_connections_with_half_closes() {
             })
         })
         .collect();
-    clients.into_iter().for_each(|client| client.join().unwrap());
+    for client in clients {
+        client.join().unwrap();
+    }
     serving.join().unwrap();
     signal(&relay, libc::SIGINT);
     let output = relay.wait_with_output().unwrap();
@@ -93,10 +97,10 @@ fn a_target_that_is_gone_fails_the_connection_and_not_the_relay() {
     // It lives on.
     let server = TcpListener::bind(&target).unwrap();
     let client = TcpStream::connect(&address).unwrap();
-    let (mut served, _) = server.accept().unwrap();
+    let (mut accepted, _) = server.accept().unwrap();
     drop(client);
-    assert_eq!(served.read(&mut [0]).unwrap(), 0);
-    drop(served);
+    assert_eq!(accepted.read(&mut [0]).unwrap(), 0);
+    drop(accepted);
     signal(&relay, libc::SIGTERM);
     let output = relay.wait_with_output().unwrap();
     let mut text = String::new();
@@ -113,14 +117,14 @@ fn a_reset_is_passed_on_as_a_reset() {
     let target = server.local_addr().unwrap().to_string();
     let (relay, mut errors, address) = listening(zcio(&["relay", "--once", "127.0.0.1:0", &target]));
     let mut client = TcpStream::connect(&address).unwrap();
-    let (mut served, _) = server.accept().unwrap();
+    let (mut accepted, _) = server.accept().unwrap();
     client.write_all(b"half a").unwrap();
-    served.read_exact(&mut [0; 6]).unwrap();
+    accepted.read_exact(&mut [0; 6]).unwrap();
     // Unread bytes make the kernel reset the connection when it is closed.
-    served.write_all(b"never read").unwrap();
+    accepted.write_all(b"never read").unwrap();
     until("it has arrived", || client.peek(&mut [0; 10]).unwrap() == 10);
     drop(client);
-    let error = served.read(&mut [0]).unwrap_err();
+    let error = accepted.read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     let mut text = String::new();
     errors.read_to_string(&mut text).unwrap();

@@ -21,7 +21,7 @@ fn a_file_goes_over_tcp() {
     let (folder, from) = folder(&bytes);
     let to = folder.path().join("to");
     for host in ["127.0.0.1:0", "[::1]:0", ":0"] {
-        let (receiver, errors, address) = listening(zcio(&[
+        let (taker, errors, address) = listening(zcio(&[
             "recv".as_ref(),
             "--listen".as_ref(),
             host.as_ref(),
@@ -32,7 +32,7 @@ fn a_file_goes_over_tcp() {
         let target = if host == ":0" { address[address.rfind(':').unwrap()..].to_owned() } else { address };
         let sent = run(&["send".as_ref(), from.as_os_str(), target.as_ref(), "--json".as_ref()]);
         let sent = document(quiet(&sent));
-        let received = end(receiver, errors);
+        let received = end(taker, errors);
         let received = document(quiet(&received));
         assert_bytes(&to, &bytes);
         for report in [&sent, &received] {
@@ -63,10 +63,10 @@ fn a_file_goes_over_a_unix_socket_which_is_gone_afterwards() {
     let (folder, from) = folder(&bytes);
     let (to, socket) = (folder.path().join("to"), folder.path().join("a socket"));
     let address = format!("unix:{}", socket.display());
-    let receiver = zcio(&["recv".as_ref(), "--listen".as_ref(), address.as_ref(), to.as_os_str()]).spawn().unwrap();
+    let taker = zcio(&["recv".as_ref(), "--listen".as_ref(), address.as_ref(), to.as_os_str()]).spawn().unwrap();
     until("it listens", || socket.exists());
     quiet(&run(&["send".as_ref(), from.as_os_str(), address.as_ref()]));
-    quiet(&receiver.wait_with_output().unwrap());
+    quiet(&taker.wait_with_output().unwrap());
     assert_bytes(&to, &bytes);
     assert!(!socket.exists());
     let refused = failed(&run(&["send".as_ref(), from.as_os_str(), address.as_ref()]), 1);
@@ -79,11 +79,11 @@ fn pipes_at_both_ends() {
     let (folder, from) = folder(&bytes);
     let to = folder.path().join("to");
     let mut sender = zcio(&["send".as_ref(), from.as_os_str(), "-".as_ref(), "--json".as_ref()]).spawn().unwrap();
-    let receiver = zcio(&["recv".as_ref(), "-".as_ref(), to.as_os_str(), "--json".as_ref()])
+    let taker = zcio(&["recv".as_ref(), "-".as_ref(), to.as_os_str(), "--json".as_ref()])
         .stdin(Stdio::from(sender.stdout.take().unwrap()))
         .spawn()
         .unwrap();
-    let received = receiver.wait_with_output().unwrap();
+    let received = taker.wait_with_output().unwrap();
     let sent = sender.wait_with_output().unwrap();
     assert_bytes(&to, &bytes);
     assert_eq!(document(quiet(&received))["bytes"], LARGE);
@@ -95,11 +95,11 @@ fn pipes_at_both_ends() {
 #[test]
 fn standard_input_to_tcp_to_standard_output() {
     let bytes = pattern(LARGE);
-    let (receiver, errors, address) = listening(zcio(&["recv", "--listen", "127.0.0.1:0", "-"]));
+    let (taker, errors, address) = listening(zcio(&["recv", "--listen", "127.0.0.1:0", "-"]));
     let mut sender = zcio(&["send", "-", &address]).stdin(Stdio::piped()).spawn().unwrap();
     let (mut input, sent) = (sender.stdin.take().unwrap(), bytes.clone());
     let feeder = std::thread::spawn(move || input.write_all(&sent).unwrap());
-    let received = end(receiver, errors);
+    let received = end(taker, errors);
     feeder.join().unwrap();
     quiet(&sender.wait_with_output().unwrap());
     assert_eq!(quiet(&received).len(), bytes.len());
@@ -133,7 +133,7 @@ fn a_source_that_ends_before_the_count_is_an_error() {
     let to = folder.path().join("to");
     let errors = failed(&run(&["send".as_ref(), from.as_os_str(), "-".as_ref(), "--count=13".as_ref()]), 1);
     assert_eq!(errors, "zcio: transfer: the source ended before 13 bytes, after 12 bytes\n");
-    let (receiver, errors, address) = listening(zcio(&[
+    let (taker, errors, address) = listening(zcio(&[
         "recv".as_ref(),
         "--listen".as_ref(),
         "127.0.0.1:0".as_ref(),
@@ -141,7 +141,7 @@ fn a_source_that_ends_before_the_count_is_an_error() {
         "--count=13".as_ref(),
     ]));
     run(&["send".as_ref(), from.as_os_str(), address.as_ref()]);
-    failed(&end(receiver, errors), 1);
+    failed(&end(taker, errors), 1);
     assert_bytes(&to, b"twelve bytes");
 }
 
@@ -152,7 +152,7 @@ fn who_does_not_take_everything_makes_the_sender_fail() {
     let address = listener.local_addr().unwrap().to_string();
     let sender = zcio(&["send".as_ref(), from.as_os_str(), address.as_ref(), "--json".as_ref()]).spawn().unwrap();
     let (mut socket, _) = listener.accept().unwrap();
-    socket.read_exact(&mut [0; 100_000]).unwrap();
+    socket.read_exact(&mut vec![0; 100_000]).unwrap();
     drop(socket);
     let output = sender.wait_with_output().unwrap();
     assert!(failed(&output, 1).contains("the other end went away"));
@@ -160,7 +160,7 @@ fn who_does_not_take_everything_makes_the_sender_fail() {
     assert!(error["moved"].as_u64().unwrap() >= 100_000 && error["moved"].as_u64().unwrap() < LARGE as u64);
 }
 
-/// A file smaller than the buffers: the transfer itself is over long before the receiver goes away.
+/// A file smaller than the buffers: the transfer itself is over long before the taker goes away.
 #[test]
 fn who_does_not_take_the_last_bytes_makes_the_sender_fail() {
     let (folder, from) = folder(&pattern(100_000));

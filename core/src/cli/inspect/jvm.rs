@@ -1,4 +1,4 @@
-//! What of OpenJDK's Java virtual machine can be told from its address space and command line, without asking it.
+//! What of a Java virtual machine (the JDK's own) can be told from its address space and command line, without asking it.
 //!
 //! * It is one because libjvm.so is mapped.
 //! * Its code cache is the executable memory of no file, with the reserved addresses directly behind each part: it
