@@ -160,7 +160,7 @@ fn who_does_not_take_everything_makes_the_sender_fail() {
     assert!(error["moved"].as_u64().unwrap() >= 100_000 && error["moved"].as_u64().unwrap() < LARGE as u64);
 }
 
-/// A file smaller than the buffers: the transfer itself is over long before the taker goes away.
+/// A file smaller than the buffers: the transfer itself is over long before the other side goes away.
 #[test]
 fn who_does_not_take_the_last_bytes_makes_the_sender_fail() {
     let (folder, from) = folder(&pattern(100_000));

@@ -144,15 +144,19 @@ mod tests {
         ]
     }
 
+    fn ends(places: &[Range<usize>]) -> Vec<(usize, usize)> {
+        places.iter().map(|run| (run.start, run.end)).collect()
+    }
+
     #[test]
     fn heap_and_code_cache_are_found() {
         let command = ["java", "-Xmx1g", "-Xmx64m", "Main"].map(String::from);
         let found = find(&areas(), &command).unwrap();
-        assert_eq!((found.heap, found.code_cache), (vec![0..3], vec![6..10]));
+        assert_eq!((ends(&found.heap), ends(&found.code_cache)), (vec![(0, 3)], vec![(6, 10)]));
         assert!(found.heap_known_by.contains("-Xmx64m"), "{}", found.heap_known_by);
         // Without the option the largest is taken, and called a guess.
         let found = find(&areas(), &[]).unwrap();
-        assert_eq!(found.heap, [5..6]);
+        assert_eq!(ends(&found.heap), [(5, 6)]);
         assert!(found.heap_known_by.contains("guess"));
     }
 
