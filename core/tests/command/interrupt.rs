@@ -89,7 +89,10 @@ fn a_fifo_without_a_writer_does_not_hold_it() {
 fn a_stopped_copy_leaves_no_half() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-    std::fs::write(&from, pattern(512 << 20)).unwrap();
+    let (mut file, bytes) = (std::fs::File::create(&from).unwrap(), pattern(64 << 20));
+    for _ in 0..8 {
+        file.write_all(&bytes).unwrap();
+    }
     for _ in 0..5 {
         let copy =
             zcio(&["copy".as_ref(), "--reflink=never".as_ref(), from.as_os_str(), to.as_os_str()]).spawn().unwrap();
