@@ -53,6 +53,8 @@ pub mod batch;
 pub mod buffer;
 pub mod cache;
 pub mod capabilities;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod copy;
 pub mod endpoint;
 pub mod error;

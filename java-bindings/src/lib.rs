@@ -1,4 +1,4 @@
-//! The native half of `io.zcio`: what the class `io.zcio.Native` declares, and nothing else.
+//! The native half of `io.zcio`: what `io.zcio.Native` and `io.zcio.NativeCommand` declare, and nothing else.
 //!
 //! This bridge is not an API. Only the Java classes of the same version call it, and it holds no state: a call borrows the
 //! channels it was given, moves bytes with the core, and gives back a report or throws. The Java side decides everything
@@ -10,6 +10,7 @@
 
 #![deny(unsafe_code)]
 
+mod command;
 mod descriptors;
 mod errors;
 mod patience;

@@ -5,6 +5,7 @@
 //! (`interrupt`), and turns what comes back into Python's own kinds (`report`, `errors`). It must never hold the GIL
 //! while an end is opened or waited for, and never let a panic end somebody's interpreter.
 
+mod command;
 mod descriptors;
 mod errors;
 mod files;
@@ -18,6 +19,8 @@ mod _zcio {
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
 
+    #[pymodule_export]
+    use crate::command::main;
     #[pymodule_export]
     use crate::report::{Attempt, Report};
     #[pymodule_export]

@@ -7,6 +7,8 @@
 pub(crate) mod child;
 pub(crate) mod fiemap;
 pub(crate) mod files;
+#[cfg(feature = "cli")]
+pub(crate) mod interrupt;
 pub(crate) mod memory;
 pub(crate) mod namespace;
 pub(crate) mod process;

@@ -2,7 +2,7 @@ from typing import Final, Literal, final
 
 from zcio._types import End, Mechanism, Visibility
 
-__all__ = ["MECHANISMS", "Attempt", "Report", "__version__", "transfer"]
+__all__ = ["MECHANISMS", "Attempt", "Report", "__version__", "main", "transfer"]
 
 MECHANISMS: Final[tuple[Mechanism, ...]]
 __version__: Final[str]
@@ -17,6 +17,7 @@ def transfer(
     visibility: Visibility = "aliased",
     dst_offset: int | None = None,
 ) -> Report: ...
+def main(argv: list[str]) -> int: ...
 
 @final
 class Report:

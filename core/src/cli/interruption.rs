@@ -1,0 +1,44 @@
+//! Being stopped: a signal that was noted ends what the command waits for within a tenth of a second.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use super::failure::Failure;
+pub(super) use crate::sys::interrupt::{Signals, pending};
+
+/// How long a wait may last before it looks for a signal.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// For the core's watchers: stop if a signal came.
+pub(super) fn look() -> ControlFlow<()> {
+    if pending().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// What a command that was stopped before it had moved anything gives up with.
+pub(super) fn interrupted(operation: &str) -> io::Error {
+    Failure::new(operation, "interrupted").into()
+}
+
+/// The result of work that may wait without a limit of its own (resolving a name, connecting, opening a FIFO), or the
+/// interruption that came first. The work is then left to itself: the command is about to end.
+pub(super) fn wait_for<T, E>(operation: &str, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> io::Result<T>
+where
+    T: Send + 'static,
+    E: Into<io::Error> + Send + 'static,
+{
+    let (sender, receiver) = channel();
+    std::thread::Builder::new().spawn(move || {
+        // Nobody listens any more after an interruption.
+        let _ = sender.send(work());
+    })?;
+    loop {
+        match receiver.recv_timeout(LOOK_EVERY) {
+            Ok(result) => return result.map_err(Into::into),
+            Err(RecvTimeoutError::Timeout) if pending().is_none() => {}
+            Err(RecvTimeoutError::Timeout) => return Err(interrupted(operation)),
+            Err(RecvTimeoutError::Disconnected) => return Err(Failure::new(operation, "a defect in zcio").into()),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The far ends that the command line can name: `HOST:PORT`, `unix:PATH`, and `-` for the standard streams.
+//!
+//! Sockets made here never block, so that a transfer always comes back to look for a signal. A connection that broke is
+//! reset rather than ended ([`reset`]): to the peer an end would say that the bytes before it were all.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{Shutdown, getsockopt, setsockopt, shutdown, sockopt};
+
+use super::failure::Failure;
+use super::interruption::{self, interrupted, wait_for};
+use crate::sys::interrupt::unacknowledged;
+
+/// A far end as the command line names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    /// `HOST:PORT`; without a host every address of this machine to listen, and itself to connect.
+    Tcp(String),
+    /// `unix:PATH`.
+    Unix(PathBuf),
+    /// `-`: standard input or output.
+    Standard,
+}
+
+impl Address {
+    /// For clap.
+    pub fn parse(text: OsString) -> Result<Self, String> {
+        if text == "-" {
+            return Ok(Self::Standard);
+        }
+        if let Some(path) = text.as_bytes().strip_prefix(b"unix:") {
+            return Ok(Self::Unix(OsStr::from_bytes(path).into()));
+        }
+        let text = String::from_utf8(text.into_vec()).map_err(|_| "neither HOST:PORT nor unix:PATH".to_owned())?;
+        match text.rsplit_once(':') {
+            Some((_, port)) if port.parse::<u16>().is_ok() => Ok(Self::Tcp(text)),
+            _ => Err("neither HOST:PORT nor unix:PATH nor -".to_owned()),
+        }
+    }
+
+    /// Whether the system is to choose the port, so that only [`Listener::address`] can tell it.
+    pub fn leaves_choice(&self) -> bool {
+        matches!(self, Self::Tcp(text) if text.ends_with(":0"))
+    }
+
+    /// As [`Address::parse`], for who needs a socket.
+    pub fn parse_socket(text: OsString) -> Result<Self, String> {
+        match Self::parse(text)? {
+            Self::Standard => Err("neither HOST:PORT nor unix:PATH".to_owned()),
+            address => Ok(address),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => f.write_str(address),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Standard => f.write_str("-"),
+        }
+    }
+}
+
+/// A connection to that address.
+pub(super) fn connect(address: &Address) -> io::Result<OwnedFd> {
+    let target = address.clone();
+    let socket = wait_for("connect", move || -> io::Result<OwnedFd> {
+        match target {
+            Address::Tcp(address) => {
+                let address = if address.starts_with(':') { format!("localhost{address}") } else { address };
+                let socket = TcpStream::connect(address)?;
+                socket.set_nonblocking(true)?;
+                // What is relayed piece by piece must not wait for the acknowledgement of the piece before.
+                socket.set_nodelay(true)?;
+                Ok(socket.into())
+            }
+            Address::Unix(path) => {
+                let socket = UnixStream::connect(path)?;
+                socket.set_nonblocking(true)?;
+                Ok(socket.into())
+            }
+            Address::Standard => unreachable!("the standard streams are not connected"),
+        }
+    });
+    socket.map_err(|error| match error.raw_os_error() {
+        None if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Failure>) => error,
+        _ => Failure::os("connect", &address.to_string(), &error).into(),
+    })
+}
+
+/// A socket that others connect to. A UNIX-domain one takes its path away again when it is dropped.
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Listener {
+    pub fn bind(address: &Address) -> io::Result<Self> {
+        let bound = match address {
+            Address::Tcp(text) => match text.strip_prefix(':') {
+                // Both families where there are both.
+                Some(port) => {
+                    TcpListener::bind(format!("[::]:{port}")).or_else(|_| TcpListener::bind(format!("0.0.0.0:{port}")))
+                }
+                None => TcpListener::bind(text),
+            }
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| Self::Tcp(listener))),
+            Address::Unix(path) => UnixListener::bind(path)
+                .and_then(|listener| listener.set_nonblocking(true).map(|()| Self::Unix(listener, path.clone()))),
+            Address::Standard => unreachable!("nobody listens on the standard streams"),
+        };
+        bound.map_err(|error| Failure::os("bind", &address.to_string(), &error).into())
+    }
+
+    /// Where it listens: with the port that the system chose, if it was to.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".into(), |address| address.to_string()),
+            Self::Unix(_, path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// The next connection and who it is from, or the interruption that comes first. `idle` is called while nobody comes.
+    pub fn accept(&self, mut idle: impl FnMut()) -> io::Result<(OwnedFd, String)> {
+        loop {
+            if interruption::pending().is_some() {
+                return Err(interrupted("accept"));
+            }
+            match self.try_accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    idle();
+                    let mut polled = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+                    // Whatever it answers, the next look says more.
+                    let _ = poll(&mut polled, PollTimeout::from(100u8));
+                }
+                // A connection that was gone before it was taken; a signal.
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {
+                }
+                accepted => return accepted.map_err(|error| Failure::os("accept", &self.address(), &error).into()),
+            }
+        }
+    }
+
+    fn try_accept(&self) -> io::Result<(OwnedFd, String)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (socket, peer) = listener.accept()?;
+                socket.set_nonblocking(true)?;
+                socket.set_nodelay(true)?;
+                Ok((socket.into(), peer.to_string()))
+            }
+            Self::Unix(listener, path) => {
+                let (socket, _) = listener.accept()?;
+                socket.set_nonblocking(true)?;
+                Ok((socket.into(), format!("unix:{}", path.display())))
+            }
+        }
+    }
+
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, path) = self {
+            // Nothing can be done about a failure here.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Ends the writing side and waits until the peer's kernel has acknowledged every byte (TCP), or the peer has read it
+/// (`AF_UNIX`): only then has it arrived.
+pub(super) fn finish(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let fail = |operation, errno: Errno| io::Error::from(Failure::os(operation, "", &io::Error::from(errno)));
+    match shutdown(socket.as_raw_fd(), Shutdown::Write) {
+        // The peer has reset the connection; SO_ERROR, if it is still there, says more.
+        Ok(()) | Err(Errno::ENOTCONN) => {}
+        Err(errno) => return Err(fail("shutdown", errno)),
+    }
+    let mut pause = Duration::from_micros(100);
+    loop {
+        let left = unacknowledged(socket).map_err(|errno| fail("ioctl", errno))?;
+        match getsockopt(&socket, sockopt::SocketError).map_err(|errno| fail("getsockopt", errno))? {
+            0 if left == 0 => return Ok(()),
+            0 => {}
+            errno => return Err(fail("send", Errno::from_raw(errno))),
+        }
+        if interruption::pending().is_some() {
+            return Err(interrupted("send"));
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+/// Makes the close of a TCP connection a reset, so that the peer does not take what it has for the whole. A UNIX-domain
+/// socket has no such thing: its peer reads an end.
+pub(super) fn reset(socket: BorrowedFd<'_>) {
+    // One that is no TCP socket does not mind.
+    let _ = setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_apart() {
+        let parse = |text: &str| Address::parse(text.into());
+        assert_eq!(parse("-"), Ok(Address::Standard));
+        assert_eq!(parse("unix:/a b"), Ok(Address::Unix("/a b".into())));
+        for text in ["host:80", ":0", "[::1]:443"] {
+            assert_eq!(parse(text), Ok(Address::Tcp(text.into())));
+        }
+        for text in ["host", "host:", "host:http", "host:70000", ""] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert!(Address::parse_socket("-".into()).is_err());
+    }
+}

@@ -1,0 +1,133 @@
+//! Being stopped by a signal: the exit code, and what is left behind.
+
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+use crate::{LARGE, assert_bytes, document, failed, folder, listening, pattern, signal, until, zcio};
+
+#[test]
+fn waiting_for_a_connection_leaves_nothing() {
+    for (number, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143), (libc::SIGHUP, 129)] {
+        let (folder, _) = folder(b"");
+        let (socket, to) = (folder.path().join("socket"), folder.path().join("to"));
+        let address = format!("unix:{}", socket.display());
+        let receiver = zcio(&["recv".as_ref(), "--listen".as_ref(), address.as_ref(), to.as_os_str()]).spawn().unwrap();
+        until("it listens", || socket.exists());
+        assert!(to.exists(), "opened before anybody could send in vain");
+        signal(&receiver, number);
+        let errors = failed(&receiver.wait_with_output().unwrap(), code);
+        assert_eq!(errors, "zcio: accept: interrupted\n");
+        assert!(!socket.exists() && !to.exists());
+    }
+}
+
+/// The sender is stopped in the middle; the receiver must not take the part for the whole, and keeps it.
+#[test]
+fn a_stopped_sender_resets_and_the_receiver_keeps_what_came() {
+    let bytes = pattern(1 << 20);
+    let (folder, _) = folder(b"");
+    let to = folder.path().join("to");
+    let (receiver, mut errors, address) =
+        listening(zcio(&["recv".as_ref(), "--listen".as_ref(), "127.0.0.1:0".as_ref(), to.as_os_str()]));
+    let mut sender = zcio(&["send", "-", &address, "--json"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = sender.stdin.take().unwrap();
+    input.write_all(&bytes).unwrap();
+    until("everything has arrived", || to.metadata().is_ok_and(|file| file.len() == bytes.len() as u64));
+    signal(&sender, libc::SIGINT);
+    let output = sender.wait_with_output().unwrap();
+    assert!(failed(&output, 130).contains(": interrupted, after 1048576 bytes"));
+    assert_eq!(document(&output.stdout)["error"]["moved"], bytes.len());
+    let output = receiver.wait_with_output().unwrap();
+    let mut text = String::new();
+    errors.read_to_string(&mut text).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("Connection reset by peer"), "{text}");
+    assert_bytes(&to, &bytes);
+}
+
+#[test]
+fn a_stalled_receiver_does_not_hold_the_sender() {
+    let (_folder, from) = folder(&pattern(LARGE));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let sender = zcio(&["send".as_ref(), from.as_os_str(), address.as_ref()]).spawn().unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    peer.read_exact(&mut [0; 1000]).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    signal(&sender, libc::SIGINT);
+    failed(&sender.wait_with_output().unwrap(), 130);
+    let error = std::io::copy(&mut peer, &mut std::io::sink()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+/// A pipe cannot be switched to non-blocking for the others who hold it: the write itself is interrupted.
+#[test]
+fn a_full_pipe_does_not_hold_the_sender() {
+    let (_folder, from) = folder(&pattern(LARGE));
+    let mut sender = zcio(&["send".as_ref(), from.as_os_str(), "-".as_ref()]).spawn().unwrap();
+    let pipe = sender.stdout.take().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    signal(&sender, libc::SIGINT);
+    let began = std::time::Instant::now();
+    failed(&sender.wait_with_output().unwrap(), 130);
+    assert!(began.elapsed().as_secs() < 5);
+    drop(pipe);
+}
+
+#[test]
+fn a_fifo_without_a_writer_does_not_hold_it() {
+    let (folder, _) = folder(b"");
+    let fifo = folder.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let sender = zcio(&["send".as_ref(), fifo.as_os_str(), "-".as_ref()]).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    signal(&sender, libc::SIGINT);
+    assert_eq!(failed(&sender.wait_with_output().unwrap(), 130), "zcio: open: interrupted\n");
+}
+
+#[test]
+fn a_stopped_copy_leaves_no_half() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    let (mut file, bytes) = (std::fs::File::create(&from).unwrap(), pattern(64 << 20));
+    for _ in 0..8 {
+        file.write_all(&bytes).unwrap();
+    }
+    for _ in 0..5 {
+        let copy =
+            zcio(&["copy".as_ref(), "--reflink=never".as_ref(), from.as_os_str(), to.as_os_str()]).spawn().unwrap();
+        until("it writes", || to.metadata().is_ok_and(|file| file.len() > 0));
+        signal(&copy, libc::SIGINT);
+        let output = copy.wait_with_output().unwrap();
+        if output.status.success() {
+            // It was quicker than the signal.
+            std::fs::remove_file(&to).unwrap();
+            continue;
+        }
+        let errors = failed(&output, 130);
+        assert!(errors.contains(": interrupted"), "{errors}");
+        assert!(!to.exists());
+        return;
+    }
+    panic!("five copies of 512 MiB were all over before a signal came");
+}
+
+/// nohup(1) and shells' background jobs have the signal ignored, and it stays so.
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    use std::os::unix::process::CommandExt;
+    let mut command = zcio(&["recv", "-", "/dev/null"]);
+    // SAFETY: signal(2) is async-signal-safe.
+    unsafe {
+        command.stdin(Stdio::piped()).pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_IGN);
+            Ok(())
+        });
+    }
+    let mut child = command.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    signal(&child, libc::SIGHUP);
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    child.stdin.take().unwrap().write_all(b"bytes").unwrap();
+    assert!(child.wait().unwrap().success());
+}

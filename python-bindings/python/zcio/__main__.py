@@ -1,0 +1,14 @@
+"""``python -m zcio`` and the console script: the ``zcio`` command, as in the Rust crate and in the jar."""
+
+import sys
+
+from zcio import _zcio
+
+
+def main() -> int:
+    """Run the command with this process's arguments and return its exit code."""
+    return _zcio.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
