@@ -11,13 +11,9 @@ import java.util.Objects;
  * {@code MappedByteBuffer}. That a check failed because the region is closed is found out afterwards.
  */
 abstract class RegionAccess extends RegionSegments {
-    /** What is copied at once between regions. */
-    private static final long STEP = 1 << 20;
-
     /** Replaced when the region is closed or moves; not volatile, so that a loop loads it once. */
     private RegionMemory memory = RegionMemory.CLOSED;
 
-    /** Read before {@link #memory} is asked for more than its windows: see {@link #outside}. */
     private volatile boolean closed;
 
     /** For {@link MappedRegion}. */
@@ -104,7 +100,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final byte get(long offset) {
         try {
-            return memory.window(offset).get(RegionMemory.index(offset));
+            return memory.get(offset);
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Byte.BYTES);
         }
@@ -121,7 +117,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final void put(long offset, byte value) {
         try {
-            memory.writable(offset).put(RegionMemory.index(offset), value);
+            memory.put(offset, value);
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Byte.BYTES);
         }
@@ -137,7 +133,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final char getChar(long offset) {
         try {
-            return memory.window(offset).getChar(RegionMemory.index(offset));
+            return (char) memory.getShort(offset);
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Character.BYTES);
         }
@@ -154,7 +150,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final void putChar(long offset, char value) {
         try {
-            memory.writable(offset).putChar(RegionMemory.index(offset), value);
+            memory.putShort(offset, (short) value);
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Character.BYTES);
         }
@@ -170,7 +166,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final short getShort(long offset) {
         try {
-            return memory.window(offset).getShort(RegionMemory.index(offset));
+            return memory.getShort(offset);
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Short.BYTES);
         }
@@ -187,7 +183,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final void putShort(long offset, short value) {
         try {
-            memory.writable(offset).putShort(RegionMemory.index(offset), value);
+            memory.putShort(offset, value);
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Short.BYTES);
         }
@@ -203,7 +199,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final int getInt(long offset) {
         try {
-            return memory.window(offset).getInt(RegionMemory.index(offset));
+            return memory.getInt(offset);
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Integer.BYTES);
         }
@@ -220,7 +216,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final void putInt(long offset, int value) {
         try {
-            memory.writable(offset).putInt(RegionMemory.index(offset), value);
+            memory.putInt(offset, value);
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Integer.BYTES);
         }
@@ -236,7 +232,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final long getLong(long offset) {
         try {
-            return memory.window(offset).getLong(RegionMemory.index(offset));
+            return memory.getLong(offset);
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Long.BYTES);
         }
@@ -253,7 +249,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final void putLong(long offset, long value) {
         try {
-            memory.writable(offset).putLong(RegionMemory.index(offset), value);
+            memory.putLong(offset, value);
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Long.BYTES);
         }
@@ -269,7 +265,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final float getFloat(long offset) {
         try {
-            return memory.window(offset).getFloat(RegionMemory.index(offset));
+            return Float.intBitsToFloat(memory.getInt(offset));
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Float.BYTES);
         }
@@ -286,7 +282,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final void putFloat(long offset, float value) {
         try {
-            memory.writable(offset).putFloat(RegionMemory.index(offset), value);
+            memory.putInt(offset, Float.floatToRawIntBits(value));
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Float.BYTES);
         }
@@ -302,7 +298,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final double getDouble(long offset) {
         try {
-            return memory.window(offset).getDouble(RegionMemory.index(offset));
+            return Double.longBitsToDouble(memory.getLong(offset));
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Double.BYTES);
         }
@@ -319,7 +315,7 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final void putDouble(long offset, double value) {
         try {
-            memory.writable(offset).putDouble(RegionMemory.index(offset), value);
+            memory.putLong(offset, Double.doubleToRawLongBits(value));
         } catch (IndexOutOfBoundsException e) {
             throw outside(offset, Double.BYTES);
         }
@@ -337,11 +333,11 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final void get(long offset, byte[] into, int start, int count) {
         Objects.checkFromIndexSize(start, count, into.length);
-        RegionMemory from = memory;
         checkRange(offset, count);
-        for (int done = 0, part; done < count; done += part) {
-            part = RegionMemory.part(offset + done, count - done);
-            from.window(offset + done).get(RegionMemory.index(offset + done), into, start + done, part);
+        try {
+            memory.get(offset, into, start, count);
+        } catch (IndexOutOfBoundsException e) {
+            throw outside(offset, count);
         }
     }
 
@@ -358,11 +354,11 @@ abstract class RegionAccess extends RegionSegments {
      */
     public final void put(long offset, byte[] from, int start, int count) {
         Objects.checkFromIndexSize(start, count, from.length);
-        RegionMemory into = memory;
         checkRange(offset, count);
-        for (int done = 0, part; done < count; done += part) {
-            part = RegionMemory.part(offset + done, count - done);
-            into.writable(offset + done).put(RegionMemory.index(offset + done), from, start + done, part);
+        try {
+            memory.put(offset, from, start, count);
+        } catch (IndexOutOfBoundsException e) {
+            throw outside(offset, count);
         }
     }
 
@@ -376,14 +372,13 @@ abstract class RegionAccess extends RegionSegments {
      * @throws IllegalStateException            if the region is closed
      */
     public final void get(long offset, ByteBuffer into) {
-        RegionMemory from = memory;
         checkRange(offset, into.remaining());
-        for (long at = offset; into.hasRemaining(); ) {
-            int part = RegionMemory.part(at, into.remaining());
-            into.put(into.position(), from.window(at), RegionMemory.index(at), part);
-            into.position(into.position() + part);
-            at += part;
+        try {
+            memory.get(offset, into);
+        } catch (IndexOutOfBoundsException e) {
+            throw outside(offset, into.remaining());
         }
+        into.position(into.limit());
     }
 
     /**
@@ -396,14 +391,13 @@ abstract class RegionAccess extends RegionSegments {
      * @throws IllegalStateException            if the region is closed
      */
     public final void put(long offset, ByteBuffer from) {
-        RegionMemory into = memory;
         checkRange(offset, from.remaining());
-        for (long at = offset; from.hasRemaining(); ) {
-            int part = RegionMemory.part(at, from.remaining());
-            into.writable(at).put(RegionMemory.index(at), from, from.position(), part);
-            from.position(from.position() + part);
-            at += part;
+        try {
+            memory.put(offset, from);
+        } catch (IndexOutOfBoundsException e) {
+            throw outside(offset, from.remaining());
         }
+        from.position(from.limit());
     }
 
     /**
@@ -418,32 +412,12 @@ abstract class RegionAccess extends RegionSegments {
      * @throws IllegalStateException            if one of the regions is closed
      */
     public final void copyTo(long offset, MappedRegion target, long targetOffset, long count) {
-        RegionMemory from = memory;
-        RegionMemory into = ((RegionAccess) target).memory;
         checkRange(offset, count);
         target.checkRange(targetOffset, count);
-        // Upwards in the same memory: the last bytes first, or they would be overwritten before they were read.
-        boolean backwards = from == into && targetOffset > offset;
-        for (long done = 0; done < count; ) {
-            int part = (int) Math.min(STEP, count - done);
-            long at = done;
-            // Neither range may leave its window; the rest comes in the next round.
-            if (backwards) {
-                long end = count - done;
-                part = Math.min(back(offset + end, part), back(targetOffset + end, part));
-                at = end - part;
-            } else {
-                part = Math.min(RegionMemory.part(offset + at, part), RegionMemory.part(targetOffset + at, part));
-            }
-            ByteBuffer source = from.window(offset + at);
-            into.writable(targetOffset + at)
-                    .put(RegionMemory.index(targetOffset + at), source, RegionMemory.index(offset + at), part);
-            done += part;
+        try {
+            memory.copyTo(offset, ((RegionAccess) target).memory, targetOffset, count);
+        } catch (IndexOutOfBoundsException e) {
+            throw outside(offset, count);
         }
-    }
-
-    /** How many of {@code wanted} bytes before an offset are in one window. */
-    private static int back(long end, int wanted) {
-        return Math.min(wanted, RegionMemory.index(end - 1) + 1);
     }
 }

@@ -14,7 +14,8 @@ import java.nio.MappedByteBuffer;
  */
 final class RegionPages {
     private final Arena arena = Arena.ofShared();
-    private final MemorySegment segment;
+    /** All of the region, writable in any case: for its own loads and stores. */
+    final MemorySegment segment;
     private final Cleaner.Cleanable claim;
     private volatile boolean givenOut;
     /** In bytes. */
@@ -39,11 +40,6 @@ final class RegionPages {
         return made != null
                 ? (MemorySegment) made
                 : MemorySegment.ofAddress(address).reinterpret(length, arena, null);
-    }
-
-    /** For the region's own loads and stores: always of the class of writable buffers, so that there is but one. */
-    MappedByteBuffer window(long offset, int length) {
-        return (MappedByteBuffer) segment.asSlice(offset, length).asByteBuffer();
     }
 
     /** For others: read-only if the region is. */
