@@ -44,7 +44,7 @@ import java.util.Objects;
  * <h2>Files that get shorter</h2>
  *
  * <p>When a mapped file is cut short, by this or another process, {@code get} and {@code put} behind its end throw
- * {@link InternalError}, as those of a {@link MappedByteBuffer}, and native code that is given such a buffer
+ * {@link InternalError}, perhaps a little later, as those of a {@link MappedByteBuffer}, and native code that is given such a buffer
  * ({@link java.util.zip.CRC32}) ends the JVM. {@link #read} and {@link #write} throw a {@link RegionException} in any case.
  * After {@link #installGuard} nothing faults: such pages turn into zeroes, and {@link #check} and the operations that are declared
  * to throw an {@link IOException} say so.
