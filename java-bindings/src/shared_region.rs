@@ -44,11 +44,12 @@ fn with<T>(region: jlong, operation: impl FnOnce(&SharedRegion) -> zcio::Result<
     }
 }
 
-/// The socket's duplicate, once it is ready; `None` if it was not for 100 ms.
-fn ready(env: &mut Env<'_>, channel: &JObject<'_>, events: PollFlags) -> Result<Option<OwnedFd>, Failure> {
+/// The duplicate of an accepted peer's socket, once it is ready; `None` if it was not for 100 ms.
+fn ready(env: &mut Env<'_>, channel: &JObject<'_>, peer: Peer, events: PollFlags) -> Result<Option<OwnedFd>, Failure> {
     let Descriptor::Duplicate(socket) = Descriptor::of(env, channel, &JByteArray::null())? else {
         return Err(Failure::Closed);
     };
+    peer.check(socket.as_fd())?;
     let mut polled = [PollFd::new(socket.as_fd(), events)];
     match poll(&mut polled, PollTimeout::from(100_u8)) {
         Ok(0) | Err(Errno::EINTR) => Ok(None),
@@ -69,8 +70,9 @@ native! {
     fn Java_io_zcio_NativeShared_send(
         env, region: jlong, channel: JObject<'local>, peer: jint, number: jint
     ) -> jboolean {
-        let Some(socket) = ready(env, &channel, PollFlags::POLLOUT)? else { return Ok(false) };
-        match with(region, |shared| shared.send(socket.as_fd(), peer_of(peer, number))) {
+        let peer = peer_of(peer, number);
+        let Some(socket) = ready(env, &channel, peer, PollFlags::POLLOUT)? else { return Ok(false) };
+        match with(region, |shared| shared.send(socket.as_fd(), peer)) {
             Err(Failure::Region(trouble)) if would_wait(&trouble.error) => Ok(false),
             sent => sent.map(|()| true),
         }
@@ -82,8 +84,9 @@ native! {
     fn Java_io_zcio_NativeShared_receive(
         env, channel: JObject<'local>, peer: jint, number: jint, seals: jint
     ) -> jlong {
-        let Some(socket) = ready(env, &channel, PollFlags::POLLIN)? else { return Ok(0) };
-        match SharedRegion::receive(socket.as_fd(), peer_of(peer, number), seals_of(seals)) {
+        let peer = peer_of(peer, number);
+        let Some(socket) = ready(env, &channel, peer, PollFlags::POLLIN)? else { return Ok(0) };
+        match SharedRegion::receive(socket.as_fd(), peer, seals_of(seals)) {
             Err(error) if would_wait(&error) => Ok(0),
             received => Ok(handle::give(Held::Shared(received?))),
         }

@@ -53,6 +53,8 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
     private static final Map<MapMode, Integer> ACCESS =
             Map.of(MapMode.READ_ONLY, 0, MapMode.READ_WRITE, 1, MapMode.PRIVATE, 2);
     private static final int ENOMEM = 12;
+    /** The JDK's own limit for buffers over segments. */
+    private static final int LONGEST_BUFFER = Integer.MAX_VALUE - 8;
 
     /** For what replaces pages and memory. Operations on the pages need no lock: the native code has one. */
     private final Object changing = new Object();
@@ -206,12 +208,16 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      * or resized, see above.
      *
      * @param offset where in the region to begin
-     * @param size   in bytes
+     * @param size   in bytes; at most {@link Integer#MAX_VALUE} - 8
      * @return a new buffer, read-only if the region is
+     * @throws IllegalArgumentException  if it is more than a buffer can have
      * @throws IndexOutOfBoundsException if the range does not lie in the region
      * @throws IllegalStateException     if the region is closed
      */
     public MappedByteBuffer asByteBuffer(long offset, int size) {
+        if (size > LONGEST_BUFFER) {
+            throw new IllegalArgumentException(size + " bytes are more than a buffer can have");
+        }
         return pages(offset, size).buffer(offset, size);
     }
 

@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.charset.CoderMalfunctionError;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -114,8 +115,12 @@ final class RegionCloseProgram {
             return null;
         });
         costly.put("decode", buffer -> {
-            String text = StandardCharsets.ISO_8859_1.decode(buffer.clear().limit(1000)).toString();
-            return text.getBytes(StandardCharsets.ISO_8859_1);
+            try {
+                String text = StandardCharsets.ISO_8859_1.decode(buffer.clear().limit(1000)).toString();
+                return text.getBytes(StandardCharsets.ISO_8859_1);
+            } catch (CoderMalfunctionError e) {
+                throw (RuntimeException) e.getCause();
+            }
         });
         // Last: where buffers are not told, these change what the others would read.
         cheap.put("put", buffer -> {

@@ -26,7 +26,7 @@ class RegionTruncationTest {
     @Test
     void exceptions() throws Exception {
         for (String options : new String[] {"-Dx=y", "-Xint"}) {
-            String said = Child.of(Program.class, directory.toString(), "unguarded")
+            String said = Child.of(Program.class, directory.toString(), "unguarded", options.equals("-Xint") ? "100" : "25000")
                     .environment("JDK_JAVA_OPTIONS", options)
                     .run();
             assertTrue(said.contains("alive"), said);
@@ -64,7 +64,7 @@ class RegionTruncationTest {
                 expectInternalError(() -> buffer.get(5 * 4096));
             }
             if (arguments[1].equals("unguarded")) {
-                unguarded(cut(directory));
+                unguarded(cut(directory), Integer.parseInt(arguments[2]));
             }
             System.out.println("alive");
         }
@@ -78,10 +78,10 @@ class RegionTruncationTest {
             return region;
         }
 
-        private static void unguarded(MappedRegion region) throws Exception {
+        private static void unguarded(MappedRegion region, int rounds) throws Exception {
             byte[] bytes = new byte[SIZE];
             expectInternalError(() -> region.getLong(5 * 4096));
-            check(faults(region, 25_000) > 0, "no error");
+            check(faults(region, rounds) > 0, "no error");
             expectInternalError(() -> region.put(6 * 4096, (byte) 1));
             expectInternalError(() -> region.get(0, bytes, 0, SIZE));
             expectFault(() -> {
