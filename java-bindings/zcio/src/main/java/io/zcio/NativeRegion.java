@@ -1,6 +1,7 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
 
@@ -41,7 +42,10 @@ final class NativeRegion {
 
     static native void dropView(long view);
 
-    /** A buffer without a cleaner; read-only only if it can be made so at once. */
+    /** A buffer for loads and stores alone; writable, whatever the view is. */
+    static native ByteBuffer window(long address, int length);
+
+    /** A buffer without a cleaner that can be forced and loaded; read-only only if it can be made so at once. */
     static native MappedByteBuffer buffer(long address, int length, boolean readOnly);
 
     /** A {@code MemorySegment} of a scope's arena whose force and load work, or null. */

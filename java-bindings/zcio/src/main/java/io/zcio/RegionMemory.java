@@ -2,7 +2,6 @@ package io.zcio;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.MappedByteBuffer;
 import java.nio.ReadOnlyBufferException;
 import java.util.Objects;
 
@@ -38,7 +37,7 @@ final class RegionMemory {
     }
 
     static RegionMemory of(RegionPages pages, ByteOrder order) {
-        MappedByteBuffer[] windows = new MappedByteBuffer[(int) Math.max(1, (pages.length + SIZE - 1) >>> SHIFT)];
+        ByteBuffer[] windows = new ByteBuffer[(int) Math.max(1, (pages.length + SIZE - 1) >>> SHIFT)];
         for (int i = 0; i < windows.length; i++) {
             long start = (long) i << SHIFT;
             long size = i == 0 ? Integer.MAX_VALUE : SIZE + OVERLAP;

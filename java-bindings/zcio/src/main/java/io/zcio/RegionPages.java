@@ -1,5 +1,6 @@
 package io.zcio;
 
+import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 
 /**
@@ -28,18 +29,17 @@ final class RegionPages {
     }
 
     /** For the region's own loads and stores: always of the class of writable buffers, so that there is but one. */
-    MappedByteBuffer window(long offset, int length) {
-        return claimed(offset, length, false);
+    ByteBuffer window(long offset, int length) {
+        return claimed(NativeRegion.window(address + offset, length));
     }
 
     /** For others: read-only if the region is. */
     MappedByteBuffer buffer(long offset, int length) {
-        MappedByteBuffer buffer = claimed(offset, length, readOnly);
+        MappedByteBuffer buffer = claimed(NativeRegion.buffer(address + offset, length, readOnly));
         return readOnly && !buffer.isReadOnly() ? (MappedByteBuffer) buffer.asReadOnlyBuffer() : buffer;
     }
 
-    private MappedByteBuffer claimed(long offset, int length, boolean readOnly) {
-        MappedByteBuffer buffer = NativeRegion.buffer(address + offset, length, readOnly);
+    private <B extends ByteBuffer> B claimed(B buffer) {
         long claim = NativeRegion.cloneView(view);
         Regions.CLEANER.register(buffer, () -> NativeRegion.dropView(claim));
         // Until here it was this object's claim that kept the addresses.

@@ -3,6 +3,7 @@ package io.zcio;
 import java.io.IOException;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.util.EnumSet;
 import java.util.Set;
@@ -55,7 +56,7 @@ public final class SharedRegion implements AutoCloseable {
      * @param peer    who may send it
      * @param seals   what it must be sealed against, besides {@link Seal#SHRINK}
      * @return the memory
-     * @throws java.nio.channels.ClosedChannelException if the channel is closed
+     * @throws ClosedChannelException     if the channel is closed
      * @throws AsynchronousCloseException               if another thread closes the channel
      * @throws ClosedByInterruptException               if this thread is interrupted
      * @throws RegionException                          if it is another peer, if seals are missing, if something else was sent,
@@ -63,7 +64,7 @@ public final class SharedRegion implements AutoCloseable {
      * @throws IOException                              if it cannot be mapped
      */
     public static SharedRegion receive(SocketChannel channel, Peer peer, Seal... seals) throws IOException {
-        End.of(channel).requireConnected();
+        requireConnected(channel);
         int demanded = bits(seals);
         long[] received = new long[1];
         await(channel, () -> {
@@ -82,19 +83,27 @@ public final class SharedRegion implements AutoCloseable {
      * @param peer    who may have it
      * @throws IllegalArgumentException                 if it is not {@linkplain #seal sealed} against shrinking
      * @throws IllegalStateException                    if the region is closed
-     * @throws java.nio.channels.ClosedChannelException if the channel is closed
+     * @throws ClosedChannelException     if the channel is closed
      * @throws AsynchronousCloseException               if another thread closes the channel
      * @throws ClosedByInterruptException               if this thread is interrupted
      * @throws RegionException                          if it is another peer, or has gone
      * @throws IOException                              if there is no descriptor left for it
      */
     public void send(SocketChannel channel, Peer peer) throws IOException {
-        End.of(channel).requireConnected();
+        requireConnected(channel);
         await(channel, () -> {
             boolean[] sent = new boolean[1];
             region.ask(handle -> sent[0] = NativeShared.send(handle, channel, peer.kind.ordinal(), peer.number));
             return sent[0];
         });
+    }
+
+    private static void requireConnected(SocketChannel channel) throws ClosedChannelException {
+        End end = End.of(channel);
+        if (!end.isOpen()) {
+            throw new ClosedChannelException();
+        }
+        end.requireConnected();
     }
 
     /** Something to be tried until it says true. */

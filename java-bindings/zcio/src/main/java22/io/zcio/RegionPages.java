@@ -14,32 +14,26 @@ import java.nio.MappedByteBuffer;
  */
 final class RegionPages {
     private final Arena arena = Arena.ofShared();
+    private final Cleaner.Cleanable claim;
+    private final long address;
+    /** Made when somebody asks for it; also the sign that something was given out. */
+    private volatile MemorySegment mapped;
     /** All of the region, writable in any case: for its own loads and stores. */
     final MemorySegment segment;
-    private final Cleaner.Cleanable claim;
-    private volatile boolean givenOut;
     /** In bytes. */
     final long length;
     final boolean readOnly;
 
     /** Takes a view over. */
+    @SuppressWarnings("restricted")
     RegionPages(long view) {
         // Segments and buffers know the scope; nobody but this object knows the arena.
         claim = Regions.CLEANER.register(arena.scope(), () -> NativeRegion.dropView(view));
         long[] addresses = NativeRegion.addresses(view);
+        this.address = addresses[0];
         this.length = addresses[1];
         this.readOnly = addresses[2] == 0;
-        this.segment = segment(addresses[0]);
-    }
-
-    /** A mapped segment, or where the JDK's own cannot be made, one whose force and load do nothing. Writable in any case. */
-    @SuppressWarnings("restricted")
-    private MemorySegment segment(long address) {
-        MappedByteBuffer mapped = NativeRegion.buffer(address, (int) Math.min(length, Integer.MAX_VALUE), false);
-        Object made = NativeRegion.segment(mapped, address, length, false, arena.scope());
-        return made != null
-                ? (MemorySegment) made
-                : MemorySegment.ofAddress(address).reinterpret(length, arena, null);
+        this.segment = MemorySegment.ofAddress(address).reinterpret(length, arena, null);
     }
 
     /** For others: read-only if the region is. */
@@ -47,10 +41,19 @@ final class RegionPages {
         return (MappedByteBuffer) segment(offset, length).asByteBuffer();
     }
 
+    /** For others: read-only if the region is, and mapped, so that it can be forced and loaded. */
     MemorySegment segment(long offset, long length) {
-        givenOut = true;
-        MemorySegment slice = segment.asSlice(offset, length);
-        return readOnly ? slice.asReadOnly() : slice;
+        if (mapped == null) {
+            mapped = mapped();
+        }
+        return mapped.asSlice(offset, length);
+    }
+
+    /** The JDK's own mapped segment; where it cannot be made, one whose force and load do nothing. */
+    private MemorySegment mapped() {
+        MappedByteBuffer buffer = NativeRegion.buffer(address, (int) Math.min(length, Integer.MAX_VALUE), readOnly);
+        Object made = NativeRegion.segment(buffer, address, length, readOnly, arena.scope());
+        return made != null ? (MemorySegment) made : readOnly ? segment.asReadOnly() : segment;
     }
 
     /** Ends every access, because the region is closed or moves away. */
@@ -62,7 +65,7 @@ final class RegionPages {
                     java.util.concurrent.locks.LockSupport.parkNanos(pause * 1_000_000);
                 }
             });
-        } else if (!givenOut) {
+        } else if (mapped == null) {
             claim.clean();
         }
     }

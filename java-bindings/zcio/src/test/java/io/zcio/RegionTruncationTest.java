@@ -107,7 +107,7 @@ class RegionTruncationTest {
             region.close();
         }
 
-        /** Loads from a page that is gone until the loop is compiled. The error may come a few instructions later. */
+        /** Loads from a page that is gone until the loop is compiled. */
         private static int faults(MappedRegion region, int rounds) {
             int errors = 0;
             for (int i = 0; i < rounds; ) {
@@ -115,11 +115,21 @@ class RegionTruncationTest {
                     while (i++ < rounds) {
                         region.getLong(5 * 4096);
                     }
+                    settle();
                 } catch (InternalError e) {
                     errors++;
                 }
             }
             return errors;
+        }
+
+        /** The JVM throws the error of compiled code when it next looks: at the latest here. */
+        private static void settle() {
+            try {
+                Thread.sleep(1);
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
         }
 
         private static void guarded(MappedRegion region) throws Exception {
@@ -160,10 +170,7 @@ class RegionTruncationTest {
         private static void expectInternalError(Runnable use) {
             try {
                 use.run();
-                // The JVM may throw it a little later.
-                for (int i = 0; i < 10; i++) {
-                    Thread.yield();
-                }
+                settle();
             } catch (InternalError e) {
                 return;
             }
