@@ -20,13 +20,10 @@ native! {
     fn Java_io_zcio_NativeRegion_buffer(
         env, address: jlong, length: jint, read_only: jboolean
     ) -> JObject<'local> {
-        match mapped(env, address, length, read_only) {
-            Ok(buffer) => Ok(buffer),
-            Err(_) => {
-                env.exception_clear();
-                plain(env, address, length)
-            }
-        }
+        mapped(env, address, length, read_only).or_else(|_| {
+            env.exception_clear();
+            plain(env, address, length)
+        })
     }
 }
 
