@@ -10,7 +10,9 @@ VENV := .venv
 JDKS := $(shell .ci/jdks)
 # The jar is built by the oldest JDK, so that every newer one can run it.
 OLDEST_JDK := $(firstword $(JDKS))
-MVN := mvn --batch-mode --no-transfer-progress -f java-bindings/pom.xml
+# One that is new enough adds the classes that newer JDKs run with; without it they are left out.
+JDK22 := $(lastword $(shell .ci/jdks 22))
+MVN := mvn --batch-mode --no-transfer-progress -f java-bindings/pom.xml $(if $(JDK22),-Dzcio.jdk22=$(JDK22))
 IN_VENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH=$(CURDIR)/$(VENV)/bin:$$PATH
 LOGS := target/test-logs
 # The demo's file: FILE=path for another; the program takes the JDK's own lib/modules otherwise.

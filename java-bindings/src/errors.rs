@@ -16,6 +16,8 @@ use zcio::ErrorKind;
 pub(crate) enum Failure {
     /// The core said no.
     Transfer(Trouble),
+    /// The core said no to an operation on a region.
+    Region(Trouble),
     /// The channel was closed when its descriptor was to be read.
     Closed,
     /// The descriptor could not be duplicated: this process has as many as it may have.
@@ -34,6 +36,13 @@ pub(crate) struct Trouble {
     pub undelivered: Vec<u8>,
 }
 
+/// Only operations on regions fail without anything else to say.
+impl From<zcio::Error> for Failure {
+    fn from(error: zcio::Error) -> Self {
+        Self::Region(Trouble { error, file: None, undelivered: Vec::new() })
+    }
+}
+
 impl From<jni::errors::Error> for Failure {
     fn from(error: jni::errors::Error) -> Self {
         Self::Jni(error)
@@ -49,6 +58,7 @@ impl<T: Default> ErrorPolicy<T, Failure> for Throw {
     fn on_error<'local: 'method, 'method>(env: &mut Env<'local>, (): &mut (), failure: Failure) -> Result<T> {
         throw(env, |env| match &failure {
             Failure::Transfer(trouble) => exception(env, trouble),
+            Failure::Region(trouble) => region_exception(env, trouble),
             Failure::Closed => plain(env, jni_str!("java/nio/channels/ClosedChannelException")),
             Failure::Duplicate(error) => with_message(env, jni_str!("java/io/IOException"), &error.to_string()),
             Failure::Jni(error) => illegal_state(env, &format!("zcio does not know this Java runtime: {error}")),
@@ -112,6 +122,25 @@ fn exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<JThrowa
         // Refused, PeerClosed, StorageFull, and whatever the core learns to tell apart later. Cancelled too: the Java side
         // knows why it asked to stop, and throws NIO's exception for that with this one as its cause.
         _ => transfer_exception(env, &message, trouble),
+    }
+}
+
+/// The same for regions, whose own troubles are an `IllegalStateException` (closed) and a `RegionException`.
+fn region_exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<JThrowable<'local>> {
+    let Trouble { error, file, .. } = trouble;
+    match error.kind() {
+        ErrorKind::Closed => illegal_state(env, error.message()),
+        ErrorKind::InvalidInput | ErrorKind::NotReadable | ErrorKind::NotWritable => exception(env, trouble),
+        _ if file.is_some() => exception(env, trouble),
+        _ => {
+            let message = env.new_string(error.to_string())?;
+            let object = env.new_object(
+                jni_str!("io/zcio/RegionException"),
+                jni_sig!((java.lang.String, int) -> void),
+                &[JValue::Object(&message), JValue::Int(error.errno().unwrap_or(0))],
+            )?;
+            env.cast_local::<JThrowable>(object)
+        }
     }
 }
 

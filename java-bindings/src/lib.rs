@@ -13,8 +13,12 @@
 mod command;
 mod descriptors;
 mod errors;
+mod handle;
+mod pages;
 mod patience;
+mod region;
 mod registration;
+mod shared_region;
 mod transfer;
 
 use jni::EnvUnowned;

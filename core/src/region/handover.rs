@@ -57,7 +57,9 @@ fn effective_user() -> u32 {
 }
 
 impl Peer {
-    fn check(self, socket: BorrowedFd<'_>) -> Result<()> {
+    /// Whether a socket's other end is accepted: [`ErrorKind::Untrusted`](crate::ErrorKind::Untrusted) if not. Sending and
+    /// receiving ask by themselves; who waits for a socket to be ready asks before that.
+    pub fn check(self, socket: BorrowedFd<'_>) -> Result<()> {
         let found = Credentials::of_peer(socket)?;
         let accepted = match self {
             Self::SameUser => found.user == effective_user(),

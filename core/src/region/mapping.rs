@@ -48,6 +48,11 @@ impl Mapping {
         self.page
     }
 
+    /// Whether pages can vanish from it.
+    pub fn is_watched(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// Fails once the content is gone or the guard has put zeroes in the place of a page.
     pub fn check(&self) -> Result<()> {
         if self.retired.load(Ordering::Acquire) {

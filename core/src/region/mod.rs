@@ -24,6 +24,7 @@ mod copy;
 pub mod guard;
 mod handover;
 mod mapping;
+mod moving;
 mod operations;
 mod options;
 mod probe;

@@ -152,7 +152,7 @@ fn size(fd: BorrowedFd<'_>) -> Result<u64> {
     fstat(fd).map(|stat| stat.st_size as u64).map_err(|errno| Error::os("fstat", errno))
 }
 
-fn create_memfd() -> Result<OwnedFd> {
+pub(super) fn create_memfd() -> Result<OwnedFd> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     // MFD_NOEXEC_SEAL (Linux 6.3): data, never a program. Older kernels say EINVAL.
     let no_exec = MFdFlags::from_bits_retain(0x8);

@@ -105,6 +105,19 @@ pub(crate) unsafe fn replace_by_zeroes(start: *mut u8, length: usize, rights: li
     result
 }
 
+/// Moves pages with their content to other addresses, in the place of what is mapped there (mremap(2), `MREMAP_FIXED`). The
+/// old range stays mapped (`MREMAP_DONTUNMAP`): a file's pages come again, private ones are zeroes.
+///
+/// # Safety
+/// Both ranges are page-aligned, of this length, and each lies in one mapping of the caller's; what is mapped at `target` may
+/// be thrown away, and nobody relies on the content at `start`.
+pub(crate) unsafe fn move_pages(start: *mut u8, length: usize, target: *mut u8) -> Sys<()> {
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | libc::MREMAP_DONTUNMAP;
+    // SAFETY: as the caller promised.
+    let moved = unsafe { libc::syscall(libc::SYS_mremap, start, length, length, flags, target) };
+    Errno::result(moved).map(drop)
+}
+
 /// Whether a page can be mapped at this address at all: false beyond the end of user space (`MAP_FIXED_NOREPLACE`).
 pub(crate) fn is_user_space(address: usize) -> bool {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE | libc::MAP_NORESERVE;

@@ -7,6 +7,8 @@
  * {@link java.nio.channels.FileChannel}, {@link java.nio.channels.SocketChannel} (TCP and UNIX domain) and the two ends of a
  * {@link java.nio.channels.Pipe}.
  *
+ * <p>A {@link MappedRegion} is a file in memory that can be closed; a {@link SharedRegion} is memory of several processes.
+ *
  * <h2>The native library</h2>
  *
  * <p>The jar carries it. On first use it is copied to a directory of the user's own below {@code java.io.tmpdir}, under a name

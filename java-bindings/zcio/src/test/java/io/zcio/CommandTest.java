@@ -11,24 +11,16 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Assumptions;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code java -jar zcio.jar}: the command itself is tested with the core, its way through the JVM is tested here. */
-class CommandIT {
+class CommandTest {
     private static final String JAVA = Path.of(System.getProperty("java.home"), "bin", "java").toString();
     private static final String JAR = System.getProperty("zcio.jar");
 
     @TempDir
     Path directory;
-
-    /** With {@code -Dtest=…} Maven runs it before there is a jar as well as after. */
-    @BeforeEach
-    void thereIsAJar() {
-        Assumptions.assumeTrue(JAR != null, "the jar is not made yet");
-    }
 
     private record Ended(int status, byte[] out, String errors) {
         void isQuiet() {

@@ -1,0 +1,90 @@
+package io.zcio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Regions that nobody closed: given back and reported, and not before the last buffer over them is gone. */
+class RegionLeakTest {
+    @TempDir
+    Path directory;
+
+    private String run(boolean detection) throws Exception {
+        Path file = Files.write(directory.resolve("precious"), Ends.pattern(10_000));
+        return Child.of(Program.class, file.toString())
+                .property(Regions.LEAK_DETECTION, detection)
+                .run();
+    }
+
+    private static int count(String text, String part) {
+        return text.split(java.util.regex.Pattern.quote(part), -1).length - 1;
+    }
+
+    @Test
+    void reportedOnce() throws Exception {
+        String said = run(false);
+        assertEquals(1, count(said, "was forgotten"), said);
+        assertTrue(said.contains("-Dio.zcio.leakDetection=true"), said);
+    }
+
+    @Test
+    void eachWithThePlaceWhereItWasMade() throws Exception {
+        String said = run(true);
+        assertEquals(4, count(said, "was forgotten"), said);
+        assertEquals(4, count(said, "Program.forget("), said);
+        assertEquals(4, count(said, "/precious was forgotten"), said);
+    }
+
+    /** Forgets four regions, closes one, and keeps a buffer over one. */
+    static final class Program {
+        private Program() {}
+
+        private static ByteBuffer forget(Path file) throws Exception {
+            for (int i = 0; i < 3; i++) {
+                MappedRegion.open(file, MapMode.READ_ONLY).get(5);
+            }
+            MappedRegion.open(file, MapMode.READ_ONLY).close();
+            return MappedRegion.open(file, MapMode.READ_ONLY).asByteBuffer(1000, 100).slice(5, 50);
+        }
+
+        private static long mappings(Path file) throws Exception {
+            return Files.readAllLines(Path.of("/proc/self/maps")).stream()
+                    .filter(line -> line.endsWith(file.toString()))
+                    .count();
+        }
+
+        private static void collectUntil(long expected, Path file) throws Exception {
+            for (int i = 0; mappings(file) != expected; i++) {
+                if (i == 200) {
+                    throw new AssertionError(mappings(file) + " mappings instead of " + expected);
+                }
+                System.gc();
+                Thread.sleep(20);
+            }
+        }
+
+        public static void main(String[] arguments) throws Exception {
+            Path file = Path.of(arguments[0]);
+            ByteBuffer kept = forget(file);
+            collectUntil(1, file);
+            byte[] content = Files.readAllBytes(file);
+            for (int i = 0; i < 50; i++) {
+                if (kept.get(i) != content[1005 + i]) {
+                    throw new AssertionError("a buffer over a forgotten region lost its content");
+                }
+            }
+            kept = null;
+            collectUntil(0, file);
+            for (int i = 0; i < 20; i++) {
+                System.gc();
+                Thread.sleep(10);
+            }
+        }
+    }
+}
