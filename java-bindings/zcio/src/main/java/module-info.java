@@ -6,5 +6,7 @@
  * or {@code --enable-native-access=ALL-UNNAMED} when the jar is on the class path.
  */
 module io.zcio {
+    requires static jdk.jfr;
+
     exports io.zcio;
 }
