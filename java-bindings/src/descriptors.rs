@@ -163,7 +163,9 @@ fn keep_awake(socket: OwnedFd, waiting: Waiting) -> OwnedFd {
 /// switched for a virtual one, which must not hold its carrier; the JDK's pipe channels cope with that.
 fn pipe_of_our_own(duplicate: OwnedFd, waiting: Waiting) -> OwnedFd {
     let flags = fcntl(&duplicate, FcntlArg::F_GETFL).map_or(OFlag::empty(), OFlag::from_bits_retain);
-    if waiting == Waiting::InSelector || flags.contains(OFlag::O_NONBLOCK) {
+    // What a platform thread reads from is asked by poll(2) first, and gives what is there.
+    let read_in_poll = waiting == Waiting::InPoll && flags & OFlag::O_ACCMODE == OFlag::O_RDONLY;
+    if waiting == Waiting::InSelector || read_in_poll || flags.contains(OFlag::O_NONBLOCK) {
         return duplicate;
     }
     let path = format!("/proc/self/fd/{}", duplicate.as_raw_fd());

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channel;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.IllegalBlockingModeException;
 import java.nio.channels.NotYetConnectedException;
@@ -154,9 +155,12 @@ final class End {
         return bytes.toByteArray();
     }
 
-    /** Whether bytes have a way to this end: a socket must be connected. */
-    void requireConnected() {
+    /** Whether bytes have a way to this end: a socket must be connected. One that was closed is not, either. */
+    void requireConnected() throws ClosedChannelException {
         if (given instanceof SocketChannel socket && !socket.isConnected()) {
+            if (!socket.isOpen()) {
+                throw new ClosedChannelException();
+            }
             throw new NotYetConnectedException();
         }
     }
