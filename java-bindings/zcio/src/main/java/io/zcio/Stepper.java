@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
@@ -33,7 +34,8 @@ import java.util.function.LongFunction;
  * <p>The channels must be in non-blocking mode, as for a selector; files always are. A step never waits for a peer. It may be
  * made by any thread, one at a time. After an exception the stepper may be stepped again once the reason is gone (a full
  * disk), and goes on at the byte it had reached; or the bytes that were taken out of a stream and not delivered are had from
- * {@link #undelivered}. {@link #close} frees what the native code holds, drops such bytes, and leaves the channels open.
+ * {@link #undelivered}. {@link #close} frees what the native code holds, drops such bytes, and leaves the channels open. The
+ * connection of a socket that is closed before the stepper, and before it is done, ends when the stepper is closed.
  *
  * @param <R> what is reported
  */
@@ -57,6 +59,8 @@ public final class Stepper<R> implements AutoCloseable {
     private final Cleaner.Cleanable cleanable;
     private long moved;
     private boolean recorded;
+    /** The report of what is over, for which the native code keeps nothing any more. */
+    private R last;
 
     /** The number, apart from the stepper, so that a forgotten one can be freed. */
     private static final class Handle implements Runnable {
@@ -137,6 +141,9 @@ public final class Stepper<R> implements AutoCloseable {
     public Step step() throws IOException {
         lock.lock();
         try {
+            if (last != null) {
+                return new Step.Done();
+            }
             requireOpen();
             watch.before();
             long result = advance();
@@ -147,6 +154,8 @@ public final class Stepper<R> implements AutoCloseable {
             if (result == NativeRunning.DONE) {
                 watch.after(moved);
                 record(null);
+                last = reporter.apply(handle.number);
+                cleanable.clean();
                 return new Step.Done();
             }
             watch.look(moved);
@@ -253,6 +262,9 @@ public final class Stepper<R> implements AutoCloseable {
     public R report() {
         lock.lock();
         try {
+            if (last != null) {
+                return last;
+            }
             requireOpen();
             return reporter.apply(handle.number);
         } finally {
@@ -285,10 +297,18 @@ public final class Stepper<R> implements AutoCloseable {
     public byte[] undelivered(int part) throws IOException {
         lock.lock();
         try {
+            Objects.checkIndex(part, operation.equals("relay") ? 2 : ends.length - 1);
+            if (last != null) {
+                return new byte[0];
+            }
             requireOpen();
-            int parts = operation.equals("relay") ? 2 : ends.length - 1;
-            java.util.Objects.checkIndex(part, parts);
-            return NativeRunning.undelivered(handle.number, part);
+            // The position of a source file is put right on the way, which must not happen to whatever has its number now.
+            try (End.Hold held = ends[0].hold()) {
+                return NativeRunning.undelivered(handle.number, part);
+            } catch (ClosedChannelException e) {
+                // A file still has its bytes.
+                return new byte[0];
+            }
         } finally {
             lock.unlock();
         }

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** What a transfer has beside moving bytes: buffers, progress, tokens, cache policy, FIFOs, events, notices. */
 @Timeout(60)
 class ExtrasTest {
-    private static final byte[] CONTENT = Ends.pattern(5 << 20);
+    private static final byte[] CONTENT = Ends.pattern(1 << 20);
 
     @TempDir
     Path directory;
@@ -196,12 +196,12 @@ class ExtrasTest {
                 Thread.sleep(500);
                 return Ends.drain(pair.far());
             });
-            ByteBuffer large = ByteBuffer.allocateDirect(4 << 20);
-            for (int i = 0; i < 6; i++) {
+            ByteBuffer large = ByteBuffer.allocateDirect(1 << 20);
+            for (int i = 0; i < 24; i++) {
                 assertEquals(large.capacity(), pair.near().write(large.clear()));
             }
             pair.near().close();
-            assertEquals(200_000 + 6L * large.capacity(), Ends.result(read));
+            assertEquals(200_000 + 24L * large.capacity(), Ends.result(read));
         }
     }
 

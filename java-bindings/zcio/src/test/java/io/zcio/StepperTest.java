@@ -174,7 +174,7 @@ class StepperTest {
 
     @Test
     void aBufferMovesOnWithEachStep() throws Exception {
-        ByteBuffer buffer = ByteBuffer.allocateDirect(3 << 20);
+        ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 20);
         buffer.put(CONTENT, 0, buffer.capacity()).flip().position(5);
         try (Ends.Pair pair = Ends.unix();
                 Stepper<Report> stepper = Transfer.from(buffer).to(nonBlocking(pair.near())).start()) {
