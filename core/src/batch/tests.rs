@@ -254,7 +254,9 @@ fn items_behind_a_sink_that_takes_nothing_for_a_while_are_made_once() {
     let (_dir, paths, all) = files(&sizes);
     both_ways(|batch| {
         let pairs: Vec<_> = (0..3).map(|_| UnixStream::pair().unwrap()).collect();
-        pairs.iter().for_each(|(near, _)| nonblocking(near));
+        for (near, _) in &pairs {
+            nonblocking(near);
+        }
         let readers: Vec<_> = pairs
             .iter()
             .enumerate()

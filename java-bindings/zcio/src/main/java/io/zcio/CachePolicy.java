@@ -16,6 +16,8 @@ public record CachePolicy(long readAhead, boolean dropBehind) {
     /**
      * A policy.
      *
+     * @param readAhead  see above
+     * @param dropBehind see above
      * @throws IllegalArgumentException if the window is negative
      */
     public CachePolicy {
