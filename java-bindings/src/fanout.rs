@@ -21,14 +21,17 @@ struct Ends<'local> {
 /// `None` if a sink is a FIFO that nobody reads yet.
 fn open(env: &mut Env<'_>, ends: &Ends<'_>, count: i64, waiting: Waiting) -> Result<Option<Running>, Failure> {
     let mut fan_out: Option<FanOut<'static>> = None;
-    let mut numbers = Vec::new();
+    let (mut numbers, mut fifo) = (Vec::new(), false);
     for (index, &offset) in ends.offsets.iter().enumerate() {
         let object = ends.objects.get_element(env, index)?;
         let path = ends.paths.get_element(env, index)?;
         let given = Given { object: &object, path: &path, memory: (0, -1) };
         let descriptor = Descriptor::of(env, &given, waiting)?;
         let opened = match &fan_out {
-            None => descriptor.source().map(|opened| Some(opened.endpoint)),
+            None => descriptor.source().map(|opened| {
+                fifo = opened.fifo;
+                Some(opened.endpoint)
+            }),
             Some(_) => descriptor.sink(),
         };
         let end = match opened {
@@ -52,7 +55,7 @@ fn open(env: &mut Env<'_>, ends: &Ends<'_>, count: i64, waiting: Waiting) -> Res
     }
     let fan_out = fan_out.expect("there is a source");
     let fan_out = if let Ok(count) = u64::try_from(count) { fan_out.count(count) } else { fan_out };
-    Ok(Some(Running::new(Machine::FanOut(fan_out), numbers, false, None)))
+    Ok(Some(Running::new(Machine::FanOut(fan_out), numbers, fifo, None)))
 }
 
 /// `static native long start(Object[] ends, byte[][] paths, long[] offsets, long count, int waiting) throws IOException`

@@ -117,10 +117,16 @@ impl Running {
 
     /// Whether the FIFO has, or had, a writer: from then on poll(2) reports bytes or a hang-up.
     fn fifo_is_open(&mut self, milliseconds: u8) -> bool {
-        let Machine::Transfer(transfer) = &self.machine else { return true };
-        let mut polled = [PollFd::new(transfer.descriptor(Side::Source), PollFlags::POLLIN)];
+        let mut polled = [PollFd::new(self.source(), PollFlags::POLLIN)];
         self.fifo = matches!(poll(&mut polled, PollTimeout::from(milliseconds)), Ok(0) | Err(_));
         !self.fifo
+    }
+
+    /// The descriptor of a source that has one.
+    #[allow(unsafe_code)]
+    fn source(&self) -> BorrowedFd<'_> {
+        // SAFETY: the machine keeps its ends open for as long as it lives.
+        unsafe { BorrowedFd::borrow_raw(self.ends[0]) }
     }
 
     /// For each end that the next step needs: its place among the ends, its descriptor, the events of poll(2).
@@ -132,7 +138,7 @@ impl Running {
             found.extend([place, fd.as_raw_fd(), jint::from(events.bits())]);
         };
         match &self.machine {
-            Machine::Transfer(transfer) if self.fifo => add(transfer.descriptor(Side::Source), PollFlags::POLLIN),
+            _ if self.fifo => add(self.source(), PollFlags::POLLIN),
             Machine::Transfer(transfer) => {
                 if let Some((side, events)) = self.blocked {
                     add(transfer.descriptor(side), events);

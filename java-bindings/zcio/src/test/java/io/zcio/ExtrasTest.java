@@ -170,6 +170,14 @@ class ExtrasTest {
         assertEquals(CONTENT.length, Transfer.from(fifo).to(sink).run().bytes());
         Ends.result(sent);
         assertArrayEquals(CONTENT, Files.readAllBytes(sink));
+        var again = Ends.background(() -> {
+            Thread.sleep(100);
+            return Transfer.from(content).to(fifo).run();
+        });
+        Path copy = directory.resolve("copy");
+        assertEquals(CONTENT.length, FanOut.from(fifo).to(sink).to(copy).run().bytes());
+        Ends.result(again);
+        assertArrayEquals(CONTENT, Files.readAllBytes(copy));
     }
 
     @Test

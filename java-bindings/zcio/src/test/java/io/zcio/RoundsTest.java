@@ -37,7 +37,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Timeout(300)
 class RoundsTest {
     private static final int ROUNDS = System.getenv("ZCIO_LARGE") == null ? 200 : 1000;
-    private static final int AT_ONCE = 8;
+    private static final int AT_ONCE = 16;
     /** More than a socket takes without a reader. */
     private static final byte[] CONTENT = Ends.pattern(12 << 20);
     /** What a peer sends and then says nothing more. */
@@ -127,7 +127,7 @@ class RoundsTest {
                 System.out.printf("%s, %s, %s threads: %d rounds, released after %.1f ms (median), %.1f ms (99 %%)%n",
                         operation, stop, virtual ? "virtual" : "platform", ROUNDS,
                         released.get(ROUNDS / 2) / 1e6, released.get(ROUNDS * 99 / 100) / 1e6);
-                // 100 ms are promised to a thread that finds a processor; here eight rounds share two.
+                // 100 ms are promised to a thread that finds a processor; here sixteen rounds share two.
                 assertTrue(released.get(ROUNDS / 2) < 300e6, "released after 300 ms or more");
                 if (descriptors == 0) {
                     descriptors = descriptors();
