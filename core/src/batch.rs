@@ -20,7 +20,9 @@
 
 mod pipeline;
 mod run;
+mod watcher;
 
+use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -33,6 +35,7 @@ use crate::mechanisms::uring::{self, ring::Ring};
 use crate::report::Attempt;
 use crate::sys::Calls;
 use run::Run;
+use watcher::{Watch, Watcher};
 
 /// One end of an item: a path or an open descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -142,8 +145,22 @@ impl Batch {
 
     /// Makes all the transfers and waits for the last one, sinks in blocking mode or not. One item's failure is its own.
     pub fn run(&mut self, items: &[Item<'_>]) -> BatchReport {
+        self.drive(items, None)
+    }
+
+    /// Makes all the transfers as [`Batch::run`] and calls `watch` with the number of items that are over: at least every
+    /// 100 ms while bytes move or a sink is waited for. [`ControlFlow::Break`] ends the batch: items that are not over fail
+    /// with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), each with the bytes that were delivered of it.
+    ///
+    /// A sink in blocking mode is waited for inside the kernel, where no watcher is called: put sockets and pipes into
+    /// non-blocking mode.
+    pub fn run_watched(&mut self, items: &[Item<'_>], mut watch: impl FnMut(usize) -> ControlFlow<()>) -> BatchReport {
+        self.drive(items, Some(&mut watch))
+    }
+
+    fn drive<'a>(&mut self, items: &'a [Item<'a>], watch: Option<Watch<'a>>) -> BatchReport {
         let started = Instant::now();
-        let mut run = Run::new(items);
+        let mut run = Run::new(items, Watcher::new(watch));
         if let Ok(ring) = &mut self.ring {
             pipeline::run(&mut run, ring);
             if let Some(errno) = ring.broken() {

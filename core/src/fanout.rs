@@ -27,7 +27,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::descriptor;
-use crate::transfer::{Readiness, Request, WATCH_BYTES, WATCH_EVERY, checks};
+use crate::transfer::{Readiness, Request, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT, checks};
 pub use report::{FanOutReport, SinkReport};
 use state::State;
 
@@ -218,7 +218,7 @@ impl<'fd> FanOut<'fd> {
                 FanOutStep::Done => return Ok(self.report().expect("begun")),
                 FanOutStep::Moved(_) => {}
                 FanOutStep::Blocked => {
-                    let timeout = if watch.is_some() { PollTimeout::from(100u8) } else { PollTimeout::NONE };
+                    let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
                     interrupted = self.wait(timeout)?;
                 }
             }

@@ -24,7 +24,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::descriptor;
 use crate::sys::Calls;
-use crate::transfer::{Readiness, Side, WATCH_BYTES, WATCH_EVERY};
+use crate::transfer::{Readiness, Side, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT};
 use flow::{Flow, Progress};
 pub use report::{DirectionReport, Outcome, RelayReport};
 
@@ -242,7 +242,7 @@ impl<'fd> Relay<'fd> {
                 RelayStep::Done => return Ok(self.report()),
                 RelayStep::Moved { .. } if self.flows.iter().any(Flow::is_eager) => {}
                 RelayStep::Moved { .. } | RelayStep::Blocked { .. } => {
-                    let timeout = if watch.is_some() { PollTimeout::from(100u8) } else { PollTimeout::NONE };
+                    let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
                     interrupted = self.wait(timeout)?;
                 }
             }

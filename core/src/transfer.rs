@@ -80,8 +80,11 @@ pub enum Step {
     Completing,
 }
 
-/// How often a watcher is called at least while bytes move or an end is waited for.
-pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(100);
+/// How often a watcher is called while bytes move or an end is waited for. A wait of this length may begin just before a
+/// call is due, and 100 ms are promised.
+pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(50);
+/// … and the longest wait in poll(2) with a watcher.
+pub(crate) const WATCH_WAIT: u8 = 50;
 /// … and after how many bytes.
 pub(crate) const WATCH_BYTES: u64 = 64 << 20;
 
@@ -282,7 +285,7 @@ impl<'fd> Transfer<'fd> {
     }
 
     fn wait_for(&mut self, side: Side, events: PollFlags, mut watch: Option<&mut Watch<'_>>) -> Result<()> {
-        let timeout = if watch.is_some() { PollTimeout::from(100u8) } else { PollTimeout::NONE };
+        let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
         loop {
             let fd = descriptor(if side == Side::Source { &self.source } else { &self.sink });
             let engine = self.engine.as_mut().expect("only a transfer that has begun waits");

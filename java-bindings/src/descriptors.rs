@@ -15,79 +15,201 @@ use std::path::PathBuf;
 
 use jni::objects::{JByteArray, JObject};
 use jni::{Env, jni_sig, jni_str};
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
-use zcio::Endpoint;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::stat::{Mode, SFlag, stat};
+use zcio::{Endpoint, ErrorKind};
 
 use crate::errors::Failure;
 
-/// One end as the Java side gave it.
-pub(crate) enum Descriptor<'a> {
-    /// A path, to be opened by the core.
-    Path(PathBuf),
-    /// A `FileChannel`'s own, for as long as the call is registered with it.
-    Registered(BorrowedFd<'a>),
-    /// A duplicate of a socket's or pipe's, closed when it is dropped.
-    Duplicate(OwnedFd),
+/// Whose thread it is that will wait: decides how an end is kept from sleeping in a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// A platform thread's, in poll(2). A socket in blocking mode stays so (see [`crate::patience`]).
+    InPoll,
+    /// A virtual thread's, parked: no end may ever sleep, and a socket is switched to non-blocking mode and left there, as
+    /// the JDK's own operations on a virtual thread do.
+    Parked,
+    /// The caller's, in a selector: the channels are in non-blocking mode already.
+    InSelector,
 }
 
-impl<'a> Descriptor<'a> {
-    /// The descriptor behind an end: `path` if it is not null, else the channel in `given`.
-    pub fn of(env: &mut Env<'_>, given: &'a JObject<'_>, path: &JByteArray<'_>) -> Result<Self, Failure> {
-        if !path.is_null() {
-            let bytes = env.convert_byte_array(path)?;
+impl Waiting {
+    /// As the Java side numbers them.
+    pub fn of(number: i32) -> Self {
+        match number {
+            0 => Self::InPoll,
+            1 => Self::Parked,
+            _ => Self::InSelector,
+        }
+    }
+}
+
+/// One end as the Java side gives it: `io.zcio.End`'s fields.
+pub(crate) struct Given<'a, 'local> {
+    pub object: &'a JObject<'local>,
+    /// A path's bytes, or null.
+    pub path: &'a JByteArray<'local>,
+    /// Memory: where it begins and how long it is; a length of -1 for what is no memory.
+    pub memory: (i64, i64),
+}
+
+/// An end whose descriptor is known.
+#[derive(Debug)]
+pub(crate) enum Descriptor {
+    /// A path, to be opened by the core.
+    Path(PathBuf),
+    /// A `FileChannel`'s own, valid only while a thread is registered with it.
+    Registered(BorrowedFd<'static>),
+    /// A duplicate of a socket's or pipe's.
+    Duplicate(OwnedFd),
+    /// Memory that the Java side keeps where it is.
+    Memory(&'static [u8]),
+}
+
+/// An endpoint for the core, and whether it is a FIFO that nobody may have opened for writing yet.
+pub(crate) struct Opened {
+    pub endpoint: Endpoint<'static>,
+    pub fifo: bool,
+}
+
+impl From<Endpoint<'static>> for Opened {
+    fn from(endpoint: Endpoint<'static>) -> Self {
+        Self { endpoint, fifo: false }
+    }
+}
+
+impl Descriptor {
+    /// The descriptor behind an end.
+    pub fn of(env: &mut Env<'_>, given: &Given<'_, '_>, waiting: Waiting) -> Result<Self, Failure> {
+        if !given.path.is_null() {
+            let bytes = env.convert_byte_array(given.path)?;
             return Ok(Self::Path(PathBuf::from(OsString::from_vec(bytes))));
         }
-        if env.is_instance_of(given, jni_str!("java/nio/channels/FileChannel"))? {
-            return registered(env, given);
+        if given.memory.1 >= 0 {
+            return Ok(Self::Memory(memory(given.memory)));
         }
-        duplicate(env, given).map(Self::Duplicate)
+        if env.is_instance_of(given.object, jni_str!("java/nio/channels/FileChannel"))? {
+            return registered(env, given.object);
+        }
+        let duplicate = duplicate(env, given.object)?;
+        let socket = env.is_instance_of(given.object, jni_str!("java/nio/channels/SocketChannel"))?;
+        Ok(Self::Duplicate(if socket { keep_awake(duplicate, waiting) } else { pipe_of_our_own(duplicate, waiting) }))
     }
 
-    pub fn source(&self) -> zcio::Result<Endpoint<'_>> {
+    /// The descriptor behind a channel, for a platform thread.
+    pub fn of_channel(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Self, Failure> {
+        Self::of(env, &Given { object: channel, path: &JByteArray::null(), memory: (0, -1) }, Waiting::InPoll)
+    }
+
+    /// As a source.
+    pub fn source(self) -> zcio::Result<Opened> {
+        match self {
+            Self::Path(path) if is_fifo(&path) => {
+                // Reading a FIFO that nobody has opened for writing looks like its end, so it must be asked first.
+                let opened = open(&path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty());
+                match opened {
+                    Ok(fd) => Ok(Opened { endpoint: Endpoint::owning(fd)?, fifo: true }),
+                    // The core says what is wrong with it; permission, most likely.
+                    Err(_) => Endpoint::open(path).map(Opened::from),
+                }
+            }
+            Self::Path(path) => Endpoint::open(path).map(Opened::from),
+            other => other.endpoint().map(Opened::from),
+        }
+    }
+
+    /// As a sink; `None` for a FIFO that nobody reads yet.
+    pub fn sink(self) -> zcio::Result<Option<Endpoint<'static>>> {
+        match self {
+            Self::Path(path) if is_fifo(&path) => {
+                match open(&path, OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty()) {
+                    Ok(fd) => Endpoint::owning(fd).map(Some),
+                    Err(Errno::ENXIO) => Ok(None),
+                    Err(_) => Endpoint::create(path).map(Some),
+                }
+            }
+            Self::Path(path) => match Endpoint::create(path) {
+                // Something else that waits to be opened (a FIFO that has just taken the file's place).
+                Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
+                created => created.map(Some),
+            },
+            other => other.endpoint().map(Some),
+        }
+    }
+
+    fn endpoint(self) -> zcio::Result<Endpoint<'static>> {
         match self {
             Self::Path(path) => Endpoint::open(path),
-            Self::Registered(fd) => Endpoint::new(*fd),
-            Self::Duplicate(fd) => Endpoint::new(fd.as_fd()),
+            Self::Registered(fd) => Endpoint::new(fd),
+            Self::Duplicate(fd) => Endpoint::owning(fd),
+            Self::Memory(bytes) => Ok(Endpoint::bytes(bytes)),
         }
     }
+}
 
-    pub fn sink(&self) -> zcio::Result<Endpoint<'_>> {
-        match self {
-            Self::Path(path) => Endpoint::create(path),
-            Self::Registered(fd) => Endpoint::new(*fd),
-            Self::Duplicate(fd) => Endpoint::new(fd.as_fd()),
-        }
-    }
+/// A FIFO is opened without waiting for its other end: the wait would be inside open(2), where no interrupt reaches it.
+fn is_fifo(path: &PathBuf) -> bool {
+    stat(path).is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO)
+}
 
-    /// The duplicate, if it is one.
-    pub fn duplicate(&self) -> Option<&OwnedFd> {
-        if let Self::Duplicate(fd) = self { Some(fd) } else { None }
+/// A socket for a thread that must not sleep in a system call.
+fn keep_awake(socket: OwnedFd, waiting: Waiting) -> OwnedFd {
+    if waiting == Waiting::Parked {
+        set_nonblocking(&socket);
     }
+    socket
+}
 
-    /// A pipe's writing end gets an open file description of its own, in non-blocking mode: a write to a full pipe would
-    /// otherwise hold the thread where no interrupt reaches it, and `O_NONBLOCK` on the duplicate would change the channel's.
-    ///
-    /// Where that is not possible (no /proc, a pipe of another user) the duplicate is used as it is.
-    pub fn never_waiting_in_a_pipe(self) -> Self {
-        let Self::Duplicate(fd) = &self else { return self };
-        let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-        let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        // A socket cannot be opened (ENXIO), and keeps its duplicate.
-        open(path.as_str(), flags, Mode::empty()).map_or(self, Self::Duplicate)
+/// A pipe's end gets an open file description of its own, in non-blocking mode: a call on it would otherwise hold the
+/// thread where no interrupt reaches it, and `O_NONBLOCK` on the duplicate would change the channel's.
+///
+/// Where that is not possible (no /proc, a pipe of another user) the duplicate is used as it is by a platform thread, and
+/// switched for a virtual one, which must not hold its carrier; the JDK's pipe channels cope with that.
+fn pipe_of_our_own(duplicate: OwnedFd, waiting: Waiting) -> OwnedFd {
+    let flags = fcntl(&duplicate, FcntlArg::F_GETFL).map_or(OFlag::empty(), OFlag::from_bits_retain);
+    // What a platform thread reads from is asked by poll(2) first, and gives what is there.
+    let read_in_poll = waiting == Waiting::InPoll && flags & OFlag::O_ACCMODE == OFlag::O_RDONLY;
+    if waiting == Waiting::InSelector || read_in_poll || flags.contains(OFlag::O_NONBLOCK) {
+        return duplicate;
     }
+    let path = format!("/proc/self/fd/{}", duplicate.as_raw_fd());
+    let access = (flags & OFlag::O_ACCMODE) | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    match open(path.as_str(), access, Mode::empty()) {
+        Ok(own) => own,
+        Err(_) => keep_awake(duplicate, waiting),
+    }
+}
+
+/// Switches `O_NONBLOCK` on, if it is off.
+pub(crate) fn set_nonblocking(fd: &impl AsFd) {
+    let flags = fcntl(fd, FcntlArg::F_GETFL).map_or(OFlag::O_NONBLOCK, OFlag::from_bits_retain);
+    if !flags.contains(OFlag::O_NONBLOCK) {
+        // An open descriptor's flags can be set.
+        let _ = fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK));
+    }
+}
+
+#[allow(unsafe_code)]
+fn memory((address, length): (i64, i64)) -> &'static [u8] {
+    if length == 0 {
+        return &[];
+    }
+    // SAFETY: the Java side gives the address and length of memory that it keeps where it is until the transfer is freed
+    // (a direct buffer, a mapped region). That nobody writes to it meanwhile is what its documentation asks of the caller.
+    unsafe { std::slice::from_raw_parts(address as *const u8, length as usize) }
 }
 
 /// `sun.nio.ch.FileChannelImpl.fd` → `java.io.FileDescriptor.fd`
 #[allow(unsafe_code)]
-fn registered<'a>(env: &mut Env<'_>, channel: &'a JObject<'_>) -> Result<Descriptor<'a>, Failure> {
+fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Descriptor, Failure> {
     let holder = env.get_field(channel, jni_str!("fd"), jni_sig!(java.io.FileDescriptor))?.into_object()?;
     let number = env.get_field(&holder, jni_str!("fd"), jni_sig!(int))?.into_int()?;
     if number < 0 {
         return Err(Failure::Closed);
     }
-    // SAFETY: Native.enter registered this thread with the channel before this call and Native.leave comes after it, so
-    // the channel does not close the descriptor meanwhile.
+    // SAFETY: the Java side registers the thread with the channel (Native.enter) before this call and before each one that
+    // moves bytes later, and Native.leave comes after it, so the channel does not close the descriptor while it is used.
     Ok(Descriptor::Registered(unsafe { BorrowedFd::borrow_raw(number) }))
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Transfer(Trouble),
     /// The core said no to an operation on a region.
     Region(Trouble),
+    /// The Java side said stop before the core was asked anything.
+    Stopped,
     /// The channel was closed when its descriptor was to be read.
     Closed,
     /// The descriptor could not be duplicated: this process has as many as it may have.
@@ -36,10 +38,25 @@ pub(crate) struct Trouble {
     pub undelivered: Vec<u8>,
 }
 
-/// Only operations on regions fail without anything else to say.
 impl From<zcio::Error> for Failure {
+    /// An error of which no more is known than the core says.
     fn from(error: zcio::Error) -> Self {
+        Self::Transfer(Trouble::of(error))
+    }
+}
+
+impl Failure {
+    /// An operation on a region failed.
+    pub fn region(error: zcio::Error) -> Self {
         Self::Region(Trouble { error, file: None, undelivered: Vec::new() })
+    }
+}
+
+impl Trouble {
+    /// The core's error, the path as the core has it.
+    pub fn of(error: zcio::Error) -> Self {
+        let file = error.path().map(|path| path.display().to_string());
+        Self { error, file, undelivered: Vec::new() }
     }
 }
 
@@ -59,6 +76,7 @@ impl<T: Default> ErrorPolicy<T, Failure> for Throw {
         throw(env, |env| match &failure {
             Failure::Transfer(trouble) => exception(env, trouble),
             Failure::Region(trouble) => region_exception(env, trouble),
+            Failure::Stopped => transfer_exception(env, "stopped by the caller", 0, 0, &[]),
             Failure::Closed => plain(env, jni_str!("java/nio/channels/ClosedChannelException")),
             Failure::Duplicate(error) => with_message(env, jni_str!("java/io/IOException"), &error.to_string()),
             Failure::Jni(error) => illegal_state(env, &format!("zcio does not know this Java runtime: {error}")),
@@ -91,7 +109,7 @@ fn throw<'local, T: Default>(
 }
 
 /// The one mapping of the core's kinds.
-fn exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<JThrowable<'local>> {
+pub(crate) fn exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<JThrowable<'local>> {
     let Trouble { error, file, undelivered } = trouble;
     let nothing_moved = error.moved() == 0 && undelivered.is_empty();
     let message = error.to_string();
@@ -121,7 +139,7 @@ fn exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<JThrowa
         }
         // Refused, PeerClosed, StorageFull, and whatever the core learns to tell apart later. Cancelled too: the Java side
         // knows why it asked to stop, and throws NIO's exception for that with this one as its cause.
-        _ => transfer_exception(env, &message, trouble),
+        _ => transfer_exception(env, &message, error.moved(), error.errno().unwrap_or(0), undelivered),
     }
 }
 
@@ -179,19 +197,16 @@ fn about_file<'local>(
 fn transfer_exception<'local>(
     env: &mut Env<'local>,
     message: &str,
-    Trouble { error, undelivered, .. }: &Trouble,
+    moved: u64,
+    errno: i32,
+    undelivered: &[u8],
 ) -> Result<JThrowable<'local>> {
     let message = env.new_string(message)?;
     let undelivered = env.byte_array_from_slice(undelivered)?;
     let object = env.new_object(
         jni_str!("io/zcio/TransferException"),
         jni_sig!((java.lang.String, long, int, [byte]) -> void),
-        &[
-            JValue::Object(&message),
-            JValue::Long(error.moved() as i64),
-            JValue::Int(error.errno().unwrap_or(0)),
-            JValue::Object(&undelivered),
-        ],
+        &[JValue::Object(&message), JValue::Long(moved as i64), JValue::Int(errno), JValue::Object(&undelivered)],
     )?;
     env.cast_local::<JThrowable>(object)
 }

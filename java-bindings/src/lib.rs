@@ -1,59 +1,38 @@
-//! The native half of `io.zcio`: what `io.zcio.Native` and `io.zcio.NativeCommand` declare, and nothing else.
+//! The native half of `io.zcio`: what the classes `io.zcio.Native…` declare, and nothing else.
 //!
-//! This bridge is not an API. Only the Java classes of the same version call it, and it holds no state: a call borrows the
-//! channels it was given, moves bytes with the core, and gives back a report or throws. The Java side decides everything
-//! that is Java's (when a thread counts as interrupted, what is closed then); the core decides everything about moving
-//! bytes; here one is only told what the other said.
+//! This bridge is not an API. Only the Java classes of the same version call it. A call borrows the channels it was given,
+//! moves bytes with the core, and gives back a report or throws; what is moved step by step is kept by a number. The Java
+//! side decides everything that is Java's (when a thread counts as interrupted, what is closed then); the core decides
+//! everything about moving bytes; here one is only told what the other said.
 //!
 //! A panic never crosses into the JVM: every entry point runs under [`EnvUnowned::with_env`], which catches it, and
 //! `errors::Throw` turns it into an `IllegalStateException`.
 
 #![deny(unsafe_code)]
 
+mod batch;
 mod command;
+mod copy;
 mod descriptors;
 mod errors;
+mod fanout;
 mod handle;
 mod pages;
 mod patience;
+mod poller;
 mod region;
 mod registration;
+mod relay;
+mod reports;
+mod running;
 mod shared_region;
 mod transfer;
 
 use jni::EnvUnowned;
-use jni::objects::{JByteArray, JClass, JObject, JObjectArray, JString};
-use jni::sys::{jboolean, jint, jlong};
+use jni::objects::{JByteBuffer, JClass, JObject, JObjectArray, JString};
+use jni::sys::{jint, jlong};
 
 use errors::{Failure, Throw};
-use transfer::{Ends, Request};
-
-/// `static native Report run(Object source, byte[] sourcePath, Object sink, byte[] sinkPath, long offset, long sinkOffset,
-/// long count, String mechanism, boolean snapshot, Watch watch) throws IOException`
-#[allow(unsafe_code)] // An exported name: the JVM finds a native method by nothing else.
-#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_Native_run<'local>(
-    mut env: EnvUnowned<'local>,
-    class: JClass<'local>,
-    source: JObject<'local>,
-    source_path: JByteArray<'local>,
-    sink: JObject<'local>,
-    sink_path: JByteArray<'local>,
-    offset: jlong,
-    sink_offset: jlong,
-    count: jlong,
-    mechanism: JString<'local>,
-    snapshot: jboolean,
-    watch: JObject<'local>,
-) -> JObject<'local> {
-    env.with_env(|env| {
-        let request = Request::new(env, offset, sink_offset, count, &mechanism, snapshot)?;
-        let ends = Ends { source: &source, source_path: &source_path, sink: &sink, sink_path: &sink_path };
-        transfer::run(env, &class, &ends, &request, &watch)
-    })
-    .resolve::<Throw>()
-}
 
 /// `static native int enter(FileChannel channel)`: see `registration`.
 #[allow(unsafe_code)] // An exported name.
@@ -76,6 +55,20 @@ pub extern "system" fn Java_io_zcio_Native_leave<'local>(
     entry: jint,
 ) {
     env.with_env(|env| registration::leave(env, &channel, entry)).resolve::<Throw>();
+}
+
+/// `static native long address(ByteBuffer buffer)`: `GetDirectBufferAddress`, 0 for a buffer that is not direct.
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_Native_address<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    buffer: JByteBuffer<'local>,
+) -> jlong {
+    env.with_env(|env| -> Result<jlong, Failure> {
+        Ok(env.get_direct_buffer_address(&buffer).map_or(0, |address| address as jlong))
+    })
+    .resolve::<Throw>()
 }
 
 /// `static native String[] mechanisms()`: the core's list, in its order.

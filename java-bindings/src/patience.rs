@@ -1,4 +1,4 @@
-//! How long one system call may wait for a socket in blocking mode: a tenth of a second.
+//! How long one system call may wait for a socket in blocking mode: a twentieth of a second.
 //!
 //! A blocking socket that its peer does not read from holds a writing thread inside the kernel, where neither
 //! `Thread.interrupt()` nor the closing of a channel is noticed. `O_NONBLOCK` would end that, but it belongs to the open
@@ -8,36 +8,75 @@
 //!
 //! Another thread that writes to the same channel meanwhile (which would mix its bytes with the transfer's) gets a short
 //! write or EAGAIN, which `SocketChannel` answers by waiting itself.
+//!
+//! Transfers to one socket may overlap in time: the first one notes the socket's own timeout, the last one restores it.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
+use zcio::{Endpoint, Kind};
 
-/// Restores the socket's own timeout when it is dropped.
-pub(crate) struct Patience<'fd> {
-    fd: BorrowedFd<'fd>,
-    before: Option<TimeVal>,
+/// What a socket in blocking mode takes without a wait once poll(2) has called it writable, if its send buffer is no smaller
+/// than [`ROOMY`]: that means that a third of the buffer is free.
+const SMALL: u64 = 4096;
+const ROOMY: usize = 16 << 10;
+
+/// A socket's identity (device and inode number), how many transfers limit it, and its own timeout.
+type Limited = HashMap<(u64, u64), (usize, TimeVal)>;
+
+static LIMITED: LazyLock<Mutex<Limited>> = LazyLock::new(Mutex::default);
+
+/// Restores the socket's own timeout when it is dropped, which must be before its descriptor is closed.
+pub(crate) struct Patience {
+    fd: BorrowedFd<'static>,
+    identity: (u64, u64),
 }
 
-impl<'fd> Patience<'fd> {
-    /// Limits the patience of a sink; does nothing to what is not a socket.
-    pub fn limit(fd: &'fd impl AsFd) -> Self {
-        let fd = fd.as_fd();
-        let before = getsockopt(&fd, sockopt::SendTimeout).ok();
-        if before.is_some() {
-            set(fd, TimeVal::milliseconds(100));
+impl Patience {
+    /// Limits the patience of a sink. `None` for what needs no limit: anything but a socket in blocking mode, and at most
+    /// `length` bytes that it will take at once.
+    #[allow(unsafe_code)]
+    pub fn limit(sink: &Endpoint<'_>, length: Option<u64>) -> Option<Self> {
+        let facts = sink.facts();
+        if facts.nonblocking || !matches!(facts.kind, Kind::Tcp | Kind::UnixStream) {
+            return None;
         }
-        Self { fd, before }
+        let fd = sink.descriptor()?;
+        let small = length.is_some_and(|length| length <= SMALL);
+        if small && getsockopt(&fd, sockopt::SndBuf).is_ok_and(|size| size >= ROOMY) {
+            return None;
+        }
+        let mut limited = limited();
+        if let Some(entry) = limited.get_mut(&facts.identity) {
+            entry.0 += 1;
+        } else {
+            let before = getsockopt(&fd, sockopt::SendTimeout).ok()?;
+            set(fd, TimeVal::milliseconds(50));
+            limited.insert(facts.identity, (1, before));
+        }
+        // SAFETY: whoever keeps the sink drops this before it (see the fields of `Running`).
+        Some(Self { fd: unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) }, identity: facts.identity })
     }
 }
 
-impl Drop for Patience<'_> {
+impl Drop for Patience {
     fn drop(&mut self) {
-        if let Some(before) = self.before {
-            set(self.fd, before);
+        let mut limited = limited();
+        let Some(entry) = limited.get_mut(&self.identity) else { return };
+        entry.0 -= 1;
+        if entry.0 == 0 {
+            set(self.fd, entry.1);
+            limited.remove(&self.identity);
         }
     }
+}
+
+fn limited() -> MutexGuard<'static, Limited> {
+    // Nothing between lock and unlock can panic half-way through a change.
+    LIMITED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn set(fd: BorrowedFd<'_>, timeout: TimeVal) {

@@ -54,7 +54,7 @@ pub(crate) use native;
 
 /// An operation of the core on the region of a handle.
 fn with<T>(region: jlong, operation: impl FnOnce(&Region) -> zcio::Result<T>) -> Result<T, Failure> {
-    operation(handle::borrow::<Held>(region).region()).map_err(Failure::from)
+    operation(handle::borrow::<Held>(region).region()).map_err(Failure::region)
 }
 
 fn range(offset: jlong, length: jlong) -> Range<u64> {
@@ -90,17 +90,17 @@ native! {
     fn Java_io_zcio_NativeRegion_map(
         env, channel: JObject<'local>, access: jint, offset: jlong, length: jlong
     ) -> jlong {
-        let Descriptor::Registered(file) = Descriptor::of(env, &channel, &JByteArray::null())? else {
+        let Descriptor::Registered(file) = Descriptor::of_channel(env, &channel)? else {
             return Err(Failure::Closed);
         };
-        Ok(handle::give(Held::Own(options(access, offset, length).map(file)?)))
+        Ok(handle::give(Held::Own(options(access, offset, length).map(file).map_err(Failure::region)?)))
     }
 }
 
 native! {
     /// `static native long anonymous(long length)`
     fn Java_io_zcio_NativeRegion_anonymous(_env, length: jlong) -> jlong {
-        Ok(handle::give(Held::Own(Region::anonymous(length as u64)?)))
+        Ok(handle::give(Held::Own(Region::anonymous(length as u64).map_err(Failure::region)?)))
     }
 }
 
@@ -177,7 +177,7 @@ native! {
     fn Java_io_zcio_NativeRegion_advise(
         env, region: jlong, offset: jlong, length: jlong, advice: JString<'local>
     ) -> () {
-        let advice: Advice = advice.try_to_string(env)?.parse()?;
+        let advice: Advice = advice.try_to_string(env)?.parse().map_err(Failure::region)?;
         with(region, |region| region.advise(range(offset, length), advice))
     }
 }
@@ -265,7 +265,7 @@ native! {
 native! {
     /// `static native void guard()`: installs the SIGBUS guard before the JVM's own handler.
     fn Java_io_zcio_NativeRegion_guard(_env) -> () {
-        Ok(guard::install()?)
+        guard::install().map_err(Failure::region)
     }
 }
 

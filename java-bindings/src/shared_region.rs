@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use jni::objects::{JByteArray, JClass, JObject};
+use jni::objects::{JClass, JObject};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned};
 use nix::errno::Errno;
@@ -39,17 +39,17 @@ fn peer_of(kind: jint, number: jint) -> Peer {
 /// What only shared regions can do, on the one of a handle.
 fn with<T>(region: jlong, operation: impl FnOnce(&SharedRegion) -> zcio::Result<T>) -> Result<T, Failure> {
     match handle::borrow::<Held>(region) {
-        Held::Shared(shared) => operation(shared).map_err(Failure::from),
+        Held::Shared(shared) => operation(shared).map_err(Failure::region),
         Held::Own(_) => unreachable!("only SharedRegion calls this, with its own region"),
     }
 }
 
 /// The duplicate of an accepted peer's socket, once it is ready; `None` if it was not for 100 ms.
 fn ready(env: &mut Env<'_>, channel: &JObject<'_>, peer: Peer, events: PollFlags) -> Result<Option<OwnedFd>, Failure> {
-    let Descriptor::Duplicate(socket) = Descriptor::of(env, channel, &JByteArray::null())? else {
+    let Descriptor::Duplicate(socket) = Descriptor::of_channel(env, channel)? else {
         return Err(Failure::Closed);
     };
-    peer.check(socket.as_fd())?;
+    peer.check(socket.as_fd()).map_err(Failure::region)?;
     let mut polled = [PollFd::new(socket.as_fd(), events)];
     match poll(&mut polled, PollTimeout::from(100_u8)) {
         Ok(0) | Err(Errno::EINTR) => Ok(None),
@@ -61,7 +61,7 @@ fn ready(env: &mut Env<'_>, channel: &JObject<'_>, peer: Peer, events: PollFlags
 native! {
     /// `static native long create(long length)`
     fn Java_io_zcio_NativeShared_create(_env, length: jlong) -> jlong {
-        Ok(handle::give(Held::Shared(SharedRegion::create(length as u64)?)))
+        Ok(handle::give(Held::Shared(SharedRegion::create(length as u64).map_err(Failure::region)?)))
     }
 }
 
@@ -88,7 +88,7 @@ native! {
         let Some(socket) = ready(env, &channel, peer, PollFlags::POLLIN)? else { return Ok(0) };
         match SharedRegion::receive(socket.as_fd(), peer, seals_of(seals)) {
             Err(error) if would_wait(&error) => Ok(0),
-            received => Ok(handle::give(Held::Shared(received?))),
+            received => Ok(handle::give(Held::Shared(received.map_err(Failure::region)?))),
         }
     }
 }

@@ -1,55 +1,30 @@
-//! One blocking transfer: opens the ends, runs the core with the Java `Watch` as its watcher, builds the `Report`.
+//! Transfers: from the Java side's request to the core's, and back from the core's report to the Java record.
 
-use std::ops::ControlFlow;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
-use jni::objects::{JByteArray, JClass, JObject, JObjectArray, JString, JValue};
-use jni::sys::{jboolean, jlong};
-use jni::{Env, jni_sig, jni_str};
-use zcio::{Attempt, Mechanism, Report, Visibility};
+use jni::objects::{JByteArray, JClass, JObject, JString, JValue};
+use jni::sys::{jboolean, jint, jlong};
+use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use zcio::{CachePolicy, Endpoint, Mechanism, Report, Visibility};
 
-use crate::descriptors::Descriptor;
-use crate::errors::{Failure, Trouble};
+use crate::descriptors::{Descriptor, Given, Waiting};
+use crate::errors::{Failure, Throw, Trouble};
 use crate::patience::Patience;
-
-/// The two ends as Java gave them: a path's bytes, or a channel (then the path is null).
-pub(crate) struct Ends<'a, 'local> {
-    pub source: &'a JObject<'local>,
-    pub source_path: &'a JByteArray<'local>,
-    pub sink: &'a JObject<'local>,
-    pub sink_path: &'a JByteArray<'local>,
-}
+use crate::reports;
+use crate::running::{Machine, Running};
 
 /// What is asked of the core.
-pub(crate) struct Request {
+struct Request {
     offset: Option<u64>,
     sink_offset: Option<u64>,
     count: Option<u64>,
     mechanism: Option<Mechanism>,
     visibility: Visibility,
+    cache: CachePolicy,
 }
 
 impl Request {
-    /// Negative numbers and a null name stand for what was not said.
-    pub fn new(
-        env: &Env<'_>,
-        offset: jlong,
-        sink_offset: jlong,
-        count: jlong,
-        mechanism: &JString<'_>,
-        snapshot: jboolean,
-    ) -> Result<Self, Failure> {
-        let mechanism =
-            if mechanism.is_null() { None } else { Some(mechanism.try_to_string(env)?.parse().map_err(plain)?) };
-        Ok(Self {
-            offset: u64::try_from(offset).ok(),
-            sink_offset: u64::try_from(sink_offset).ok(),
-            count: u64::try_from(count).ok(),
-            mechanism,
-            visibility: if snapshot { Visibility::Snapshot } else { Visibility::Aliased },
-        })
-    }
-
     fn apply<'fd>(&self, mut transfer: zcio::Transfer<'fd>) -> zcio::Transfer<'fd> {
         if let Some(offset) = self.offset {
             transfer = transfer.offset(offset);
@@ -63,101 +38,97 @@ impl Request {
         if let Some(mechanism) = self.mechanism {
             transfer = transfer.mechanism(mechanism);
         }
-        transfer.visibility(self.visibility)
+        transfer.visibility(self.visibility).cache(self.cache)
     }
-}
 
-/// Runs a transfer to its end and gives back an `io.zcio.Report`. `class` is `io.zcio.Native`.
-pub(crate) fn run<'local>(
-    env: &mut Env<'local>,
-    class: &JClass<'local>,
-    ends: &Ends<'_, 'local>,
-    request: &Request,
-    watch: &JObject<'local>,
-) -> Result<JObject<'local>, Failure> {
-    let source = Descriptor::of(env, ends.source, ends.source_path)?;
-    let sink = Descriptor::of(env, ends.sink, ends.sink_path)?.never_waiting_in_a_pipe();
-    match drive(env, &source, &sink, request, watch)? {
-        Ok(report) => report_object(env, class, &report),
-        Err((error, undelivered)) => {
-            let file = file_named_in(env, &error, &source, ends)?;
-            Err(Failure::Transfer(Trouble { error, file, undelivered }))
+    /// The most it can move, as far as that is known.
+    fn length(&self, source: &Endpoint<'_>) -> Option<u64> {
+        let facts = source.facts();
+        let known = (facts.size > 0).then(|| facts.size.saturating_sub(self.offset.unwrap_or(0)));
+        match (self.count, known) {
+            (Some(count), Some(known)) => Some(count.min(known)),
+            (count, known) => count.or(known),
         }
     }
 }
 
-/// The core's own result inside of what JNI had to say.
-type Driven = Result<Result<Report, (zcio::Error, Vec<u8>)>, Failure>;
-
-fn drive(
+/// Opens the ends; `None` if the sink is a FIFO that nobody reads yet.
+fn open(
     env: &mut Env<'_>,
-    source: &Descriptor<'_>,
-    sink: &Descriptor<'_>,
+    given: &[Given<'_, '_>; 2],
+    request: &Request,
+    waiting: Waiting,
+) -> Result<Option<Running>, Failure> {
+    let [source, sink] = given;
+    let sources = Descriptor::of(env, source, waiting)?;
+    let sinks = Descriptor::of(env, sink, waiting)?;
+    let source_path = if let Descriptor::Path(path) = &sources { Some(path.clone()) } else { None };
+    // The source first: a sink must not be made for a source that is not there.
+    let opened = sources.source().and_then(|source| Ok((source, sinks.sink()?)));
+    let (source_end, sink_end) = match opened {
+        Ok((source, Some(sink))) => (source, sink),
+        Ok((_, None)) => return Ok(None),
+        Err(error) => {
+            let about_source = source_path.as_deref().map(|path| path.as_os_str().as_bytes())
+                == error.path().map(|path| path.as_os_str().as_bytes());
+            let file = named(env, if about_source { source } else { sink })?;
+            return Err(Failure::Transfer(Trouble { error, file, undelivered: Vec::new() }));
+        }
+    };
+    let patience = match waiting {
+        Waiting::InPoll => Patience::limit(&sink_end, request.length(&source_end.endpoint)),
+        Waiting::Parked | Waiting::InSelector => None,
+    };
+    let ends = vec![number(&source_end.endpoint), number(&sink_end)];
+    let transfer = request.apply(zcio::Transfer::new(source_end.endpoint, sink_end));
+    Ok(Some(Running::new(Machine::Transfer(transfer), ends, source_end.fifo, patience)))
+}
+
+/// An end's descriptor; -1 for memory.
+pub(crate) fn number(end: &Endpoint<'_>) -> RawFd {
+    end.descriptor().map_or(-1, |fd| fd.as_raw_fd())
+}
+
+/// A path as the caller wrote it; `None` for another end.
+pub(crate) fn named(env: &mut Env<'_>, given: &Given<'_, '_>) -> Result<Option<String>, Failure> {
+    if given.path.is_null() {
+        return Ok(None);
+    }
+    let name = env.call_method(given.object, jni_str!("toString"), jni_sig!(() -> java.lang.String), &[])?;
+    let name = name.into_object()?;
+    Ok(Some(env.cast_local::<JString>(name)?.try_to_string(env)?))
+}
+
+/// Runs a transfer to its end.
+fn run<'local>(
+    env: &mut Env<'local>,
+    given: &[Given<'_, '_>; 2],
     request: &Request,
     watch: &JObject<'_>,
-) -> Driven {
-    let _patience = sink.duplicate().map(Patience::limit);
-    // The source first: a sink must not be made for a source that is not there.
-    let open = || source.source().and_then(|source| Ok((source, sink.sink()?)));
-    let mut ends = open();
-    // Opening a FIFO waits for its other end until a signal comes.
-    while ends.as_ref().is_err_and(|error| error.kind() == zcio::ErrorKind::Interrupted) && !look(env, watch, 0)? {
-        ends = open();
-    }
-    let (source, sink) = match ends {
-        Ok(ends) => ends,
-        Err(error) => return Ok(Err((error, Vec::new()))),
-    };
-    let mut transfer = request.apply(zcio::Transfer::new(source, sink));
-    let mut trouble = None;
-    let result = transfer.run_watched(|moved| match look(env, watch, moved) {
-        Ok(false) => ControlFlow::Continue(()),
-        Ok(true) => ControlFlow::Break(()),
-        Err(error) => {
-            trouble = Some(error);
-            ControlFlow::Break(())
-        }
-    });
-    if let Some(error) = trouble {
-        return Err(error.into());
-    }
-    // Should the pipe that holds the bytes be unreadable, the error that is being reported says more than that one.
-    Ok(result.map_err(|error| (error, transfer.take_undelivered().unwrap_or_default())))
-}
-
-/// `Watch.look(long moved)`: whether to stop.
-fn look(env: &mut Env<'_>, watch: &JObject<'_>, moved: u64) -> jni::errors::Result<bool> {
-    env.call_method(watch, jni_str!("look"), jni_sig!((long) -> boolean), &[JValue::Long(moved as i64)])?.into_bool()
-}
-
-/// The path that the error is about, written as the caller wrote it.
-fn file_named_in(
-    env: &mut Env<'_>,
-    error: &zcio::Error,
-    source: &Descriptor<'_>,
-    ends: &Ends<'_, '_>,
-) -> Result<Option<String>, Failure> {
-    let Some(path) = error.path() else { return Ok(None) };
-    let from_source =
-        matches!(source, Descriptor::Path(source) if source.as_os_str().as_bytes() == path.as_os_str().as_bytes());
-    let given = if from_source { ends.source } else { ends.sink };
-    let name = env.call_method(given, jni_str!("toString"), jni_sig!(() -> java.lang.String), &[])?.into_object()?;
-    let name = env.cast_local::<JString>(name)?;
-    Ok(Some(name.try_to_string(env)?))
-}
-
-/// An error that no end and no byte has anything to do with.
-fn plain(error: zcio::Error) -> Failure {
-    Failure::Transfer(Trouble { error, file: None, undelivered: Vec::new() })
-}
-
-/// `Native.report(…)`: the record is made in Java, where its shape is known.
-fn report_object<'local>(
-    env: &mut Env<'local>,
-    class: &JClass<'local>,
-    report: &Report,
 ) -> Result<JObject<'local>, Failure> {
-    let attempts = attempts_array(env, class, &report.attempts)?;
+    let Some(mut running) = open(env, given, request, Waiting::InPoll)? else { return Ok(JObject::null()) };
+    let result = running.run(env, watch);
+    let Machine::Transfer(transfer) = &mut running.machine else { unreachable!("it was made above") };
+    match result {
+        Ok(()) => report_object(env, &transfer.report().expect("a transfer that is over has a report")),
+        Err(Failure::Transfer(mut trouble)) => {
+            // Should the pipe that holds the bytes be unreadable, the error that is being reported says more than that one.
+            trouble.undelivered = transfer.take_undelivered().unwrap_or_default();
+            trouble.file = match trouble.error.path().map(|path| path.as_os_str().as_bytes().to_vec()) {
+                None => None,
+                Some(path) => {
+                    let from = !given[0].path.is_null() && env.convert_byte_array(given[0].path)? == path;
+                    named(env, &given[usize::from(!from)])?
+                }
+            };
+            Err(Failure::Transfer(trouble))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn report_object<'local>(env: &mut Env<'local>, report: &Report) -> Result<JObject<'local>, Failure> {
+    let attempts = reports::attempts(env, &report.attempts)?;
     let mechanism = env.new_string(report.mechanism.name())?;
     let known_by = env.new_string(report.copies.known_by.name())?;
     let arguments = [
@@ -176,29 +147,109 @@ fn report_object<'local>(
         (long, long, java.lang.String, boolean, [io.zcio.Attempt], long, long, int, java.lang.String, long)
             -> io.zcio.Report
     );
-    Ok(env.call_static_method(class, jni_str!("report"), signature, &arguments)?.into_object()?)
+    Ok(env.call_static_method(jni_str!("io/zcio/Native"), jni_str!("report"), signature, &arguments)?.into_object()?)
 }
 
-fn attempts_array<'local>(
-    env: &mut Env<'local>,
-    class: &JClass<'local>,
-    attempts: &[Attempt],
-) -> Result<JObjectArray<'local>, Failure> {
-    let array = env.new_object_array(attempts.len() as i32, jni_str!("io/zcio/Attempt"), JObject::null())?;
-    for (index, attempt) in attempts.iter().enumerate() {
-        let mechanism = env.new_string(attempt.mechanism.name())?;
-        let operation = env.new_string(attempt.operation)?;
-        let reason = env.new_string(&attempt.reason)?;
-        let arguments = [
-            JValue::Object(&mechanism),
-            JValue::Long(attempt.moved as i64),
-            JValue::Object(&operation),
-            JValue::Int(attempt.errno.unwrap_or(0)),
-            JValue::Object(&reason),
-        ];
-        let signature = jni_sig!((java.lang.String, long, java.lang.String, int, java.lang.String) -> io.zcio.Attempt);
-        let object = env.call_static_method(class, jni_str!("attempt"), signature, &arguments)?.into_object()?;
-        array.set_element(env, index, &object)?;
-    }
-    Ok(array)
+/// Negative numbers and a null name stand for what was not said.
+#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
+fn request(
+    env: &Env<'_>,
+    offset: jlong,
+    sink_offset: jlong,
+    count: jlong,
+    mechanism: &JString<'_>,
+    snapshot: jboolean,
+    read_ahead: jlong,
+    drop_behind: jboolean,
+) -> Result<Request, Failure> {
+    let mechanism = if mechanism.is_null() { None } else { Some(mechanism.try_to_string(env)?.parse()?) };
+    Ok(Request {
+        offset: u64::try_from(offset).ok(),
+        sink_offset: u64::try_from(sink_offset).ok(),
+        count: u64::try_from(count).ok(),
+        mechanism,
+        visibility: if snapshot { Visibility::Snapshot } else { Visibility::Aliased },
+        cache: CachePolicy { read_ahead: u64::try_from(read_ahead).ok(), drop_behind },
+    })
+}
+
+/// `static native Report run(…, Watch watch) throws IOException`
+#[allow(unsafe_code)] // An exported name.
+#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_NativeTransfer_run<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    source: JObject<'local>,
+    source_path: JByteArray<'local>,
+    address: jlong,
+    length: jlong,
+    sink: JObject<'local>,
+    sink_path: JByteArray<'local>,
+    offset: jlong,
+    sink_offset: jlong,
+    count: jlong,
+    mechanism: JString<'local>,
+    snapshot: jboolean,
+    read_ahead: jlong,
+    drop_behind: jboolean,
+    watch: JObject<'local>,
+) -> JObject<'local> {
+    env.with_env(|env| {
+        let request = request(env, offset, sink_offset, count, &mechanism, snapshot, read_ahead, drop_behind)?;
+        let source = Given { object: &source, path: &source_path, memory: (address, length) };
+        let sink = Given { object: &sink, path: &sink_path, memory: (0, -1) };
+        run(env, &[source, sink], &request, &watch)
+    })
+    .resolve::<Throw>()
+}
+
+/// `static native long start(…, int waiting) throws IOException`
+#[allow(unsafe_code)] // An exported name.
+#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_NativeTransfer_start<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    source: JObject<'local>,
+    source_path: JByteArray<'local>,
+    address: jlong,
+    length: jlong,
+    sink: JObject<'local>,
+    sink_path: JByteArray<'local>,
+    offset: jlong,
+    sink_offset: jlong,
+    count: jlong,
+    mechanism: JString<'local>,
+    snapshot: jboolean,
+    read_ahead: jlong,
+    drop_behind: jboolean,
+    waiting: jint,
+) -> jlong {
+    env.with_env(|env| -> Result<jlong, Failure> {
+        let request = request(env, offset, sink_offset, count, &mechanism, snapshot, read_ahead, drop_behind)?;
+        let source = Given { object: &source, path: &source_path, memory: (address, length) };
+        let sink = Given { object: &sink, path: &sink_path, memory: (0, -1) };
+        let running = open(env, &[source, sink], &request, Waiting::of(waiting))?;
+        Ok(running.map_or(0, Running::into_handle))
+    })
+    .resolve::<Throw>()
+}
+
+/// `static native Report report(long handle)`; null before the first step has begun to move.
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_NativeTransfer_report<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    handle: jlong,
+) -> JObject<'local> {
+    env.with_env(|env| match &Running::of(handle).machine {
+        Machine::Transfer(transfer) => match transfer.report() {
+            Some(report) => report_object(env, &report),
+            None => Ok(JObject::null()),
+        },
+        Machine::Relay(_) | Machine::FanOut(_) => Ok(JObject::null()),
+    })
+    .resolve::<Throw>()
 }

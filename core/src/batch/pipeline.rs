@@ -86,6 +86,10 @@ impl Pipeline<'_, '_, '_> {
     fn work(&mut self) {
         loop {
             self.reap();
+            if self.run.is_to_stop() {
+                self.stop();
+                break;
+            }
             while self.next < self.states.len() && self.run.is_over(self.next) {
                 self.next += 1;
             }
@@ -105,6 +109,33 @@ impl Pipeline<'_, '_, '_> {
         }
         // Each file was closed when another one took its place. A batch that is over has no file open.
         self.ring.close_all(&mut self.run.calls, SLOTS);
+    }
+
+    /// Leaves the items that are not over. Nothing is being written now; what is being read is waited for, because the
+    /// slots belong to the next batch.
+    fn stop(&mut self) {
+        for item in self.next..self.states.len() {
+            match self.states[item] {
+                _ if self.run.is_over(item) => {}
+                State::Read { slot, start, .. } => {
+                    self.release(slot);
+                    self.run.settle(item, Err(Run::cancelled(start as u64)));
+                }
+                State::Waiting | State::Left => {}
+            }
+            self.states[item] = State::Left;
+        }
+        while self.slots.iter().any(Option::is_some) && self.ring.enter(&mut self.run.calls, 1).is_ok() {
+            self.reap();
+            for slot in 0..self.slots.len() {
+                if let Some(reading) = self.slots[slot]
+                    && matches!(self.states[reading.item], State::Read { .. })
+                {
+                    self.states[reading.item] = State::Left;
+                    self.release(slot);
+                }
+            }
+        }
     }
 
     /// Begins to read as many items as there are free slots.
@@ -224,6 +255,11 @@ impl Pipeline<'_, '_, '_> {
         let mut written = 0;
         let mut item = self.next;
         while item < self.states.len() && written < MOST_WRITTEN {
+            // Behind an item that was cut short there may be some for other sinks that are over.
+            if self.run.is_over(item) {
+                item += 1;
+                continue;
+            }
             let State::Read { slot, .. } = self.states[item] else { break };
             let sink = self.run.sink_of(item).expect("only items with a descriptor are read");
             if let Some(error) = self.run.broken(sink).cloned() {
@@ -238,7 +274,7 @@ impl Pipeline<'_, '_, '_> {
                 break;
             }
             let identity = |sink: usize| self.run.sink(sink).facts().identity;
-            if let Some(last) = writings.last_mut().filter(|last| last.sink == sink) {
+            if let Some(last) = writings.last_mut().filter(|last| last.sink == sink && last.items.end == item) {
                 last.items.end += 1;
             } else if writings.iter().any(|other| identity(other.sink) == identity(sink)) {
                 // Two operations on one sink would overtake each other.
@@ -267,8 +303,9 @@ impl Pipeline<'_, '_, '_> {
         });
         let fd = self.run.sink(writing.sink).descriptor().expect("a sink is a descriptor");
         let (file, tag) = (Target::Descriptor(fd), WRITE | index as u64);
+        // The ring would wait for a socket where no watcher is called.
         let op = Op { file, at: writing.position, nowait: false, then: Then::Any, tag };
-        let send = facts.kind.is_socket().then_some(Sending { nonblocking: false, zero_copy: false });
+        let send = facts.kind.is_socket().then_some(Sending { nonblocking: self.run.is_watched(), zero_copy: false });
         self.ring.gather(op, parts, send);
     }
 

@@ -2,15 +2,19 @@
 //! does not do.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use nix::poll::{PollFlags, PollTimeout};
+use nix::errno::Errno;
+use nix::poll::PollFlags;
 
 use super::{End, Item, ItemReport};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
 use crate::transfer::Transfer;
+
+use super::watcher::Watcher;
 
 /// The items of a batch and their results.
 pub(super) struct Run<'a, 'fd> {
@@ -22,6 +26,9 @@ pub(super) struct Run<'a, 'fd> {
     broken: HashMap<usize, Error>,
     pub calls: Calls,
     pub waits: u64,
+    /// Items that are over.
+    over: usize,
+    watcher: Watcher<'a>,
 }
 
 /// The ends that are descriptors, each one asked for its facts once.
@@ -52,7 +59,7 @@ impl<'fd> Descriptors<'fd> {
 }
 
 impl<'a, 'fd> Run<'a, 'fd> {
-    pub fn new(items: &'a [Item<'fd>]) -> Self {
+    pub fn new(items: &'a [Item<'fd>], watcher: Watcher<'a>) -> Self {
         Self {
             items,
             results: items.iter().map(|_| None).collect(),
@@ -61,7 +68,19 @@ impl<'a, 'fd> Run<'a, 'fd> {
             broken: HashMap::new(),
             calls: Calls::default(),
             waits: 0,
+            over: 0,
+            watcher,
         }
+    }
+
+    /// Whether there is a watcher, for whose sake no call may wait for a peer.
+    pub fn is_watched(&self) -> bool {
+        self.watcher.is_there()
+    }
+
+    /// Asks the watcher, if it is time to, whether to stop.
+    pub fn is_to_stop(&mut self) -> bool {
+        self.watcher.ask_if_due(self.over)
     }
 
     /// Whether an item is over.
@@ -71,6 +90,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// An item is over.
     pub fn settle(&mut self, item: usize, result: Result<ItemReport>) {
+        self.over += usize::from(self.results[item].is_none());
         self.results[item] = Some(result);
     }
 
@@ -108,11 +128,22 @@ impl<'a, 'fd> Run<'a, 'fd> {
         let _ = self.sinks.ends[sink].descriptor().map(|fd| self.calls.seek(fd, to));
     }
 
-    /// Waits until a sink is ready. An error of poll(2) (a signal) is answered by trying again.
+    /// Waits until a sink is ready, or the watcher says stop.
     pub fn wait_for(&mut self, sink: usize) {
-        self.waits += 1;
-        let fd = self.sinks.ends[sink].descriptor();
-        let _ = fd.map(|fd| self.calls.poll(fd, PollFlags::POLLOUT, PollTimeout::NONE));
+        let Some(fd) = self.sinks.ends[sink].descriptor() else { return };
+        loop {
+            self.waits += 1;
+            match self.calls.poll(fd, PollFlags::POLLOUT, self.watcher.timeout()) {
+                Ok(false) | Err(Errno::EINTR) if !self.watcher.ask(self.over) => {}
+                // An error of poll(2) is answered by trying again: the next write says it better.
+                _ => return,
+            }
+        }
+    }
+
+    /// The item's error when the watcher has said stop, with so many bytes of it delivered.
+    pub fn cancelled(moved: u64) -> Error {
+        Error::new(ErrorKind::Cancelled, "stopped by the caller").after(moved)
     }
 
     /// The source of an item whose source is a descriptor.
@@ -127,6 +158,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
     pub fn one_by_one(&mut self) {
         for item in 0..self.items.len() {
             if !self.is_over(item) {
+                self.is_to_stop();
                 self.transfer(item);
             }
         }
@@ -134,6 +166,9 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// Makes a transfer of an item.
     pub fn transfer(&mut self, item: usize) {
+        if self.watcher.has_stopped() {
+            return self.settle(item, Err(Self::cancelled(0)));
+        }
         let sink = self.sink_of(item);
         if let Some(error) = sink.and_then(|sink| self.broken.get(&sink)) {
             let error = error.clone();
@@ -181,7 +216,12 @@ impl<'a, 'fd> Run<'a, 'fd> {
         if let Some(count) = count {
             transfer = transfer.count(count);
         }
-        let result = transfer.run();
+        let (over, watcher) = (self.over, &mut self.watcher);
+        let result = if watcher.is_there() {
+            transfer.run_watched(|_| if watcher.ask(over) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        } else {
+            transfer.run()
+        };
         if let Some(report) = transfer.report() {
             self.calls.made += report.system_calls;
             self.waits += report.waits;

@@ -246,3 +246,99 @@ fn a_peer_that_closes_in_the_middle_leaves_a_count_for_each() {
         assert!(moved[first] < 10_000 && moved[first + 1..].iter().all(|&moved| moved == 0), "{moved:?}");
     });
 }
+
+#[test]
+fn items_behind_a_sink_that_takes_nothing_for_a_while_are_made_once() {
+    // Each sink takes a part, stops, and goes on: items for the others are over before those in front of them.
+    let sizes: Vec<usize> = (0..400).map(|index| 16384 - index).collect();
+    let (_dir, paths, all) = files(&sizes);
+    both_ways(|batch| {
+        let pairs: Vec<_> = (0..3).map(|_| UnixStream::pair().unwrap()).collect();
+        for (near, _) in &pairs {
+            nonblocking(near);
+        }
+        let readers: Vec<_> = pairs
+            .iter()
+            .enumerate()
+            .map(|(index, (_, far))| {
+                let mut far = far.try_clone().unwrap();
+                std::thread::spawn(move || {
+                    let (mut bytes, mut buffer) = (Vec::new(), vec![0; 100_000]);
+                    loop {
+                        std::thread::sleep(std::time::Duration::from_millis([3, 0, 1][index]));
+                        match far.read(&mut buffer).unwrap() {
+                            0 => return bytes,
+                            count => bytes.extend_from_slice(&buffer[..count]),
+                        }
+                    }
+                })
+            })
+            .collect();
+        let items: Vec<_> = paths
+            .iter()
+            .enumerate()
+            .map(|(index, path)| Item::new(path.as_path(), pairs[index / 5 % 3].0.as_fd()))
+            .collect();
+        let report = batch.run_watched(&items, |_| std::ops::ControlFlow::Continue(()));
+        for (result, &size) in report.items.iter().zip(&sizes) {
+            assert_eq!(result.as_ref().unwrap().bytes, size as u64);
+        }
+        drop(items);
+        drop(pairs);
+        let mut expected = vec![Vec::new(); 3];
+        let mut at = 0;
+        for (index, &size) in sizes.iter().enumerate() {
+            expected[index / 5 % 3].extend_from_slice(&all[at..at + size]);
+            at += size;
+        }
+        for (reader, expected) in readers.into_iter().zip(expected) {
+            assert!(reader.join().unwrap() == expected);
+        }
+    });
+}
+
+#[test]
+fn a_watcher_stops_a_batch_whose_sink_takes_nothing() {
+    let sizes = vec![16000; 300];
+    let (_dir, paths, all) = files(&sizes);
+    both_ways(|batch| {
+        for _ in 0..2 {
+            let (near, mut far) = UnixStream::pair().unwrap();
+            nonblocking(&near);
+            let items: Vec<_> = paths.iter().map(|path| Item::new(path.as_path(), near.as_fd())).collect();
+            let started = std::time::Instant::now();
+            let mut told = 0;
+            let report = batch.run_watched(&items, |over| {
+                told = over;
+                std::ops::ControlFlow::Break(())
+            });
+            assert!(started.elapsed().as_millis() < 2000, "{:?}", started.elapsed());
+            let done = report.items.iter().filter(|item| item.is_ok()).count();
+            assert!(told <= done && done < items.len(), "{told} {done}");
+            let mut sent = 0;
+            for item in &report.items {
+                sent += match item {
+                    Ok(report) => report.bytes,
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::Cancelled);
+                        error.moved()
+                    }
+                };
+            }
+            drop(items);
+            drop(near);
+            let mut received = Vec::new();
+            far.read_to_end(&mut received).unwrap();
+            assert!(received == all[..sent as usize], "{} {sent}", received.len());
+        }
+        // The ring is whole.
+        let (near, far) = UnixStream::pair().unwrap();
+        let reader = collect(far);
+        let items: Vec<_> = paths.iter().map(|path| Item::new(path.as_path(), near.as_fd())).collect();
+        let report = batch.run_watched(&items, |_| std::ops::ControlFlow::Continue(()));
+        assert!(report.items.iter().all(Result::is_ok));
+        drop(items);
+        drop(near);
+        assert!(reader.join().unwrap() == all);
+    });
+}

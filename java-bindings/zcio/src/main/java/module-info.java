@@ -8,5 +8,7 @@
  * <p>On a JDK from 22 on, regions also have {@code MemorySegment asMemorySegment(long offset, long size)}.
  */
 module io.zcio {
+    requires static jdk.jfr;
+
     exports io.zcio;
 }

@@ -3,17 +3,26 @@ package io.zcio;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.URI;
+import java.nio.ByteBuffer;
 import java.nio.channels.Channel;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.IllegalBlockingModeException;
 import java.nio.channels.NotYetConnectedException;
 import java.nio.channels.Pipe;
+import java.nio.channels.SelectableChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystems;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.ProviderMismatchException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.LongConsumer;
 
 /**
- * One end of a transfer: a path of the default file system, or a channel of the JDK's own.
+ * One end of a transfer: a path of the default file system, a channel of the JDK's own, or memory.
  *
  * <p>Only the JDK's own channels have a descriptor that the native code can find, so any other implementation is refused
  * here, by its class, before anything is asked of it.
@@ -22,11 +31,54 @@ final class End {
     private static final Class<?> FILE_CHANNEL = jdkClass("sun.nio.ch.FileChannelImpl");
     private static final Class<?> SELECTABLE_CHANNEL = jdkClass("sun.nio.ch.SelChImpl");
 
-    /** What the caller gave: a {@link Path} or a {@link Channel}. */
+    /** What the caller gave: a {@link Path}, a {@link Channel}, or what owns the memory. */
     final Object given;
+    /** Where the memory begins. */
+    final long address;
+    /** Its length; -1 if this end is no memory. */
+    final long length;
+
+    private final LongConsumer advance;
 
     private End(Object given) {
+        this(given, 0, -1, moved -> {});
+    }
+
+    private End(Object given, long address, long length, LongConsumer advance) {
         this.given = given;
+        this.address = address;
+        this.length = length;
+        this.advance = advance;
+    }
+
+    /**
+     * Memory, as a source. It must stay where it is for as long as the owner is reachable.
+     *
+     * @param advance told the number of bytes each time some were moved out of it
+     */
+    static End ofMemory(Object owner, long address, long length, LongConsumer advance) {
+        return new End(owner, address, length, advance);
+    }
+
+    static End of(ByteBuffer buffer) {
+        if (!buffer.isDirect()) {
+            throw new IllegalArgumentException("a buffer on the heap has no address that the kernel could read from, and would"
+                    + " be copied first: allocate it with ByteBuffer.allocateDirect, or write it with the channel itself");
+        }
+        long address = Native.address(buffer) + buffer.position();
+        return ofMemory(buffer, address, buffer.remaining(), moved -> buffer.position(buffer.position() + (int) moved));
+    }
+
+    /** Bytes were moved out of this end, which has no position that the kernel would know. */
+    void advance(long moved) {
+        advance.accept(moved);
+    }
+
+    static long requireNotNegative(long value, String name) {
+        if (value < 0) {
+            throw new IllegalArgumentException(name + " is negative: " + value);
+        }
+        return value;
     }
 
     static End of(Path path) {
@@ -72,7 +124,16 @@ final class End {
 
     /** The path as the operating system writes it, or null if this end is a channel. */
     byte[] path() {
-        return given instanceof Path path ? bytesOf(path.toUri()) : null;
+        return given instanceof Path path ? bytesOf(path.toAbsolutePath()) : null;
+    }
+
+    private static byte[] bytesOf(Path path) {
+        String name = path.toString();
+        // In every charset of a locale these are the bytes themselves. (A URI asks the file system whether it is a directory.)
+        if (name.chars().allMatch(c -> c < 128)) {
+            return name.getBytes(StandardCharsets.US_ASCII);
+        }
+        return bytesOf(path.toUri());
     }
 
     /**
@@ -94,9 +155,12 @@ final class End {
         return bytes.toByteArray();
     }
 
-    /** Whether bytes have a way to this end: a socket must be connected. */
-    void requireConnected() {
+    /** Whether bytes have a way to this end: a socket must be connected. One that was closed is not, either. */
+    void requireConnected() throws ClosedChannelException {
         if (given instanceof SocketChannel socket && !socket.isConnected()) {
+            if (!socket.isOpen()) {
+                throw new ClosedChannelException();
+            }
             throw new NotYetConnectedException();
         }
     }
@@ -110,6 +174,42 @@ final class End {
     void close() throws IOException {
         if (given instanceof Channel channel) {
             channel.close();
+        }
+    }
+
+    boolean isChannel() {
+        return given instanceof Channel;
+    }
+
+    /** For a selector a channel must be in non-blocking mode, and a path must not be something that is waited for. */
+    void requireSelectable() {
+        if (given instanceof SelectableChannel channel && channel.isBlocking()) {
+            throw new IllegalBlockingModeException();
+        }
+        if (given instanceof Path path && Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path)) {
+            throw new IllegalArgumentException(
+                    path + " is no regular file, and a selector could not wait for it: open a channel");
+        }
+    }
+
+    /** {@link #hold} of each of them. */
+    static Hold holdAll(End... ends) throws IOException {
+        List<Hold> held = new ArrayList<>(ends.length);
+        Hold all = () -> {
+            for (int i = held.size() - 1; i >= 0; i--) {
+                held.get(i).close();
+            }
+        };
+        try {
+            for (End end : ends) {
+                if (end.given instanceof FileChannel) {
+                    held.add(end.hold());
+                }
+            }
+            return all;
+        } catch (IOException | RuntimeException | Error e) {
+            all.close();
+            throw e;
         }
     }
 

@@ -1,6 +1,7 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.time.Duration;
 import java.util.List;
@@ -8,7 +9,7 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /**
- * The bridge to the native code: its entry points, and what it calls to make Java objects. Not an API.
+ * The bridge to the native code: what all operations share. Not an API.
  *
  * <p>Loading this class loads the native library.
  */
@@ -19,27 +20,13 @@ final class Native {
 
     private Native() {}
 
-    /**
-     * Moves bytes until the end, waiting as needed. An end is a path's bytes, or a channel when these are null.
-     *
-     * @param offset     where to begin in the source; negative for its position
-     * @param sinkOffset where to begin in the sink; negative for its position
-     * @param count      how many bytes; negative for all
-     * @param mechanism  the mechanism's name; null for the best one that works
-     * @param watch      asked at least every 100 ms whether to stop
-     */
-    static native Report run(
-            Object source,
-            byte[] sourcePath,
-            Object sink,
-            byte[] sinkPath,
-            long offset,
-            long sinkOffset,
-            long count,
-            String mechanism,
-            boolean snapshot,
-            Watch watch)
-            throws IOException;
+    /** Loads the native library, if that has not been done: for the other classes with native methods. */
+    static void load() {
+        // This class's initializer does it.
+    }
+
+    /** Where a direct buffer's memory begins; 0 if it is none. */
+    static native long address(ByteBuffer buffer);
 
     /** Registers this thread with a file channel, which then does not close its descriptor before {@link #leave}. */
     static native int enter(FileChannel channel) throws IOException;

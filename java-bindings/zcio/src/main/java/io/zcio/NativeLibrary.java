@@ -49,9 +49,17 @@ final class NativeLibrary {
     }
 
     private static UnsatisfiedLinkError failure(Path library, Throwable cause) {
+        if (String.valueOf(cause.getMessage()).contains("already loaded in another classloader")) {
+            return because(cause, "zcio is loaded by two class loaders, and a JVM gives a native library to one alone: put"
+                    + " zcio's jar where a loader that both have as a parent finds it (in a container, the shared libraries)");
+        }
         String message = "zcio's native library cannot be loaded" + (library == null ? "" : " from " + library) + ": "
                 + cause + ". Set -D" + DIRECTORY + "=<a directory of your own, not on a file system mounted noexec> "
                 + "or -D" + PATH + "=<the file " + FILE + " itself>";
+        return because(cause, message);
+    }
+
+    private static UnsatisfiedLinkError because(Throwable cause, String message) {
         UnsatisfiedLinkError error = new UnsatisfiedLinkError(message);
         error.initCause(cause);
         return error;

@@ -1,10 +1,12 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.IllegalBlockingModeException;
 import java.nio.channels.NonReadableChannelException;
 import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.NotYetConnectedException;
@@ -14,6 +16,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.nio.file.ProviderMismatchException;
 import java.util.Objects;
+import java.util.function.LongConsumer;
 
 /**
  * Moves bytes from one end to another by the best way the kernel has between them.
@@ -38,6 +41,10 @@ import java.util.Objects;
  * paths are interruptible in the same way. After the close of a channel by another thread the other channel stays open and
  * {@link AsynchronousCloseException} is thrown. The exception's cause is a {@link TransferException} that says how much had
  * been moved. Closing a file channel waits for the transfer to notice. Channels in non-blocking mode are waited for as well.
+ *
+ * <p>A virtual thread that waits for an end is parked and does not hold its carrier; a socket that it used stays in
+ * non-blocking mode for the operating system, whatever {@link SocketChannel#isBlocking} says, as after the JDK's own
+ * operations on virtual threads.
  */
 public final class Transfer {
     private final End source;
@@ -47,6 +54,9 @@ public final class Transfer {
     private long count = -1;
     private String mechanism;
     private Visibility visibility = Visibility.ALIASED;
+    private CachePolicy cache = CachePolicy.NONE;
+    private LongConsumer progress;
+    private CancelToken token;
 
     private Transfer(End source, End sink) {
         this.source = source;
@@ -152,6 +162,19 @@ public final class Transfer {
     }
 
     /**
+     * From a direct buffer: its bytes from position to limit, as they are when the transfer is described. Its position
+     * advances by the bytes moved. They must not be changed while the transfer runs; after it they may be, whatever the
+     * {@link Visibility}.
+     *
+     * @param buffer a direct buffer
+     * @return the first half of a transfer, which can be run once
+     * @throws IllegalArgumentException if the buffer is on the heap, where the kernel could not read it without a copy
+     */
+    public static Source from(ByteBuffer buffer) {
+        return new Source(End.of(buffer));
+    }
+
+    /**
      * Starts at this byte of the source file and leaves the channel's position alone.
      *
      * @param offset in bytes
@@ -159,7 +182,7 @@ public final class Transfer {
      * @throws IllegalArgumentException if it is negative
      */
     public Transfer offset(long offset) {
-        this.offset = requireNotNegative(offset, "offset");
+        this.offset = End.requireNotNegative(offset, "offset");
         return this;
     }
 
@@ -171,7 +194,7 @@ public final class Transfer {
      * @throws IllegalArgumentException if it is negative
      */
     public Transfer sinkOffset(long sinkOffset) {
-        this.sinkOffset = requireNotNegative(sinkOffset, "sinkOffset");
+        this.sinkOffset = End.requireNotNegative(sinkOffset, "sinkOffset");
         return this;
     }
 
@@ -183,7 +206,7 @@ public final class Transfer {
      * @throws IllegalArgumentException if it is negative
      */
     public Transfer count(long count) {
-        this.count = requireNotNegative(count, "count");
+        this.count = End.requireNotNegative(count, "count");
         return this;
     }
 
@@ -210,6 +233,41 @@ public final class Transfer {
     }
 
     /**
+     * What becomes of the page cache meanwhile; {@link CachePolicy#NONE} unless said otherwise.
+     *
+     * @param policy the policy
+     * @return this transfer
+     */
+    public Transfer cache(CachePolicy policy) {
+        this.cache = Objects.requireNonNull(policy, "policy");
+        return this;
+    }
+
+    /**
+     * Is told the bytes delivered so far, in the transfer's own thread, after every 64 MiB or 100 ms in which there were some,
+     * and at the end. What it throws ends the transfer and is thrown by it, with the {@link TransferException} that says how
+     * far it had come {@linkplain Throwable#getSuppressed suppressed}.
+     *
+     * @param progress the listener
+     * @return this transfer
+     */
+    public Transfer progress(LongConsumer progress) {
+        this.progress = Objects.requireNonNull(progress, "progress");
+        return this;
+    }
+
+    /**
+     * Can be stopped by this token.
+     *
+     * @param token the token
+     * @return this transfer
+     */
+    public Transfer cancelledBy(CancelToken token) {
+        this.token = Objects.requireNonNull(token, "token");
+        return this;
+    }
+
+    /**
      * Runs to the end, waiting for its ends as needed. It may be run again, and then begins anew.
      *
      * @return what happened
@@ -223,19 +281,49 @@ public final class Transfer {
      * @throws ClosedChannelException        if a channel is closed
      * @throws AsynchronousCloseException    if another thread closed a channel while bytes were moved
      * @throws ClosedByInterruptException    if this thread was interrupted; the channels are closed
+     * @throws TransferCancelledException    if it was stopped by its {@link #cancelledBy token}
      * @throws TransferException             for everything else, and whenever bytes had been moved before it
      * @throws IOException                   if there is no descriptor left for the transfer
      */
     public Report run() throws IOException {
-        Watch watch = new Watch(source, sink);
+        if (Threads.isVirtual()) {
+            return runParked();
+        }
+        Watch watch = new Watch(progress, token, source, sink);
         watch.before();
         source.requireConnected();
         sink.requireConnected();
+        Object event = Flight.begin();
+        Report report = null;
+        IOException failure = null;
+        try {
+            for (report = runOnce(watch); report == null; report = runOnce(watch)) {
+                Stepper.waitForReader(watch);
+            }
+            source.advance(report.bytes());
+        } catch (TransferException e) {
+            source.advance(e.moved());
+            failure = watch.after(e);
+        } catch (IOException e) {
+            failure = e;
+        }
+        Flight.end(event, "transfer", report, failure);
+        if (failure != null) {
+            throw failure;
+        }
+        watch.after(report.bytes());
+        return report;
+    }
+
+    /** Null if the sink is a FIFO that nobody reads yet. */
+    private Report runOnce(Watch watch) throws IOException {
         try (End.Hold held = source.hold();
                 End.Hold alsoHeld = sink.hold()) {
-            return Native.run(
+            return NativeTransfer.run(
                     source.given,
                     source.path(),
+                    source.address,
+                    source.length,
                     sink.given,
                     sink.path(),
                     offset,
@@ -243,16 +331,55 @@ public final class Transfer {
                     count,
                     mechanism,
                     visibility == Visibility.SNAPSHOT,
+                    cache.readAhead() == 0 ? -1 : cache.readAhead(),
+                    cache.dropBehind(),
                     watch);
-        } catch (TransferException e) {
-            throw watch.after(e);
         }
     }
 
-    private static long requireNotNegative(long value, String name) {
-        if (value < 0) {
-            throw new IllegalArgumentException(name + " is negative: " + value);
+    /** On a virtual thread, which must not wait inside the native code. */
+    private Report runParked() throws IOException {
+        try (Stepper<Report> stepper = open(Stepper.PARKED)) {
+            try {
+                Report report = stepper.run();
+                stepper.tellEnd(report.bytes());
+                return report;
+            } catch (IOException e) {
+                throw stepper.failed(e);
+            }
         }
-        return value;
+    }
+
+    /**
+     * Begins a transfer that is moved on step by step, for an event loop.
+     *
+     * @return the stepper, at the byte where the transfer begins
+     * @throws IllegalBlockingModeException if a channel is in blocking mode
+     * @throws IllegalArgumentException     if a path is something that would have to be waited for, such as a FIFO
+     * @throws IOException                  as {@link #run}
+     */
+    public Stepper<Report> start() throws IOException {
+        Stepper.requireSelectable(source, sink);
+        return open(Stepper.IN_SELECTOR);
+    }
+
+    private Stepper<Report> open(int waiting) throws IOException {
+        Watch watch = new Watch(progress, token, source, sink);
+        Stepper.Opening opening = how -> NativeTransfer.start(
+                source.given,
+                source.path(),
+                source.address,
+                source.length,
+                sink.given,
+                sink.path(),
+                offset,
+                sinkOffset,
+                count,
+                mechanism,
+                visibility == Visibility.SNAPSHOT,
+                cache.readAhead() == 0 ? -1 : cache.readAhead(),
+                cache.dropBehind(),
+                how);
+        return Stepper.open("transfer", opening, waiting, watch, NativeTransfer::report, source, sink);
     }
 }

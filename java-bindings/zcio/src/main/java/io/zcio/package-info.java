@@ -5,7 +5,12 @@
  * <p>A {@link Transfer} goes from one end to another; a {@link Mechanism} is one way the kernel can move bytes; a
  * {@link Report} says what happened. The ends are the JDK's own: {@link java.nio.file.Path},
  * {@link java.nio.channels.FileChannel}, {@link java.nio.channels.SocketChannel} (TCP and UNIX domain) and the two ends of a
- * {@link java.nio.channels.Pipe}.
+ * {@link java.nio.channels.Pipe}; a direct {@link java.nio.ByteBuffer} can be a source.
+ *
+ * <p>A {@link Relay} joins two sockets, a {@link FanOut} gives one source to many sinks, a {@link Batch} makes many small
+ * transfers in one call, a {@link Copy} makes a file out of a file. What {@code run} does by waiting, a {@link Stepper} does
+ * step by step in a selector loop. JDK Flight Recorder sees an event {@code io.zcio.Transfer} for each of them, where the
+ * module {@code jdk.jfr} is there.
  *
  * <p>A {@link MappedRegion} is a file in memory that can be closed; a {@link SharedRegion} is memory of several processes.
  *

@@ -52,6 +52,11 @@ final class Child {
         return this;
     }
 
+    Child option(String option) {
+        options.add(option);
+        return this;
+    }
+
     Child environment(String name, String value) {
         environment.put(name, value);
         return this;

@@ -1,0 +1,53 @@
+//! Who may stop a batch, asked often enough that nobody notices the wait.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use nix::poll::PollTimeout;
+
+use crate::transfer::{WATCH_EVERY, WATCH_WAIT};
+
+/// Called with the number of items that are over.
+pub(super) type Watch<'a> = &'a mut (dyn FnMut(usize) -> ControlFlow<()> + 'a);
+
+/// A caller's watcher, if there is one, and what it said.
+pub(super) struct Watcher<'a> {
+    watch: Option<Watch<'a>>,
+    last: Instant,
+    stopped: bool,
+}
+
+impl<'a> Watcher<'a> {
+    pub fn new(watch: Option<Watch<'a>>) -> Self {
+        Self { watch, last: Instant::now(), stopped: false }
+    }
+
+    /// Whether the batch is to stop. Once said, it stays said.
+    pub fn has_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Asks if it is time to.
+    pub fn ask_if_due(&mut self, over: usize) -> bool {
+        if self.watch.is_some() && self.last.elapsed() >= WATCH_EVERY { self.ask(over) } else { self.stopped }
+    }
+
+    /// Asks now.
+    pub fn ask(&mut self, over: usize) -> bool {
+        self.last = Instant::now();
+        if let Some(watch) = &mut self.watch {
+            self.stopped = self.stopped || watch(over).is_break();
+        }
+        self.stopped
+    }
+
+    /// How long poll(2) may wait before it is asked again.
+    pub fn timeout(&self) -> PollTimeout {
+        if self.watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE }
+    }
+
+    /// Whether there is anybody to ask.
+    pub fn is_there(&self) -> bool {
+        self.watch.is_some()
+    }
+}

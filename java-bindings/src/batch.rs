@@ -1,0 +1,176 @@
+//! Batches: many files to sockets, pipes or files, all ends of one kind held for the whole of it.
+//!
+//! The batch itself, with its ring, is kept by a number as [`crate::running`] keeps a transfer.
+
+use std::ops::ControlFlow;
+use std::os::fd::AsFd;
+
+use jni::objects::{JByteArray, JClass, JIntArray, JLongArray, JObject, JObjectArray, JValue};
+use jni::sys::{jlong, jsize};
+use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use zcio::batch::End;
+use zcio::{Batch, BatchReport, Item};
+
+use crate::descriptors::{Descriptor, Given, Waiting};
+use crate::errors::{Failure, Throw};
+use crate::patience::Patience;
+use crate::reports;
+use crate::running::look;
+
+/// What the Java side gives: each end once, and for each item the places of its two ends, its offset and its count.
+struct Request<'local> {
+    objects: JObjectArray<'local>,
+    paths: JObjectArray<'local, JByteArray<'local>>,
+    places: JIntArray<'local>,
+    ranges: JLongArray<'local>,
+}
+
+fn run<'local>(
+    env: &mut Env<'local>,
+    class: &JClass<'local>,
+    batch: &mut Batch,
+    request: &Request<'local>,
+    watch: &JObject<'_>,
+) -> Result<JObject<'local>, Failure> {
+    let mut ends = Vec::new();
+    for index in 0..request.objects.len(env)? {
+        let object = request.objects.get_element(env, index)?;
+        let path = request.paths.get_element(env, index)?;
+        let given = Given { object: &object, path: &path, memory: (0, -1) };
+        ends.push(Descriptor::of(env, &given, Waiting::InPoll)?);
+        env.delete_local_ref(object);
+        env.delete_local_ref(path);
+    }
+    let mut places = vec![0; request.places.len(env)?];
+    request.places.get_region(env, 0, &mut places)?;
+    let mut ranges = vec![0; request.ranges.len(env)?];
+    request.ranges.get_region(env, 0, &mut ranges)?;
+
+    let end = |place: i32| match &ends[place as usize] {
+        Descriptor::Path(path) => End::Path(path),
+        Descriptor::Registered(fd) => End::Descriptor(*fd),
+        Descriptor::Duplicate(fd) => End::Descriptor(fd.as_fd()),
+        Descriptor::Memory(_) => unreachable!("a batch takes no memory"),
+    };
+    // A large item is a transfer of its own, which may wait for a socket in blocking mode.
+    let mut patience = Vec::new();
+    for descriptor in &ends {
+        if let Descriptor::Duplicate(fd) = descriptor {
+            patience.extend(Patience::limit(&zcio::Endpoint::new(fd.as_fd())?, None));
+        }
+    }
+    let items: Vec<_> = places
+        .chunks_exact(2)
+        .zip(ranges.chunks_exact(2))
+        .map(|(ends, range)| {
+            let item = Item::new(end(ends[0]), end(ends[1])).offset(range[0] as u64);
+            u64::try_from(range[1]).map_or(item, |count| item.count(count))
+        })
+        .collect();
+    let mut trouble = None;
+    let report = batch.run_watched(&items, |over| match look(env, watch, over as u64) {
+        Ok(false) => ControlFlow::Continue(()),
+        Ok(true) => ControlFlow::Break(()),
+        Err(error) => {
+            trouble = Some(error);
+            ControlFlow::Break(())
+        }
+    });
+    drop(items);
+    drop(patience);
+    match trouble {
+        Some(error) => Err(error.into()),
+        None => report_object(env, class, &report),
+    }
+}
+
+fn report_object<'local>(
+    env: &mut Env<'local>,
+    class: &JClass<'local>,
+    report: &BatchReport,
+) -> Result<JObject<'local>, Failure> {
+    let count = report.items.len() as jsize;
+    let items = env.new_object_array(count, jni_str!("io/zcio/BatchReport$Result"), JObject::null())?;
+    for (index, item) in report.items.iter().enumerate() {
+        let bytes = item.as_ref().map_or_else(zcio::Error::moved, |item| item.bytes);
+        let requested = item.as_ref().ok().and_then(|item| item.requested);
+        let mechanism = reports::name(env, item.as_ref().ok().map(|item| item.mechanism))?;
+        let failure = reports::failure(env, item.as_ref().err())?;
+        let arguments = [
+            JValue::Long(bytes as i64),
+            JValue::Long(requested.map_or(-1, |requested| requested as i64)),
+            JValue::Object(&mechanism),
+            JValue::Object(&failure),
+        ];
+        let signature = jni_sig!((long, long, java.lang.String, java.lang.Throwable) -> io.zcio.BatchReport::Result);
+        let object = env.call_static_method(class, jni_str!("result"), signature, &arguments)?.into_object()?;
+        items.set_element(env, index, &object)?;
+        env.delete_local_ref(object);
+        env.delete_local_ref(mechanism);
+        env.delete_local_ref(failure);
+    }
+    let refusal = match &report.refusal {
+        Some(refusal) => reports::attempt(env, refusal)?,
+        None => JObject::null(),
+    };
+    let arguments = [
+        JValue::Object(&items),
+        JValue::Object(&refusal),
+        JValue::Long(report.system_calls as i64),
+        JValue::Long(report.waits as i64),
+        JValue::Long(report.elapsed.as_nanos() as i64),
+    ];
+    let signature = jni_sig!(
+        ([io.zcio.BatchReport::Result], io.zcio.Attempt, long, long, long) -> io.zcio.BatchReport
+    );
+    Ok(env.call_static_method(class, jni_str!("report"), signature, &arguments)?.into_object()?)
+}
+
+/// `static native long make()`
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_NativeBatch_make<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+) -> jlong {
+    env.with_env(|_| -> Result<jlong, Failure> { Ok(Box::into_raw(Box::new(Batch::new())) as jlong) })
+        .resolve::<Throw>()
+}
+
+/// `static native BatchReport run(long handle, Object[] ends, byte[][] paths, int[] places, long[] ranges, Watch watch)`
+#[allow(unsafe_code)] // An exported name, and a number that is believed.
+#[unsafe(no_mangle)]
+#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
+pub extern "system" fn Java_io_zcio_NativeBatch_run<'local>(
+    mut env: EnvUnowned<'local>,
+    class: JClass<'local>,
+    handle: jlong,
+    objects: JObjectArray<'local>,
+    paths: JObjectArray<'local, JByteArray<'local>>,
+    places: JIntArray<'local>,
+    ranges: JLongArray<'local>,
+    watch: JObject<'local>,
+) -> JObject<'local> {
+    env.with_env(|env| {
+        // SAFETY: the Java side gives only numbers made by `make` and not yet freed, each to one thread at a time.
+        let batch = unsafe { &mut *(handle as *mut Batch) };
+        run(env, &class, batch, &Request { objects, paths, places, ranges }, &watch)
+    })
+    .resolve::<Throw>()
+}
+
+/// `static native void free(long handle)`
+#[allow(unsafe_code)] // An exported name, and a number that is believed.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_NativeBatch_free<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    handle: jlong,
+) {
+    env.with_env(|_| -> Result<(), Failure> {
+        // SAFETY: as in `run`, and the Java side gives the number to nobody after this.
+        drop(unsafe { Box::from_raw(handle as *mut Batch) });
+        Ok(())
+    })
+    .resolve::<Throw>();
+}

@@ -1,0 +1,140 @@
+//! Fan-outs: a source, any number of sinks, and the report of each.
+
+use jni::objects::{JByteArray, JClass, JLongArray, JObject, JObjectArray, JValue};
+use jni::sys::{jint, jlong};
+use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use zcio::{FanOut, SinkReport};
+
+use crate::descriptors::{Descriptor, Given, Waiting};
+use crate::errors::{Failure, Throw, Trouble};
+use crate::reports;
+use crate::running::{Machine, Running};
+use crate::transfer::{named, number};
+
+/// What the Java side gives: the source first, then the sinks, and the offsets of all of them (negative for none).
+struct Ends<'local> {
+    objects: JObjectArray<'local>,
+    paths: JObjectArray<'local, JByteArray<'local>>,
+    offsets: Vec<i64>,
+}
+
+/// `None` if a sink is a FIFO that nobody reads yet.
+fn open(env: &mut Env<'_>, ends: &Ends<'_>, count: i64, waiting: Waiting) -> Result<Option<Running>, Failure> {
+    let mut fan_out: Option<FanOut<'static>> = None;
+    let (mut numbers, mut fifo) = (Vec::new(), false);
+    for (index, &offset) in ends.offsets.iter().enumerate() {
+        let object = ends.objects.get_element(env, index)?;
+        let path = ends.paths.get_element(env, index)?;
+        let given = Given { object: &object, path: &path, memory: (0, -1) };
+        let descriptor = Descriptor::of(env, &given, waiting)?;
+        let opened = match &fan_out {
+            None => descriptor.source().map(|opened| {
+                fifo = opened.fifo;
+                Some(opened.endpoint)
+            }),
+            Some(_) => descriptor.sink(),
+        };
+        let end = match opened {
+            Ok(Some(end)) => end,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                let file = named(env, &given)?;
+                return Err(Failure::Transfer(Trouble { error, file, undelivered: Vec::new() }));
+            }
+        };
+        numbers.push(number(&end));
+        let offset = u64::try_from(offset).ok();
+        fan_out = Some(match (fan_out, offset) {
+            (None, None) => FanOut::new(end),
+            (None, Some(offset)) => FanOut::new(end).offset(offset),
+            (Some(fan_out), None) => fan_out.sink(end),
+            (Some(fan_out), Some(offset)) => fan_out.sink_at(end, offset),
+        });
+        env.delete_local_ref(object);
+        env.delete_local_ref(path);
+    }
+    let fan_out = fan_out.expect("there is a source");
+    let fan_out = if let Ok(count) = u64::try_from(count) { fan_out.count(count) } else { fan_out };
+    Ok(Some(Running::new(Machine::FanOut(fan_out), numbers, fifo, None)))
+}
+
+/// `static native long start(Object[] ends, byte[][] paths, long[] offsets, long count, int waiting) throws IOException`
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
+pub extern "system" fn Java_io_zcio_NativeFanOut_start<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    objects: JObjectArray<'local>,
+    paths: JObjectArray<'local, JByteArray<'local>>,
+    offsets: JLongArray<'local>,
+    count: jlong,
+    waiting: jint,
+) -> jlong {
+    env.with_env(|env| -> Result<jlong, Failure> {
+        let mut numbers = vec![0; offsets.len(env)?];
+        offsets.get_region(env, 0, &mut numbers)?;
+        let ends = Ends { objects, paths, offsets: numbers };
+        Ok(open(env, &ends, count, Waiting::of(waiting))?.map_or(0, Running::into_handle))
+    })
+    .resolve::<Throw>()
+}
+
+/// `static native FanOutReport report(long handle)`; null before the first step has begun to move.
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_NativeFanOut_report<'local>(
+    mut env: EnvUnowned<'local>,
+    class: JClass<'local>,
+    handle: jlong,
+) -> JObject<'local> {
+    env.with_env(|env| -> Result<JObject<'local>, Failure> {
+        let Machine::FanOut(fan_out) = &Running::of(handle).machine else { return Ok(JObject::null()) };
+        let Some(report) = fan_out.report() else { return Ok(JObject::null()) };
+        let sinks =
+            env.new_object_array(report.sinks.len() as i32, jni_str!("io/zcio/FanOutReport$Sink"), JObject::null())?;
+        for (index, sink) in report.sinks.iter().enumerate() {
+            let sink = sink_report(env, &class, sink)?;
+            sinks.set_element(env, index, &sink)?;
+            env.delete_local_ref(sink);
+        }
+        let mechanism = reports::name(env, Some(report.mechanism))?;
+        let attempts = reports::attempts(env, &report.attempts)?;
+        let arguments = [
+            JValue::Long(report.bytes as i64),
+            JValue::Long(report.requested.map_or(-1, |requested| requested as i64)),
+            JValue::Object(&mechanism),
+            JValue::Object(&attempts),
+            JValue::Object(&sinks),
+            JValue::Long(report.system_calls as i64),
+            JValue::Long(report.waits as i64),
+            JValue::Long(report.elapsed.as_nanos() as i64),
+        ];
+        let signature = jni_sig!(
+            (long, long, java.lang.String, [io.zcio.Attempt], [io.zcio.FanOutReport::Sink], long, long, long)
+                -> io.zcio.FanOutReport
+        );
+        Ok(env.call_static_method(&class, jni_str!("report"), signature, &arguments)?.into_object()?)
+    })
+    .resolve::<Throw>()
+}
+
+fn sink_report<'local>(
+    env: &mut Env<'local>,
+    class: &JClass<'local>,
+    report: &SinkReport,
+) -> Result<JObject<'local>, Failure> {
+    let mechanism = reports::name(env, Some(report.mechanism))?;
+    let attempts = reports::attempts(env, &report.attempts)?;
+    let failure = reports::failure(env, report.error.as_ref())?;
+    let arguments = [
+        JValue::Long(report.bytes as i64),
+        JValue::Object(&mechanism),
+        JValue::Object(&attempts),
+        JValue::Object(&failure),
+    ];
+    let signature = jni_sig!(
+        (long, java.lang.String, [io.zcio.Attempt], java.lang.Throwable) -> io.zcio.FanOutReport::Sink
+    );
+    Ok(env.call_static_method(class, jni_str!("sink"), signature, &arguments)?.into_object()?)
+}

@@ -1,0 +1,244 @@
+//! What is under way: a transfer, relay or fan-out of the core behind a number that the Java side keeps.
+//!
+//! The Java class `io.zcio.Running` owns the number: it gives it to one thread at a time, frees it once, and registers the
+//! thread with the file channels among the ends before each call. Here a number is believed.
+
+use std::ops::ControlFlow;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use jni::objects::{JByteArray, JClass, JIntArray, JObject, JValue};
+use jni::sys::{jint, jlong};
+use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use zcio::{Direction, FanOut, FanOutStep, Readiness, Relay, RelayStep, Side, Step, Transfer};
+
+use crate::errors::{Failure, Throw};
+use crate::patience::Patience;
+
+/// The machine that moves the bytes.
+pub(crate) enum Machine {
+    Transfer(Transfer<'static>),
+    Relay(Relay<'static>),
+    FanOut(FanOut<'static>),
+}
+
+/// See the module's introduction. The fields are dropped in this order.
+pub(crate) struct Running {
+    _patience: Option<Patience>,
+    pub machine: Machine,
+    /// The descriptors of the ends in the Java side's order; -1 for memory.
+    ends: Vec<RawFd>,
+    /// A FIFO to read from that may not have been opened for writing yet: to be asked before it is read.
+    fifo: bool,
+    /// What the last step of a transfer was blocked on: an end, and what it must become.
+    blocked: Option<(Side, PollFlags)>,
+}
+
+/// What a step answers: this or that, or else the number of bytes it moved.
+const DONE: jlong = -1;
+const BLOCKED: jlong = -2;
+
+const WAIT: u8 = 50;
+
+impl Running {
+    pub fn new(machine: Machine, ends: Vec<RawFd>, fifo: bool, patience: Option<Patience>) -> Self {
+        Self { _patience: patience, machine, ends, fifo, blocked: None }
+    }
+
+    /// The number for the Java side.
+    pub fn into_handle(self) -> jlong {
+        Box::into_raw(Box::new(self)) as jlong
+    }
+
+    /// What a number stands for.
+    #[allow(unsafe_code)]
+    pub fn of<'a>(handle: jlong) -> &'a mut Self {
+        // SAFETY: the Java side gives only numbers made by `into_handle` and not yet freed, each to one thread at a time.
+        unsafe { &mut *(handle as *mut Self) }
+    }
+
+    /// Runs to the end, asking `io.zcio.Watch` on the way.
+    pub fn run(&mut self, env: &mut Env<'_>, watch: &JObject<'_>) -> Result<(), Failure> {
+        while self.fifo && !self.fifo_is_open(WAIT) {
+            if look(env, watch, 0)? {
+                return Err(Failure::Stopped);
+            }
+        }
+        let mut trouble = None;
+        let mut ask = |moved| match look(env, watch, moved) {
+            Ok(false) => ControlFlow::Continue(()),
+            Ok(true) => ControlFlow::Break(()),
+            Err(error) => {
+                trouble = Some(error);
+                ControlFlow::Break(())
+            }
+        };
+        let result = match &mut self.machine {
+            Machine::Transfer(transfer) => transfer.run_watched(ask).map(drop),
+            Machine::Relay(relay) => relay.run_watched(|forward, backward| ask(forward + backward)).map(drop),
+            Machine::FanOut(fan_out) => fan_out.run_watched(ask).map(drop),
+        };
+        match trouble {
+            Some(error) => Err(error.into()),
+            None => result.map_err(Failure::from),
+        }
+    }
+
+    fn step(&mut self) -> Result<jlong, Failure> {
+        if self.fifo && !self.fifo_is_open(0) {
+            return Ok(BLOCKED);
+        }
+        Ok(match &mut self.machine {
+            Machine::Transfer(transfer) => match transfer.step()? {
+                Step::Done => DONE,
+                Step::Moved(count) => count as jlong,
+                Step::Blocked(side) => {
+                    self.blocked = Some((side, events(side.readiness())));
+                    BLOCKED
+                }
+                // The kernel still reads the source's memory. Its notification is an event that need not be asked for.
+                Step::Completing => {
+                    self.blocked = Some((Side::Sink, PollFlags::empty()));
+                    BLOCKED
+                }
+            },
+            Machine::Relay(relay) => match relay.step()? {
+                RelayStep::Done => DONE,
+                RelayStep::Moved { forward, backward } => (forward + backward) as jlong,
+                RelayStep::Blocked { .. } => BLOCKED,
+            },
+            Machine::FanOut(fan_out) => match fan_out.step()? {
+                FanOutStep::Done => DONE,
+                FanOutStep::Moved(count) => count as jlong,
+                FanOutStep::Blocked => BLOCKED,
+            },
+        })
+    }
+
+    /// Whether the FIFO has, or had, a writer: from then on poll(2) reports bytes or a hang-up.
+    fn fifo_is_open(&mut self, milliseconds: u8) -> bool {
+        let mut polled = [PollFd::new(self.source(), PollFlags::POLLIN)];
+        self.fifo = matches!(poll(&mut polled, PollTimeout::from(milliseconds)), Ok(0) | Err(_));
+        !self.fifo
+    }
+
+    /// The descriptor of a source that has one.
+    #[allow(unsafe_code)]
+    fn source(&self) -> BorrowedFd<'_> {
+        // SAFETY: the machine keeps its ends open for as long as it lives.
+        unsafe { BorrowedFd::borrow_raw(self.ends[0]) }
+    }
+
+    /// For each end that the next step needs: its place among the ends, its descriptor, the events of poll(2).
+    fn interests(&self) -> Vec<jint> {
+        let mut found = Vec::new();
+        let ends = &self.ends;
+        let mut add = |fd: BorrowedFd<'_>, events: PollFlags| {
+            let place = ends.iter().position(|&end| end == fd.as_raw_fd()).map_or(-1, |place| place as jint);
+            found.extend([place, fd.as_raw_fd(), jint::from(events.bits())]);
+        };
+        match &self.machine {
+            _ if self.fifo => add(self.source(), PollFlags::POLLIN),
+            Machine::Transfer(transfer) => {
+                if let Some((side, events)) = self.blocked {
+                    add(transfer.descriptor(side), events);
+                }
+            }
+            Machine::Relay(relay) => relay.interests().for_each(|(fd, readiness)| add(fd, events(readiness))),
+            Machine::FanOut(fan_out) => fan_out.interests().for_each(|(fd, readiness)| add(fd, events(readiness))),
+        }
+        found
+    }
+
+    fn undelivered(&mut self, which: usize) -> zcio::Result<Vec<u8>> {
+        match &mut self.machine {
+            Machine::Transfer(transfer) => transfer.take_undelivered(),
+            Machine::Relay(relay) => relay.take_undelivered(Direction::BOTH[which]),
+            Machine::FanOut(fan_out) => fan_out.take_undelivered(which),
+        }
+    }
+}
+
+fn events(readiness: Readiness) -> PollFlags {
+    match readiness {
+        Readiness::Readable => PollFlags::POLLIN,
+        Readiness::Writable => PollFlags::POLLOUT,
+    }
+}
+
+/// `Watch.look(long moved)`: whether to stop.
+pub(crate) fn look(env: &mut Env<'_>, watch: &JObject<'_>, moved: u64) -> jni::errors::Result<bool> {
+    env.call_method(watch, jni_str!("look"), jni_sig!((long) -> boolean), &[JValue::Long(moved as i64)])?.into_bool()
+}
+
+/// `static native void run(long handle, Watch watch) throws IOException`
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_NativeRunning_run<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    handle: jlong,
+    watch: JObject<'local>,
+) {
+    env.with_env(|env| Running::of(handle).run(env, &watch)).resolve::<Throw>();
+}
+
+/// `static native long step(long handle) throws IOException`
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_NativeRunning_step<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    handle: jlong,
+) -> jlong {
+    env.with_env(|_| Running::of(handle).step()).resolve::<Throw>()
+}
+
+/// `static native int[] interests(long handle)`
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_NativeRunning_interests<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    handle: jlong,
+) -> JIntArray<'local> {
+    env.with_env(|env| -> Result<_, Failure> {
+        let interests = Running::of(handle).interests();
+        let array = env.new_int_array(interests.len())?;
+        array.set_region(env, 0, &interests)?;
+        Ok(array)
+    })
+    .resolve::<Throw>()
+}
+
+/// `static native byte[] undelivered(long handle, int which) throws IOException`
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_NativeRunning_undelivered<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    handle: jlong,
+    which: jint,
+) -> JByteArray<'local> {
+    env.with_env(|env| -> Result<_, Failure> {
+        let bytes = Running::of(handle).undelivered(which as usize)?;
+        Ok(env.byte_array_from_slice(&bytes)?)
+    })
+    .resolve::<Throw>()
+}
+
+/// `static native void free(long handle)`
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_NativeRunning_free<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    handle: jlong,
+) {
+    env.with_env(|_| -> Result<(), Failure> {
+        // SAFETY: as in `Running::of`, and the Java side gives the number to nobody after this.
+        drop(unsafe { Box::from_raw(handle as *mut Running) });
+        Ok(())
+    })
+    .resolve::<Throw>();
+}

@@ -1,0 +1,166 @@
+package io.zcio;
+
+import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Path;
+import java.nio.file.ProviderMismatchException;
+import java.util.Objects;
+import java.util.function.LongConsumer;
+
+/**
+ * A file made out of a file: cloned where the file system can, holes kept as holes, and on request with mode and times, in
+ * place of another file in one moment, and on the disk when it returns.
+ *
+ * <pre>{@code
+ * CopyReport report = Copy.of(Path.of("image.raw"), Path.of("backup.raw")).atomic(true).durable(true).run();
+ * }</pre>
+ *
+ * <p>An existing file is overwritten and keeps its mode, owner and other links, unless the copy is {@link #atomic}. Symbolic
+ * links are followed. Whatever fails, no half of a file is left that was not there before. On a virtual thread the copying
+ * is done by a platform thread of zcio's own while the virtual one is parked.
+ */
+public final class Copy {
+    private final End source;
+    private final End destination;
+    private Reflink reflink = Reflink.AUTO;
+    private int options;
+    private LongConsumer progress;
+    private CancelToken token;
+
+    private Copy(End source, End destination) {
+        this.source = source;
+        this.destination = destination;
+    }
+
+    /**
+     * A copy of a file.
+     *
+     * @param source      what to copy: a regular file of the default file system
+     * @param destination where to: a regular file, or nothing yet
+     * @return the copy, to be described further and run
+     * @throws ProviderMismatchException if it is a path of another file system
+     */
+    public static Copy of(Path source, Path destination) {
+        return new Copy(End.of(source), End.of(destination));
+    }
+
+    /**
+     * Whether the copy may share the blocks of its source; {@link Reflink#AUTO} unless said otherwise.
+     *
+     * @param reflink the choice
+     * @return this copy
+     */
+    public Copy reflink(Reflink reflink) {
+        this.reflink = Objects.requireNonNull(reflink, "reflink");
+        return this;
+    }
+
+    /**
+     * Gives the copy the source's permission bits for owner, group and others.
+     *
+     * @param preserve whether to
+     * @return this copy
+     */
+    public Copy preserveMode(boolean preserve) {
+        return set(NativeCopy.MODE, preserve);
+    }
+
+    /**
+     * Gives the copy the source's times of last access and last change, to the nanosecond.
+     *
+     * @param preserve whether to
+     * @return this copy
+     */
+    public Copy preserveTimes(boolean preserve) {
+        return set(NativeCopy.TIMES, preserve);
+    }
+
+    /**
+     * Makes the copy beside its destination and puts it in place in one moment (rename(2)): whoever opens the path finds the
+     * old file or the whole new one, and after an exception the old one. The destination becomes a new file, which keeps
+     * the permission bits of the old one, but not its owner, other links, access lists and extended attributes.
+     *
+     * @param atomic whether to
+     * @return this copy
+     */
+    public Copy atomic(boolean atomic) {
+        return set(NativeCopy.ATOMIC, atomic);
+    }
+
+    /**
+     * Returns only when the copy is on its disk (fsync(2)), and its name as well.
+     *
+     * @param durable whether to
+     * @return this copy
+     */
+    public Copy durable(boolean durable) {
+        return set(NativeCopy.DURABLE, durable);
+    }
+
+    /**
+     * Is told the bytes of data that were moved, after every 64 MiB or 100 ms in which there were some, and at the end. What
+     * it throws ends the copy and is thrown by it.
+     *
+     * @param progress the listener
+     * @return this copy
+     */
+    public Copy progress(LongConsumer progress) {
+        this.progress = Objects.requireNonNull(progress, "progress");
+        return this;
+    }
+
+    /**
+     * Can be stopped by this token.
+     *
+     * @param token the token
+     * @return this copy
+     */
+    public Copy cancelledBy(CancelToken token) {
+        this.token = Objects.requireNonNull(token, "token");
+        return this;
+    }
+
+    private Copy set(int option, boolean on) {
+        options = on ? options | option : options & ~option;
+        return this;
+    }
+
+    /**
+     * Runs to the end.
+     *
+     * @return what was done
+     * @throws IllegalArgumentException   if both are the same file, or one is no regular file
+     * @throws FileSystemException        or one of its subclasses, if a file cannot be opened or made
+     * @throws ClosedByInterruptException if this thread was interrupted
+     * @throws TransferException          if it fails on the way, with the bytes moved until then; also if a clone was demanded
+     *                                    and refused
+     * @throws IOException                if the destination cannot be put in place
+     */
+    public CopyReport run() throws IOException {
+        Watch watch = new Watch(progress, token, source, destination);
+        watch.before();
+        Object event = Flight.begin();
+        CopyReport report = null;
+        IOException failure = null;
+        try {
+            report = Threads.onPlatformThread(watch, () -> NativeCopy.run(
+                    source.given,
+                    source.path(),
+                    destination.given,
+                    destination.path(),
+                    options | reflink.ordinal(),
+                    watch));
+        } catch (TransferException e) {
+            failure = watch.after(e);
+        } catch (IOException e) {
+            failure = e;
+        }
+        Flight.end(event, "copy", report, failure);
+        if (failure != null) {
+            throw failure;
+        }
+        watch.after(report.bytes());
+        return report;
+    }
+}

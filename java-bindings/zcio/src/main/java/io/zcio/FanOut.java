@@ -1,0 +1,242 @@
+package io.zcio;
+
+import java.io.IOException;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.IllegalBlockingModeException;
+import java.nio.channels.Pipe;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.LongConsumer;
+
+/**
+ * One source to many sinks, every sink gets exactly the same bytes; between pipes and sockets they are not copied for it
+ * (tee(2)).
+ *
+ * <pre>{@code
+ * FanOutReport report = FanOut.from(upload).to(Path.of("copy")).to(mirror).run();
+ * }</pre>
+ *
+ * <p>A sink that is slow holds the others back and never disturbs what they get. A sink that fails is reported with its
+ * exception and dropped, and the rest go on; when none is left the fan-out fails. Ends are as for a {@link Transfer}, and so
+ * are interrupt and close: one closed channel stops it all.
+ */
+public final class FanOut {
+    private final List<End> ends = new ArrayList<>();
+    private final List<Long> offsets = new ArrayList<>();
+    private long count = -1;
+    private LongConsumer progress;
+    private CancelToken token;
+
+    private FanOut(End source) {
+        add(source, -1);
+    }
+
+    private FanOut add(End end, long offset) {
+        ends.add(end);
+        offsets.add(offset);
+        return this;
+    }
+
+    /**
+     * From a file.
+     *
+     * @param path a path of the default file system
+     * @return a fan-out that has no sink yet
+     */
+    public static FanOut from(Path path) {
+        return new FanOut(End.of(path));
+    }
+
+    /**
+     * From an open file, from its position on, which advances by the bytes delivered unless an {@link #offset} is given.
+     *
+     * @param channel a channel open for reading
+     * @return a fan-out that has no sink yet
+     */
+    public static FanOut from(FileChannel channel) {
+        return new FanOut(End.of(channel));
+    }
+
+    /**
+     * From a socket, until its peer ends the stream.
+     *
+     * @param channel a connected channel
+     * @return a fan-out that has no sink yet
+     */
+    public static FanOut from(SocketChannel channel) {
+        return new FanOut(End.of(channel));
+    }
+
+    /**
+     * From a pipe, until its writing end is closed.
+     *
+     * @param channel the reading end
+     * @return a fan-out that has no sink yet
+     */
+    public static FanOut from(Pipe.SourceChannel channel) {
+        return new FanOut(End.of(channel));
+    }
+
+    /**
+     * Also to a file, which is created, or emptied if it exists.
+     *
+     * @param path a path of the default file system
+     * @return this fan-out
+     */
+    public FanOut to(Path path) {
+        return add(End.of(path), -1);
+    }
+
+    /**
+     * Also to an open file, at its position, or at its end if it was opened to append.
+     *
+     * @param channel a channel open for writing
+     * @return this fan-out
+     */
+    public FanOut to(FileChannel channel) {
+        return add(End.of(channel), -1);
+    }
+
+    /**
+     * Also to an open file, from this byte on; its position is left alone.
+     *
+     * @param channel a channel open for writing
+     * @param offset  in bytes
+     * @return this fan-out
+     * @throws IllegalArgumentException if the offset is negative
+     */
+    public FanOut to(FileChannel channel, long offset) {
+        return add(End.of(channel), End.requireNotNegative(offset, "offset"));
+    }
+
+    /**
+     * Also to a socket.
+     *
+     * @param channel a connected channel
+     * @return this fan-out
+     */
+    public FanOut to(SocketChannel channel) {
+        return add(End.of(channel), -1);
+    }
+
+    /**
+     * Also to a pipe.
+     *
+     * @param channel the writing end
+     * @return this fan-out
+     */
+    public FanOut to(Pipe.SinkChannel channel) {
+        return add(End.of(channel), -1);
+    }
+
+    /**
+     * Starts at this byte of the source file and leaves the channel's position alone.
+     *
+     * @param offset in bytes
+     * @return this fan-out
+     * @throws IllegalArgumentException if it is negative
+     */
+    public FanOut offset(long offset) {
+        offsets.set(0, End.requireNotNegative(offset, "offset"));
+        return this;
+    }
+
+    /**
+     * Moves at most this many bytes to each sink.
+     *
+     * @param count in bytes
+     * @return this fan-out
+     * @throws IllegalArgumentException if it is negative
+     */
+    public FanOut count(long count) {
+        this.count = End.requireNotNegative(count, "count");
+        return this;
+    }
+
+    /**
+     * Is told the bytes that every sink has, in the fan-out's own thread, after every 64 MiB or 100 ms in which there were
+     * some, and at the end. What it throws ends the fan-out and is thrown by it.
+     *
+     * @param progress the listener
+     * @return this fan-out
+     */
+    public FanOut progress(LongConsumer progress) {
+        this.progress = Objects.requireNonNull(progress, "progress");
+        return this;
+    }
+
+    /**
+     * Can be stopped by this token.
+     *
+     * @param token the token
+     * @return this fan-out
+     */
+    public FanOut cancelledBy(CancelToken token) {
+        this.token = Objects.requireNonNull(token, "token");
+        return this;
+    }
+
+    /**
+     * Runs to the end, waiting as needed. That some of the sinks failed is no exception: see {@link FanOutReport#sinks}.
+     *
+     * @return what happened
+     * @throws IllegalArgumentException   if there is no sink, or an end was given twice
+     * @throws ClosedChannelException     if a channel is closed
+     * @throws AsynchronousCloseException if another thread closed a channel meanwhile
+     * @throws ClosedByInterruptException if this thread was interrupted; the channels are closed
+     * @throws FanOutException            if the source failed, or the last sink. The exceptions for close and interrupt have
+     *                                    one as their cause
+     * @throws IOException                if an end cannot be opened
+     */
+    public FanOutReport run() throws IOException {
+        try (Stepper<FanOutReport> stepper = open(Stepper.waiting())) {
+            try {
+                FanOutReport report = stepper.run();
+                stepper.tellEnd(report.bytes());
+                return report;
+            } catch (IOException e) {
+                FanOutReport report = stepper.report();
+                if (report == null && !(e instanceof TransferException)) {
+                    throw e;
+                }
+                byte[][] undelivered = new byte[ends.size() - 1][];
+                for (int sink = 0; sink < undelivered.length; sink++) {
+                    undelivered[sink] = stepper.undelivered(sink);
+                }
+                throw stepper.failed(new FanOutException(e, report, undelivered));
+            }
+        }
+    }
+
+    /**
+     * Begins a fan-out that is moved on step by step.
+     *
+     * @return the stepper
+     * @throws IllegalBlockingModeException if a channel is in blocking mode
+     * @throws IOException                  as {@link #run}
+     */
+    public Stepper<FanOutReport> start() throws IOException {
+        Stepper.requireSelectable(ends.toArray(End[]::new));
+        return open(Stepper.IN_SELECTOR);
+    }
+
+    private Stepper<FanOutReport> open(int waiting) throws IOException {
+        End[] all = ends.toArray(End[]::new);
+        Object[] given = new Object[all.length];
+        byte[][] paths = new byte[all.length][];
+        for (int i = 0; i < all.length; i++) {
+            given[i] = all[i].given;
+            paths[i] = all[i].path();
+        }
+        long[] from = offsets.stream().mapToLong(Long::longValue).toArray();
+        Watch watch = new Watch(progress, token, all);
+        Stepper.Opening opening = how -> NativeFanOut.start(given, paths, from, count, how);
+        return Stepper.open("fan_out", opening, waiting, watch, NativeFanOut::report, all);
+    }
+}

@@ -1,0 +1,109 @@
+package io.zcio;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Where virtual threads wait for their ends: parked, off their carriers, while one platform thread waits in epoll(7) for all
+ * of them. The JDK has such a poller of its own, but it cannot be reached without opening its packages, and not from native
+ * code, whose frames would pin the virtual thread.
+ *
+ * <p>An interrupt unparks a thread by itself. That a channel was closed or a token cancelled is nothing epoll would report:
+ * the platform thread looks at every one that waits, every 40 ms while there are any, and not at all while there are none.
+ */
+final class Poller {
+    private static final int LOOK_EVERY = 40;
+    /** The shortest nap where epoll cannot be used: no descriptor left for it, or an end it cannot wait for. */
+    private static final long NAP = TimeUnit.MILLISECONDS.toNanos(1);
+
+    private static final int EPOLL = NativePoller.create();
+    private static final Map<Long, Waiter> WAITERS = new ConcurrentHashMap<>();
+    private static final AtomicLong TOKENS = new AtomicLong();
+    private static final Thread THREAD = start();
+
+    private static final class Waiter {
+        final Thread thread = Thread.currentThread();
+        final Watch watch;
+        volatile boolean ready;
+
+        Waiter(Watch watch) {
+            this.watch = watch;
+        }
+    }
+
+    private Poller() {}
+
+    private static Thread start() {
+        Thread thread = new Thread(Poller::serve, "zcio-poller");
+        thread.setDaemon(true);
+        thread.start();
+        return thread;
+    }
+
+    private static void serve() {
+        long[] tokens = new long[256];
+        while (true) {
+            while (WAITERS.isEmpty()) {
+                LockSupport.park();
+            }
+            int count = NativePoller.await(EPOLL, LOOK_EVERY, tokens);
+            for (int i = 0; i < count; i++) {
+                Waiter waiter = WAITERS.get(tokens[i]);
+                if (waiter != null) {
+                    waiter.ready = true;
+                    LockSupport.unpark(waiter.thread);
+                }
+            }
+            for (Waiter waiter : WAITERS.values()) {
+                if (waiter.watch.isToEnd()) {
+                    LockSupport.unpark(waiter.thread);
+                }
+            }
+        }
+    }
+
+    /** Waits until one of the ends is ready (see {@link NativeRunning#interests}) or the watch says stop. */
+    static void await(int[] interests, Watch watch, long moved) {
+        long token = TOKENS.incrementAndGet();
+        Waiter waiter = new Waiter(watch);
+        int added = 0;
+        try {
+            WAITERS.put(token, waiter);
+            boolean asleep = EPOLL >= 0 && interests.length > 0;
+            while (asleep && added < interests.length) {
+                asleep = add(interests, added, token);
+                added += asleep ? 3 : 0;
+            }
+            LockSupport.unpark(THREAD);
+            if (!asleep) {
+                LockSupport.parkNanos(NAP);
+                return;
+            }
+            while (!waiter.ready && !watch.look(moved)) {
+                LockSupport.park(waiter);
+            }
+        } finally {
+            WAITERS.remove(token);
+            for (int i = 0; i < added; i += 3) {
+                NativePoller.remove(EPOLL, interests[i + 1]);
+            }
+        }
+    }
+
+    /** A descriptor that is in the list twice, once for each direction, is added with the events of both. */
+    private static boolean add(int[] interests, int at, long token) {
+        int events = 0;
+        for (int i = 0; i < interests.length; i += 3) {
+            if (interests[i + 1] == interests[at + 1]) {
+                if (i < at) {
+                    return true;
+                }
+                events |= interests[i + 2];
+            }
+        }
+        return NativePoller.add(EPOLL, interests[at + 1], events, token);
+    }
+}

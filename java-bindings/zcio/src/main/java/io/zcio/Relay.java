@@ -1,0 +1,117 @@
+package io.zcio;
+
+import java.io.IOException;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.IllegalBlockingModeException;
+import java.nio.channels.NotYetConnectedException;
+import java.nio.channels.SocketChannel;
+import java.util.Objects;
+import java.util.function.LongConsumer;
+
+/**
+ * Joins two sockets: what comes out of one goes into the other, in both directions at once, without passing through user
+ * space.
+ *
+ * <pre>{@code
+ * RelayReport report = Relay.between(client, server).run();
+ * }</pre>
+ *
+ * <p>The end of one side is passed on when everything before it has been delivered ({@link SocketChannel#shutdownOutput} of
+ * the other side), and the other direction goes on: a half-close stays a half-close. While a relay runs, the descriptors of
+ * its sockets are in non-blocking mode, whatever {@link SocketChannel#isBlocking} says. Interrupt and close are as for a
+ * {@link Transfer}.
+ */
+public final class Relay {
+    private final SocketChannel first;
+    private final SocketChannel second;
+    private LongConsumer progress;
+    private CancelToken token;
+
+    private Relay(SocketChannel first, SocketChannel second) {
+        this.first = first;
+        this.second = second;
+    }
+
+    /**
+     * A relay between two sockets, TCP or UNIX domain, in any mix.
+     *
+     * @param first  a connected channel
+     * @param second another one
+     * @return the relay
+     * @throws IllegalArgumentException if a channel is not one of the JDK's own
+     */
+    public static Relay between(SocketChannel first, SocketChannel second) {
+        End.of(first);
+        End.of(second);
+        return new Relay(first, second);
+    }
+
+    /**
+     * Is told the bytes delivered in both directions, in the relay's own thread, after every 64 MiB or 100 ms in which there
+     * were some, and at the end. What it throws ends the relay and is thrown by it.
+     *
+     * @param progress the listener
+     * @return this relay
+     */
+    public Relay progress(LongConsumer progress) {
+        this.progress = Objects.requireNonNull(progress, "progress");
+        return this;
+    }
+
+    /**
+     * Can be stopped by this token.
+     *
+     * @param token the token
+     * @return this relay
+     */
+    public Relay cancelledBy(CancelToken token) {
+        this.token = Objects.requireNonNull(token, "token");
+        return this;
+    }
+
+    /**
+     * Runs until both directions are over, waiting as needed.
+     *
+     * @return what happened
+     * @throws IllegalArgumentException   if both are the same socket
+     * @throws NotYetConnectedException   if a socket is not connected
+     * @throws ClosedChannelException     if a channel is closed
+     * @throws AsynchronousCloseException if another thread closed a channel meanwhile
+     * @throws ClosedByInterruptException if this thread was interrupted; both channels are closed
+     * @throws RelayException             if a direction broke; what could be moved in the other one has been. The exceptions
+     *                                    for close and interrupt have one as their cause
+     * @throws IOException                if there is no descriptor left for the relay
+     */
+    public RelayReport run() throws IOException {
+        try (Stepper<RelayReport> stepper = open(Stepper.waiting())) {
+            try {
+                RelayReport report = stepper.run();
+                stepper.tellEnd(report.bytes());
+                return report;
+            } catch (IOException e) {
+                throw stepper.failed(new RelayException(e, stepper.report(), stepper.undelivered(0), stepper.undelivered(1)));
+            }
+        }
+    }
+
+    /**
+     * Begins a relay that is moved on step by step.
+     *
+     * @return the stepper
+     * @throws IllegalBlockingModeException if a channel is in blocking mode
+     * @throws IOException                  as {@link #run}
+     */
+    public Stepper<RelayReport> start() throws IOException {
+        Stepper.requireSelectable(End.of(first), End.of(second));
+        return open(Stepper.IN_SELECTOR);
+    }
+
+    private Stepper<RelayReport> open(int waiting) throws IOException {
+        End[] ends = {End.of(first), End.of(second)};
+        Watch watch = new Watch(progress, token, ends);
+        return Stepper.open(
+                "relay", how -> NativeRelay.start(first, second, how), waiting, watch, NativeRelay::report, ends);
+    }
+}

@@ -1,0 +1,88 @@
+package io.zcio;
+
+import java.io.IOException;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/** What differs between platform threads and virtual ones, which a JDK has from 21 on. */
+final class Threads {
+    private static final MethodHandle IS_VIRTUAL = find();
+
+    private Threads() {}
+
+    private static MethodHandle find() {
+        try {
+            return MethodHandles.publicLookup()
+                    .findVirtual(Thread.class, "isVirtual", MethodType.methodType(boolean.class));
+        } catch (ReflectiveOperationException e) {
+            return null;
+        }
+    }
+
+    /** Whether this thread is a virtual one, which must not wait inside the native code. */
+    static boolean isVirtual() {
+        if (IS_VIRTUAL == null) {
+            return false;
+        }
+        try {
+            return (boolean) IS_VIRTUAL.invokeExact(Thread.currentThread());
+        } catch (Throwable e) {
+            throw new IllegalStateException("Thread.isVirtual does not fail", e);
+        }
+    }
+
+    /** Something that may fail as I/O fails. */
+    interface Work<T> {
+        T run() throws IOException;
+    }
+
+    private static final class Platform {
+        static final ExecutorService POOL = Executors.newCachedThreadPool(task -> {
+            Thread thread = new Thread(task, "zcio-carrier");
+            thread.setDaemon(true);
+            return thread;
+        });
+    }
+
+    /**
+     * Does the work in this thread, or, if it is a virtual one, in a platform thread while this one is parked: for what
+     * cannot be done step by step. An interrupt of this thread is told to the watch.
+     */
+    static <T> T onPlatformThread(Watch watch, Work<T> work) throws IOException {
+        if (!isVirtual()) {
+            return work.run();
+        }
+        Future<T> future = Platform.POOL.submit(work::run);
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return future.get();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                    watch.interrupt();
+                } catch (ExecutionException e) {
+                    throw rethrown(e.getCause());
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private static IOException rethrown(Throwable failure) {
+        if (failure instanceof IOException e) {
+            return e;
+        } else if (failure instanceof RuntimeException e) {
+            throw e;
+        }
+        throw (Error) failure;
+    }
+}
