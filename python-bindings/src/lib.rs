@@ -5,11 +5,18 @@
 //! (`interrupt`), and turns what comes back into Python's own kinds (`report`, `errors`). It must never hold the GIL
 //! while an end is opened or waited for, and never let a panic end somebody's interpreter.
 
+mod aligned;
 mod descriptors;
 mod errors;
 mod files;
 mod interrupt;
+mod lend;
+mod region;
+mod region_errors;
+mod region_options;
 mod report;
+mod residency;
+mod shared_region;
 mod transfer;
 
 /// Private to the package `zcio`.
@@ -19,12 +26,22 @@ mod _zcio {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
+    use crate::aligned::{AlignedBuffer, read_direct};
+    #[pymodule_export]
+    use crate::region::{Lender, Region};
+    #[pymodule_export]
     use crate::report::{Attempt, Report};
+    #[pymodule_export]
+    use crate::residency::Residency;
+    #[pymodule_export]
+    use crate::shared_region::SharedRegion;
     #[pymodule_export]
     use crate::transfer::transfer;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let advice = zcio::Advice::ALL.iter().map(|advice| advice.name());
+        module.add("ADVICE", PyTuple::new(module.py(), advice)?)?;
         let names = zcio::Mechanism::ALL.iter().map(|mechanism| mechanism.name());
         module.add("MECHANISMS", PyTuple::new(module.py(), names)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
