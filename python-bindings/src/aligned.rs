@@ -16,7 +16,7 @@ use crate::region_options::File;
 
 /// Memory of this process, zeroed and aligned to pages: what direct I/O (`O_DIRECT`) needs.
 ///
-/// It is a writable buffer: `memoryview(buffer)`, `numpy.frombuffer(buffer, dtype)`. Its memory is returned to the
+/// It is a writable buffer: `memoryview(buffer)`, `numpy.asarray(buffer)`. Its memory is returned to the
 /// system when the last view is gone.
 #[pyclass(frozen, weakref, module = "zcio")]
 pub struct AlignedBuffer {

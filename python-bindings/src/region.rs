@@ -25,7 +25,7 @@ use crate::residency::Residency;
 /// A mapped file, or memory of no file, as a buffer: what `mmap.mmap` is, but closing it never fails and never crashes.
 ///
 /// Made by `Region.open` and `Region.anonymous`. numpy, pyarrow and memoryview use it without a copy:
-/// `numpy.frombuffer(region, "u1")`, `pyarrow.py_buffer(region)`; `region[a:b]` is a memoryview, `region[i]` a number.
+/// `numpy.asarray(region)`, `pyarrow.py_buffer(region)`; `region[a:b]` is a memoryview, `region[i]` a number.
 /// All offsets and lengths are in bytes; where a method takes both, they default to the whole region. Any method of a
 /// closed region raises `ValueError`. Methods can be called from any thread.
 ///
@@ -342,6 +342,12 @@ impl Region {
             return Err(PyValueError::new_err(message));
         }
         region.write(py, value, wanted.start as u64).map(drop)
+    }
+
+    #[allow(clippy::unused_self)] // The protocol's signature.
+    fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _ = key;
+        Err(PyTypeError::new_err("a region does not change its length"))
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

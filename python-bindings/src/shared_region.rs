@@ -164,7 +164,10 @@ impl SharedRegion {
         anyone: bool,
     ) -> PyResult<Py<Self>> {
         let (peer, seals) = (peer_of(user, process, anyone)?, seals.map_or(Ok(Seals::NONE), seals_of)?);
-        let memory = Waiting::new(sock)?.run("POLLIN", |fd| zcio::SharedRegion::receive(fd, peer, seals))?;
+        let waiting = Waiting::new(sock)?;
+        // Not only when something has come: nothing may ever come from a stranger.
+        peer.check(waiting.fd()).map_err(|error| region_errors::exception(py, &error, None))?;
+        let memory = waiting.run("POLLIN", |fd| zcio::SharedRegion::receive(fd, peer, seals))?;
         Self::make(py, memory)
     }
 }
@@ -192,6 +195,11 @@ impl<'a, 'py> Waiting<'a, 'py> {
         Ok(Self { socket, number, timeout })
     }
 
+    fn fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the number is not negative (`new`), and the caller's object keeps it open during the call.
+        unsafe { BorrowedFd::borrow_raw(self.number) }
+    }
+
     /// Runs an operation when the socket is ready. Waiting is Python's own `poll()`, so that Ctrl-C works.
     fn run<T: Send>(&self, event: &str, operation: impl Fn(BorrowedFd<'_>) -> zcio::Result<T> + Sync) -> PyResult<T> {
         let py = self.socket.py();
@@ -200,8 +208,7 @@ impl<'a, 'py> Waiting<'a, 'py> {
             if self.timeout != Some(Duration::ZERO) {
                 self.wait(event, deadline)?;
             }
-            // SAFETY: the number is not negative, and the caller's object keeps it open during the call.
-            let fd = unsafe { BorrowedFd::borrow_raw(self.number) };
+            let fd = self.fd();
             match detached(py, || operation(fd))? {
                 Ok(value) => return Ok(value),
                 // Somebody else was quicker.

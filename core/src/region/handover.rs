@@ -57,7 +57,9 @@ fn effective_user() -> u32 {
 }
 
 impl Peer {
-    fn check(self, socket: BorrowedFd<'_>) -> Result<()> {
+    /// [`ErrorKind::Untrusted`](crate::ErrorKind::Untrusted) unless the socket's other end is accepted. For who is to wait
+    /// on a socket first; [`SharedRegion::send`] and [`SharedRegion::receive`] check by themselves.
+    pub fn check(self, socket: BorrowedFd<'_>) -> Result<()> {
         let found = Credentials::of_peer(socket)?;
         let accepted = match self {
             Self::SameUser => found.user == effective_user(),
