@@ -1,6 +1,7 @@
 """The newer interpreters of this machine, and an environment for each with the wheel in it.
 
-Only looked for where ZCIO_LARGE is set: it takes a build and, for each interpreter, an installation of numpy and pyarrow.
+Only looked for where ZCIO_LARGE is set: it takes a build and, for each interpreter, an installation of numpy and
+pyarrow.
 """
 
 import functools
