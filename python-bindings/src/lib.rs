@@ -1,7 +1,7 @@
 //! The native half of the Python package `zcio`: a private bridge between Python and the core.
 //!
 //! What users see is `python/zcio/__init__.py`; nothing here is API. The bridge decides nothing about moving bytes: it
-//! finds out what the caller's objects are (`descriptors`, `files`), lets the core work without the GIL
+//! finds out what the caller's objects are (`descriptors`, `files`, `region_options`), lets the core work without the GIL
 //! (`interrupt`), and turns what comes back into Python's own kinds (`report`, `errors`). It must never hold the GIL
 //! while an end is opened or waited for, and never let a panic end somebody's interpreter.
 
@@ -11,6 +11,7 @@ mod errors;
 mod files;
 mod interrupt;
 mod lend;
+mod lender;
 mod region;
 mod region_errors;
 mod region_options;
@@ -28,7 +29,9 @@ mod _zcio {
     #[pymodule_export]
     use crate::aligned::{AlignedBuffer, read_direct};
     #[pymodule_export]
-    use crate::region::{Lender, Region};
+    use crate::lender::Lender;
+    #[pymodule_export]
+    use crate::region::Region;
     #[pymodule_export]
     use crate::report::{Attempt, Report};
     #[pymodule_export]

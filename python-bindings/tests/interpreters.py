@@ -6,6 +6,7 @@ pyarrow.
 
 import functools
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,11 +25,15 @@ def _find() -> list[str]:
     program = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
     for folder in folders:
         for path in sorted(folder.glob("python3.[0-9]*")):
+            if not re.fullmatch(r"python3\.\d+", path.name):
+                continue
             done = subprocess.run([path, "-c", program], capture_output=True, text=True, check=False)
-            name, *version = done.stdout.split() or ["none"]
-            key = tuple(map(int, version))
-            if name == "cpython" and key > sys.version_info[:2]:
-                found.setdefault((key[0], key[1]), str(path))
+            answer = done.stdout.split()
+            # A version that pyenv knows and does not use answers with an error.
+            if done.returncode == 0 and answer[0] == "cpython":
+                version = (int(answer[1]), int(answer[2]))
+                if version > sys.version_info[:2]:
+                    found.setdefault(version, str(path))
     return [found[version] for version in sorted(found)]
 
 

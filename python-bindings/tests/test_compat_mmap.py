@@ -40,7 +40,8 @@ def their_tests(python: str, directory: Path, *resources: str) -> None:
     )
     assert done.returncode == 0, done.stderr[-4000:]
     count, failed, reasons = done.stdout.split(maxsplit=2)
-    assert (int(count) > 40, failed) == (True, "0"), done.stdout
+    # From Python 3.12 on, tests that are skipped are not counted.
+    assert (int(count) > 35, failed) == (True, "0"), done.stdout
     skipped = eval(reasons)
     # Without the resource "largefile" two tests are left out, as they are for the original.
     assert all("largefile" in reason or "Windows" in reason for reason in skipped), reasons

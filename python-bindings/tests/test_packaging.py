@@ -106,7 +106,7 @@ def test_a_users_script_is_typed(tmp_path: Path) -> None:
 @pytest.mark.skipif(not LARGE, reason="a build from nothing; set ZCIO_LARGE=1")
 def test_the_source_distribution_builds_in_an_empty_directory(tmp_path: Path) -> None:
     here = REPOSITORY / "python-bindings"
-    subprocess.run(["maturin", "sdist", "--quiet", "--out", str(tmp_path)], cwd=here, check=True)
+    subprocess.run(["maturin", "sdist", "--out", str(tmp_path)], cwd=here, check=True, capture_output=True)
     (archive,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(archive) as file:
         file.extractall(tmp_path / "unpacked", filter="data")

@@ -78,7 +78,7 @@ class mmap(Lender):  # noqa: N801
         elif flags & getattr(original, "MAP_POPULATE", 0):
             region.populate()
         self = super().__new__(cls, region)
-        self._region, self._fd, self._anonymous = region, fd, fileno == -1
+        self._region, self._fd, self._anonymous = region, fd, fileno == -1 and trackfd
         self._position, self._access, self._offset = 0, access, offset
         return self
 
