@@ -5,6 +5,8 @@
 //! mmap(2) and go back by munmap(2): the kernel keeps a page that it still needs, and nobody else can ever write to it.
 #![allow(unsafe_code)]
 
+mod direct;
+
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
@@ -14,6 +16,7 @@ use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use crate::error::{Error, Result};
+pub use direct::read_direct;
 
 /// Zeroed, page-aligned memory that can be written, then [frozen](Self::freeze) to be sent without a copy.
 ///

@@ -1,16 +1,24 @@
 //! The native half of the Python package `zcio`: a private bridge between Python and the core.
 //!
 //! What users see is `python/zcio/__init__.py`; nothing here is API. The bridge decides nothing about moving bytes: it
-//! finds out what the caller's objects are (`descriptors`, `files`), lets the core work without the GIL
+//! finds out what the caller's objects are (`descriptors`, `files`, `region_options`), lets the core work without the GIL
 //! (`interrupt`), and turns what comes back into Python's own kinds (`report`, `errors`). It must never hold the GIL
 //! while an end is opened or waited for, and never let a panic end somebody's interpreter.
 
+mod aligned;
 mod command;
 mod descriptors;
 mod errors;
 mod files;
 mod interrupt;
+mod lend;
+mod lender;
+mod region;
+mod region_errors;
+mod region_options;
 mod report;
+mod residency;
+mod shared_region;
 mod transfer;
 
 /// Private to the package `zcio`.
@@ -22,12 +30,24 @@ mod _zcio {
     #[pymodule_export]
     use crate::command::main;
     #[pymodule_export]
+    use crate::aligned::{AlignedBuffer, read_direct};
+    #[pymodule_export]
+    use crate::lender::Lender;
+    #[pymodule_export]
+    use crate::region::Region;
+    #[pymodule_export]
     use crate::report::{Attempt, Report};
+    #[pymodule_export]
+    use crate::residency::Residency;
+    #[pymodule_export]
+    use crate::shared_region::SharedRegion;
     #[pymodule_export]
     use crate::transfer::transfer;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let advice = zcio::Advice::ALL.iter().map(|advice| advice.name());
+        module.add("ADVICE", PyTuple::new(module.py(), advice)?)?;
         let names = zcio::Mechanism::ALL.iter().map(|mechanism| mechanism.name());
         module.add("MECHANISMS", PyTuple::new(module.py(), names)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))

@@ -32,11 +32,21 @@ impl Region {
     /// [`crate::ErrorKind::Faulted`] where the file was cut short, with the count of bytes copied before in
     /// [`crate::Error::moved`]. The last page of a file that was cut reads as zeroes behind the cut, as the kernel fills it.
     pub fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
+        // SAFETY: a slice that is ours alone.
+        unsafe { self.read_to(offset, into.as_mut_ptr(), into.len()) }
+    }
+
+    /// As [`Region::read_at`], into memory that is given by its address: of which no Rust slice may be made, because
+    /// somebody else may look at it or change it meanwhile.
+    ///
+    /// # Safety
+    /// `into` stays writable for `length` bytes during the call, and Rust has no reference to them.
+    pub unsafe fn read_to(&self, offset: u64, into: *mut u8, length: usize) -> Result<usize> {
         self.with(|state| {
-            let (start, length) = part(state.mapping.start(), state.mapping.len(), offset, into.len());
+            let (start, length) = part(state.mapping.start(), state.mapping.len(), offset, length);
             in_full(length, "process_vm_readv", |done| {
-                // SAFETY: inside the mapping, which the state keeps.
-                unsafe { read(start.wrapping_add(done), &mut into[done..length]) }
+                // SAFETY: inside the mapping, which the state keeps; the other side as the caller promised.
+                unsafe { read(start.wrapping_add(done), into.wrapping_add(done), length - done) }
             })
         })
     }
@@ -46,11 +56,21 @@ impl Region {
     ///
     /// [`crate::ErrorKind::Faulted`] also where the region is not writable.
     pub fn write_at(&self, offset: u64, from: &[u8]) -> Result<usize> {
+        // SAFETY: a live slice.
+        unsafe { self.write_from(offset, from.as_ptr(), from.len()) }
+    }
+
+    /// As [`Region::write_at`], out of memory that is given by its address; see [`Region::read_to`].
+    ///
+    /// # Safety
+    /// `from` stays readable for `length` bytes during the call.
+    pub unsafe fn write_from(&self, offset: u64, from: *const u8, length: usize) -> Result<usize> {
         self.with(|state| {
-            let (start, length) = part(state.mapping.start(), state.mapping.len(), offset, from.len());
+            let (start, length) = part(state.mapping.start(), state.mapping.len(), offset, length);
             in_full(length, "process_vm_writev", |done| {
-                // SAFETY: inside the mapping, which the state keeps, and of which no reference exists.
-                unsafe { write(start.wrapping_add(done), &from[done..length]) }
+                // SAFETY: inside the mapping, which the state keeps, and of which no reference exists; the other side as
+                // the caller promised.
+                unsafe { write(start.wrapping_add(done), from.wrapping_add(done), length - done) }
             })
         })
     }
@@ -79,41 +99,41 @@ fn in_full(length: usize, operation: &'static str, mut copy: impl FnMut(usize) -
 
 /// # Safety
 /// As [`memory::checked_read`].
-unsafe fn read(from: *const u8, into: &mut [u8]) -> Sys<usize> {
+unsafe fn read(from: *const u8, into: *mut u8, length: usize) -> Sys<usize> {
     if !BY_PIPE.load(Ordering::Relaxed) {
         // SAFETY: as the caller promised.
-        match unsafe { memory::checked_read(from, into) } {
+        match unsafe { memory::checked_read(from, into, length) } {
             Err(Errno::EPERM | Errno::ENOSYS | Errno::EACCES) => BY_PIPE.store(true, Ordering::Relaxed),
             result => return result,
         }
     }
     // SAFETY: as the caller promised.
-    unsafe { read_by_pipe(from, into) }
+    unsafe { read_by_pipe(from, into, length) }
 }
 
 /// # Safety
 /// As [`memory::checked_write`].
-unsafe fn write(into: *mut u8, from: &[u8]) -> Sys<usize> {
+unsafe fn write(into: *mut u8, from: *const u8, length: usize) -> Sys<usize> {
     if !BY_PIPE.load(Ordering::Relaxed) {
         // SAFETY: as the caller promised.
-        match unsafe { memory::checked_write(into, from) } {
+        match unsafe { memory::checked_write(into, from, length) } {
             Err(Errno::EPERM | Errno::ENOSYS | Errno::EACCES) => BY_PIPE.store(true, Ordering::Relaxed),
             result => return result,
         }
     }
     // SAFETY: as the caller promised.
-    unsafe { write_by_pipe(into, from) }
+    unsafe { write_by_pipe(into, from, length) }
 }
 
 /// Out of the mapping into a pipe by write(2), out of the pipe by read(2).
 ///
 /// # Safety
 /// As [`memory::checked_read`].
-unsafe fn read_by_pipe(from: *const u8, into: &mut [u8]) -> Sys<usize> {
+unsafe fn read_by_pipe(from: *const u8, into: *mut u8, length: usize) -> Sys<usize> {
     let (out, inlet) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
     // SAFETY: as the caller promised, and not more than was asked for.
     let write = |length| unsafe { memory::write_from(inlet.as_fd(), from, length) };
-    let wanted = into.len().min(PIPE);
+    let wanted = length.min(PIPE);
     let count = match write(wanted) {
         // A pipe takes a page of its own whole or not at all, and that may have been parts of two pages here, one of them
         // there: up to the end of that one.
@@ -122,7 +142,8 @@ unsafe fn read_by_pipe(from: *const u8, into: &mut [u8]) -> Sys<usize> {
     }?;
     let mut done = 0;
     while done < count {
-        done += nix::unistd::read(&out, &mut into[done..count])?;
+        // SAFETY: as the caller promised.
+        done += unsafe { memory::read_into(out.as_fd(), into.wrapping_add(done), count - done) }?;
     }
     Ok(count)
 }
@@ -131,9 +152,10 @@ unsafe fn read_by_pipe(from: *const u8, into: &mut [u8]) -> Sys<usize> {
 ///
 /// # Safety
 /// As [`memory::checked_write`].
-unsafe fn write_by_pipe(into: *mut u8, from: &[u8]) -> Sys<usize> {
+unsafe fn write_by_pipe(into: *mut u8, from: *const u8, length: usize) -> Sys<usize> {
     let (out, inlet) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-    let count = nix::unistd::write(&inlet, &from[..from.len().min(PIPE)])?;
+    // SAFETY: as the caller promised.
+    let count = unsafe { memory::write_from(inlet.as_fd(), from, length.min(PIPE)) }?;
     // SAFETY: as the caller promised. What does not fit is dropped with the pipe, and was not counted.
     unsafe { memory::read_into(out.as_fd(), into, count) }
 }
@@ -158,11 +180,11 @@ mod tests {
         let start = unsafe { view.as_mut_ptr().add(4097) };
         // SAFETY: inside the view, all four.
         unsafe {
-            assert_eq!(memory::checked_read(start, &mut by_call), Ok(5000));
-            assert_eq!(read_by_pipe(start, &mut by_pipe), Ok(5000));
+            assert_eq!(memory::checked_read(start, by_call.as_mut_ptr(), 5000), Ok(5000));
+            assert_eq!(read_by_pipe(start, by_pipe.as_mut_ptr(), 5000), Ok(5000));
             assert_eq!((&by_call[..], &by_pipe[..]), (&content[4097..9097], &content[4097..9097]));
-            assert_eq!(write_by_pipe(start, b"through the pipe"), Ok(16));
-            assert_eq!(memory::checked_write(start.add(16), b"and directly"), Ok(12));
+            assert_eq!(write_by_pipe(start, b"through the pipe".as_ptr(), 16), Ok(16));
+            assert_eq!(memory::checked_write(start.add(16), b"and directly".as_ptr(), 12), Ok(12));
         }
         let mut back = [0; 28];
         assert_eq!(region.read_at(4097, &mut back).unwrap(), 28);
@@ -170,12 +192,12 @@ mod tests {
         file.set_len(8192).unwrap();
         // SAFETY: inside the view, whose pages from 8192 on are gone: what is being tested.
         unsafe {
-            assert_eq!(read_by_pipe(start.add(8192), &mut by_pipe), Err(Errno::EFAULT));
-            assert_eq!(memory::checked_read(start.add(8192), &mut by_call), Err(Errno::EFAULT));
-            assert_eq!(write_by_pipe(start.add(8192), b"x"), Err(Errno::EFAULT));
-            assert_eq!(memory::checked_write(start.add(8192), b"x"), Err(Errno::EFAULT));
-            assert_eq!(memory::checked_read(start, &mut by_call), Ok(4095), "up to the cut");
-            assert_eq!(read_by_pipe(start, &mut by_pipe), Ok(4095), "up to the cut");
+            assert_eq!(read_by_pipe(start.add(8192), by_pipe.as_mut_ptr(), 5000), Err(Errno::EFAULT));
+            assert_eq!(memory::checked_read(start.add(8192), by_call.as_mut_ptr(), 5000), Err(Errno::EFAULT));
+            assert_eq!(write_by_pipe(start.add(8192), b"x".as_ptr(), 1), Err(Errno::EFAULT));
+            assert_eq!(memory::checked_write(start.add(8192), b"x".as_ptr(), 1), Err(Errno::EFAULT));
+            assert_eq!(memory::checked_read(start, by_call.as_mut_ptr(), 5000), Ok(4095), "up to the cut");
+            assert_eq!(read_by_pipe(start, by_pipe.as_mut_ptr(), 5000), Ok(4095), "up to the cut");
         }
     }
 }

@@ -140,6 +140,16 @@ impl Region {
         Ok(())
     }
 
+    /// As [`Region::close`], but refused (EBUSY), and the region stays open, while views exist.
+    pub fn close_unviewed(&self) -> Result<()> {
+        let mut slot = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_some_and(|state| Arc::strong_count(&state.mapping) > 1) {
+            return Err(busy("the region cannot be closed"));
+        }
+        *slot = None;
+        Ok(())
+    }
+
     /// Runs an operation on the open, unharmed region.
     fn with<T>(&self, operation: impl FnOnce(&State) -> Result<T>) -> Result<T> {
         let slot = self.state.read().unwrap_or_else(PoisonError::into_inner);

@@ -83,3 +83,21 @@ impl View {
         self.mapping.check()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strict_close_is_refused_while_a_view_exists() {
+        let region = Region::anonymous(10).unwrap();
+        let view = region.view(2..4).unwrap();
+        let error = region.close_unviewed().unwrap_err();
+        assert_eq!(error.errno(), Some(libc::EBUSY));
+        assert!(!region.is_closed() && view.check().is_ok());
+        drop(view);
+        region.close_unviewed().unwrap();
+        assert!(region.is_closed());
+        region.close_unviewed().unwrap();
+    }
+}

@@ -135,11 +135,12 @@ pub(crate) fn is_user_space(address: usize) -> bool {
 /// `process_vm_readv(2)` of our own memory: the kernel copies, so a page that is gone is EFAULT or a short count.
 ///
 /// # Safety
-/// `from` points into a mapping of the caller's; how much of it is there is the kernel's to find out.
-pub(crate) unsafe fn checked_read(from: *const u8, into: &mut [u8]) -> Sys<usize> {
-    let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
-    let remote = libc::iovec { iov_base: from.cast_mut().cast(), iov_len: into.len() };
-    // SAFETY: `local` is a live slice; `remote` is checked by the kernel page by page.
+/// `from` points into a mapping of the caller's; how much of it is there is the kernel's to find out. `into` is the
+/// caller's to write to, `length` bytes.
+pub(crate) unsafe fn checked_read(from: *const u8, into: *mut u8, length: usize) -> Sys<usize> {
+    let local = libc::iovec { iov_base: into.cast(), iov_len: length };
+    let remote = libc::iovec { iov_base: from.cast_mut().cast(), iov_len: length };
+    // SAFETY: `local` is as the caller promised; `remote` is checked by the kernel page by page.
     let count = unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
     Errno::result(count).map(|count| count as usize)
 }
@@ -147,11 +148,12 @@ pub(crate) unsafe fn checked_read(from: *const u8, into: &mut [u8]) -> Sys<usize
 /// `process_vm_writev(2)` into our own memory; see [`checked_read`].
 ///
 /// # Safety
-/// `into` points into a mapping of the caller's that holds nothing Rust has references to.
-pub(crate) unsafe fn checked_write(into: *mut u8, from: &[u8]) -> Sys<usize> {
-    let local = libc::iovec { iov_base: from.as_ptr().cast_mut().cast(), iov_len: from.len() };
-    let remote = libc::iovec { iov_base: into.cast(), iov_len: from.len() };
-    // SAFETY: `local` is a live slice that is only read; `remote` is checked by the kernel page by page.
+/// `into` points into a mapping of the caller's that holds nothing Rust has references to. `from` is readable, `length`
+/// bytes.
+pub(crate) unsafe fn checked_write(into: *mut u8, from: *const u8, length: usize) -> Sys<usize> {
+    let local = libc::iovec { iov_base: from.cast_mut().cast(), iov_len: length };
+    let remote = libc::iovec { iov_base: into.cast(), iov_len: length };
+    // SAFETY: `local` is as the caller promised and only read; `remote` is checked by the kernel page by page.
     let count = unsafe { libc::process_vm_writev(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
     Errno::result(count).map(|count| count as usize)
 }

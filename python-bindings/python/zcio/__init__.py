@@ -2,6 +2,10 @@
 
 ``zcio.transfer(src, dst)`` moves bytes between files, sockets and pipes without taking them through the process where
 the kernel can, and returns a ``Report`` that says how it was done.
+
+A ``Region`` is a mapped file, or memory, that numpy and others use without a copy and that can be closed under them; a
+``SharedRegion`` is one that goes to other processes. ``zcio.compat.mmap`` is the standard library's ``mmap`` made of
+regions.
 """
 
 from zcio._errors import (
@@ -9,6 +13,7 @@ from zcio._errors import (
     ConnectionAbortedTransferError,
     ConnectionRefusedTransferError,
     ConnectionResetTransferError,
+    FaultedError,
     FileNotFoundTransferError,
     IsADirectoryTransferError,
     NotADirectoryTransferError,
@@ -16,27 +21,50 @@ from zcio._errors import (
     TimeoutTransferError,
     TransferError,
 )
-from zcio._types import End, HasFileno, Mechanism, Visibility
-from zcio._zcio import MECHANISMS, Attempt, Report, __version__, transfer
+from zcio._types import Advice, End, HasFileno, Mechanism, Protection, RegionMode, Seal, Visibility
+from zcio._zcio import (
+    ADVICE,
+    MECHANISMS,
+    AlignedBuffer,
+    Attempt,
+    Region,
+    Report,
+    Residency,
+    SharedRegion,
+    __version__,
+    read_direct,
+    transfer,
+)
 
 __all__ = [
+    "ADVICE",
     "MECHANISMS",
+    "Advice",
+    "AlignedBuffer",
     "Attempt",
     "BrokenPipeTransferError",
     "ConnectionAbortedTransferError",
     "ConnectionRefusedTransferError",
     "ConnectionResetTransferError",
     "End",
+    "FaultedError",
     "FileNotFoundTransferError",
     "HasFileno",
     "IsADirectoryTransferError",
     "Mechanism",
     "NotADirectoryTransferError",
     "PermissionTransferError",
+    "Protection",
+    "Region",
+    "RegionMode",
     "Report",
+    "Residency",
+    "Seal",
+    "SharedRegion",
     "TimeoutTransferError",
     "TransferError",
     "Visibility",
     "__version__",
+    "read_direct",
     "transfer",
 ]

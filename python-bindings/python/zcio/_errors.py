@@ -79,3 +79,13 @@ def transfer_error(
         error = kind(errno, message) if filename is None else kind(errno, message, filename)
     error.operation, error.moved, error.undelivered = operation, moved, undelivered
     return error
+
+
+class FaultedError(OSError):
+    """There is no memory behind a page of a Region any more: its file was cut short, or its disk failed (EFAULT)."""
+
+    moved: int = 0
+    """Bytes copied before."""
+
+
+FaultedError.__module__ = "zcio"

@@ -20,6 +20,42 @@ Mechanism: TypeAlias = Literal[
 Visibility: TypeAlias = Literal["aliased", "snapshot"]
 """Whether later changes to the source may show in bytes that are still on their way."""
 
+RegionMode: TypeAlias = Literal["r", "r+", "w+", "c"]
+"""How a Region is mapped: to read; to read and write; as a new file; as a private copy."""
+
+Protection: TypeAlias = Literal["none", "r", "rw"]
+"""What may be done with a page of a Region."""
+
+Seal: TypeAlias = Literal["shrink", "grow", "write", "future_write", "seal"]
+"""A promise about a SharedRegion that nobody can take back."""
+
+Advice: TypeAlias = Literal[
+    "normal",
+    "random",
+    "sequential",
+    "will_need",
+    "dont_need",
+    "dont_need_locked",
+    "free",
+    "remove",
+    "dont_fork",
+    "do_fork",
+    "wipe_on_fork",
+    "keep_on_fork",
+    "mergeable",
+    "unmergeable",
+    "huge_page",
+    "no_huge_page",
+    "collapse",
+    "dont_dump",
+    "do_dump",
+    "cold",
+    "page_out",
+    "populate_read",
+    "populate_write",
+]
+"""What can be told to the kernel about a range of a Region, see madvise(2)."""
+
 
 class HasFileno(Protocol):
     """A binary file, a socket, a pipe: anything with a descriptor."""

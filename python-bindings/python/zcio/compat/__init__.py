@@ -1,0 +1,1 @@
+"""Modules of the standard library, made of zcio, so that existing code need not be changed."""

@@ -1,0 +1,39 @@
+//! The core's errors about memory as Python's: the one `match` for regions, as `errors` has the one for transfers.
+//!
+//! They are the builtin `OSError` and its subclasses, which Python chooses by errno, with the file's name; `ValueError`
+//! for a closed region, as everywhere in `io` and `mmap`; `BufferError` where views stand in the way.
+
+use pyo3::exceptions::{PyBufferError, PyOSError, PyPermissionError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use zcio::{Error, ErrorKind};
+
+/// The exception for an error of the core about the region of the file with that name.
+pub fn exception(py: Python<'_>, error: &Error, name: Option<&Py<PyAny>>) -> PyErr {
+    let message = error.message().to_owned();
+    match (error.kind(), error.errno()) {
+        // What the core refuses with EBUSY is always: not while views exist.
+        (ErrorKind::InvalidInput, Some(libc::EBUSY)) => PyBufferError::new_err(message),
+        (ErrorKind::InvalidInput | ErrorKind::Closed, _) => PyValueError::new_err(message),
+        (ErrorKind::Untrusted, _) => PyPermissionError::new_err((libc::EPERM, message)),
+        (ErrorKind::Faulted, errno) => {
+            faulted(py, error.moved(), (errno, message, name.map(|name| name.clone_ref(py))))
+        }
+        (_, Some(errno)) => match name {
+            Some(name) => PyOSError::new_err((errno, message, name.clone_ref(py))),
+            None => PyOSError::new_err((errno, message)),
+        },
+        (_, None) => PyOSError::new_err(message),
+    }
+}
+
+fn faulted(py: Python<'_>, moved: u64, arguments: (Option<i32>, String, Option<Py<PyAny>>)) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let error = CLASS.import(py, "zcio._errors", "FaultedError").and_then(|class| {
+        let error = class.call1(arguments)?;
+        error.setattr(intern!(py, "moved"), moved)?;
+        Ok(error)
+    });
+    error.map_or_else(|error| error, PyErr::from_value)
+}

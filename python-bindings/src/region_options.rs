@@ -1,0 +1,168 @@
+//! What can be said when a region is opened, and the words for it: modes, advice, protection, ranges.
+
+use std::ffi::OsString;
+use std::ops;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
+use zcio::region::guard;
+use zcio::{Access, Protection, RegionOptions};
+
+/// A range of a region, as the core takes it.
+pub type Range = (ops::Bound<u64>, ops::Bound<u64>);
+
+/// From `offset` on, `length` bytes or all that follow.
+pub fn range(offset: u64, length: Option<u64>) -> Range {
+    let end = length.map_or(ops::Bound::Unbounded, |length| ops::Bound::Excluded(offset.saturating_add(length)));
+    (ops::Bound::Included(offset), end)
+}
+
+/// How a file is mapped, by the names that `numpy.memmap` gave to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Read,
+    Write,
+    Create,
+    Copy,
+}
+
+impl Mode {
+    pub fn of(name: &str) -> PyResult<Self> {
+        match name {
+            "r" => Ok(Self::Read),
+            "r+" => Ok(Self::Write),
+            "w+" => Ok(Self::Create),
+            "c" => Ok(Self::Copy),
+            _ => Err(PyValueError::new_err(format!("unknown mode {name:?}; it is \"r\", \"r+\", \"w+\" or \"c\""))),
+        }
+    }
+
+    fn access(self) -> Access {
+        match self {
+            Self::Read => Access::ReadOnly,
+            Self::Write | Self::Create => Access::ReadWrite,
+            Self::Copy => Access::Private,
+        }
+    }
+}
+
+/// The mode that a region shows.
+pub fn mode_name(access: Access) -> &'static str {
+    match access {
+        Access::ReadOnly => "r",
+        Access::ReadWrite => "r+",
+        Access::Private => "c",
+    }
+}
+
+pub fn protection_of(name: &str) -> PyResult<Protection> {
+    match name {
+        "none" => Ok(Protection::None),
+        "r" => Ok(Protection::Read),
+        "rw" => Ok(Protection::ReadWrite),
+        _ => Err(PyValueError::new_err(format!("unknown protection {name:?}; it is \"none\", \"r\" or \"rw\""))),
+    }
+}
+
+/// What is to be mapped.
+pub enum File {
+    Path(PathBuf),
+    Number(RawFd),
+}
+
+impl File {
+    pub fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
+            return Self::of_number(object.extract()?);
+        }
+        let named = object.is_instance_of::<PyString>() || object.is_instance_of::<PyBytes>();
+        if !named && let Some(fileno) = object.getattr_opt(intern!(py, "fileno"))? {
+            return Self::of_number(fileno.call0()?.extract()?);
+        }
+        if !named && !object.hasattr(intern!(py, "__fspath__"))? {
+            return Err(PyTypeError::new_err(format!(
+                "expected a path (str, bytes, os.PathLike), a file descriptor (int) or an object with fileno(), not '{}'",
+                object.get_type().name()?
+            )));
+        }
+        let os = py.import(intern!(py, "os"))?;
+        let bytes: Vec<u8> = os.call_method1(intern!(py, "fsencode"), (object,))?.extract()?;
+        if bytes.contains(&0) {
+            return Err(PyValueError::new_err("embedded null byte"));
+        }
+        Ok(Self::Path(OsString::from_vec(bytes).into()))
+    }
+
+    fn of_number(number: RawFd) -> PyResult<Self> {
+        if number < 0 {
+            return Err(PyValueError::new_err(format!("a file descriptor cannot be negative ({number})")));
+        }
+        Ok(Self::Number(number))
+    }
+}
+
+/// Everything about a file to be mapped. Opening it may wait: without the GIL.
+pub struct Opening {
+    pub mode: Mode,
+    pub offset: u64,
+    pub length: Option<u64>,
+    pub guard: bool,
+    pub closefd: bool,
+}
+
+impl Opening {
+    /// Finds what is wrong with the combination before anything is opened.
+    pub fn check(&self, file: &File) -> PyResult<()> {
+        match (file, self.mode) {
+            (File::Path(_), Mode::Create) if self.length.is_none() => {
+                Err(PyValueError::new_err("mode \"w+\" makes a new file, and needs a length"))
+            }
+            (File::Number(_), Mode::Create) => {
+                Err(PyValueError::new_err("mode \"w+\" makes a new file, and needs a path; use \"r+\""))
+            }
+            (File::Path(_), _) if self.closefd => {
+                Err(PyValueError::new_err("closefd is for descriptors: a path is opened and closed by the region"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the file that mode "w+" asks for, a hole of the right length.
+    pub fn create(&self, file: &Bound<'_, PyAny>) -> PyResult<()> {
+        if self.mode == Mode::Create {
+            let py = file.py();
+            let new = py.import(intern!(py, "io"))?.call_method1(intern!(py, "open"), (file, "wb"))?;
+            let size = self.offset.saturating_add(self.length.unwrap_or(0));
+            let made = new.call_method1(intern!(py, "truncate"), (size,));
+            new.call_method0(intern!(py, "close"))?;
+            made?;
+        }
+        Ok(())
+    }
+
+    pub fn open(&self, file: &File) -> zcio::Result<zcio::Region> {
+        if self.guard {
+            guard::install()?;
+        }
+        let mut options = RegionOptions::new().access(self.mode.access()).offset(self.offset);
+        if let Some(length) = self.length {
+            options = options.length(length);
+        }
+        match file {
+            File::Path(path) => options.open(path),
+            File::Number(number) if self.closefd => {
+                // SAFETY: the caller says that the descriptor is handed over.
+                options.map_owning(unsafe { OwnedFd::from_raw_fd(*number) })
+            }
+            // SAFETY: the number is not negative (`File::new`) and only handed to system calls, which answer EBADF if it
+            // is not open.
+            File::Number(number) => options.map(unsafe { BorrowedFd::borrow_raw(*number) }),
+        }
+    }
+}
