@@ -221,6 +221,14 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         return pages(offset, size).buffer(offset, size);
     }
 
+    /** This range as the source of a transfer. */
+    End end(long offset, long size) {
+        synchronized (changing) {
+            checkRange(offset, size);
+            return pages.end(offset, size);
+        }
+    }
+
     @Override
     RegionPages pages(long offset, long length) {
         synchronized (changing) {

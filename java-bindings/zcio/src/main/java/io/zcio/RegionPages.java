@@ -39,6 +39,11 @@ final class RegionPages {
         return readOnly && !buffer.isReadOnly() ? (MappedByteBuffer) buffer.asReadOnlyBuffer() : buffer;
     }
 
+    /** For a transfer: the addresses stay claimed for as long as the given object is reachable. */
+    End end(long offset, long length) {
+        return End.ofMemory(this, address + offset, length, moved -> {});
+    }
+
     private <B extends ByteBuffer> B claimed(B buffer) {
         long claim = NativeRegion.cloneView(view);
         Regions.CLEANER.register(buffer, () -> NativeRegion.dropView(claim));

@@ -175,6 +175,21 @@ public final class Transfer {
     }
 
     /**
+     * From part of a region. Bytes that change meanwhile may go either way, and a region that is closed meanwhile sends
+     * zeroes from then on.
+     *
+     * @param region the source
+     * @param offset where in it to begin, in bytes
+     * @param size   how many bytes
+     * @return what is to be given a sink
+     * @throws IndexOutOfBoundsException if the range does not lie in the region
+     * @throws IllegalStateException     if the region is closed
+     */
+    public static Source from(MappedRegion region, long offset, long size) {
+        return new Source(region.end(offset, size));
+    }
+
+    /**
      * Starts at this byte of the source file and leaves the channel's position alone.
      *
      * @param offset in bytes

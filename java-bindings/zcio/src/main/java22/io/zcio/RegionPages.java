@@ -18,6 +18,8 @@ final class RegionPages {
     private final long address;
     /** Made when somebody asks for it; also the sign that something was given out. */
     private volatile MemorySegment mapped;
+    /** Whether a transfer was given the address. */
+    private boolean lent;
     /** All of the region, writable in any case: for its own loads and stores. */
     final MemorySegment segment;
     /** In bytes. */
@@ -49,6 +51,12 @@ final class RegionPages {
         return mapped.asSlice(offset, length);
     }
 
+    /** For a transfer: the addresses stay claimed for as long as the scope is reachable. Excludes {@link #end}. */
+    End end(long offset, long length) {
+        lent = true;
+        return End.ofMemory(arena.scope(), address + offset, length, moved -> {});
+    }
+
     /** The JDK's own mapped segment; where it cannot be made, one whose force and load do nothing. */
     private MemorySegment mapped() {
         MappedByteBuffer buffer = NativeRegion.buffer(address, (int) Math.min(length, Integer.MAX_VALUE), readOnly);
@@ -65,7 +73,7 @@ final class RegionPages {
                     java.util.concurrent.locks.LockSupport.parkNanos(pause * 1_000_000);
                 }
             });
-        } else if (mapped == null) {
+        } else if (mapped == null && !lent) {
             claim.clean();
         }
     }
