@@ -21,13 +21,14 @@
 mod pipeline;
 mod run;
 
+use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[cfg(doc)]
 use crate::Transfer;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::mechanisms::uring::{self, ring::Ring};
 use crate::report::Attempt;
@@ -117,6 +118,16 @@ pub struct BatchReport {
     pub elapsed: Duration,
 }
 
+impl BatchReport {
+    /// The error for the whole of a batch that its watcher has ended, with the bytes delivered.
+    pub fn stopped(&self, moved: u64) -> Error {
+        Error::new(ErrorKind::Cancelled, "stopped by the caller").after(moved)
+    }
+}
+
+/// A watcher of the bytes delivered so far.
+type Watch<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
+
 /// Makes batches. What it needs (a ring with 2 MiB of locked memory, a descriptor) is made once and kept for the next [`Batch::run`].
 pub struct Batch {
     ring: std::result::Result<Ring, Attempt>,
@@ -142,8 +153,26 @@ impl Batch {
 
     /// Makes all the transfers and waits for the last one, sinks in blocking mode or not. One item's failure is its own.
     pub fn run(&mut self, items: &[Item<'_>]) -> BatchReport {
+        self.drive(items, None)
+    }
+
+    /// Runs as [`Batch::run`] and calls `watch` with the bytes delivered so far, at least every 100 ms while it moves or waits
+    /// for a sink, and whenever a signal interrupted that. [`ControlFlow::Break`] ends it: items that are not over fail with
+    /// [`ErrorKind::Cancelled`].
+    ///
+    /// Sinks that are streams in blocking mode are switched to `O_NONBLOCK` until it returns, because nobody can be called
+    /// while a send sleeps.
+    pub fn run_watched(
+        &mut self,
+        items: &[Item<'_>],
+        mut watch: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> BatchReport {
+        self.drive(items, Some(&mut watch))
+    }
+
+    fn drive<'a>(&mut self, items: &'a [Item<'_>], watch: Option<Watch<'a>>) -> BatchReport {
         let started = Instant::now();
-        let mut run = Run::new(items);
+        let mut run = Run::new(items, watch);
         if let Ok(ring) = &mut self.ring {
             pipeline::run(&mut run, ring);
             if let Some(errno) = ring.broken() {

@@ -69,6 +69,7 @@ pub mod region;
 pub mod relay;
 pub mod report;
 pub mod residency;
+mod span;
 mod sys;
 pub mod transfer;
 

@@ -104,6 +104,8 @@ pub(crate) struct Request {
     pub mechanism: Option<Mechanism>,
     pub visibility: Visibility,
     pub cache: CachePolicy,
+    /// The most that one step may move.
+    pub piece: Option<u64>,
 }
 
 impl<'fd> Transfer<'fd> {
@@ -153,6 +155,14 @@ impl<'fd> Transfer<'fd> {
     #[must_use]
     pub fn cache(mut self, policy: CachePolicy) -> Self {
         self.request.cache = policy;
+        self
+    }
+
+    /// Moves at most this many bytes in one step (a clone, which takes the same time for any length, excepted): for an
+    /// event loop with others to serve. Without it a step stops after 16 MiB where an end is a stream, 64 MiB between files.
+    #[must_use]
+    pub fn step_size(mut self, bytes: u64) -> Self {
+        self.request.piece = Some(bytes.clamp(1, engine::FILE_STEP));
         self
     }
 

@@ -5,10 +5,16 @@
 //! (`interrupt`), and turns what comes back into Python's own kinds (`report`, `errors`). It must never hold the GIL
 //! while an end is opened or waited for, and never let a panic end somebody's interpreter.
 
+mod batch;
+mod copy;
 mod descriptors;
 mod errors;
+mod fan_out;
 mod files;
 mod interrupt;
+mod lent;
+mod records;
+mod relay;
 mod report;
 mod transfer;
 
@@ -18,6 +24,14 @@ mod _zcio {
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
 
+    #[pymodule_export]
+    use crate::batch::{ItemReport, batch};
+    #[pymodule_export]
+    use crate::copy::copy;
+    #[pymodule_export]
+    use crate::fan_out::fan_out;
+    #[pymodule_export]
+    use crate::relay::relay;
     #[pymodule_export]
     use crate::report::{Attempt, Report};
     #[pymodule_export]

@@ -211,7 +211,7 @@ impl From<zcio::Attempt> for Attempt {
     }
 }
 
-fn named(mechanism: &str) -> PyResult<Mechanism> {
+pub fn named(mechanism: &str) -> PyResult<Mechanism> {
     mechanism.parse().map_err(|error: zcio::Error| PyValueError::new_err(error.message().to_owned()))
 }
 

@@ -85,6 +85,7 @@ pub(super) fn run(run: &mut Run<'_, '_>, ring: &mut Ring) {
 impl Pipeline<'_, '_, '_> {
     fn work(&mut self) {
         loop {
+            self.run.look();
             self.reap();
             while self.next < self.states.len() && self.run.is_over(self.next) {
                 self.next += 1;
@@ -111,6 +112,11 @@ impl Pipeline<'_, '_, '_> {
     fn begin_reading(&mut self) {
         while self.unread < self.states.len() {
             let item = self.unread;
+            if self.run.cancelled().is_some() {
+                self.states[item] = State::Left;
+                self.unread += 1;
+                continue;
+            }
             let Some(&slot) = self.free.last() else { return };
             let begun = self.is_for_ring(item).then(|| self.begin_item(item, slot)).flatten();
             self.states[item] = match begun {
@@ -226,7 +232,7 @@ impl Pipeline<'_, '_, '_> {
         while item < self.states.len() && written < MOST_WRITTEN {
             let State::Read { slot, .. } = self.states[item] else { break };
             let sink = self.run.sink_of(item).expect("only items with a descriptor are read");
-            if let Some(error) = self.run.broken(sink).cloned() {
+            if let Some(error) = self.run.refusal(sink) {
                 // Behind what is being written nothing is settled yet.
                 if writings.is_empty() {
                     self.run.settle(item, Err(error));

@@ -3,14 +3,16 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
-use super::{End, Item, ItemReport};
+use super::{End, Item, ItemReport, Watch};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
-use crate::transfer::Transfer;
+use crate::transfer::{Transfer, WATCH_EVERY};
 
 /// The items of a batch and their results.
 pub(super) struct Run<'a, 'fd> {
@@ -22,6 +24,13 @@ pub(super) struct Run<'a, 'fd> {
     broken: HashMap<usize, Error>,
     pub calls: Calls,
     pub waits: u64,
+    watch: Option<Watch<'a>>,
+    watched: Instant,
+    stopped: bool,
+    /// Bytes of the items that are over.
+    moved: u64,
+    /// Sinks that were in blocking mode.
+    were_blocking: Vec<usize>,
 }
 
 /// The ends that are descriptors, each one asked for its facts once.
@@ -52,7 +61,7 @@ impl<'fd> Descriptors<'fd> {
 }
 
 impl<'a, 'fd> Run<'a, 'fd> {
-    pub fn new(items: &'a [Item<'fd>]) -> Self {
+    pub fn new(items: &'a [Item<'fd>], watch: Option<Watch<'a>>) -> Self {
         Self {
             items,
             results: items.iter().map(|_| None).collect(),
@@ -61,7 +70,37 @@ impl<'a, 'fd> Run<'a, 'fd> {
             broken: HashMap::new(),
             calls: Calls::default(),
             waits: 0,
+            watch,
+            watched: Instant::now(),
+            stopped: false,
+            moved: 0,
+            were_blocking: Vec::new(),
         }
+    }
+
+    /// Asks the watcher, if it is time, whether the batch goes on.
+    pub fn look(&mut self) {
+        if self.watched.elapsed() >= WATCH_EVERY {
+            self.ask(0);
+        }
+    }
+
+    /// Asks the watcher now, with so many bytes of an item that is not over.
+    fn ask(&mut self, more: u64) {
+        if let Some(watch) = &mut self.watch {
+            self.stopped |= watch(self.moved + more).is_break();
+            self.watched = Instant::now();
+        }
+    }
+
+    /// What becomes of an item that has not begun.
+    pub fn refusal(&self, sink: usize) -> Option<Error> {
+        self.broken.get(&sink).cloned().or_else(|| self.cancelled())
+    }
+
+    /// Set once the watcher has ended the batch.
+    pub fn cancelled(&self) -> Option<Error> {
+        self.stopped.then(|| Error::new(ErrorKind::Cancelled, "stopped by the caller"))
     }
 
     /// Whether an item is over.
@@ -71,6 +110,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// An item is over.
     pub fn settle(&mut self, item: usize, result: Result<ItemReport>) {
+        self.moved += result.as_ref().map_or_else(Error::moved, |report| report.bytes);
         self.results[item] = Some(result);
     }
 
@@ -80,16 +120,30 @@ impl<'a, 'fd> Run<'a, 'fd> {
         self.settle(item, Err(error));
     }
 
-    /// Why nothing more may be written to that sink.
-    pub fn broken(&self, sink: usize) -> Option<&Error> {
-        self.broken.get(&sink)
-    }
-
     /// The number of the sink of an item whose sink is a descriptor; `None` for a path, or if it is not open.
     pub fn sink_of(&mut self, item: usize) -> Option<usize> {
         match self.items[item].sink {
             End::Path(_) => None,
-            End::Descriptor(fd) => self.sinks.get(fd).ok(),
+            End::Descriptor(fd) => {
+                let known = self.sinks.ends.len();
+                let sink = self.sinks.get(fd).ok()?;
+                if sink == known && self.watch.is_some() {
+                    self.unblock(sink);
+                }
+                Some(sink)
+            }
+        }
+    }
+
+    /// A new sink must not make anybody sleep where no watcher can be called.
+    fn unblock(&mut self, sink: usize) {
+        let end = &self.sinks.ends[sink];
+        let Some(fd) = end.descriptor().filter(|_| end.facts().kind.is_stream() && !end.facts().nonblocking) else {
+            return;
+        };
+        // One that cannot be switched is not open any more, and will say so itself.
+        if self.calls.set_nonblocking(fd, true).is_ok() {
+            self.were_blocking.push(sink);
         }
     }
 
@@ -110,9 +164,16 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// Waits until a sink is ready. An error of poll(2) (a signal) is answered by trying again.
     pub fn wait_for(&mut self, sink: usize) {
-        self.waits += 1;
-        let fd = self.sinks.ends[sink].descriptor();
-        let _ = fd.map(|fd| self.calls.poll(fd, PollFlags::POLLOUT, PollTimeout::NONE));
+        let timeout = if self.watch.is_some() { PollTimeout::from(100u8) } else { PollTimeout::NONE };
+        while !self.stopped {
+            self.waits += 1;
+            let Some(fd) = self.sinks.ends[sink].descriptor() else { return };
+            match self.calls.poll(fd, PollFlags::POLLOUT, timeout) {
+                Ok(true) => return,
+                Ok(false) | Err(Errno::EINTR) if self.watch.is_some() => self.ask(0),
+                _ => return,
+            }
+        }
     }
 
     /// The source of an item whose source is a descriptor.
@@ -135,8 +196,8 @@ impl<'a, 'fd> Run<'a, 'fd> {
     /// Makes a transfer of an item.
     pub fn transfer(&mut self, item: usize) {
         let sink = self.sink_of(item);
-        if let Some(error) = sink.and_then(|sink| self.broken.get(&sink)) {
-            let error = error.clone();
+        self.look();
+        if let Some(error) = sink.map_or_else(|| self.cancelled(), |sink| self.refusal(sink)) {
             return self.settle(item, Err(error));
         }
         let result = self.try_transfer(item);
@@ -181,7 +242,15 @@ impl<'a, 'fd> Run<'a, 'fd> {
         if let Some(count) = count {
             transfer = transfer.count(count);
         }
-        let result = transfer.run();
+        let (moved, stopped) = (self.moved, &mut self.stopped);
+        let result = match &mut self.watch {
+            Some(watch) => transfer.run_watched(|more| {
+                let answer = watch(moved + more);
+                *stopped |= answer.is_break();
+                answer
+            }),
+            None => transfer.run(),
+        };
         if let Some(report) = transfer.report() {
             self.calls.made += report.system_calls;
             self.waits += report.waits;
@@ -191,7 +260,13 @@ impl<'a, 'fd> Run<'a, 'fd> {
     }
 
     /// The results, the number of system calls, and how many of them were waits.
-    pub fn finish(self) -> (Vec<Result<ItemReport>>, u64, u64) {
+    pub fn finish(mut self) -> (Vec<Result<ItemReport>>, u64, u64) {
+        for sink in self.were_blocking {
+            if let Some(fd) = self.sinks.ends[sink].descriptor() {
+                // A descriptor that is not open any more has no mode to restore.
+                let _ = self.calls.set_nonblocking(fd, false);
+            }
+        }
         let results = self.results.into_iter().map(|result| result.expect("every item is over"));
         (results.collect(), self.calls.made, self.waits)
     }

@@ -16,27 +16,43 @@ from zcio._errors import (
     TimeoutTransferError,
     TransferError,
 )
-from zcio._types import End, HasFileno, Mechanism, Visibility
-from zcio._zcio import MECHANISMS, Attempt, Report, __version__, transfer
+from zcio._reports import BatchReport, CopyReport, DirectionReport, FanOutReport, RelayReport, SinkReport
+from zcio._types import BatchItem, End, HasFileno, Mechanism, Path, Socket, Source, Visibility
+from zcio._zcio import MECHANISMS, Attempt, ItemReport, Report, __version__, batch, copy, fan_out, relay, transfer
 
 __all__ = [
     "MECHANISMS",
     "Attempt",
+    "BatchItem",
+    "BatchReport",
     "BrokenPipeTransferError",
     "ConnectionAbortedTransferError",
     "ConnectionRefusedTransferError",
     "ConnectionResetTransferError",
+    "CopyReport",
+    "DirectionReport",
     "End",
+    "FanOutReport",
     "FileNotFoundTransferError",
     "HasFileno",
     "IsADirectoryTransferError",
+    "ItemReport",
     "Mechanism",
     "NotADirectoryTransferError",
+    "Path",
     "PermissionTransferError",
+    "RelayReport",
     "Report",
+    "SinkReport",
+    "Socket",
+    "Source",
     "TimeoutTransferError",
     "TransferError",
     "Visibility",
     "__version__",
+    "batch",
+    "copy",
+    "fan_out",
+    "relay",
     "transfer",
 ]

@@ -1,14 +1,27 @@
+from collections.abc import Callable, Iterable
 from typing import Final, Literal, final
 
-from zcio._types import End, Mechanism, Visibility
+from zcio._reports import BatchReport, CopyReport, FanOutReport, RelayReport
+from zcio._types import BatchItem, End, Mechanism, Path, Socket, Source, Visibility
 
-__all__ = ["MECHANISMS", "Attempt", "Report", "__version__", "transfer"]
+__all__ = [
+    "MECHANISMS",
+    "Attempt",
+    "ItemReport",
+    "Report",
+    "__version__",
+    "batch",
+    "copy",
+    "fan_out",
+    "relay",
+    "transfer",
+]
 
 MECHANISMS: Final[tuple[Mechanism, ...]]
 __version__: Final[str]
 
 def transfer(
-    src: End,
+    src: Source,
     dst: End,
     *,
     offset: int | None = None,
@@ -16,7 +29,31 @@ def transfer(
     mechanism: Mechanism | Literal["auto"] = "auto",
     visibility: Visibility = "aliased",
     dst_offset: int | None = None,
+    read_ahead: int | None = None,
+    drop_behind: bool = False,
+    progress: Callable[[int], object] | None = None,
 ) -> Report: ...
+def copy(
+    src: Path,
+    dst: Path,
+    *,
+    reflink: Literal["auto", "always", "never"] = "auto",
+    preserve_mode: bool = False,
+    preserve_times: bool = False,
+    replace: bool = False,
+    fsync: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> CopyReport: ...
+def relay(a: Socket, b: Socket, *, progress: Callable[[int, int], object] | None = None) -> RelayReport: ...
+def fan_out(
+    src: End,
+    sinks: Iterable[End],
+    *,
+    offset: int | None = None,
+    count: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> FanOutReport: ...
+def batch(items: Iterable[BatchItem]) -> BatchReport: ...
 
 @final
 class Report:
@@ -55,6 +92,18 @@ class Report:
     def elapsed(self) -> float: ...
     @property
     def short(self) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class ItemReport:
+    def __new__(cls, bytes: int, requested: int | None, mechanism: Mechanism) -> ItemReport: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def requested(self) -> int | None: ...
+    @property
+    def mechanism(self) -> Mechanism: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
