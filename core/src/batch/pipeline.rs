@@ -273,8 +273,9 @@ impl Pipeline<'_, '_, '_> {
         });
         let fd = self.run.sink(writing.sink).descriptor().expect("a sink is a descriptor");
         let (file, tag) = (Target::Descriptor(fd), WRITE | index as u64);
-        let op = Op { file, at: writing.position, nowait: false, then: Then::Any, tag };
-        let send = facts.kind.is_socket().then_some(Sending { nonblocking: false, zero_copy: false });
+        let nowait = self.run.is_watched() && facts.kind == Kind::Pipe;
+        let op = Op { file, at: writing.position, nowait, then: Then::Any, tag };
+        let send = facts.kind.is_socket().then_some(Sending { nonblocking: self.run.is_watched(), zero_copy: false });
         self.ring.gather(op, parts, send);
     }
 

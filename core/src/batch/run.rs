@@ -78,6 +78,11 @@ impl<'a, 'fd> Run<'a, 'fd> {
         }
     }
 
+    /// Whether somebody watches, so that no operation may sleep.
+    pub fn is_watched(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// Asks the watcher, if it is time, whether the batch goes on.
     pub fn look(&mut self) {
         if self.watched.elapsed() >= WATCH_EVERY {
