@@ -93,6 +93,7 @@ pub struct Transfer<'fd> {
     sink: Endpoint<'fd>,
     request: Request,
     engine: Option<Engine>,
+    taken_before: Vec<u8>,
 }
 
 /// What the caller asked for.
@@ -111,7 +112,7 @@ pub(crate) struct Request {
 impl<'fd> Transfer<'fd> {
     /// Everything from `source`, from its position to its end, to `sink`, by the best mechanism that works.
     pub fn new(source: Endpoint<'fd>, sink: Endpoint<'fd>) -> Self {
-        Self { source, sink, request: Request::default(), engine: None }
+        Self { source, sink, request: Request::default(), engine: None, taken_before: Vec::new() }
     }
 
     /// Starts at this byte of the source file and leaves the file's own position alone. Without it the transfer starts at
@@ -155,6 +156,14 @@ impl<'fd> Transfer<'fd> {
     #[must_use]
     pub fn cache(mut self, policy: CachePolicy) -> Self {
         self.request.cache = policy;
+        self
+    }
+
+    /// Bytes of a stream source that somebody (a parser, a buffered reader) has taken out of it already: they are delivered
+    /// first, and counted. Not more than the count; without meaning for a source that has offsets.
+    #[must_use]
+    pub fn taken_before(mut self, bytes: Vec<u8>) -> Self {
+        self.taken_before = bytes;
         self
     }
 
@@ -229,7 +238,10 @@ impl<'fd> Transfer<'fd> {
                 if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
                     self.sink.learn_to_share();
                 }
-                let engine = Engine::new(&self.source, &self.sink, &self.request)?;
+                let mut engine = Engine::new(&self.source, &self.sink, &self.request)?;
+                if self.source.facts().kind.is_stream() {
+                    engine.carry(std::mem::take(&mut self.taken_before));
+                }
                 self.sink.empty()?;
                 none.insert(engine)
             }

@@ -161,6 +161,14 @@ impl End {
         }
     }
 
+    /// An error if the file object was closed after it became this end: its number may mean another file by now.
+    pub fn check_open(&self, py: Python<'_>) -> PyResult<()> {
+        match (&self.file, &self.place) {
+            (Some(file), Place::Number(number)) => file.has_number(py, *number),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes a bare number safe to be kept beyond the call, by duplicating it, unless it is a regular file's.
     pub fn keep(&mut self, py: Python<'_>) -> PyResult<()> {
         if let Place::Number(number) = self.place

@@ -16,6 +16,7 @@ mod lent;
 mod records;
 mod relay;
 mod report;
+mod step;
 mod transfer;
 
 /// Private to the package `zcio`.
@@ -34,6 +35,8 @@ mod _zcio {
     use crate::relay::relay;
     #[pymodule_export]
     use crate::report::{Attempt, Report};
+    #[pymodule_export]
+    use crate::step::{RelaySteps, TransferSteps};
     #[pymodule_export]
     use crate::transfer::transfer;
 

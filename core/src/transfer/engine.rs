@@ -92,6 +92,12 @@ impl Engine {
         })
     }
 
+    /// Bytes that left the source before this transfer and go first.
+    pub fn carry(&mut self, bytes: Vec<u8>) {
+        self.progress.taken = bytes.len() as u64;
+        self.carried = bytes;
+    }
+
     /// Bytes delivered so far.
     pub fn moved(&self) -> u64 {
         self.progress.delivered
