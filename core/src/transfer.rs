@@ -11,6 +11,7 @@
 
 pub(crate) mod checks;
 mod engine;
+mod small;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -27,6 +28,7 @@ use crate::mechanism::Mechanism;
 use crate::plan;
 use crate::report::Report;
 use engine::{Engine, Running};
+pub use small::{Attempted, Begun};
 
 /// Whether later changes to the source may show in bytes that are still on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -94,6 +96,7 @@ pub struct Transfer<'fd> {
     request: Request,
     engine: Option<Engine>,
     taken_before: Vec<u8>,
+    begun: Begun,
 }
 
 /// What the caller asked for.
@@ -112,7 +115,7 @@ pub(crate) struct Request {
 impl<'fd> Transfer<'fd> {
     /// Everything from `source`, from its position to its end, to `sink`, by the best mechanism that works.
     pub fn new(source: Endpoint<'fd>, sink: Endpoint<'fd>) -> Self {
-        Self { source, sink, request: Request::default(), engine: None, taken_before: Vec::new() }
+        Self { source, sink, request: Request::default(), engine: None, taken_before: Vec::new(), begun: Begun::default() }
     }
 
     /// Starts at this byte of the source file and leaves the file's own position alone. Without it the transfer starts at
@@ -242,6 +245,7 @@ impl<'fd> Transfer<'fd> {
                 if self.source.facts().kind.is_stream() {
                     engine.carry(std::mem::take(&mut self.taken_before));
                 }
+                engine.resume(self.begun);
                 self.sink.empty()?;
                 none.insert(engine)
             }

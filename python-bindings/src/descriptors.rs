@@ -219,7 +219,7 @@ fn socket_timeout(socket: &Bound<'_, PyAny>, role: &str) -> PyResult<Option<Dura
     Ok(seconds.filter(|&seconds| seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
 }
 
-fn duplicate(py: Python<'_>, number: RawFd) -> PyResult<OwnedFd> {
+pub fn duplicate(py: Python<'_>, number: RawFd) -> PyResult<OwnedFd> {
     borrow(number).try_clone_to_owned().map_err(|error| {
         let message = error.to_string();
         TransferError { errno: error.raw_os_error(), message: &message, operation: "fcntl", ..TransferError::default() }
@@ -234,7 +234,7 @@ fn closed(py: Python<'_>, side: Side, number: RawFd) -> PyErr {
 }
 
 /// The number as the standard library's I/O functions want it.
-fn borrow<'fd>(number: RawFd) -> BorrowedFd<'fd> {
+pub fn borrow<'fd>(number: RawFd) -> BorrowedFd<'fd> {
     debug_assert!(number >= 0);
     // SAFETY: the number is not -1 (checked by the callers). It is only handed to system calls, which answer EBADF if it is
     // not open; that it stays what it is during the call is the caller's promise, see the module's introduction.

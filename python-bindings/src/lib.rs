@@ -16,6 +16,7 @@ mod lent;
 mod records;
 mod relay;
 mod report;
+mod small;
 mod step;
 mod transfer;
 

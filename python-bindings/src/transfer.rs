@@ -5,12 +5,14 @@
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use zcio::transfer::{Attempted, Begun};
 use zcio::{CachePolicy, Endpoint, Error, ErrorKind, Mechanism, Side, Transfer, Visibility};
 
 use crate::descriptors::End;
 use crate::errors::{self, TransferError};
 use crate::interrupt::{Stop, Watch, detached};
 use crate::report::Report;
+use crate::small;
 
 /// Moves bytes from src to dst without taking them through this process, where the kernel can.
 ///
@@ -55,7 +57,17 @@ pub fn transfer(
     drop_behind: bool,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
+    let mut begun = Begun::default();
+    if let (Some(offset), Some(count), "auto", "aliased") = (offset, count, mechanism, visibility)
+        && (dst_offset.or(read_ahead).or(progress).is_none() && !drop_behind)
+    {
+        match small::attempt(py, src, dst, offset, count)? {
+            Attempted::Done(report) => return Ok(report.into()),
+            Attempted::Begun(some) => begun = some,
+        }
+    }
     let mut request = Request::new([offset, count, dst_offset, read_ahead], mechanism, visibility, drop_behind)?;
+    request.begun = begun;
     let progress = callable(progress)?;
     let (source, sink) = (End::new(src, Side::Source)?, End::new(dst, Side::Sink)?);
     let position = request.begin(py, &source, &sink)?;
@@ -101,6 +113,7 @@ pub struct Request {
     pub mechanism: Option<Mechanism>,
     visibility: Visibility,
     pub cache: CachePolicy,
+    pub begun: Begun,
 }
 
 struct Outcome {
@@ -126,6 +139,7 @@ impl Request {
             mechanism: mechanism_of(mechanism)?,
             visibility: visibility_of(visibility)?,
             cache: CachePolicy { read_ahead: of(read_ahead, "read_ahead")?, drop_behind },
+            begun: Begun::default(),
         })
     }
 
@@ -159,7 +173,7 @@ impl Request {
     }
 
     pub fn transfer<'fd>(&self, source: Endpoint<'fd>, sink: Endpoint<'fd>) -> Transfer<'fd> {
-        let mut transfer = Transfer::new(source, sink).visibility(self.visibility).cache(self.cache);
+        let mut transfer = Transfer::new(source, sink).visibility(self.visibility).cache(self.cache).begun(self.begun);
         if let Some(offset) = self.offset {
             transfer = transfer.offset(offset);
         }

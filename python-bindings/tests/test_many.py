@@ -209,7 +209,12 @@ def test_batch(tmp_path: Path) -> None:
     with tcp_pair() as (near, far), (tmp_path / "0").open("rb") as first:
         with background(lambda: got.append(read_all(far.fileno()))):
             items: list[zcio.BatchItem] = [(tmp_path / str(index), near) for index in range(300)]
-            items += [(first, near, 10, 20), (first, tmp_path / "sink"), (tmp_path / "none", near), (first, near, None, 5)]
+            items += [
+                (first, near, 10, 20),
+                (first, tmp_path / "sink"),
+                (tmp_path / "none", near),
+                (first, near, None, 5),
+            ]
             report = zcio.batch(items)
             assert near.getblocking()
             near.close()

@@ -10,6 +10,7 @@ pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod rights;
 pub(crate) mod signal;
+pub(crate) mod unsent;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
-use super::{Request, Side, Step, checks, descriptor};
+use super::{Begun, Request, Side, Step, checks, descriptor};
 use crate::cache::Cache;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
@@ -90,6 +90,13 @@ impl Engine {
             started: Instant::now(),
             elapsed: None,
         })
+    }
+
+    /// Goes on where an attempt has stopped.
+    pub fn resume(&mut self, begun: Begun) {
+        self.progress.taken += begun.moved;
+        self.progress.delivered += begun.moved;
+        self.calls.made += begun.system_calls;
     }
 
     /// Bytes that left the source before this transfer and go first.
