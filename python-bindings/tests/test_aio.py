@@ -1,19 +1,22 @@
-"""zcio.aio on asyncio, uvloop and trio: everything arrives, nothing is lost by a cancel, and the loop goes on meanwhile."""
+"""zcio.aio on asyncio, uvloop and trio: everything arrives, nothing is lost by a cancel, and the loop goes on
+meanwhile."""
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 import zcio
+import zcio._zcio
 import zcio.aio
 from support import Pair, content, tcp_pair, unix_pair
 
@@ -26,7 +29,7 @@ class Library(Protocol):
 
     def run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None: ...
 
-    async def together(self, jobs: list[Callable[[], Awaitable[None]]]) -> None: ...
+    async def together(self, jobs: Sequence[Callable[[], Awaitable[None]]]) -> None: ...
 
     async def sleep(self, seconds: float) -> None: ...
 
@@ -41,7 +44,7 @@ class Asyncio:
     def run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         asyncio.run(main())
 
-    async def together(self, jobs: list[Callable[[], Awaitable[None]]]) -> None:
+    async def together(self, jobs: Sequence[Callable[[], Awaitable[None]]]) -> None:
         async with asyncio.TaskGroup() as group:
             for job in jobs:
 
@@ -82,7 +85,7 @@ class Trio:
 
         trio.run(main)
 
-    async def together(self, jobs: list[Callable[[], Awaitable[None]]]) -> None:
+    async def together(self, jobs: Sequence[Callable[[], Awaitable[None]]]) -> None:
         import trio
 
         async with trio.open_nursery() as nursery:
@@ -188,7 +191,7 @@ def test_uploads_with_cancels(
             async def send() -> None:
                 nonlocal cut
                 complete = await library.for_at_most(patience, job)
-                cut += not complete and 0 < job.bytes
+                cut += not complete and job.bytes > 0
                 assert not complete or job.bytes == len(DATA) - offset
                 near.close()
 
@@ -206,7 +209,7 @@ def test_uploads_with_cancels(
         for index in range(CONNECTIONS):
             patience = dice.uniform(0, 0.25) if index % 2 else 60
             plan = (dice.randrange(len(DATA)), patience, dice.choice([0, 0, 0.01, 0.03]))
-            jobs.append(lambda plan=plan: upload(*plan))
+            jobs.append(functools.partial(upload, *plan))
         await library.together(jobs)
 
     library.run(main)
@@ -236,7 +239,7 @@ def test_downloads_with_cancels(
             async def take() -> None:
                 nonlocal cut, rest
                 complete = await library.for_at_most(patience, job)
-                cut += not complete and 0 < job.bytes
+                cut += not complete and job.bytes > 0
                 assert complete or job.bytes <= size
                 rest = await receive_all(library, near)
                 assert not complete or rest == b""
@@ -252,7 +255,7 @@ def test_downloads_with_cancels(
         for index in range(CONNECTIONS):
             patience = dice.uniform(0, 0.25) if index % 2 else 60
             plan = (index, dice.randrange(1, 1_000_000), patience, dice.choice([0, 0, 0.01, 0.03]))
-            jobs.append(lambda plan=plan: download(*plan))
+            jobs.append(functools.partial(download, *plan))
         await library.together(jobs)
 
     library.run(main)
@@ -303,7 +306,7 @@ def test_others_have_their_turn(library: Library, source: Path, tmp_path: Path) 
         assert report.bytes == source.stat().st_size
         done = True
 
-    library.run(lambda: library.together([tick, move]))  # type: ignore[arg-type]
+    library.run(lambda: library.together([tick, move]))
     assert len(ticks) > 10
 
 
@@ -315,7 +318,7 @@ def test_a_file_that_is_not_in_memory_is_read_in_a_thread(
     os.fsync(fd)
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     os.close(fd)
-    made = zcio.aio.TransferSteps
+    made = zcio._zcio.TransferSteps
 
     class Watched:
         def __init__(self, *arguments: Any) -> None:
@@ -423,11 +426,11 @@ def test_errors_and_progress(library: Library, source: Path, tmp_path: Path) -> 
         report = await zcio.aio.transfer(memoryview(DATA), tmp_path / "sink", count=1_000_000, progress=counts.append)
         assert (report.bytes, counts[-1]) == (1_000_000, 1_000_000)
         assert (tmp_path / "sink").read_bytes() == DATA[:1_000_000]
+
+        def stop(_: int) -> None:
+            raise KeyError("mine")
+
         with pytest.raises(KeyError, match="mine"):
-
-            def stop(_: int) -> None:
-                raise KeyError("mine")
-
             await zcio.aio.transfer(source, tmp_path / "sink", progress=stop)
 
     library.run(main)

@@ -30,7 +30,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_copy(source: Path, tmp_path: Path) -> None:
-    os.chmod(source, 0o640)
+    source.chmod(0o640)
     os.utime(source, ns=(1_000_000_001, 2_000_000_002))
     counts: list[int] = []
     sink = tmp_path / "sink"
@@ -221,7 +221,10 @@ def test_batch(tmp_path: Path) -> None:
         assert first.tell() == 0
     assert got == [b"".join(parts) + parts[0][10:30] + parts[0][:5]]
     assert (tmp_path / "sink").read_bytes() == parts[0]
-    assert all(isinstance(item, zcio.ItemReport) and item.bytes == len(part) for item, part in zip(report.items, parts))
+    assert all(
+        isinstance(item, zcio.ItemReport) and item.bytes == len(part)
+        for item, part in zip(report.items, parts, strict=False)
+    )
     partial, copied, missing, beginning = report.items[300:]
     assert (partial, beginning) == (
         zcio.ItemReport(20, 20, partial.mechanism),  # type: ignore[union-attr]

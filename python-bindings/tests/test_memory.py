@@ -90,7 +90,7 @@ def test_a_buffer_stays_exported_until_the_end() -> None:
 
 def test_a_buffer_is_no_sink_and_bytes_are_a_path(tmp_path: Path) -> None:
     transfer: Any = zcio.transfer
-    with pytest.raises(TypeError, match="^dst must be"):
+    with pytest.raises(TypeError, match=r"^dst must be"):
         transfer(tmp_path, bytearray(10))
     with pytest.raises(FileNotFoundError):
         transfer(b"some data", tmp_path / "sink")
@@ -120,7 +120,9 @@ def test_progress_while_bytes_come_slowly(tmp_path: Path) -> None:
 
         with background(trickle):
             zcio.transfer(near, tmp_path / "sink", progress=lambda done: seen.append((time.monotonic(), done)))
-    assert [done for _, done in seen] == [1, 2, 3, 4]
+    counts = [done for _, done in seen]
+    assert counts == sorted(set(counts))
+    assert (len(counts) >= 2, counts[-1]) == (True, 4)
 
 
 def test_what_progress_raises_stops_the_transfer(tmp_path: Path) -> None:

@@ -28,10 +28,11 @@ def answer(
     request: Mapping[str, str],
     headers: Mapping[str, str],
 ) -> Answer:
-    """The response to a request with these headers (lower-case names) for a file that was opened and asked for its facts.
+    """The response to a request with these headers (lower-case names) for a file that was opened and asked for its
+    facts.
 
-    More than one range is answered with the whole file, as RFC 9110 allows; overlapping or unsorted ones are what attackers
-    send, and a whole file is what every client understands.
+    More than one range is answered with the whole file, as RFC 9110 allows; overlapping or unsorted ones are what
+    attackers send, and a whole file is what every client understands.
     """
     size = stat.st_size
     modified = email.utils.formatdate(stat.st_mtime, usegmt=True)
@@ -75,8 +76,10 @@ def _is_later(stat: os.stat_result, value: str) -> bool:
 def _is_changed_without_leave(request: Mapping[str, str], etag: str, stat: os.stat_result) -> bool:
     if "if-match" in request:
         return not _tags(request["if-match"]) & {"*", etag}
-    return "if-unmodified-since" in request and _is_date(request["if-unmodified-since"]) and _is_later(
-        stat, request["if-unmodified-since"]
+    return (
+        "if-unmodified-since" in request
+        and _is_date(request["if-unmodified-since"])
+        and _is_later(stat, request["if-unmodified-since"])
     )
 
 
@@ -103,7 +106,9 @@ def _range(request: Mapping[str, str], size: int, etag: str, stat: os.stat_resul
     condition = request.get("if-range")
     if condition is not None:
         # A date must be exactly that of the file.
-        same = condition == etag or (_is_date(condition) and condition == email.utils.formatdate(stat.st_mtime, usegmt=True))
+        same = condition == etag or (
+            _is_date(condition) and condition == email.utils.formatdate(stat.st_mtime, usegmt=True)
+        )
         if not same:
             return None
     parts = [part.strip() for part in value.split(",") if part.strip()]

@@ -2,6 +2,7 @@
 native.
 """
 
+import builtins
 from dataclasses import dataclass
 
 from zcio._errors import TransferError
@@ -39,7 +40,7 @@ class DirectionReport:
     bytes: int
     """Bytes the receiving socket took."""
 
-    undelivered: bytes
+    undelivered: "builtins.bytes"
     """Bytes taken out of the sending socket that the receiving one has not taken; they exist only here now."""
 
     mechanism: Mechanism

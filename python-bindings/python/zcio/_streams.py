@@ -1,7 +1,7 @@
 """asyncio's streams and transports as ends: the socket behind them, and what they have buffered.
 
-Public methods only, so that it works on every loop: a reader gives what it has to ``read()``, which does not wait as long
-as there is something, and a coroutine can be asked once and closed.
+Public methods only, so that it works on every loop: a reader gives what it has to ``read()``, which does not wait as
+long as there is something, and a coroutine can be asked once and closed.
 """
 
 import asyncio
@@ -62,8 +62,8 @@ async def flushed(
 ) -> None:
     """Waits until the transport has handed what it has buffered to the kernel.
 
-    There is nothing to await for that; but whenever the socket is writable the transport writes, in the same round of the
-    loop. ``fd`` is another descriptor of the socket: the transport's own is not for others to wait for.
+    There is nothing to await for that; but whenever the socket is writable the transport writes, in the same round of
+    the loop. ``fd`` is another descriptor of the socket: the transport's own is not for others to wait for.
     """
     transport = transport_of(end)
     rounds = 0
@@ -95,7 +95,8 @@ class Reading:
             self.transport.pause_reading()
 
     def restore(self, undelivered: bytes) -> bytes:
-        """Puts back what was not delivered, and lets the transport read again. What cannot be put back is given back."""
+        """Puts back what was not delivered, and lets the transport read again. What cannot be put back is given
+        back."""
         if undelivered and not self.reader.at_eof():
             self.reader.feed_data(undelivered)
             undelivered = b""

@@ -5,16 +5,16 @@
     report = await zcio.aio.transfer("large.bin", sock)
     report = await zcio.aio.relay(client, server)
 
-Nothing is waited for in the loop: sockets and pipes are waited for by the library that runs, and steps that a disk could
-hold up (a source whose pages are not in the page cache, file to file, direct I/O) are made in its worker threads. Each step
-moves 1 MiB at most. Writing to a file whose source is a stream happens in the loop, into the page cache.
+Nothing is waited for in the loop: sockets and pipes are waited for by the library that runs, and steps that a disk
+could hold up (a source whose pages are not in the page cache, file to file, direct I/O) are made in its worker threads.
+Each step moves 1 MiB at most. Writing to a file whose source is a stream happens in the loop, into the page cache.
 
-Sockets and pipes are duplicated for the time, so that a close in another task cannot lead the bytes elsewhere, and switched
-to non-blocking mode if they are not; their timeouts do not count here, ``asyncio.timeout()`` and its like do. A file must
-stay open until the end; that it was closed is noticed and raised.
+Sockets and pipes are duplicated for the time, so that a close in another task cannot lead the bytes elsewhere, and
+switched to non-blocking mode if they are not; their timeouts do not count here, ``asyncio.timeout()`` and its like do.
+A file must stay open until the end; that it was closed is noticed and raised.
 
-A task that is cancelled leaves a known count. The exception has it (``.moved``, ``.undelivered``), and better, because a
-cancelled await may see another exception than the task, an object that was there before has it::
+A task that is cancelled leaves a known count. The exception has it (``.moved``, ``.undelivered``), and better, because
+a cancelled await may see another exception than the task, an object that was there before has it::
 
     job = zcio.aio.Transfer("large.bin", sock)
     try:
@@ -23,13 +23,14 @@ cancelled await may see another exception than the task, an object that was ther
     except TimeoutError:
         print(job.bytes, "bytes were delivered")
 
-With asyncio the ends may also be a ``StreamReader`` (as src), a ``StreamWriter`` or a transport (as dst), and for ``relay``
-the pair ``(reader, writer)``. What a reader has buffered already goes first, and what a writer has buffered is waited for;
-the reader's transport does not read meanwhile. Nobody else may write to dst until the transfer is over. What was taken from
-a reader and could not be delivered is put back into it, so that ``undelivered`` is empty then.
+With asyncio the ends may also be a ``StreamReader`` (as src), a ``StreamWriter`` or a transport (as dst), and for
+``relay`` the pair ``(reader, writer)``. What a reader has buffered already goes first, and what a writer has buffered
+is waited for; the reader's transport does not read meanwhile. Nobody else may write to dst until the transfer is over.
+What was taken from a reader and could not be delivered is put back into it, so that ``undelivered`` is empty then.
 """
 
 import asyncio
+import builtins
 import contextlib
 import sys
 import time
@@ -200,7 +201,7 @@ class Transfer:
         return 0 if self._steps is None else self._steps.bytes
 
     @property
-    def undelivered(self) -> "bytes":
+    def undelivered(self) -> "builtins.bytes":
         """Bytes that were taken out of a socket or pipe and could not be delivered; they exist only here now."""
         return self._undelivered
 
@@ -285,7 +286,8 @@ async def transfer(
     drop_behind: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Report:
-    """As ``zcio.transfer``, without holding up the event loop; ``Transfer`` is for who wants the count after a cancel."""
+    """As ``zcio.transfer``, without holding up the event loop; ``Transfer`` is for who wants the count after a
+    cancel."""
     return await Transfer(
         src,
         dst,
@@ -343,7 +345,7 @@ class Relay:
                 else:
                     sockets.append(cast(Socket, end))
                     taken.append(b"")
-            self._steps = RelaySteps(*sockets, *taken)
+            self._steps = RelaySteps(sockets[0], sockets[1], taken[0], taken[1])
             drive = _Drive(library)
             while (interests := self._steps.step()) is not None:
                 await drive.follow(interests)

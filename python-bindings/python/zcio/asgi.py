@@ -5,10 +5,11 @@
     app = zcio.asgi.FileResponse("large.bin")            # an application of its own, or
     await zcio.asgi.send_file("large.bin", scope, receive, send)   # inside another one
 
-The server says in ``scope["extensions"]`` what it can do. A whole file goes by ``http.response.pathsend`` (the server opens
-the path), a whole file or a part by ``http.response.zerocopysend`` (the server is lent a descriptor), and everything else in
-chunks, read in a worker thread. Conditions (``If-None-Match``, ``If-Modified-Since``, ``If-Match``, ``If-Range``), one
-``Range``, ``HEAD`` and the headers that belong to them are taken care of; several ranges are answered with the whole file.
+The server says in ``scope["extensions"]`` what it can do. A whole file goes by ``http.response.pathsend`` (the server
+opens the path), a whole file or a part by ``http.response.zerocopysend`` (the server is lent a descriptor), and
+everything else in chunks, read in a worker thread. Conditions (``If-None-Match``, ``If-Modified-Since``, ``If-Match``,
+``If-Range``), one ``Range``, ``HEAD`` and the headers that belong to them are taken care of; several ranges are
+answered with the whole file.
 
 Which file a request may have is the application's business: nothing here looks at ``scope["path"]``.
 """
@@ -44,8 +45,9 @@ async def send_file(
 ) -> None:
     """Answers an HTTP request with a file.
 
-    ``headers`` (lower-case names) are added to the response, or replace what it would have, as ``content-type`` or ``etag``.
-    Raises what ``open()`` does, before anything is sent; ``IsADirectoryError`` for anything but a regular file.
+    ``headers`` (lower-case names) are added to the response, or replace what it would have, as ``content-type`` or
+    ``etag``. Raises what ``open()`` does, before anything is sent; ``IsADirectoryError`` for anything but a regular
+    file.
     """
     del receive
     if scope["type"] != "http":

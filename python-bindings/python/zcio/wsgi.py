@@ -42,8 +42,8 @@ class file_wrapper:  # noqa: N801 (the name is PEP 3333's)
     def send(self, connection: HasFileno, count: int | None = None) -> int | None:
         """Sends the file from its position on, ``count`` bytes at most, and says how many went.
 
-        None if that is not possible, and nothing was sent: the object has no descriptor of its own (``io.BytesIO``, a gzip
-        file), or the connection is TLS. Then iterate.
+        None if that is not possible, and nothing was sent: the object has no descriptor of its own (``io.BytesIO``, a
+        gzip file), or the connection is TLS. Then iterate.
         """
         try:
             return transfer(self.filelike, connection, count=count).bytes  # type: ignore[arg-type]
@@ -55,14 +55,19 @@ class file_wrapper:  # noqa: N801 (the name is PEP 3333's)
 class _Handler(ServerHandler):
     """wsgiref's, with files sent from the page cache to the socket."""
 
-    wsgi_file_wrapper = file_wrapper
-    connection: HasFileno | None = None
+    # wsgiref's own attributes, which its annotations leave out.
+    wsgi_file_wrapper: Any = file_wrapper
+    result: Any
+    headers: Any
+    bytes_sent: int
+    request_handler: WSGIRequestHandler
+    connection: HasFileno
 
     def sendfile(self) -> bool:
         """Called when the application has returned a ``file_wrapper``; False lets it be iterated over."""
         body: Any = self.result
         length = self.headers.get("Content-Length") if self.headers is not None else None
-        if self.connection is None or length is None or not _is_plain(body.filelike):
+        if length is None or not _is_plain(body.filelike):
             return False
         self.send_headers()
         self.stdout.flush()
@@ -92,7 +97,9 @@ class RequestHandler(WSGIRequestHandler):
             return
         if not self.parse_request():
             return
-        handler = _Handler(self.rfile, self.wfile, self.get_stderr(), self.get_environ(), multithread=False)  # type: ignore[arg-type]
+        out: Any = self.wfile
+        handler = _Handler(self.rfile, out, self.get_stderr(), self.get_environ(), multithread=False)
         handler.request_handler = self
         handler.connection = self.connection
-        handler.run(self.server.get_app())  # type: ignore[attr-defined]
+        server: Any = self.server
+        handler.run(server.get_app())
