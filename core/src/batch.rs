@@ -162,11 +162,7 @@ impl Batch {
     ///
     /// Sinks that are streams in blocking mode are switched to `O_NONBLOCK` until it returns, because nobody can be called
     /// while a send sleeps.
-    pub fn run_watched(
-        &mut self,
-        items: &[Item<'_>],
-        mut watch: impl FnMut(u64) -> ControlFlow<()>,
-    ) -> BatchReport {
+    pub fn run_watched(&mut self, items: &[Item<'_>], mut watch: impl FnMut(u64) -> ControlFlow<()>) -> BatchReport {
         self.drive(items, Some(&mut watch))
     }
 

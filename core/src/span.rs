@@ -28,7 +28,7 @@ impl<'a> From<&'a [u8]> for Span<'a> {
     }
 }
 
-impl<'a> Span<'a> {
+impl Span<'_> {
     pub fn len(self) -> usize {
         self.length
     }
@@ -55,13 +55,13 @@ impl<'a> Span<'a> {
     }
 }
 
-impl<'fd> Endpoint<'fd> {
+impl Endpoint<'_> {
     /// A source that is memory which others may write to meanwhile: what they write may or may not be sent. Otherwise as
     /// [`Endpoint::bytes`].
     ///
     /// # Safety
     ///
-    /// `length` bytes from `start` on stay readable for `'fd`.
+    /// `length` bytes from `start` on stay readable for as long as the endpoint, and the transfer it is given to, lives.
     pub unsafe fn lent(start: *const u8, length: usize) -> Self {
         Self::of_span(Span { start, length, lent: PhantomData })
     }

@@ -115,7 +115,14 @@ pub(crate) struct Request {
 impl<'fd> Transfer<'fd> {
     /// Everything from `source`, from its position to its end, to `sink`, by the best mechanism that works.
     pub fn new(source: Endpoint<'fd>, sink: Endpoint<'fd>) -> Self {
-        Self { source, sink, request: Request::default(), engine: None, taken_before: Vec::new(), begun: Begun::default() }
+        Self {
+            source,
+            sink,
+            request: Request::default(),
+            engine: None,
+            taken_before: Vec::new(),
+            begun: Begun::default(),
+        }
     }
 
     /// Starts at this byte of the source file and leaves the file's own position alone. Without it the transfer starts at

@@ -1,7 +1,7 @@
 """Copies a file, shows how far it is, and says how it was done: python copy_file.py FROM TO
 
-The copy takes the place of TO in one moment and is on its disk when the program ends. Where the file system can share blocks
-(XFS, btrfs) it takes no time and no room.
+The copy takes the place of TO in one moment and is on its disk when the program ends. Where the file system can share
+blocks (XFS, btrfs) it takes no time and no room.
 """
 
 import sys

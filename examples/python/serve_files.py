@@ -1,6 +1,6 @@
 """Serves the files of a folder over TCP with asyncio: python serve_files.py FOLDER PORT
 
-A client sends a name and a newline, and gets the file. Hundreds can do so at once: `printf 'name\\n' | nc localhost PORT`.
+A client sends a name and a newline, and gets the file: `printf 'name\\n' | nc localhost PORT`; hundreds can at once.
 Whoever stops reading for ten seconds is left, and the log says how far it came.
 """
 

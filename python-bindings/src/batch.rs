@@ -138,8 +138,7 @@ impl ItemReport {
 
     fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         let requested = self.requested.into_pyobject(py)?.repr()?;
-        let text =
-            format!("ItemReport(bytes={}, requested={requested}, mechanism='{}')", self.bytes, self.mechanism());
+        let text = format!("ItemReport(bytes={}, requested={requested}, mechanism='{}')", self.bytes, self.mechanism());
         Ok(PyString::new(py, &text))
     }
 }

@@ -62,12 +62,7 @@ pub fn fan_out<'py>(
 }
 
 /// Without the GIL.
-fn run(
-    request: &Request,
-    source: &End,
-    sinks: &[End],
-    watch: &mut Watch,
-) -> (Result<(), Error>, Option<FanOutReport>) {
+fn run(request: &Request, source: &End, sinks: &[End], watch: &mut Watch) -> (Result<(), Error>, Option<FanOutReport>) {
     let fan_out = opened(watch, || {
         let mut fan_out = FanOut::new(source.endpoint(Side::Source)?);
         for sink in sinks {

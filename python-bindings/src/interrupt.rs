@@ -79,7 +79,8 @@ impl Watch {
     /// For [`zcio::Transfer::run_watched`].
     pub fn look(&mut self, moved: u64) -> ControlFlow<()> {
         let mut progress = self.progress.take();
-        let answer = self.look_and(moved, |py| progress.as_mut().map_or(Ok(()), |progress| progress.tell(py, &[moved])));
+        let answer =
+            self.look_and(moved, |py| progress.as_mut().map_or(Ok(()), |progress| progress.tell(py, &[moved])));
         self.progress = progress;
         answer
     }

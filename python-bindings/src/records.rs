@@ -25,11 +25,7 @@ impl Class {
     }
 
     /// One record, from its fields in order.
-    pub fn make<'py>(
-        &self,
-        py: Python<'py>,
-        fields: impl pyo3::call::PyCallArgs<'py>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    pub fn make<'py>(&self, py: Python<'py>, fields: impl pyo3::call::PyCallArgs<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.class.import(py, "zcio._reports", self.name)?.call1(fields)
     }
 }

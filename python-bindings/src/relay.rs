@@ -36,9 +36,8 @@ pub fn relay<'py>(
     }
     let timeout = ends.iter().filter_map(|end| end.timeout).min();
     let mut watch = Watch::new(timeout);
-    let endpoints = detached(py, || -> zcio::Result<_> {
-        Ok((ends[0].endpoint(Side::Source)?, ends[1].endpoint(Side::Source)?))
-    })?;
+    let endpoints =
+        detached(py, || -> zcio::Result<_> { Ok((ends[0].endpoint(Side::Source)?, ends[1].endpoint(Side::Source)?)) })?;
     let (first, second) = endpoints.map_err(|error| errors::exception(py, &error, &[], &[]))?;
     let mut relay = Relay::new(first, second);
     watch.begin();

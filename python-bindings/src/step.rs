@@ -361,11 +361,8 @@ impl RelaySteps {
                 answer(py, Some(&[]))
             }
             Ok(RelayStep::Blocked { .. }) => {
-                let interests: Vec<Interest> = state
-                    .relay
-                    .interests()
-                    .map(|(fd, readiness)| (fd.as_raw_fd(), event(readiness)))
-                    .collect();
+                let interests: Vec<Interest> =
+                    state.relay.interests().map(|(fd, readiness)| (fd.as_raw_fd(), event(readiness))).collect();
                 answer(py, Some(&interests))
             }
             Err(error) => Err(failed(py, &error)),

@@ -14,7 +14,7 @@ def test_copy_file(tmp_path: Path) -> None:
     data = content(3_000_000)
     (tmp_path / "from").write_bytes(data)
     (tmp_path / "to").write_bytes(b"old")
-    command = [sys.executable, EXAMPLES / "copy_file.py", tmp_path / "from", tmp_path / "to"]
+    command: list[str | Path] = [sys.executable, EXAMPLES / "copy_file.py", tmp_path / "from", tmp_path / "to"]
     result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     assert (tmp_path / "to").read_bytes() == data
     assert result.stdout.startswith("\n3000000 bytes ")
@@ -23,7 +23,7 @@ def test_copy_file(tmp_path: Path) -> None:
 def test_serve_files(tmp_path: Path) -> None:
     data = content(3_000_000)
     (tmp_path / "file").write_bytes(data)
-    command = [sys.executable, EXAMPLES / "serve_files.py", tmp_path, "0"]
+    command: list[str | Path] = [sys.executable, EXAMPLES / "serve_files.py", tmp_path, "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -282,7 +282,7 @@ def test_wsgiref(wsgi: tuple[WSGIServer, Bodies], path: Path, monkeypatch: pytes
     app.make, app.length = (lambda: at(0)), None
     assert get(server.server_port)[1] == DATA
     (path.parent / "packed").write_bytes(gzip.compress(DATA))
-    app.make, app.length = (lambda: gzip.GzipFile(path.parent / "packed")), len(DATA)  # noqa: SIM115
+    app.make, app.length = (lambda: gzip.GzipFile(path.parent / "packed")), len(DATA)
     assert get(server.server_port)[1] == DATA
     assert [count for count in sent if count is not None] == [len(DATA), 100]
     assert all(file.closed for file in opened)

@@ -174,7 +174,6 @@ impl<'a, 'fd> Run<'a, 'fd> {
             self.waits += 1;
             let Some(fd) = self.sinks.ends[sink].descriptor() else { return };
             match self.calls.poll(fd, PollFlags::POLLOUT, timeout) {
-                Ok(true) => return,
                 Ok(false) | Err(Errno::EINTR) if self.watch.is_some() => self.ask(0),
                 _ => return,
             }

@@ -64,9 +64,8 @@ impl Transfer<'_> {
         }
         let moved = match calls.sendfile(source, offset, sink, count as usize) {
             Ok(moved) => moved as u64,
-            Err(Errno::EAGAIN | Errno::EINTR) => 0,
-            // What the source is, whoever looks at it more closely can say.
-            Err(Errno::ESPIPE | Errno::EBADF | Errno::EISDIR) => 0,
+            // Not now; or a source that is none, as whoever looks at it more closely can say.
+            Err(Errno::EAGAIN | Errno::EINTR | Errno::ESPIPE | Errno::EBADF | Errno::EISDIR) => 0,
             Err(errno) => match Stop::sort("sendfile", errno, refusal) {
                 Stop::Refused(_) => 0,
                 Stop::Failed(error) => return Err(error),
