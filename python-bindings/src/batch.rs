@@ -15,7 +15,7 @@ use crate::transfer::{exception, number};
 
 /// Makes many small transfers in one call: files, whole or in part, to sockets, pipes or files.
 ///
-/// Each item is a tuple (src, dst), (src, dst, offset) or (src, dst, offset, count), with src and dst as for transfer(), but
+/// Each item is a tuple (src, dst), (src, dst, offset) or (src, dst, offset, count), with src and dst as for `transfer()`, but
 /// src a regular file; without offset it is sent from its beginning, and its position is left alone. What goes to the same
 /// dst arrives in the order of the items, each one whole. Where `io_uring` is allowed, files are opened, read and closed
 /// many at a time; elsewhere one transfer is made after the other.

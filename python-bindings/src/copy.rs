@@ -17,9 +17,9 @@ use crate::transfer::{callable, exception};
 ///
 /// reflink is "auto" (share blocks where the file system can), "always" (or fail) or "never". `preserve_mode` gives the copy
 /// the source's permission bits, `preserve_times` its times of access and change. progress is called with the bytes of data
-/// copied so far, as in transfer().
+/// copied so far, as in `transfer()`.
 ///
-/// Raises `TransferError` with .moved, as transfer() does, `ValueError` if src and dst are the same file or no regular files.
+/// Raises `TransferError` with .moved, as `transfer()` does, `ValueError` if src and dst are the same file or no regular files.
 /// A file that the copy had made is removed then.
 #[pyfunction]
 #[pyo3(signature = (
@@ -49,7 +49,7 @@ pub fn copy<'py>(
     let mut watch = Watch::new(None).telling(callable(progress)?);
     let ends = [End::new(src, Side::Source)?, End::new(dst, Side::Sink)?];
     let [Some(from), Some(to)] = [ends[0].path(), ends[1].path()] else {
-        return Err(PyTypeError::new_err("copy() takes two paths; transfer() takes open files"));
+        return Err(PyTypeError::new_err("copy() takes two paths; `transfer()` takes open files"));
     };
     let copy = Copy::new(from, to)
         .reflink(reflink)

@@ -12,7 +12,7 @@ use crate::transfer::{Request, callable, exception, opened, settle};
 
 /// Sends one source to many sinks: each one gets exactly the same bytes, shared by reference where the kernel can.
 ///
-/// src and each of sinks are what transfer() takes, but for buffers; offset and count are as there, as is progress, which is
+/// src and each of sinks are what `transfer()` takes, but for buffers; offset and count are as there, as is progress, which is
 /// called with the bytes that every sink has. A slow sink holds the others back. A sink that fails is reported in the
 /// `FanOutReport` with its exception and its count, and the rest go on; when none is left its exception is raised, with
 /// .report.

@@ -31,6 +31,6 @@ impl Class {
 }
 
 /// The attempts as the records hold them.
-pub fn attempts<'py>(py: Python<'py>, attempts: Vec<zcio::Attempt>) -> PyResult<Bound<'py, PyTuple>> {
+pub fn attempts(py: Python<'_>, attempts: Vec<zcio::Attempt>) -> PyResult<Bound<'_, PyTuple>> {
     PyTuple::new(py, attempts.into_iter().map(Attempt::from))
 }

@@ -131,7 +131,7 @@ mod tests {
         // Fills the connection until it takes nothing more.
         near.set_nonblocking(true).unwrap();
         let mut sent = 0;
-        while let Ok(count) = (&near).write(&[7; 64 << 10]) {
+        while let Ok(count) = (&near).write(&[7; 8 << 10]) {
             sent += count;
         }
         near.set_nonblocking(false).unwrap();
