@@ -35,6 +35,7 @@ use crate::mechanisms::uring::{self, ring::Ring};
 use crate::report::Attempt;
 use crate::sys::Calls;
 use run::Run;
+pub use watcher::BatchProgress;
 use watcher::{Watch, Watcher};
 
 /// One end of an item: a path or an open descriptor.
@@ -120,6 +121,14 @@ pub struct BatchReport {
     pub elapsed: Duration,
 }
 
+impl BatchReport {
+    /// The error for the whole of a batch that its watcher has ended, with the bytes delivered of all items.
+    pub fn stopped(&self) -> Error {
+        let bytes = |result: &Result<ItemReport>| result.as_ref().map_or_else(Error::moved, |report| report.bytes);
+        Run::cancelled(self.items.iter().map(bytes).sum())
+    }
+}
+
 /// Makes batches. What it needs (a ring with 2 MiB of locked memory, a descriptor) is made once and kept for the next [`Batch::run`].
 pub struct Batch {
     ring: std::result::Result<Ring, Attempt>,
@@ -148,13 +157,17 @@ impl Batch {
         self.drive(items, None)
     }
 
-    /// Makes all the transfers as [`Batch::run`] and calls `watch` with the number of items that are over: at least every
-    /// 100 ms while bytes move or a sink is waited for. [`ControlFlow::Break`] ends the batch: items that are not over fail
+    /// Makes all the transfers as [`Batch::run`] and calls `watch` with how far it has come: at least every 100 ms while
+    /// bytes move or a sink is waited for. [`ControlFlow::Break`] ends the batch: items that are not over fail
     /// with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), each with the bytes that were delivered of it.
     ///
-    /// A sink in blocking mode is waited for inside the kernel, where no watcher is called: put sockets and pipes into
-    /// non-blocking mode.
-    pub fn run_watched(&mut self, items: &[Item<'_>], mut watch: impl FnMut(usize) -> ControlFlow<()>) -> BatchReport {
+    /// Sinks that are streams in blocking mode are switched to `O_NONBLOCK` until it returns, because nobody can be called
+    /// while a send sleeps.
+    pub fn run_watched(
+        &mut self,
+        items: &[Item<'_>],
+        mut watch: impl FnMut(BatchProgress) -> ControlFlow<()>,
+    ) -> BatchReport {
         self.drive(items, Some(&mut watch))
     }
 

@@ -12,6 +12,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 
 use crate::buffer::Pages;
 use crate::error::{Error, ErrorKind, Result};
+use crate::span::Span;
 
 /// What sort of thing a descriptor refers to, as far as moving bytes is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -170,7 +171,7 @@ pub struct Endpoint<'fd> {
 enum Handle<'fd> {
     Borrowed(BorrowedFd<'fd>),
     Owned(OwnedFd),
-    Bytes(&'fd [u8]),
+    Memory(Span<'fd>),
     Pages(Pages),
 }
 
@@ -221,8 +222,12 @@ impl<'fd> Endpoint<'fd> {
     /// waited for: only a `zerocopy_send` that was given up half-way (an error, a cancel, a drop) may still be read by the
     /// kernel until the connection is closed.
     pub fn bytes(bytes: &'fd [u8]) -> Self {
-        let facts = Facts::of_memory(bytes.len(), false);
-        Self { facts, handle: Handle::Bytes(bytes), path: None, destination: None }
+        Self::of_span(bytes.into())
+    }
+
+    pub(crate) fn of_span(span: Span<'fd>) -> Self {
+        let facts = Facts::of_memory(span.len(), false);
+        Self { facts, handle: Handle::Memory(span), path: None, destination: None }
     }
 
     /// A source that is memory nobody can write any more, so that it may be sent by reference.
@@ -238,7 +243,7 @@ impl<'fd> Endpoint<'fd> {
         let handle = match &self.handle {
             Handle::Borrowed(fd) => Handle::Borrowed(*fd),
             Handle::Owned(fd) => Handle::Borrowed(fd.as_fd()),
-            Handle::Bytes(bytes) => Handle::Bytes(bytes),
+            Handle::Memory(span) => Handle::Memory(*span),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
         Endpoint { facts: self.facts, handle, path: None, destination: None }
@@ -298,7 +303,7 @@ impl<'fd> Endpoint<'fd> {
         match &self.handle {
             Handle::Borrowed(fd) => Some(*fd),
             Handle::Owned(fd) => Some(fd.as_fd()),
-            Handle::Bytes(_) | Handle::Pages(_) => None,
+            Handle::Memory(_) | Handle::Pages(_) => None,
         }
     }
 
@@ -311,10 +316,10 @@ impl<'fd> Endpoint<'fd> {
     }
 
     /// The memory, for an end that is memory.
-    pub fn memory(&self) -> Option<&[u8]> {
+    pub(crate) fn memory(&self) -> Option<Span<'_>> {
         match &self.handle {
-            Handle::Bytes(bytes) => Some(bytes),
-            Handle::Pages(pages) => Some(pages),
+            Handle::Memory(span) => Some(*span),
+            Handle::Pages(pages) => Some(Span::from(&pages[..])),
             Handle::Borrowed(_) | Handle::Owned(_) => None,
         }
     }

@@ -82,6 +82,11 @@ impl Lane {
         &mut self.buffer
     }
 
+    /// Bytes that go before everything else; only for a lane with nothing pending.
+    pub fn preload(&mut self, bytes: Vec<u8>) {
+        *self.empty_buffer() = bytes;
+    }
+
     /// From now on bytes go through the buffer, those that are in the pipe first.
     pub fn fall_back(&mut self, calls: &mut Calls, refused: &Error) -> Result<(), Error> {
         self.attempts.push(Attempt::of(self.mechanism(), self.delivered, refused));

@@ -73,10 +73,11 @@ pub mod region;
 pub mod relay;
 pub mod report;
 pub mod residency;
+mod span;
 mod sys;
 pub mod transfer;
 
-pub use batch::{Batch, BatchReport, Item, ItemReport};
+pub use batch::{Batch, BatchProgress, BatchReport, Item, ItemReport};
 pub use buffer::{AlignedBuffer, Pages};
 pub use cache::CachePolicy;
 pub use capabilities::{Answer, Capabilities, Capability, Cause};

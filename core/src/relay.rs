@@ -110,6 +110,14 @@ impl<'fd> Relay<'fd> {
         }
     }
 
+    /// Bytes that the sender of this direction has sent and that somebody (a parser, a buffered reader) has taken out of its
+    /// socket already: they are delivered first, and counted. Before the first step only.
+    #[must_use]
+    pub fn taken_before(mut self, direction: Direction, bytes: Vec<u8>) -> Self {
+        self.flows[direction as usize].lane.preload(bytes);
+        self
+    }
+
     /// Moves what can be moved now, in both directions. It never waits.
     ///
     /// A direction that fails is over; the other one goes on as long as its sender has something to give, and then the

@@ -11,6 +11,7 @@
 
 pub(crate) mod checks;
 mod engine;
+mod small;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -27,6 +28,7 @@ use crate::mechanism::Mechanism;
 use crate::plan;
 use crate::report::Report;
 use engine::{Engine, Running};
+pub use small::{Attempted, Begun};
 
 /// Whether later changes to the source may show in bytes that are still on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -96,6 +98,8 @@ pub struct Transfer<'fd> {
     sink: Endpoint<'fd>,
     request: Request,
     engine: Option<Engine>,
+    taken_before: Vec<u8>,
+    begun: Begun,
 }
 
 /// What the caller asked for.
@@ -107,12 +111,21 @@ pub(crate) struct Request {
     pub mechanism: Option<Mechanism>,
     pub visibility: Visibility,
     pub cache: CachePolicy,
+    /// The most that one step may move.
+    pub piece: Option<u64>,
 }
 
 impl<'fd> Transfer<'fd> {
     /// Everything from `source`, from its position to its end, to `sink`, by the best mechanism that works.
     pub fn new(source: Endpoint<'fd>, sink: Endpoint<'fd>) -> Self {
-        Self { source, sink, request: Request::default(), engine: None }
+        Self {
+            source,
+            sink,
+            request: Request::default(),
+            engine: None,
+            taken_before: Vec::new(),
+            begun: Begun::default(),
+        }
     }
 
     /// Starts at this byte of the source file and leaves the file's own position alone. Without it the transfer starts at
@@ -156,6 +169,22 @@ impl<'fd> Transfer<'fd> {
     #[must_use]
     pub fn cache(mut self, policy: CachePolicy) -> Self {
         self.request.cache = policy;
+        self
+    }
+
+    /// Bytes of a stream source that somebody (a parser, a buffered reader) has taken out of it already: they are delivered
+    /// first, and counted. Not more than the count; without meaning for a source that has offsets.
+    #[must_use]
+    pub fn taken_before(mut self, bytes: Vec<u8>) -> Self {
+        self.taken_before = bytes;
+        self
+    }
+
+    /// Moves at most this many bytes in one step (a clone, which takes the same time for any length, excepted): for an
+    /// event loop with others to serve. Without it a step stops after 16 MiB where an end is a stream, 64 MiB between files.
+    #[must_use]
+    pub fn step_size(mut self, bytes: u64) -> Self {
+        self.request.piece = Some(bytes.clamp(1, engine::FILE_STEP));
         self
     }
 
@@ -222,7 +251,11 @@ impl<'fd> Transfer<'fd> {
                 if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
                     self.sink.learn_to_share();
                 }
-                let engine = Engine::new(&self.source, &self.sink, &self.request)?;
+                let mut engine = Engine::new(&self.source, &self.sink, &self.request)?;
+                if self.source.facts().kind.is_stream() {
+                    engine.carry(std::mem::take(&mut self.taken_before));
+                }
+                engine.resume(self.begun);
                 self.sink.empty()?;
                 none.insert(engine)
             }

@@ -68,7 +68,7 @@ fn run<'local>(
         })
         .collect();
     let mut trouble = None;
-    let report = batch.run_watched(&items, |over| match look(env, watch, over as u64) {
+    let report = batch.run_watched(&items, |progress| match look(env, watch, progress.items as u64) {
         Ok(false) => ControlFlow::Continue(()),
         Ok(true) => ControlFlow::Break(()),
         Err(error) => {

@@ -1,4 +1,5 @@
-//! What `src` and `dst` may be: a file descriptor, an object with `fileno()`, or a path; and the core's endpoint for each.
+//! What `src` and `dst` may be: a file descriptor, an object with `fileno()`, a path, or, as src, a buffer; and the core's
+//! endpoint for each.
 //!
 //! Looking at an argument changes nothing. What is not what it seems (a text file, a TLS socket, a gzip file: objects
 //! whose `fileno()` leads to other bytes than their own) is refused with the way out.
@@ -12,7 +13,7 @@
 //! it is: its owner is the caller.
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use zcio::{Endpoint, Error, Side};
 
 use crate::errors::TransferError;
 use crate::files::FileObject;
+use crate::lent::Lent;
 
 /// One argument, understood.
 pub struct End {
@@ -43,6 +45,7 @@ enum Place {
     /// Open as long as the call lasts, or as the caller keeps it.
     Number(RawFd),
     Duplicate(OwnedFd),
+    Memory(Lent),
 }
 
 impl End {
@@ -63,9 +66,15 @@ impl End {
         if object.hasattr(intern!(py, "__fspath__"))? {
             return Self::of_path(object);
         }
+        if side == Side::Source
+            && let Some(lent) = Lent::new(object)?
+        {
+            return Ok(Self { place: Place::Memory(lent), file: None, timeout: None });
+        }
         Err(PyTypeError::new_err(format!(
-            "{} must be a file descriptor (int), an object with fileno(), or a path (str, bytes, os.PathLike), not '{}'",
+            "{} must be a file descriptor (int), an object with fileno(), {}a path (str, bytes, os.PathLike), not '{}'",
             role(side),
+            if side == Side::Source { "a buffer, or " } else { "or " },
             object.get_type().name()?
         )))
     }
@@ -122,13 +131,53 @@ impl End {
         Ok((source.endpoint(Side::Source)?, sink))
     }
 
-    fn endpoint(&self, side: Side) -> Result<Endpoint<'_>, Error> {
+    /// One endpoint, opened where it is a path. Without the GIL. It must not outlive `self`.
+    pub fn endpoint<'a>(&self, side: Side) -> Result<Endpoint<'a>, Error> {
         match (&self.place, side) {
             (Place::Path { path, .. }, Side::Source) => Endpoint::open(path),
             (Place::Path { path, .. }, Side::Sink) => Endpoint::create(path),
             (Place::Number(number), _) => Endpoint::new(borrow(*number)),
-            (Place::Duplicate(fd), _) => Endpoint::new(fd.as_fd()),
+            (Place::Duplicate(fd), _) => Endpoint::new(borrow(fd.as_raw_fd())),
+            (Place::Memory(lent), _) => Ok(lent.endpoint()),
         }
+    }
+
+    /// Whether it is a buffer.
+    pub fn is_memory(&self) -> bool {
+        matches!(self.place, Place::Memory(_))
+    }
+
+    /// The path as the core wants it; `None` for any other end.
+    pub fn path(&self) -> Option<&Path> {
+        if let Place::Path { path, .. } = &self.place { Some(path) } else { None }
+    }
+
+    /// The descriptor, for an end that has been open before.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match &self.place {
+            Place::Number(number) => Some(borrow(*number)),
+            Place::Duplicate(fd) => Some(fd.as_fd()),
+            Place::Path { .. } | Place::Memory(_) => None,
+        }
+    }
+
+    /// An error if the file object was closed after it became this end: its number may mean another file by now.
+    pub fn check_open(&self, py: Python<'_>) -> PyResult<()> {
+        match (&self.file, &self.place) {
+            (Some(file), Place::Number(number)) => file.has_number(py, *number),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a bare number safe to be kept beyond the call, by duplicating it, unless it is a regular file's.
+    pub fn keep(&mut self, py: Python<'_>) -> PyResult<()> {
+        if let Place::Number(number) = self.place
+            && self.file.is_none()
+            && Endpoint::new(borrow(number)).is_ok_and(|end| end.facts().kind.is_stream())
+        {
+            self.place = Place::Duplicate(duplicate(py, number)?);
+        }
+        Ok(())
     }
 
     /// The name the caller gave, if this end was opened from that path.
@@ -170,7 +219,7 @@ fn socket_timeout(socket: &Bound<'_, PyAny>, role: &str) -> PyResult<Option<Dura
     Ok(seconds.filter(|&seconds| seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
 }
 
-fn duplicate(py: Python<'_>, number: RawFd) -> PyResult<OwnedFd> {
+pub fn duplicate(py: Python<'_>, number: RawFd) -> PyResult<OwnedFd> {
     borrow(number).try_clone_to_owned().map_err(|error| {
         let message = error.to_string();
         TransferError { errno: error.raw_os_error(), message: &message, operation: "fcntl", ..TransferError::default() }
@@ -185,7 +234,7 @@ fn closed(py: Python<'_>, side: Side, number: RawFd) -> PyErr {
 }
 
 /// The number as the standard library's I/O functions want it.
-fn borrow<'fd>(number: RawFd) -> BorrowedFd<'fd> {
+pub fn borrow<'fd>(number: RawFd) -> BorrowedFd<'fd> {
     debug_assert!(number >= 0);
     // SAFETY: the number is not -1 (checked by the callers). It is only handed to system calls, which answer EBADF if it is
     // not open; that it stays what it is during the call is the caller's promise, see the module's introduction.

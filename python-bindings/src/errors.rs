@@ -15,7 +15,7 @@ use crate::descriptors::End;
 
 /// The exception for an error of the core. `ends` lend the names that the caller gave them; `undelivered` are bytes that
 /// left a stream and did not arrive.
-pub fn exception(py: Python<'_>, error: &Error, ends: [&End; 2], undelivered: &[u8]) -> PyErr {
+pub fn exception(py: Python<'_>, error: &Error, ends: &[&End], undelivered: &[u8]) -> PyErr {
     let sentence = |advice: &str| match error.path() {
         Some(path) => format!("{}{advice}: {}", error.message(), path.display()),
         None => format!("{}{advice}", error.message()),
@@ -86,6 +86,6 @@ impl TransferError<'_> {
 }
 
 /// The name the caller gave to the end that was opened from this path, as `open()` would show it.
-fn named(py: Python<'_>, path: &Path, ends: [&End; 2]) -> Option<Py<PyAny>> {
-    ends.into_iter().find_map(|end| end.name_of(py, path))
+fn named(py: Python<'_>, path: &Path, ends: &[&End]) -> Option<Py<PyAny>> {
+    ends.iter().find_map(|end| end.name_of(py, path))
 }

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::errors;
 
@@ -29,17 +30,45 @@ pub enum Stop {
     Exiting,
 }
 
+/// A caller's `progress=`: called with the counts whenever they have changed.
+pub struct Progress {
+    callable: Py<PyAny>,
+    told: Vec<u64>,
+}
+
+impl Progress {
+    pub fn new(callable: &Bound<'_, PyAny>) -> Self {
+        Self { callable: callable.clone().unbind(), told: Vec::new() }
+    }
+
+    pub fn tell(&mut self, py: Python<'_>, counts: &[u64]) -> PyResult<()> {
+        if self.told == counts || (self.told.is_empty() && counts.iter().all(|&count| count == 0)) {
+            return Ok(());
+        }
+        self.told = counts.to_vec();
+        self.callable.call1(py, PyTuple::new(py, counts)?).map(drop)
+    }
+}
+
 /// Decides whether a transfer goes on.
 pub struct Watch {
     timeout: Option<Duration>,
     moved: u64,
     since: Instant,
+    progress: Option<Progress>,
     stop: Option<Stop>,
 }
 
 impl Watch {
     pub fn new(timeout: Option<Duration>) -> Self {
-        Self { timeout, moved: 0, since: Instant::now(), stop: None }
+        Self { timeout, moved: 0, since: Instant::now(), progress: None, stop: None }
+    }
+
+    /// Tells this callable what has been moved.
+    #[must_use]
+    pub fn telling(mut self, progress: Option<&Bound<'_, PyAny>>) -> Self {
+        self.progress = progress.map(Progress::new);
+        self
     }
 
     /// The ends are open: from now on the timeout counts.
@@ -48,9 +77,17 @@ impl Watch {
     }
 
     /// For [`zcio::Transfer::run_watched`].
-    #[allow(clippy::redundant_closure_for_method_calls)] // The method itself is not general over the lifetime of `py`.
     pub fn look(&mut self, moved: u64) -> ControlFlow<()> {
-        self.stop = match Python::try_attach(|py| py.check_signals()) {
+        let mut progress = self.progress.take();
+        let answer =
+            self.look_and(moved, |py| progress.as_mut().map_or(Ok(()), |progress| progress.tell(py, &[moved])));
+        self.progress = progress;
+        answer
+    }
+
+    /// The same, for whoever has something else to tell.
+    pub fn look_and(&mut self, moved: u64, tell: impl FnOnce(Python<'_>) -> PyResult<()>) -> ControlFlow<()> {
+        self.stop = match Python::try_attach(|py| py.check_signals().and_then(|()| tell(py))) {
             Some(Ok(())) => self.timed_out(moved).map(Stop::TimedOut),
             Some(Err(raised)) => Some(Stop::Raised(raised)),
             None => Some(Stop::Exiting),
@@ -64,6 +101,11 @@ impl Watch {
             return None;
         }
         self.timeout.filter(|&timeout| self.since.elapsed() >= timeout)
+    }
+
+    /// At the end, with the GIL: the progress that was made since it was last told.
+    pub fn finish(&mut self, py: Python<'_>, moved: u64) -> PyResult<()> {
+        self.progress.as_mut().map_or(Ok(()), |progress| progress.tell(py, &[moved]))
     }
 
     pub fn into_stop(self) -> Option<Stop> {

@@ -6,19 +6,27 @@
 //! while an end is opened or waited for, and never let a panic end somebody's interpreter.
 
 mod aligned;
+mod batch;
 mod command;
+mod copy;
 mod descriptors;
 mod errors;
+mod fan_out;
 mod files;
 mod interrupt;
 mod lend;
 mod lender;
+mod lent;
+mod records;
 mod region;
 mod region_errors;
 mod region_options;
+mod relay;
 mod report;
 mod residency;
 mod shared_region;
+mod small;
+mod step;
 mod transfer;
 
 /// Private to the package `zcio`.
@@ -28,19 +36,29 @@ mod _zcio {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
+    use crate::aligned::{AlignedBuffer, read_direct};
+    #[pymodule_export]
+    use crate::batch::{ItemReport, batch};
+    #[pymodule_export]
     use crate::command::main;
     #[pymodule_export]
-    use crate::aligned::{AlignedBuffer, read_direct};
+    use crate::copy::copy;
+    #[pymodule_export]
+    use crate::fan_out::fan_out;
     #[pymodule_export]
     use crate::lender::Lender;
     #[pymodule_export]
     use crate::region::Region;
+    #[pymodule_export]
+    use crate::relay::relay;
     #[pymodule_export]
     use crate::report::{Attempt, Report};
     #[pymodule_export]
     use crate::residency::Residency;
     #[pymodule_export]
     use crate::shared_region::SharedRegion;
+    #[pymodule_export]
+    use crate::step::{RelaySteps, TransferSteps};
     #[pymodule_export]
     use crate::transfer::transfer;
 

@@ -3,6 +3,7 @@
 //! Native classes and not dataclasses because one is made for every transfer, however small: filling a frozen dataclass
 //! of eleven fields takes longer than moving 4 KiB.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
@@ -39,7 +40,7 @@ pub struct Report {
     copies: Option<u8>,
     /// Where the knowledge about copies comes from: 'model' or 'unknown'.
     #[pyo3(get)]
-    copies_known_by: String,
+    copies_known_by: Cow<'static, str>,
     elapsed: Duration,
 }
 
@@ -71,7 +72,7 @@ impl Report {
             system_calls,
             waits,
             copies,
-            copies_known_by,
+            copies_known_by: Cow::Owned(copies_known_by),
             elapsed,
         })
     }
@@ -110,7 +111,7 @@ impl Report {
             self.system_calls,
             self.waits,
             self.copies,
-            self.copies_known_by.clone(),
+            self.copies_known_by.to_string(),
             self.elapsed(),
         ))
     }
@@ -145,7 +146,7 @@ impl From<zcio::Report> for Report {
             system_calls: report.system_calls,
             waits: report.waits,
             copies: report.copies.count,
-            copies_known_by: report.copies.known_by.name().to_owned(),
+            copies_known_by: Cow::Borrowed(report.copies.known_by.name()),
             elapsed: report.elapsed,
         }
     }
@@ -211,7 +212,7 @@ impl From<zcio::Attempt> for Attempt {
     }
 }
 
-fn named(mechanism: &str) -> PyResult<Mechanism> {
+pub fn named(mechanism: &str) -> PyResult<Mechanism> {
     mechanism.parse().map_err(|error: zcio::Error| PyValueError::new_err(error.message().to_owned()))
 }
 

@@ -2,23 +2,24 @@
 //!
 //! Everything that can be wrong with the arguments is found before anything is opened, flushed or written.
 
-use std::time::Duration;
-
-use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use zcio::{Endpoint, Error, ErrorKind, Mechanism, Side, Transfer, Visibility};
+use zcio::transfer::{Attempted, Begun};
+use zcio::{CachePolicy, Endpoint, Error, ErrorKind, Mechanism, Side, Transfer, Visibility};
 
 use crate::descriptors::End;
 use crate::errors::{self, TransferError};
 use crate::interrupt::{Stop, Watch, detached};
 use crate::report::Report;
+use crate::small;
 
 /// Moves bytes from src to dst without taking them through this process, where the kernel can.
 ///
 /// src and dst are each a file descriptor (int), an object with `fileno()` (a binary file, a socket, a pipe), or a path
-/// (str, bytes, `os.PathLike`). A path as src is opened for reading; a path as dst is created, or emptied once every check
-/// has passed. Without offset, a file is read from its position on and left behind the bytes moved; with offset it is read
+/// (str, bytes, `os.PathLike`); src can also be a contiguous buffer (memoryview, bytearray, array, …), which stays exported
+/// until the end. bytes are a path, as for `open()`: memoryview(data) is what they contain. A path as src is opened for
+/// reading; a path as dst is created, or emptied once every check has passed. Without offset, a file is read from its position on and left behind the bytes moved; with offset it is read
 /// from there and its position stays. At most count bytes are moved; to the end of src without it. dst is written at its
 /// position, or at `dst_offset`.
 ///
@@ -28,10 +29,20 @@ use crate::report::Report;
 /// Waits for both ends, non-blocking ones too, with the GIL released; Ctrl-C works; a socket's timeout ends a wait in
 /// which nothing moves.
 ///
+/// progress is called with the bytes delivered so far while they move (every 64 MiB or 100 ms) and with their number at the
+/// end; what it raises stops the transfer. For tqdm, which counts differences:
+/// `progress=lambda done: bar.update(done - bar.n)`; for rich: `progress=lambda done: bar.update(task, completed=done)`.
+///
+/// `read_ahead` asks for that many bytes of a file before they are needed; `drop_behind` drops pages from the page cache
+/// when they have been read and, in dst, written to its disk.
+///
 /// Raises `TransferError` (an `OSError`, and the builtin subclass its errno stands for) with .moved and .undelivered;
 /// `io.UnsupportedOperation` if these ends or this mechanism cannot do it; `ValueError` and `TypeError` for wrong arguments.
 #[pyfunction]
-#[pyo3(signature = (src, dst, *, offset=None, count=None, mechanism="auto", visibility="aliased", dst_offset=None))]
+#[pyo3(signature = (
+    src, dst, *, offset=None, count=None, mechanism="auto", visibility="aliased", dst_offset=None, read_ahead=None,
+    drop_behind=false, progress=None
+))]
 #[allow(clippy::too_many_arguments)] // Keywords, in Python.
 pub fn transfer(
     py: Python<'_>,
@@ -42,85 +53,127 @@ pub fn transfer(
     mechanism: &str,
     visibility: &str,
     dst_offset: Option<&Bound<'_, PyAny>>,
+    read_ahead: Option<&Bound<'_, PyAny>>,
+    drop_behind: bool,
+    progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
-    let mut request = Request {
-        offset: offset.map(|offset| number(offset, "offset")).transpose()?,
-        sink_offset: dst_offset.map(|offset| number(offset, "dst_offset")).transpose()?,
-        count: count.map(|count| number(count, "count")).transpose()?,
-        mechanism: mechanism_of(mechanism)?,
-        visibility: visibility_of(visibility)?,
-    };
-    let (source, sink) = (End::new(src, Side::Source)?, End::new(dst, Side::Sink)?);
-    for file in [&source.file, &sink.file].into_iter().flatten() {
-        file.flush(py)?;
+    let mut begun = Begun::default();
+    if let (Some(offset), Some(count), "auto", "aliased") = (offset, count, mechanism, visibility)
+        && (dst_offset.or(read_ahead).or(progress).is_none() && !drop_behind)
+    {
+        match small::attempt(py, src, dst, offset, count)? {
+            Attempted::Done(report) => return Ok(report.into()),
+            Attempted::Begun(some) => begun = some,
+        }
     }
-    // The position of a file object is in Python, not in the kernel: an explicit offset, and a seek at the end.
-    let position = match &source.file {
-        Some(file) if request.offset.is_none() => file.position(py)?,
-        _ => None,
-    };
-    request.offset = request.offset.or(position);
+    let mut request = Request::new([offset, count, dst_offset, read_ahead], mechanism, visibility, drop_behind)?;
+    request.begun = begun;
+    let progress = callable(progress)?;
+    let (source, sink) = (End::new(src, Side::Source)?, End::new(dst, Side::Sink)?);
+    let position = request.begin(py, &source, &sink)?;
 
     let timeout = [source.timeout, sink.timeout].into_iter().flatten().min();
-    let outcome = detached(py, || request.run(&source, &sink, timeout))?;
+    let watch = Watch::new(timeout).telling(progress);
+    let mut outcome = detached(py, || request.run(&source, &sink, watch))?;
 
     let moved = match &outcome.result {
         Ok(report) => report.bytes,
         Err(error) => error.moved(),
     };
     let positioned = settle(py, &source, &sink, position.map(|start| start + moved));
+    let told = outcome.watch.finish(py, moved);
     let report = outcome.into_report(py, [&source, &sink])?;
-    positioned?;
+    positioned.and(told)?;
     Ok(report)
 }
 
+/// `TypeError` before anything moves.
+pub fn callable<'a, 'py>(progress: Option<&'a Bound<'py, PyAny>>) -> PyResult<Option<&'a Bound<'py, PyAny>>> {
+    match progress {
+        Some(object) if !object.is_callable() => {
+            Err(PyTypeError::new_err(format!("progress must be callable, not '{}'", object.get_type().name()?)))
+        }
+        progress => Ok(progress),
+    }
+}
+
 /// Puts the file objects where the transfer has brought them.
-fn settle(py: Python<'_>, source: &End, sink: &End, position: Option<u64>) -> PyResult<()> {
+pub fn settle(py: Python<'_>, source: &End, sink: &End, position: Option<u64>) -> PyResult<()> {
     if let (Some(file), Some(position)) = (&source.file, position) {
         file.seek(py, position)?;
     }
     sink.file.as_ref().map_or(Ok(()), |file| file.refresh(py))
 }
 
-struct Request {
-    offset: Option<u64>,
+/// What the caller asked for.
+pub struct Request {
+    pub offset: Option<u64>,
     sink_offset: Option<u64>,
-    count: Option<u64>,
-    mechanism: Option<Mechanism>,
+    pub count: Option<u64>,
+    pub mechanism: Option<Mechanism>,
     visibility: Visibility,
+    pub cache: CachePolicy,
+    pub begun: Begun,
 }
 
 struct Outcome {
     result: zcio::Result<zcio::Report>,
     undelivered: Vec<u8>,
-    stop: Option<Stop>,
+    watch: Watch,
 }
 
 impl Request {
-    /// Opens the ends and moves the bytes. Without the GIL.
-    fn run(&self, source: &End, sink: &End, timeout: Option<Duration>) -> Outcome {
-        let mut watch = Watch::new(timeout);
-        let ends = loop {
-            match End::endpoints(source, sink) {
-                // Opening a FIFO waits; after a signal Python looks at it, and opens again unless a handler raised (PEP 475).
-                Err(error) if error.kind() == ErrorKind::Interrupted && watch.look(0).is_continue() => {}
-                opened => break opened,
-            }
+    /// `numbers` are offset, count, `dst_offset` and `read_ahead`.
+    pub fn new(
+        numbers: [Option<&Bound<'_, PyAny>>; 4],
+        mechanism: &str,
+        visibility: &str,
+        drop_behind: bool,
+    ) -> PyResult<Self> {
+        let [offset, count, sink_offset, read_ahead] = numbers;
+        let of = |object: Option<&Bound<'_, PyAny>>, name| object.map(|object| number(object, name)).transpose();
+        Ok(Self {
+            offset: of(offset, "offset")?,
+            sink_offset: of(sink_offset, "dst_offset")?,
+            count: of(count, "count")?,
+            mechanism: mechanism_of(mechanism)?,
+            visibility: visibility_of(visibility)?,
+            cache: CachePolicy { read_ahead: of(read_ahead, "read_ahead")?, drop_behind },
+            begun: Begun::default(),
+        })
+    }
+
+    /// Flushes file objects, and gives back where one that is the source stands, if it is to be moved on at the end.
+    ///
+    /// The position of a file object is in Python, not in the kernel: an explicit offset, and a seek at the end.
+    pub fn begin(&mut self, py: Python<'_>, source: &End, sink: &End) -> PyResult<Option<u64>> {
+        for file in [&source.file, &sink.file].into_iter().flatten() {
+            file.flush(py)?;
+        }
+        let position = match &source.file {
+            Some(file) if self.offset.is_none() => file.position(py)?,
+            _ => None,
         };
-        let (source, sink) = match ends {
+        self.offset = self.offset.or(position);
+        Ok(position)
+    }
+
+    /// Opens the ends and moves the bytes. Without the GIL.
+    fn run(&self, source: &End, sink: &End, mut watch: Watch) -> Outcome {
+        let (source, sink) = match opened(&mut watch, || End::endpoints(source, sink)) {
             Ok(ends) => ends,
-            Err(error) => return Outcome { result: Err(error), undelivered: Vec::new(), stop: watch.into_stop() },
+            Err(error) => return Outcome { result: Err(error), undelivered: Vec::new(), watch },
         };
         let mut transfer = self.transfer(source, sink);
         watch.begin();
         let result = transfer.run_watched(|moved| watch.look(moved));
         // Should the bytes be lost, the error that led here matters more than the one met while saving them.
         let undelivered = if result.is_err() { transfer.take_undelivered().unwrap_or_default() } else { Vec::new() };
-        Outcome { result, undelivered, stop: watch.into_stop() }
+        Outcome { result, undelivered, watch }
     }
 
-    fn transfer<'fd>(&self, source: Endpoint<'fd>, sink: Endpoint<'fd>) -> Transfer<'fd> {
-        let mut transfer = Transfer::new(source, sink).visibility(self.visibility);
+    pub fn transfer<'fd>(&self, source: Endpoint<'fd>, sink: Endpoint<'fd>) -> Transfer<'fd> {
+        let mut transfer = Transfer::new(source, sink).visibility(self.visibility).cache(self.cache).begun(self.begun);
         if let Some(offset) = self.offset {
             transfer = transfer.offset(offset);
         }
@@ -143,35 +196,57 @@ impl Outcome {
             Ok(report) => return Ok(report.into()),
             Err(error) => error,
         };
-        Err(match self.stop {
-            Some(Stop::Raised(raised)) => annotated(py, raised, &error, &self.undelivered),
-            Some(Stop::TimedOut(timeout)) => TransferError {
-                errno: Some(libc::ETIMEDOUT),
-                message: &format!("timed out: nothing moved for {timeout:?}, the socket's timeout"),
-                operation: "poll",
-                moved: error.moved(),
-                undelivered: &self.undelivered,
-                ..TransferError::default()
-            }
-            .into_exception(py),
-            Some(Stop::Exiting) | None => errors::exception(py, &error, ends, &self.undelivered),
-        })
+        Err(exception(py, "transfer", self.watch.into_stop(), &error, &ends, &self.undelivered))
+    }
+}
+
+/// Opens paths. Opening a FIFO waits; after a signal Python looks at it, and opens again unless a handler raised (PEP 475).
+pub fn opened<T>(watch: &mut Watch, open: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    loop {
+        match open() {
+            Err(error) if error.kind() == ErrorKind::Interrupted && watch.look(0).is_continue() => {}
+            opened => return opened,
+        }
+    }
+}
+
+/// The exception for an operation that was stopped or failed.
+pub fn exception(
+    py: Python<'_>,
+    operation: &str,
+    stop: Option<Stop>,
+    error: &Error,
+    ends: &[&End],
+    undelivered: &[u8],
+) -> PyErr {
+    match stop {
+        Some(Stop::Raised(raised)) => annotated(py, operation, raised, error, undelivered),
+        Some(Stop::TimedOut(timeout)) => TransferError {
+            errno: Some(libc::ETIMEDOUT),
+            message: &format!("timed out: nothing moved for {timeout:?}, the socket's timeout"),
+            operation: "poll",
+            moved: error.moved(),
+            undelivered,
+            ..TransferError::default()
+        }
+        .into_exception(py),
+        Some(Stop::Exiting) | None => errors::exception(py, error, ends, undelivered),
     }
 }
 
 /// What a signal handler raised (`KeyboardInterrupt`) goes on as itself and carries what was moved, where it can.
-fn annotated(py: Python<'_>, raised: PyErr, error: &Error, undelivered: &[u8]) -> PyErr {
+fn annotated(py: Python<'_>, operation: &str, raised: PyErr, error: &Error, undelivered: &[u8]) -> PyErr {
     let moved = error.moved();
     let value = raised.value(py);
     // A class with __slots__ takes no attributes; its note says the same.
     let _ = value.setattr(intern!(py, "moved"), moved);
     let _ = value.setattr(intern!(py, "undelivered"), undelivered);
-    let _ = raised.add_note(py, format!("zcio.transfer was interrupted after {moved} bytes"));
+    let _ = raised.add_note(py, format!("zcio.{operation} was interrupted after {moved} bytes"));
     raised
 }
 
 /// `None` cannot come here; a float is a `TypeError` of Python's own.
-fn number(object: &Bound<'_, PyAny>, name: &str) -> PyResult<u64> {
+pub fn number(object: &Bound<'_, PyAny>, name: &str) -> PyResult<u64> {
     object.extract().map_err(|error: PyErr| {
         if error.is_instance_of::<PyOverflowError>(object.py()) {
             PyValueError::new_err(format!("{name} must be from 0 to 2**64 - 1, not {object}"))

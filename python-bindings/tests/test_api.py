@@ -30,7 +30,8 @@ def test_the_annotations_name_the_mechanisms_of_the_core() -> None:
 
 def test_the_signature() -> None:
     assert str(inspect.signature(zcio.transfer)) == (
-        "(src, dst, *, offset=None, count=None, mechanism='auto', visibility='aliased', dst_offset=None)"
+        "(src, dst, *, offset=None, count=None, mechanism='auto', visibility='aliased', dst_offset=None, "
+        "read_ahead=None, drop_behind=False, progress=None)"
     )
     assert "src" in (zcio.transfer.__doc__ or "")
 

@@ -221,8 +221,9 @@ def test_a_socket_that_is_not_connected(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [None, 1.5, [], bytearray(b"x"), memoryview(b"x"), object()])
 def test_what_is_no_end(wrong: object, source: Path, sink: Path) -> None:
-    with pytest.raises(TypeError, match=rf"^src must be .*path.*, not '{type(wrong).__name__}'"):
-        transfer(wrong, sink)
+    if not isinstance(wrong, bytearray | memoryview):
+        with pytest.raises(TypeError, match=rf"^src must be .*buffer.*path.*, not '{type(wrong).__name__}'"):
+            transfer(wrong, sink)
     with pytest.raises(TypeError, match=r"^dst must be "):
         transfer(source, wrong)
 

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
 use crate::transfer::Transfer;
 
-use super::watcher::Watcher;
+use super::watcher::{BatchProgress, Watcher};
 
 /// The items of a batch and their results.
 pub(super) struct Run<'a, 'fd> {
@@ -26,9 +26,11 @@ pub(super) struct Run<'a, 'fd> {
     broken: HashMap<usize, Error>,
     pub calls: Calls,
     pub waits: u64,
-    /// Items that are over.
-    over: usize,
+    /// Of the items that are over.
+    progress: BatchProgress,
     watcher: Watcher<'a>,
+    /// Sinks that were in blocking mode.
+    were_blocking: Vec<usize>,
 }
 
 /// The ends that are descriptors, each one asked for its facts once.
@@ -68,8 +70,9 @@ impl<'a, 'fd> Run<'a, 'fd> {
             broken: HashMap::new(),
             calls: Calls::default(),
             waits: 0,
-            over: 0,
+            progress: BatchProgress::default(),
             watcher,
+            were_blocking: Vec::new(),
         }
     }
 
@@ -80,7 +83,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// Asks the watcher, if it is time to, whether to stop.
     pub fn is_to_stop(&mut self) -> bool {
-        self.watcher.ask_if_due(self.over)
+        self.watcher.ask_if_due(self.progress)
     }
 
     /// Whether an item is over.
@@ -90,7 +93,10 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// An item is over.
     pub fn settle(&mut self, item: usize, result: Result<ItemReport>) {
-        self.over += usize::from(self.results[item].is_none());
+        if self.results[item].is_none() {
+            self.progress.items += 1;
+            self.progress.bytes += result.as_ref().map_or_else(Error::moved, |report| report.bytes);
+        }
         self.results[item] = Some(result);
     }
 
@@ -109,7 +115,26 @@ impl<'a, 'fd> Run<'a, 'fd> {
     pub fn sink_of(&mut self, item: usize) -> Option<usize> {
         match self.items[item].sink {
             End::Path(_) => None,
-            End::Descriptor(fd) => self.sinks.get(fd).ok(),
+            End::Descriptor(fd) => {
+                let known = self.sinks.ends.len();
+                let sink = self.sinks.get(fd).ok()?;
+                if sink == known && self.is_watched() {
+                    self.keep_awake(sink);
+                }
+                Some(sink)
+            }
+        }
+    }
+
+    /// Nobody can be asked while a call sleeps, so a stream in blocking mode is switched until the batch is over.
+    fn keep_awake(&mut self, sink: usize) {
+        let end = &self.sinks.ends[sink];
+        let Some(fd) = end.descriptor().filter(|_| end.facts().kind.is_stream() && !end.facts().nonblocking) else {
+            return;
+        };
+        // One that cannot be switched is not open any more, and will say so itself.
+        if self.calls.set_nonblocking(fd, true).is_ok() {
+            self.were_blocking.push(sink);
         }
     }
 
@@ -134,7 +159,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
         loop {
             self.waits += 1;
             match self.calls.poll(fd, PollFlags::POLLOUT, self.watcher.timeout()) {
-                Ok(false) | Err(Errno::EINTR) if !self.watcher.ask(self.over) => {}
+                Ok(false) | Err(Errno::EINTR) if !self.watcher.ask(self.progress) => {}
                 // An error of poll(2) is answered by trying again: the next write says it better.
                 _ => return,
             }
@@ -216,9 +241,12 @@ impl<'a, 'fd> Run<'a, 'fd> {
         if let Some(count) = count {
             transfer = transfer.count(count);
         }
-        let (over, watcher) = (self.over, &mut self.watcher);
+        let (progress, watcher) = (self.progress, &mut self.watcher);
         let result = if watcher.is_there() {
-            transfer.run_watched(|_| if watcher.ask(over) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            transfer.run_watched(|more| {
+                let progress = BatchProgress { bytes: progress.bytes + more, ..progress };
+                if watcher.ask(progress) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
         } else {
             transfer.run()
         };
@@ -231,7 +259,13 @@ impl<'a, 'fd> Run<'a, 'fd> {
     }
 
     /// The results, the number of system calls, and how many of them were waits.
-    pub fn finish(self) -> (Vec<Result<ItemReport>>, u64, u64) {
+    pub fn finish(mut self) -> (Vec<Result<ItemReport>>, u64, u64) {
+        for sink in std::mem::take(&mut self.were_blocking) {
+            if let Some(fd) = self.sinks.ends[sink].descriptor() {
+                // A descriptor that is not open any more has no mode to restore.
+                let _ = self.calls.set_nonblocking(fd, false);
+            }
+        }
         let results = self.results.into_iter().map(|result| result.expect("every item is over"));
         (results.collect(), self.calls.made, self.waits)
     }

@@ -308,8 +308,8 @@ fn a_watcher_stops_a_batch_whose_sink_takes_nothing() {
             let items: Vec<_> = paths.iter().map(|path| Item::new(path.as_path(), near.as_fd())).collect();
             let started = std::time::Instant::now();
             let mut told = 0;
-            let report = batch.run_watched(&items, |over| {
-                told = over;
+            let report = batch.run_watched(&items, |progress| {
+                told = progress.items;
                 std::ops::ControlFlow::Break(())
             });
             assert!(started.elapsed().as_millis() < 2000, "{:?}", started.elapsed());

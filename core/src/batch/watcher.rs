@@ -7,8 +7,16 @@ use nix::poll::PollTimeout;
 
 use crate::transfer::{WATCH_EVERY, WATCH_WAIT};
 
-/// Called with the number of items that are over.
-pub(super) type Watch<'a> = &'a mut (dyn FnMut(usize) -> ControlFlow<()> + 'a);
+/// How far a batch has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchProgress {
+    /// Items that are over, well or badly.
+    pub items: usize,
+    /// Bytes delivered.
+    pub bytes: u64,
+}
+
+pub(super) type Watch<'a> = &'a mut (dyn FnMut(BatchProgress) -> ControlFlow<()> + 'a);
 
 /// A caller's watcher, if there is one, and what it said.
 pub(super) struct Watcher<'a> {
@@ -28,15 +36,15 @@ impl<'a> Watcher<'a> {
     }
 
     /// Asks if it is time to.
-    pub fn ask_if_due(&mut self, over: usize) -> bool {
-        if self.watch.is_some() && self.last.elapsed() >= WATCH_EVERY { self.ask(over) } else { self.stopped }
+    pub fn ask_if_due(&mut self, progress: BatchProgress) -> bool {
+        if self.watch.is_some() && self.last.elapsed() >= WATCH_EVERY { self.ask(progress) } else { self.stopped }
     }
 
     /// Asks now.
-    pub fn ask(&mut self, over: usize) -> bool {
+    pub fn ask(&mut self, progress: BatchProgress) -> bool {
         self.last = Instant::now();
         if let Some(watch) = &mut self.watch {
-            self.stopped = self.stopped || watch(over).is_break();
+            self.stopped = self.stopped || watch(progress).is_break();
         }
         self.stopped
     }

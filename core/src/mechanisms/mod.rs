@@ -8,7 +8,7 @@ mod direct_io;
 mod mmap_write;
 mod read_write;
 pub(crate) mod reflink;
-mod sendfile;
+pub(crate) mod sendfile;
 mod splice;
 pub(crate) mod uring;
 mod vmsplice;

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 
 use super::{Advance, Mover, Route, Stop};
 use crate::error::Error;
+use crate::span::Span;
 use crate::sys::Calls;
 use crate::transfer::Side;
 
@@ -42,7 +43,7 @@ impl Mover for ReadWrite {
             }
         }
         let held = &self.buffer[self.start..self.end];
-        let advance = write(held, route)?;
+        let advance = write(held.into(), route)?;
         if let Advance::Moved(count) = advance {
             self.start += count as usize;
         }
@@ -61,21 +62,20 @@ impl Mover for ReadWrite {
 }
 
 /// Memory is its own buffer: write(2) takes it from where it is.
-fn write_memory(memory: &[u8], route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
-    let start = route.source_at().map_or(0, |at| memory.len().min(at as usize));
-    let length = limit.min((memory.len() - start) as u64) as usize;
-    if length == 0 {
+fn write_memory(memory: Span<'_>, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+    let rest = memory.part(route.source_at().unwrap_or(0), limit);
+    if rest.len() == 0 {
         return Ok(Advance::Ended);
     }
-    let advance = write(&memory[start..start + length], route)?;
+    let advance = write(rest, route)?;
     if let Advance::Moved(count) = advance {
         route.took(count as usize);
     }
     Ok(advance)
 }
 
-fn write(bytes: &[u8], route: &mut Route<'_>) -> Result<Advance, Stop> {
-    match route.calls.write(route.sink(), route.sink_at(), bytes) {
+fn write(bytes: Span<'_>, route: &mut Route<'_>) -> Result<Advance, Stop> {
+    match route.calls.write_span(route.sink(), route.sink_at(), bytes) {
         Ok(count) if count > 0 => Ok(route.delivered(count, bytes.len())),
         // No device is allowed to accept nothing and say nothing.
         Ok(_) => Err(Stop::Failed(Error::os("write", Errno::EIO))),

@@ -28,7 +28,8 @@ impl Mover for Sendfile {
     }
 }
 
-fn refusal(errno: Errno) -> Option<&'static str> {
+/// Why the kernel said no to it, if that is what the errno means.
+pub(crate) fn refusal(errno: Errno) -> Option<&'static str> {
     match errno {
         // sendfile(2): the source does not support mmap-like operations (some of /proc), or the sink is opened to append.
         Errno::EINVAL => Some("one of these ends does not support it"),

@@ -87,8 +87,8 @@ impl ZerocopySend {
         let at = route.source_at().unwrap_or(0);
         let most = usize::try_from(limit).unwrap_or(MOST).min(MOST);
         if let Some(memory) = route.source_end.memory() {
-            let rest = &memory[memory.len().min(at as usize)..];
-            return Ok((!rest.is_empty()).then(|| (rest.as_ptr(), rest.len().min(most))));
+            let rest = memory.part(at, most as u64);
+            return Ok((rest.len() > 0).then(|| (rest.as_ptr(), rest.len())));
         }
         if self.window.as_ref().is_none_or(|window| !window.covers(at)) {
             self.window = Window::open(route, at)?;

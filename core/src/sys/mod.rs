@@ -15,6 +15,7 @@ pub(crate) mod process;
 pub(crate) mod rights;
 pub(crate) mod signal;
 pub(crate) mod tracepoint;
+pub(crate) mod unsent;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -28,6 +29,7 @@ pub(crate) mod probe;
 pub(crate) mod zerocopy;
 
 use crate::buffer::Pages;
+use crate::span::Span;
 
 pub(crate) type Sys<T> = Result<T, Errno>;
 
@@ -96,6 +98,19 @@ impl Calls {
             None => nix::unistd::write(fd, bytes),
             Some(at) => nix::sys::uio::pwrite(fd, bytes, at as i64),
         }
+    }
+
+    /// write(2) or pwrite(2) out of memory that others may be writing to.
+    pub fn write_span(&mut self, fd: BorrowedFd<'_>, at: Option<u64>, span: Span<'_>) -> Sys<usize> {
+        let length = self.enter("write", fd, span.len())?;
+        let (fd, start) = (fd.as_raw_fd(), span.as_ptr().cast());
+        let written = match at {
+            // SAFETY: the span is readable for its length, which `length` never exceeds; the kernel only reads it.
+            None => unsafe { libc::write(fd, start, length) },
+            // SAFETY: as above.
+            Some(at) => unsafe { libc::pwrite(fd, start, length, at as i64) },
+        };
+        Errno::result(written).map(|written| written as usize)
     }
 
     /// write(2) or pwrite(2) straight out of a mapping. The kernel, not this process, touches the pages: where the file

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
-use super::{Request, Side, Step, checks, descriptor};
+use super::{Begun, Request, Side, Step, checks, descriptor};
 use crate::cache::Cache;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ use crate::report::{Attempt, Copies, Report};
 use crate::sys::Calls;
 
 /// The most one step moves between files; bounds the time between two calls of a watcher.
-const FILE_STEP: u64 = 64 << 20;
+pub(super) const FILE_STEP: u64 = 64 << 20;
 /// … and when an end is a stream: an end in blocking mode holds the thread for as long as this takes.
 const STREAM_STEP: u64 = 16 << 20;
 
@@ -90,6 +90,19 @@ impl Engine {
             started: Instant::now(),
             elapsed: None,
         })
+    }
+
+    /// Goes on where an attempt has stopped.
+    pub fn resume(&mut self, begun: Begun) {
+        self.progress.taken += begun.moved;
+        self.progress.delivered += begun.moved;
+        self.calls.made += begun.system_calls;
+    }
+
+    /// Bytes that left the source before this transfer and go first.
+    pub fn carry(&mut self, bytes: Vec<u8>) {
+        self.progress.taken = bytes.len() as u64;
+        self.carried = bytes;
     }
 
     /// Bytes delivered so far.
@@ -195,8 +208,7 @@ impl Running<'_, '_> {
             let most = match self.engine.mechanism {
                 // Takes the same time for any length, and what is cloned at once is of one moment.
                 Mechanism::Reflink => u64::MAX,
-                _ if stream => STREAM_STEP,
-                _ => FILE_STEP,
+                _ => self.request.piece.unwrap_or(if stream { STREAM_STEP } else { FILE_STEP }),
             };
             let limit = self.engine.remaining().min(most);
             let holding = self.engine.mover.held() > 0;

@@ -1,6 +1,7 @@
 """The names of zcio's types, for annotations. The lists are the core's; a test compares them."""
 
 import os
+import sys
 from typing import Literal, Protocol, TypeAlias
 
 Mechanism: TypeAlias = Literal[
@@ -63,5 +64,27 @@ class HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 
+if sys.version_info >= (3, 12):
+    from collections.abc import Buffer
+else:
+
+    class Buffer(Protocol):
+        """An object with the buffer protocol (PEP 688)."""
+
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+
+
 End: TypeAlias = int | HasFileno | str | bytes | os.PathLike[str] | os.PathLike[bytes]
 """One end of a transfer: a file descriptor, an object that has one, or a path."""
+
+Source: TypeAlias = End | Buffer
+"""Where a transfer's bytes come from: an end, or memory (a memoryview, a bytearray, an array); bytes are a path."""
+
+Socket: TypeAlias = int | HasFileno
+"""A connected stream socket: its descriptor, or an object that has one."""
+
+Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+"""The path of a file."""
+
+BatchItem: TypeAlias = tuple[End, End] | tuple[End, End, int | None] | tuple[End, End, int | None, int | None]
+"""One transfer of a batch: src, dst, offset, count."""

@@ -1,25 +1,46 @@
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final, Literal, Self, SupportsIndex, final, overload
 
 from typing_extensions import Buffer, disjoint_base
 
-from zcio._types import Advice, End, HasFileno, Mechanism, Protection, RegionMode, Seal, Visibility
+from zcio._reports import BatchReport, CopyReport, FanOutReport, RelayReport
+from zcio._types import (
+    Advice,
+    BatchItem,
+    End,
+    HasFileno,
+    Mechanism,
+    Path,
+    Protection,
+    RegionMode,
+    Seal,
+    Socket,
+    Source,
+    Visibility,
+)
 
 __all__ = [
     "ADVICE",
     "MECHANISMS",
     "AlignedBuffer",
     "Attempt",
+    "ItemReport",
     "Lender",
     "Region",
+    "RelaySteps",
     "Report",
     "Residency",
     "SharedRegion",
+    "TransferSteps",
     "__version__",
+    "batch",
+    "copy",
+    "fan_out",
     "main",
     "read_direct",
+    "relay",
     "transfer",
 ]
 
@@ -28,7 +49,7 @@ MECHANISMS: Final[tuple[Mechanism, ...]]
 __version__: Final[str]
 
 def transfer(
-    src: End,
+    src: Source,
     dst: End,
     *,
     offset: int | None = None,
@@ -36,8 +57,32 @@ def transfer(
     mechanism: Mechanism | Literal["auto"] = "auto",
     visibility: Visibility = "aliased",
     dst_offset: int | None = None,
+    read_ahead: int | None = None,
+    drop_behind: bool = False,
+    progress: Callable[[int], object] | None = None,
 ) -> Report: ...
 def main(argv: list[str]) -> int: ...
+def copy(
+    src: Path,
+    dst: Path,
+    *,
+    reflink: Literal["auto", "always", "never"] = "auto",
+    preserve_mode: bool = False,
+    preserve_times: bool = False,
+    replace: bool = False,
+    fsync: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> CopyReport: ...
+def relay(a: Socket, b: Socket, *, progress: Callable[[int, int], object] | None = None) -> RelayReport: ...
+def fan_out(
+    src: End,
+    sinks: Iterable[End],
+    *,
+    offset: int | None = None,
+    count: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> FanOutReport: ...
+def batch(items: Iterable[BatchItem]) -> BatchReport: ...
 
 @final
 class Report:
@@ -76,6 +121,18 @@ class Report:
     def elapsed(self) -> float: ...
     @property
     def short(self) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class ItemReport:
+    def __new__(cls, bytes: int, requested: int | None, mechanism: Mechanism) -> ItemReport: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def requested(self) -> int | None: ...
+    @property
+    def mechanism(self) -> Mechanism: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -200,3 +257,35 @@ def read_direct(
     offset: int = 0,
     length: int | None = None,
 ) -> int: ...
+
+@final
+class TransferSteps:
+    def __new__(
+        cls,
+        src: Source,
+        dst: End,
+        offset: int | None,
+        count: int | None,
+        mechanism: str,
+        visibility: str,
+        dst_offset: int | None,
+        read_ahead: int | None,
+        drop_behind: bool,
+        taken_before: bytes,
+    ) -> TransferSteps: ...
+    def open(self) -> None: ...
+    def may_wait(self) -> bool: ...
+    def step(self, patient: bool) -> tuple[tuple[int, int], ...] | None: ...
+    def sink(self) -> int | None: ...
+    def report(self) -> Report | None: ...
+    def close(self) -> bytes: ...
+    @property
+    def bytes(self) -> int: ...
+
+@final
+class RelaySteps:
+    def __new__(cls, a: Socket, b: Socket, from_a: bytes, from_b: bytes) -> RelaySteps: ...
+    def step(self) -> tuple[tuple[int, int], ...] | None: ...
+    def close(self) -> RelayReport | None: ...
+    @property
+    def bytes(self) -> tuple[int, int]: ...

@@ -128,10 +128,7 @@ impl Writer {
             reader.consume(count);
             Ok(count)
         } else if let Some(memory) = route.source_end.memory() {
-            let from = route.source_at().map_or(0, |at| memory.len().min(at as usize));
-            let count = space.len().min(memory.len() - from);
-            space[..count].copy_from_slice(&memory[from..from + count]);
-            Ok(count)
+            Ok(memory.part(route.source_at().unwrap_or(0), wanted).copy_to(space))
         } else {
             route.calls.read(route.source(), route.source_at(), space)
         };

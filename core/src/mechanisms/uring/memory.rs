@@ -11,6 +11,7 @@ use super::{Uring, WRITE, never_waits};
 use crate::endpoint::Kind;
 use crate::mechanisms::uring::operations::{Op, Sending, Target, Then};
 use crate::mechanisms::{Advance, Route, Stop};
+use crate::span::Span;
 
 /// The most one operation is asked for; the length is 32 bits wide.
 const MOST: u64 = 1 << 30;
@@ -20,12 +21,12 @@ const MOST_PINNED: u64 = 1 << 20;
 impl Uring {
     pub(super) fn advance_memory(
         &mut self,
-        memory: &[u8],
+        memory: Span<'_>,
         at: u64,
         route: &mut Route<'_>,
         limit: u64,
     ) -> Result<Advance, Stop> {
-        let rest = &memory[memory.len().min(usize::try_from(at).unwrap_or(usize::MAX))..];
+        let rest = memory.part(at, u64::MAX);
         let frozen = route.source_end.frozen().filter(|_| route.sink_facts.kind == Kind::Tcp);
         let by_reference = frozen.filter(|_| self.verdict.is_zero_copy());
         let most = if by_reference.is_some() { MOST_PINNED } else { MOST };
@@ -44,7 +45,7 @@ impl Uring {
         } else {
             let socket = route.sink_facts.kind.is_socket();
             let send = socket.then_some(Sending { nonblocking, zero_copy: false });
-            self.ring().lend(route.calls, op, &rest[..length], send)
+            self.ring().lend(route.calls, op, rest.part(0, length as u64), send)
         };
         self.reap();
         place.advance(route, answer.unwrap_or(0))?;

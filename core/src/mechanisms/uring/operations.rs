@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use super::gather::Gather;
 use super::ring::{Memory, OnSignal, Ring};
 use crate::buffer::Pages;
+use crate::span::Span;
 use crate::sys::Calls;
 
 /// `IORING_SEND_ZC_REPORT_USAGE` (Linux 6.2): the notification says whether the kernel copied.
@@ -167,7 +168,13 @@ impl Ring {
     }
 
     /// write(2), or send(2), of memory that is only borrowed: returns when the operation is over.
-    pub fn lend(&mut self, calls: &mut Calls, op: Op<'_>, bytes: &[u8], send: Option<Sending>) -> Result<usize, Errno> {
+    pub fn lend(
+        &mut self,
+        calls: &mut Calls,
+        op: Op<'_>,
+        bytes: Span<'_>,
+        send: Option<Sending>,
+    ) -> Result<usize, Errno> {
         let (start, length) = (bytes.as_ptr(), bytes.len() as u32);
         let entry = if let Some(how) = send {
             entry!(op, file => opcode::Send::new(file, start, length).flags(how.flags()))

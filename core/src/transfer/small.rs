@@ -1,0 +1,174 @@
+//! The first attempt at a small transfer from a file to a TCP socket, for callers who make very many of them.
+//!
+//! Looking at both ends takes longer than sending four kilobytes. This attempt asks one question: how much a TCP socket has
+//! not sent yet. Only TCP answers it, and where that is little, a few pages more are taken without waiting, as sendfile(2)
+//! has no flag to demand. (Only into a send buffer that was made smaller than that they may have to wait, as with any
+//! sendfile; a signal ends it. A socket with a timeout is non-blocking and never waits.) What the source
+//! is, sendfile(2) says itself: with an offset it takes nothing out of anything. Whatever is left undone, a [`Transfer`]
+//! does, from the byte it reached.
+
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use nix::errno::Errno;
+
+use super::Transfer;
+use crate::endpoint::Kind;
+use crate::error::Result;
+use crate::mechanism::Mechanism;
+use crate::mechanisms::Stop;
+use crate::mechanisms::sendfile::refusal;
+use crate::report::{Copies, Report};
+use crate::sys::Calls;
+
+/// A queue that is not deeper than this takes a few pages more: the send buffer of a new connection is some 80 KiB. (Nagle's
+/// algorithm keeps a few kilobytes unsent until an acknowledgement comes.)
+const SHALLOW: u64 = 32 << 10;
+
+/// What an attempt did.
+#[derive(Debug)]
+pub enum Attempted {
+    /// All of it.
+    Done(Report),
+    /// A part of it, or nothing; see [`Transfer::begun`].
+    Begun(Begun),
+}
+
+/// How far an attempt came.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Begun {
+    pub(super) moved: u64,
+    pub(super) system_calls: u64,
+}
+
+impl Attempted {
+    /// The most that is worth it: a transfer of more is not held up by a few system calls.
+    pub const MOST: u64 = 16 << 10;
+}
+
+impl Transfer<'_> {
+    /// Tries to send `count` bytes ([`Attempted::MOST`] at most) of a file from `offset` on to a TCP socket in two system calls:
+    /// what a transfer without a named mechanism would do, if nothing has to be waited for and the file does not end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transfer::step`], for a connection that is gone; a socket tells that once.
+    pub fn attempt(source: BorrowedFd<'_>, sink: BorrowedFd<'_>, offset: u64, count: u64) -> Result<Attempted> {
+        let begun = |moved, system_calls| Ok(Attempted::Begun(Begun { moved, system_calls }));
+        if count == 0 || count > Attempted::MOST {
+            return begun(0, 0);
+        }
+        let (mut calls, started) = (Calls::default(), Instant::now());
+        if !calls.unsent(sink).is_ok_and(|unsent| unsent <= SHALLOW) {
+            return begun(0, calls.made);
+        }
+        let moved = match calls.sendfile(source, offset, sink, count as usize) {
+            Ok(moved) => moved as u64,
+            // Not now; or a source that is none, as whoever looks at it more closely can say.
+            Err(Errno::EAGAIN | Errno::EINTR | Errno::ESPIPE | Errno::EBADF | Errno::EISDIR) => 0,
+            Err(errno) => match Stop::sort("sendfile", errno, refusal) {
+                Stop::Refused(_) => 0,
+                Stop::Failed(error) => return Err(error),
+            },
+        };
+        if moved < count {
+            return begun(moved, calls.made);
+        }
+        Ok(Attempted::Done(Report {
+            bytes: moved,
+            requested: Some(count),
+            mechanism: Mechanism::Sendfile,
+            automatic: true,
+            attempts: Vec::new(),
+            system_calls: calls.made,
+            waits: 0,
+            copies: Copies::by_model(Mechanism::Sendfile, Kind::File, Kind::Tcp),
+            elapsed: started.elapsed(),
+        }))
+    }
+
+    /// Goes on where an attempt with the same ends, offset and count has stopped: its bytes and calls count.
+    #[must_use]
+    pub fn begun(mut self, begun: Begun) -> Self {
+        self.begun = begun;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+
+    use super::*;
+    use crate::Endpoint;
+
+    fn ends() -> (std::fs::File, TcpStream, TcpStream) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&(0..20_000_u32).map(|i| (i % 251) as u8).collect::<Vec<_>>()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (file, near, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_small_transfer_takes_two_calls() {
+        let (file, near, mut far) = ends();
+        let attempted = Transfer::attempt(file.as_fd(), near.as_fd(), 100, 4096).unwrap();
+        let Attempted::Done(report) = attempted else { panic!("{attempted:?}") };
+        assert_eq!((report.bytes, report.system_calls, report.is_short()), (4096, 2, false));
+        let mut bytes = [0; 4096];
+        far.read_exact(&mut bytes).unwrap();
+        assert!(bytes.iter().zip(100_u32..).all(|(&byte, i)| u32::from(byte) == i % 251));
+        let attempted = Transfer::attempt(file.as_fd(), near.as_fd(), 19_000, 4096).unwrap();
+        assert!(matches!(attempted, Attempted::Begun(Begun { moved: 1000, .. })), "{attempted:?}");
+    }
+
+    #[test]
+    fn what_it_leaves_undone_a_transfer_does() {
+        let (file, near, mut far) = ends();
+        // Fills the connection until it takes nothing more.
+        near.set_nonblocking(true).unwrap();
+        let mut sent = 0;
+        while let Ok(count) = (&near).write(&[7; 8 << 10]) {
+            sent += count;
+        }
+        near.set_nonblocking(false).unwrap();
+        let Ok(Attempted::Begun(begun)) = Transfer::attempt(file.as_fd(), near.as_fd(), 0, 16_000) else {
+            panic!("it must not wait")
+        };
+        assert_eq!(begun.moved, 0);
+        // As if it had come to the middle.
+        let begun = Begun { moved: 6_000, system_calls: 2 };
+        let reader = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            far.read_to_end(&mut bytes).map(|_| bytes).unwrap()
+        });
+        let ends = (Endpoint::new(file.as_fd()).unwrap(), Endpoint::new(near.as_fd()).unwrap());
+        let report = Transfer::new(ends.0, ends.1).offset(0).count(16_000).begun(begun).run().unwrap();
+        drop(near);
+        assert_eq!((report.bytes, report.requested, report.system_calls > 2), (16_000, Some(16_000), true));
+        let bytes = reader.join().unwrap();
+        assert_eq!(bytes.len(), sent + 10_000);
+        assert!(bytes[sent..].iter().zip(6_000_u32..).all(|(&byte, i)| u32::from(byte) == i % 251));
+    }
+
+    #[test]
+    fn other_ends_are_left_alone() {
+        let (file, near, _far) = ends();
+        let (left, _right) = std::os::unix::net::UnixStream::pair().unwrap();
+        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (reader, _writer) = std::io::pipe().unwrap();
+        for (source, sink) in [
+            (file.as_fd(), left.as_fd()),
+            (file.as_fd(), udp.as_fd()),
+            (file.as_fd(), file.as_fd()),
+            (reader.as_fd(), near.as_fd()),
+            (near.as_fd(), near.as_fd()),
+        ] {
+            let attempted = Transfer::attempt(source, sink, 0, 100).unwrap();
+            assert!(matches!(attempted, Attempted::Begun(Begun { moved: 0, .. })), "{attempted:?}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Bytes that somebody had read before the transfer or the relay began: they come first, are counted, and are handed back.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use zcio::{Direction, Endpoint, Relay, Step, Transfer};
+
+fn read_all(mut stream: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_transfer_sends_them_first() {
+    let (mut peer, source) = UnixStream::pair().unwrap();
+    peer.write_all(b" and the rest, and more").unwrap();
+    let (sink, receiver) = UnixStream::pair().unwrap();
+    let ends = (Endpoint::new(source.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap());
+    let report = Transfer::new(ends.0, ends.1).taken_before(b"the head".to_vec()).count(21).run().unwrap();
+    drop(sink);
+    assert_eq!(report.bytes, 21);
+    assert_eq!(read_all(receiver), b"the head and the rest");
+}
+
+#[test]
+fn a_transfer_hands_them_back() {
+    let (_peer, source) = UnixStream::pair().unwrap();
+    let (sink, receiver) = UnixStream::pair().unwrap();
+    drop(receiver);
+    let ends = (Endpoint::new(source.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap());
+    let mut transfer = Transfer::new(ends.0, ends.1).taken_before(b"the head".to_vec());
+    assert_eq!(transfer.run().unwrap_err().moved(), 0);
+    assert_eq!(transfer.take_undelivered().unwrap(), b"the head");
+}
+
+#[test]
+fn a_step_is_as_large_as_it_was_said_to_be() {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&vec![7; 1 << 20]).unwrap();
+    let sink = tempfile::tempfile().unwrap();
+    let ends = (Endpoint::new(file.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap());
+    let mut transfer = Transfer::new(ends.0, ends.1).offset(0).step_size(100_000);
+    let mut moved = 0;
+    loop {
+        match transfer.step().unwrap() {
+            Step::Done => break,
+            Step::Moved(count) => {
+                assert!(count <= 100_000);
+                moved += count;
+            }
+            step => panic!("{step:?}"),
+        }
+    }
+    assert_eq!((moved, sink.metadata().unwrap().len()), (1 << 20, 1 << 20));
+}
+
+#[test]
+fn a_relay_sends_them_first_in_both_directions() {
+    let (client, left) = UnixStream::pair().unwrap();
+    let (right, server) = UnixStream::pair().unwrap();
+    (&client).write_all(b" from the client").unwrap();
+    (&server).write_all(b" from the server").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    server.shutdown(Shutdown::Write).unwrap();
+    let relay = Relay::new(Endpoint::new(left.as_fd()).unwrap(), Endpoint::new(right.as_fd()).unwrap());
+    let mut relay = relay
+        .taken_before(Direction::Forward, b"something".to_vec())
+        .taken_before(Direction::Backward, b"something else".to_vec());
+    let report = relay.run().unwrap();
+    drop(relay);
+    drop((left, right));
+    assert_eq!((report.forward.bytes, report.backward.bytes), (25, 30));
+    assert_eq!(read_all(server), b"something from the client");
+    assert_eq!(read_all(client), b"something else from the server");
+}

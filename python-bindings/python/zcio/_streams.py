@@ -1,0 +1,127 @@
+"""asyncio's streams and transports as ends: the socket behind them, and what they have buffered.
+
+Public methods only, so that it works on every loop: a reader gives what it has to ``read()``, which does not wait as
+long as there is something, and a coroutine can be asked once and closed.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from zcio._types import HasFileno
+
+StreamPair: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+_CHUNK = 1 << 20
+
+
+def is_stream(end: object) -> bool:
+    """Whether it is one of asyncio's, or the pair of them."""
+    if isinstance(end, tuple):
+        return True
+    return isinstance(end, asyncio.StreamReader | asyncio.StreamWriter | asyncio.BaseTransport)
+
+
+def transport_of(end: object) -> Any:
+    """The transport, which has a plain socket or pipe."""
+    if isinstance(end, tuple):
+        if len(end) != 2 or not isinstance(end[1], asyncio.StreamWriter):
+            raise TypeError("a pair of streams is (StreamReader, StreamWriter)")
+        end = end[1]
+    if isinstance(end, asyncio.StreamWriter):
+        transport: Any = end.transport
+    elif isinstance(end, asyncio.StreamReader):
+        # A reader has no public way to its transport; the pair has.
+        transport = getattr(end, "_transport", None)
+        if transport is None:
+            raise TypeError("this StreamReader has no transport; pass the pair (reader, writer)")
+    else:
+        transport = end
+    if transport.get_extra_info("sslcontext") is not None:
+        raise TypeError("this is a TLS stream, and zcio works below TLS: its bytes would go around the encryption")
+    return transport
+
+
+def socket_of(end: object) -> HasFileno:
+    """The socket or pipe behind it."""
+    transport = transport_of(end)
+    found = transport.get_extra_info("socket") or transport.get_extra_info("pipe")
+    if found is None:
+        raise TypeError(f"{type(transport).__name__} has neither a socket nor a pipe")
+    if transport.is_closing():
+        raise ConnectionResetError("the transport is closing")
+    return found  # type: ignore[no-any-return]
+
+
+async def flushed(
+    end: object,
+    fd: int | None,
+    wait: Callable[[tuple[tuple[int, int], ...]], Awaitable[None]],
+    sleep: Callable[[float], Awaitable[None]],
+) -> None:
+    """Waits until the transport has handed what it has buffered to the kernel.
+
+    There is nothing to await for that; but whenever the socket is writable the transport writes, in the same round of
+    the loop. ``fd`` is another descriptor of the socket: the transport's own is not for others to wait for.
+    """
+    transport = transport_of(end)
+    rounds = 0
+    while transport.get_write_buffer_size():
+        if transport.is_closing():
+            raise ConnectionResetError("the transport was closed before its buffer was written")
+        if fd is None or rounds > 2:
+            await sleep(0.001)
+        else:
+            await wait(((fd, 2),))
+            await sleep(0)
+        rounds += 1
+
+
+class Reading:
+    """A stream that is read behind its reader's back: takes out what the reader has, and stops its transport."""
+
+    def __init__(self, end: object, count: int | None) -> None:
+        reader = end[0] if isinstance(end, tuple) else end
+        if not isinstance(reader, asyncio.StreamReader):
+            raise TypeError("src must be a StreamReader, or the pair (reader, writer), to be read from")
+        self.reader = reader
+        self.transport = transport_of(end)
+        self.socket = socket_of(end)
+        self.taken = _taken(reader, count)
+        # A reader that is full stops its transport itself, and reading from it has started it again.
+        self.paused = self.transport.is_reading()
+        if self.paused:
+            self.transport.pause_reading()
+
+    def restore(self, undelivered: bytes) -> bytes:
+        """Puts back what was not delivered, and lets the transport read again. What cannot be put back is given
+        back."""
+        if undelivered and not self.reader.at_eof():
+            self.reader.feed_data(undelivered)
+            undelivered = b""
+        if self.paused and not self.transport.is_closing():
+            with contextlib.suppress(RuntimeError):
+                self.transport.resume_reading()
+        return undelivered
+
+
+def _taken(reader: asyncio.StreamReader, count: int | None) -> bytes:
+    """What the reader holds, as far as it was asked for."""
+    chunks: list[bytes] = []
+    rest = count
+    while rest is None or rest > 0:
+        asked = reader.read(_CHUNK if rest is None else min(rest, _CHUNK))
+        try:
+            asked.send(None)
+        except StopIteration as answer:
+            chunk: bytes = answer.value
+        else:
+            asked.close()
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+        if rest is not None:
+            rest -= len(chunk)
+    return b"".join(chunks)

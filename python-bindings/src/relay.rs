@@ -1,0 +1,97 @@
+//! `zcio.relay`: two sockets joined, and the record of it that the stepped relay makes as well.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use zcio::{Direction, Error, Outcome, Relay, Side};
+
+use crate::descriptors::End;
+use crate::errors;
+use crate::interrupt::{Progress, Watch, detached};
+use crate::records;
+use crate::transfer::{callable, exception};
+
+/// Joins two connected stream sockets: what comes out of one goes into the other, in both directions at once, until both
+/// have ended. The end of one side is passed on and the other direction goes on.
+///
+/// a and b are socket objects or descriptors. While nothing moves for the shortest timeout of the two, the relay raises
+/// `TimeoutError`. progress is called with two counts: from a to b, and from b to a.
+///
+/// Returns a `RelayReport`. When a direction breaks (`ConnectionResetError`, `BrokenPipeError`, …) the exception is raised as
+/// soon as the other one has no more to give for the moment; its .report says how both stand, with the bytes that were
+/// taken and could not be delivered.
+#[pyfunction]
+#[pyo3(signature = (a, b, *, progress=None))]
+pub fn relay<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyAny>,
+    b: &Bound<'py, PyAny>,
+    progress: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut progress = callable(progress)?.map(Progress::new);
+    let ends = [End::new(a, Side::Source)?, End::new(b, Side::Source)?];
+    if ends.iter().any(|end| end.path().is_some()) {
+        return Err(PyValueError::new_err("relay() joins two sockets, and one end is a path"));
+    }
+    let timeout = ends.iter().filter_map(|end| end.timeout).min();
+    let mut watch = Watch::new(timeout);
+    let endpoints =
+        detached(py, || -> zcio::Result<_> { Ok((ends[0].endpoint(Side::Source)?, ends[1].endpoint(Side::Source)?)) })?;
+    let (first, second) = endpoints.map_err(|error| errors::exception(py, &error, &[], &[]))?;
+    let mut relay = Relay::new(first, second);
+    watch.begin();
+    let result = detached(py, || {
+        relay.run_watched(|forward, backward| {
+            watch.look_and(forward + backward, |py| tell(py, progress.as_mut(), forward, backward))
+        })
+    })?;
+    if let Err(error) = result {
+        let report = record(py, &mut relay)?;
+        let raised = exception(py, "relay", watch.into_stop(), &error, &[], &[]);
+        return Err(with_report(py, raised, &report));
+    }
+    let report = relay.report();
+    tell(py, progress.as_mut(), report.forward.bytes, report.backward.bytes)?;
+    record(py, &mut relay)
+}
+
+fn tell(py: Python<'_>, progress: Option<&mut Progress>, forward: u64, backward: u64) -> PyResult<()> {
+    progress.map_or(Ok(()), |progress| progress.tell(py, &[forward, backward]))
+}
+
+/// The exception with `.report`, where it takes attributes.
+pub fn with_report(py: Python<'_>, raised: PyErr, report: &Bound<'_, PyAny>) -> PyErr {
+    let _ = raised.value(py).setattr(intern!(py, "report"), report);
+    raised
+}
+
+/// How a relay stands; for one that will not go on, because it hands out what could not be delivered.
+pub fn record<'py>(py: Python<'py>, relay: &mut Relay<'_>) -> PyResult<Bound<'py, PyAny>> {
+    let report = relay.report();
+    let mut directions = Vec::with_capacity(2);
+    for (direction, part) in [(Direction::Forward, report.forward), (Direction::Backward, report.backward)] {
+        // Should the bytes be lost, what happened to the relay still matters more.
+        let undelivered = relay.take_undelivered(direction).unwrap_or_default();
+        let error = if let Outcome::Failed(error) = &part.outcome { Some(failure(py, error)) } else { None };
+        directions.push(records::DIRECTION.make(
+            py,
+            (
+                part.bytes,
+                PyBytes::new(py, &undelivered),
+                part.mechanism.name(),
+                records::attempts(py, part.attempts)?,
+                matches!(part.outcome, Outcome::Ended),
+                error,
+            ),
+        )?);
+    }
+    let backward = directions.pop();
+    let forward = directions.pop();
+    records::RELAY.make(py, (forward, backward, report.system_calls, report.waits, report.elapsed.as_secs_f64()))
+}
+
+/// A failure that is told in a record instead of being raised.
+pub fn failure(py: Python<'_>, error: &Error) -> Py<PyAny> {
+    errors::exception(py, error, &[], &[]).into_value(py).into_any()
+}

@@ -1,0 +1,388 @@
+//! Transfers and relays that an event loop drives: the private classes behind `zcio.aio`.
+//!
+//! `step()` moves what it can without waiting for a stream and says what to wait for. Streams are duplicated and switched to
+//! `O_NONBLOCK` for the time, so that neither a close in another task nor a socket in blocking mode stops the loop. A file has
+//! no readiness: whether a step may wait for a disk is asked of the page cache (`may_wait`), and such a step is for a thread.
+//!
+//! A step holds its lock while the GIL is released, so nobody may wait for that lock with the GIL: it is only ever tried.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+use zcio::{Direction, Endpoint, Error, Kind, Mechanism, Readiness, Relay, RelayStep, Side, Step, Transfer};
+
+use crate::descriptors::End;
+use crate::errors;
+use crate::interrupt::{Watch, detached};
+use crate::relay::record;
+use crate::report::Report;
+use crate::transfer::{Request, opened, settle};
+
+/// The most that a step moves: some 0.2 ms for other tasks to wait.
+const PIECE: u64 = 1 << 20;
+/// How far the page cache is asked about at once.
+const WINDOW: u64 = 8 << 20;
+/// The most that a thread moves, in bytes and in time, before it reports back: a cancelled task waits for this.
+const THREAD_BYTES: u64 = 32 << 20;
+const THREAD_TIME: Duration = Duration::from_millis(20);
+
+/// What to wait for: a descriptor, and 1 for readable, 2 for writable (as in `selectors`), 0 to ask again a little later.
+type Interest = (i32, u8);
+
+/// What a step says: None when all is done, an empty tuple to be called again, or what to wait for, any of it.
+fn answer<'py>(py: Python<'py>, interests: Option<&[Interest]>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    interests.map(|interests| PyTuple::new(py, interests)).transpose()
+}
+
+fn event(readiness: Readiness) -> u8 {
+    match readiness {
+        Readiness::Readable => 1,
+        Readiness::Writable => 2,
+    }
+}
+
+fn taken<T>(state: &Mutex<T>) -> PyResult<MutexGuard<'_, T>> {
+    match state.try_lock() {
+        Ok(state) => Ok(state),
+        Err(TryLockError::Poisoned(state)) => Ok(state.into_inner()),
+        Err(TryLockError::WouldBlock) => Err(PyRuntimeError::new_err("a step of this is being made in another thread")),
+    }
+}
+
+fn over() -> PyErr {
+    PyRuntimeError::new_err("this is over")
+}
+
+/// Streams that were in blocking mode, until this is dropped.
+struct Unblocked(Vec<(i32, i32)>);
+
+impl Unblocked {
+    fn new(ends: &[End]) -> Self {
+        let streams = ends.iter().filter_map(End::descriptor).filter(|fd| is_stream(*fd));
+        Self(streams.filter_map(|fd| unblock(fd.as_raw_fd())).collect())
+    }
+}
+
+impl Drop for Unblocked {
+    fn drop(&mut self) {
+        for &(fd, flags) in &self.0 {
+            // SAFETY: fcntl(2) with integers; the descriptor is open or the answer is EBADF.
+            unsafe { libc::fcntl(fd, libc::F_SETFL, flags) };
+        }
+    }
+}
+
+fn is_stream(fd: BorrowedFd<'_>) -> bool {
+    Endpoint::new(fd).is_ok_and(|end| end.facts().kind.is_stream())
+}
+
+/// The flags as they were, if they had to be changed.
+fn unblock(fd: i32) -> Option<(i32, i32)> {
+    // SAFETY: fcntl(2) with integers; see above.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    // SAFETY: as above.
+    let changed = flags >= 0
+        && flags & libc::O_NONBLOCK == 0
+        && unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) } == 0;
+    changed.then_some((fd, flags))
+}
+
+/// A transfer to be stepped.
+#[pyclass(frozen, module = "zcio._zcio")]
+pub struct TransferSteps {
+    state: Mutex<Option<TransferState>>,
+    moved: AtomicU64,
+}
+
+/// Fields are dropped in order: what uses the ends before the ends.
+struct TransferState {
+    transfer: Option<Transfer<'static>>,
+    unblocked: Option<Unblocked>,
+    ends: [End; 2],
+    request: Request,
+    taken_before: Vec<u8>,
+    /// Where the file object that is the source began.
+    position: Option<u64>,
+    /// Where the source file is read next, if it is one whose pages count.
+    at: Option<u64>,
+    /// Before this its pages were found in memory.
+    cached: u64,
+    /// Every step may wait.
+    slow: bool,
+    /// What an error left, which `close` hands out as well.
+    undelivered: Vec<u8>,
+}
+
+#[pymethods]
+impl TransferSteps {
+    #[new]
+    #[allow(clippy::too_many_arguments)] // Those of transfer().
+    fn new(
+        py: Python<'_>,
+        src: &Bound<'_, PyAny>,
+        dst: &Bound<'_, PyAny>,
+        offset: Option<&Bound<'_, PyAny>>,
+        count: Option<&Bound<'_, PyAny>>,
+        mechanism: &str,
+        visibility: &str,
+        dst_offset: Option<&Bound<'_, PyAny>>,
+        read_ahead: Option<&Bound<'_, PyAny>>,
+        drop_behind: bool,
+        taken_before: Vec<u8>,
+    ) -> PyResult<Self> {
+        let mut request = Request::new([offset, count, dst_offset, read_ahead], mechanism, visibility, drop_behind)?;
+        let mut ends = [End::new(src, Side::Source)?, End::new(dst, Side::Sink)?];
+        for end in &mut ends {
+            end.keep(py)?;
+        }
+        let position = request.begin(py, &ends[0], &ends[1])?;
+        let state = TransferState {
+            transfer: None,
+            unblocked: None,
+            ends,
+            request,
+            taken_before,
+            position,
+            at: None,
+            cached: 0,
+            slow: true,
+            undelivered: Vec::new(),
+        };
+        Ok(Self { state: Mutex::new(Some(state)), moved: AtomicU64::new(0) })
+    }
+
+    /// Opens the ends. May wait if one of them is a path.
+    fn open(&self, py: Python<'_>) -> PyResult<()> {
+        let mut guard = taken(&self.state)?;
+        let state = guard.as_mut().ok_or_else(over)?;
+        detached(py, || state.open())?.map_err(|error| errors::exception(py, &error, &state.all(), &[]))
+    }
+
+    /// Whether the next step may wait for a disk.
+    fn may_wait(&self, py: Python<'_>) -> PyResult<bool> {
+        let mut guard = taken(&self.state)?;
+        let state = guard.as_mut().ok_or_else(over)?;
+        let moved = self.moved.load(Ordering::Relaxed);
+        Ok(state.slow || py.detach(|| state.is_cold(moved)))
+    }
+
+    /// Moves what it can now; in a thread (patient) as much as a cancelled task may wait for.
+    fn step<'py>(&self, py: Python<'py>, patient: bool) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let mut guard = taken(&self.state)?;
+        let state = guard.as_mut().ok_or_else(over)?;
+        for end in &state.ends {
+            end.check_open(py)?;
+        }
+        let result = detached(py, || state.step(&self.moved, patient))?;
+        match result {
+            Ok(Step::Done) => Ok(None),
+            Ok(Step::Moved(_)) => answer(py, Some(&[])),
+            Ok(Step::Blocked(side)) => {
+                let fd = state.transfer.as_ref().ok_or_else(over)?.descriptor(side).as_raw_fd();
+                answer(py, Some(&[(fd, event(side.readiness()))]))
+            }
+            Ok(Step::Completing) => answer(py, Some(&[(0, 0)])),
+            Err(error) => {
+                self.moved.store(error.moved(), Ordering::Relaxed);
+                Err(errors::exception(py, &error, &state.all(), &state.undelivered))
+            }
+        }
+    }
+
+    /// The descriptor of dst, if it had one before.
+    fn sink(&self) -> PyResult<Option<i32>> {
+        let guard = taken(&self.state)?;
+        Ok(guard.as_ref().ok_or_else(over)?.ends[1].descriptor().map(|fd| fd.as_raw_fd()))
+    }
+
+    /// What has been done; None before the first step.
+    fn report(&self) -> PyResult<Option<Report>> {
+        let guard = taken(&self.state)?;
+        let state = guard.as_ref().ok_or_else(over)?;
+        Ok(state.transfer.as_ref().and_then(Transfer::report).map(Report::from))
+    }
+
+    /// Bytes delivered so far.
+    #[getter]
+    fn bytes(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    /// Ends it, leaves file objects where it came to, and hands out the bytes that were taken and not delivered.
+    fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let Some(mut state) = taken(&self.state)?.take() else { return Ok(PyBytes::new(py, b"")) };
+        let undelivered = detached(py, || {
+            let undelivered = state.surrender();
+            state.transfer = None;
+            state.unblocked = None;
+            undelivered
+        })?;
+        let position = state.position.map(|start| start + self.bytes());
+        if state.ends.iter().all(|end| end.check_open(py).is_ok()) {
+            settle(py, &state.ends[0], &state.ends[1], position)?;
+        }
+        Ok(PyBytes::new(py, &undelivered))
+    }
+}
+
+impl TransferState {
+    fn all(&self) -> Vec<&End> {
+        self.ends.iter().collect()
+    }
+
+    fn open(&mut self) -> zcio::Result<()> {
+        self.unblocked = Some(Unblocked::new(&self.ends));
+        let (source, sink) = opened(&mut Watch::new(None), || {
+            // `ends` outlive the transfer: see the order of the fields.
+            Ok((self.ends[0].endpoint(Side::Source)?, self.ends[1].endpoint(Side::Sink)?))
+        })?;
+        let (from, to) = (*source.facts(), *sink.facts());
+        let Request { mechanism, cache, .. } = &self.request;
+        let patient = matches!(mechanism, Some(Mechanism::DirectIo | Mechanism::Uring));
+        let to_disk = to.kind.is_seekable();
+        self.slow = patient || (to_disk && (!from.kind.is_stream() || cache.drop_behind));
+        if from.kind == Kind::File {
+            self.at = self.request.offset.or_else(|| source.descriptor().map(position_of));
+        } else if from.kind.is_seekable() {
+            self.slow = true;
+        }
+        let transfer = self.request.transfer(source, sink).step_size(PIECE);
+        self.transfer = Some(transfer.taken_before(std::mem::take(&mut self.taken_before)));
+        Ok(())
+    }
+
+    /// Whether the source's next bytes are not in memory. What cannot be found out counts as cold.
+    fn is_cold(&mut self, moved: u64) -> bool {
+        let (Some(start), Some(transfer)) = (self.at, &self.transfer) else { return false };
+        let at = start + moved;
+        if at + PIECE <= self.cached {
+            return false;
+        }
+        let fd = transfer.descriptor(Side::Source);
+        for window in [WINDOW, PIECE] {
+            if zcio::residency(fd, at, window).is_ok_and(|found| found.is_complete()) {
+                self.cached = at + window;
+                return false;
+            }
+        }
+        true
+    }
+
+    fn step(&mut self, moved: &AtomicU64, patient: bool) -> zcio::Result<Step> {
+        let Some(transfer) = &mut self.transfer else { return Ok(Step::Done) };
+        let (started, mut sum) = (Instant::now(), 0);
+        loop {
+            match transfer.step() {
+                Ok(Step::Moved(count)) => {
+                    moved.fetch_add(count, Ordering::Relaxed);
+                    sum += count;
+                    if !patient || sum >= THREAD_BYTES || started.elapsed() >= THREAD_TIME {
+                        return Ok(Step::Moved(sum));
+                    }
+                }
+                Ok(step) => return Ok(step),
+                Err(error) => {
+                    self.undelivered = self.surrender();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Bytes that exist only here. Should they be lost, what led here matters more.
+    fn surrender(&mut self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.undelivered);
+        bytes.append(&mut self.taken_before);
+        bytes.extend(self.transfer.as_mut().and_then(|transfer| transfer.take_undelivered().ok()).unwrap_or_default());
+        bytes
+    }
+}
+
+fn position_of(fd: BorrowedFd<'_>) -> u64 {
+    // SAFETY: lseek(2) with integers.
+    let position = unsafe { libc::lseek(fd.as_raw_fd(), 0, libc::SEEK_CUR) };
+    u64::try_from(position).unwrap_or(0)
+}
+
+/// A relay to be stepped.
+#[pyclass(frozen, module = "zcio._zcio")]
+pub struct RelaySteps {
+    state: Mutex<Option<RelayState>>,
+    forward: AtomicU64,
+    backward: AtomicU64,
+}
+
+struct RelayState {
+    relay: Relay<'static>,
+    // Only to be open for as long as the relay is.
+    _ends: [End; 2],
+}
+
+#[pymethods]
+impl RelaySteps {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        a: &Bound<'_, PyAny>,
+        b: &Bound<'_, PyAny>,
+        from_a: Vec<u8>,
+        from_b: Vec<u8>,
+    ) -> PyResult<Self> {
+        let mut ends = [End::new(a, Side::Source)?, End::new(b, Side::Source)?];
+        if ends.iter().any(|end| end.path().is_some()) {
+            return Err(PyValueError::new_err("relay() joins two sockets, and one end is a path"));
+        }
+        for end in &mut ends {
+            end.keep(py)?;
+        }
+        // The ends outlive the relay: see the order of the fields.
+        let endpoint = |end: &End| end.endpoint(Side::Source).map_err(|error| errors::exception(py, &error, &[], &[]));
+        let relay = Relay::new(endpoint(&ends[0])?, endpoint(&ends[1])?)
+            .taken_before(Direction::Forward, from_a)
+            .taken_before(Direction::Backward, from_b);
+        let state = Mutex::new(Some(RelayState { relay, _ends: ends }));
+        Ok(Self { state, forward: AtomicU64::new(0), backward: AtomicU64::new(0) })
+    }
+
+    /// Moves what it can now in both directions.
+    fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let mut guard = taken(&self.state)?;
+        let state = guard.as_mut().ok_or_else(over)?;
+        match detached(py, || state.relay.step())? {
+            Ok(RelayStep::Done) => Ok(None),
+            Ok(RelayStep::Moved { forward, backward }) => {
+                self.forward.fetch_add(forward, Ordering::Relaxed);
+                self.backward.fetch_add(backward, Ordering::Relaxed);
+                answer(py, Some(&[]))
+            }
+            Ok(RelayStep::Blocked { .. }) => {
+                let interests: Vec<Interest> =
+                    state.relay.interests().map(|(fd, readiness)| (fd.as_raw_fd(), event(readiness))).collect();
+                answer(py, Some(&interests))
+            }
+            Err(error) => Err(failed(py, &error)),
+        }
+    }
+
+    /// Bytes delivered so far: from a to b, and from b to a.
+    #[getter]
+    fn bytes(&self) -> (u64, u64) {
+        (self.forward.load(Ordering::Relaxed), self.backward.load(Ordering::Relaxed))
+    }
+
+    /// Ends it, and hands out its record with what was taken and not delivered; None the second time.
+    fn close<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(mut state) = taken(&self.state)?.take() else { return Ok(None) };
+        let report = record(py, &mut state.relay)?;
+        Ok(Some(report))
+    }
+}
+
+fn failed(py: Python<'_>, error: &Error) -> PyErr {
+    errors::exception(py, error, &[], &[])
+}

@@ -1,0 +1,77 @@
+"""A few kilobytes of a file to TCP: the short way, and that it gives what the long one gives."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zcio
+from support import content, tcp_pair, unix_pair
+
+DATA = content(20_000)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source"
+    path.write_bytes(DATA)
+    return path
+
+
+SHAPES: list[Callable[[Any], Any]] = [lambda end: end, lambda end: end.fileno()]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_two_system_calls(shape: Callable[[Any], Any], buffering: int, source: Path) -> None:
+    with tcp_pair() as (near, far), open(source, "rb", buffering) as file:
+        file.read(3)
+        position = file.tell()
+        report = zcio.transfer(shape(file), shape(near), offset=100, count=4096)
+        assert far.recv(4096, socket.MSG_WAITALL) == DATA[100:4196]
+        assert file.tell() == position
+    assert (report.bytes, report.requested, report.short) == (4096, 4096, False)
+    assert (report.mechanism, report.automatic, report.system_calls, report.waits) == ("sendfile", True, 2, 0)
+
+
+def test_what_it_leaves_to_the_long_way(source: Path) -> None:
+    with tcp_pair() as (near, far), source.open("rb") as file:
+        report = zcio.transfer(file, near, offset=19_000, count=4096)
+        assert (report.bytes, report.short) == (1000, True)
+        assert far.recv(1000, socket.MSG_WAITALL) == DATA[19_000:]
+        assert zcio.transfer(file, near, offset=30_000, count=10).bytes == 0
+        near.settimeout(0.2)
+        sent = 0
+        try:
+            while True:
+                sent += zcio.transfer(file, near, offset=0, count=16_000).bytes
+        except zcio.TimeoutTransferError as error:
+            sent += error.moved
+        near.close()
+        received = bytearray()
+        while chunk := far.recv(1 << 20):
+            received += chunk
+        assert len(received) == sent
+        assert received == (DATA[:16_000] * (sent // 16_000 + 1))[:sent]
+    with unix_pair() as (near, far), source.open("rb") as file:
+        assert zcio.transfer(file, near, offset=1, count=10).bytes == 10
+        assert far.recv(100) == DATA[1:11]
+
+
+def test_errors_are_the_same(source: Path) -> None:
+    with tcp_pair() as (near, far), source.open("rb") as file:
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        far.close()
+        with pytest.raises((ConnectionResetError, BrokenPipeError)) as raised:
+            zcio.transfer(file, near, offset=0, count=10)
+        assert isinstance(raised.value, zcio.TransferError)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, source.open("rb") as file:
+        udp.connect(("127.0.0.1", 9))
+        with pytest.raises(OSError, match="no stream of bytes"):
+            zcio.transfer(file, udp, offset=0, count=10)
+    with tcp_pair() as (near, far), source.open("wb") as write_only:
+        with pytest.raises(OSError, match="not open for reading"):
+            zcio.transfer(write_only, near, offset=0, count=10)
+        with pytest.raises(ValueError, match="no offsets"):
+            zcio.transfer(far, near, offset=0, count=10)
