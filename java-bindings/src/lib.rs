@@ -10,6 +10,7 @@
 
 #![deny(unsafe_code)]
 
+mod channel;
 mod descriptors;
 mod errors;
 mod patience;

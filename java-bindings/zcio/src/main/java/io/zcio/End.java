@@ -25,8 +25,16 @@ final class End {
     /** What the caller gave: a {@link Path} or a {@link Channel}. */
     final Object given;
 
+    /** What is closed, and asked whether it is open: another object where {@code given} belongs to that one. */
+    private final Object owner;
+
     private End(Object given) {
+        this(given, given);
+    }
+
+    private End(Object given, Object owner) {
         this.given = given;
+        this.owner = owner;
     }
 
     static End of(Path path) {
@@ -38,6 +46,9 @@ final class End {
     }
 
     static End of(FileChannel channel) {
+        if (channel instanceof ZeroCopyFileChannel ours) {
+            return new End(of(ours.delegate).given, ours);
+        }
         return of(channel, FILE_CHANNEL);
     }
 
@@ -59,6 +70,17 @@ final class End {
                     channel.getClass().getName() + " is not a channel of the JDK's own and has no descriptor to use");
         }
         return new End(channel);
+    }
+
+    /** Whether there is an end for this channel, and a way to make it. */
+    static boolean hasDescriptor(Channel channel) {
+        if (channel instanceof ZeroCopyFileChannel ours) {
+            return hasDescriptor(ours.delegate);
+        }
+        boolean stream = channel instanceof SocketChannel
+                || channel instanceof Pipe.SourceChannel
+                || channel instanceof Pipe.SinkChannel;
+        return FILE_CHANNEL.isInstance(channel) || stream && SELECTABLE_CHANNEL.isInstance(channel);
     }
 
     /** Looked up by name, which is all that is needed here; the package is not exported. */
@@ -103,12 +125,12 @@ final class End {
 
     /** A path is always open. */
     boolean isOpen() {
-        return !(given instanceof Channel channel) || channel.isOpen();
+        return !(owner instanceof Channel channel) || channel.isOpen();
     }
 
     /** Closes a channel; does nothing to a path. */
     void close() throws IOException {
-        if (given instanceof Channel channel) {
+        if (owner instanceof Channel channel) {
             channel.close();
         }
     }

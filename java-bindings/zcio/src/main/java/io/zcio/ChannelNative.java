@@ -1,0 +1,39 @@
+package io.zcio;
+
+import java.io.IOException;
+import java.lang.invoke.MethodHandles;
+import java.nio.channels.FileChannel;
+
+/** The part of the bridge that {@link ZeroCopyFileChannel} needs beside {@link Native}. Not an API. */
+final class ChannelNative {
+    static {
+        try {
+            MethodHandles.lookup().ensureInitialized(Native.class);
+        } catch (IllegalAccessException e) {
+            throw new AssertionError("a class of the same package", e);
+        }
+    }
+
+    private ChannelNative() {}
+
+    /** The lookup that sees every member of every class; null if this runtime has none. Never to be given away. */
+    static native MethodHandles.Lookup trustedLookup();
+
+    /** sendfile(2) once: how many bytes it moved, or the negative error number. */
+    static native long sendfile(int source, int sink, long offset, long count);
+
+    /**
+     * Moves bytes until the count is reached, the source ends, or an end in non-blocking mode is not ready; gives back how
+     * many. Arguments as those of {@link Native#run}.
+     */
+    static native long moveWhatFits(Object source, Object sink, long offset, long sinkOffset, long count) throws IOException;
+
+    /** Pages in the page cache, pages in total, and 1 if mincore(2) counted them instead of cachestat(2). */
+    static native long[] residency(FileChannel file, long offset, long length) throws IOException;
+
+    /** Begins to read a range into the page cache. */
+    static native void prefetch(FileChannel file, long offset, long length) throws IOException;
+
+    /** Writes a range out and drops it from the page cache. */
+    static native void evict(FileChannel file, long offset, long length) throws IOException;
+}
