@@ -31,7 +31,7 @@ pub extern "system" fn Java_io_zcio_ChannelNative_trustedLookup<'local>(
                 jni_str!("IMPL_LOOKUP"),
                 jni_sig!(java.lang.invoke.MethodHandles::Lookup),
             )
-            .and_then(|value| value.into_object());
+            .and_then(jni::JValueOwned::into_object);
         lookup.or_else(|_| {
             env.exception_clear();
             Ok(JObject::null())

@@ -6,7 +6,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
 
 /**
- * A few bytes from a file to a socket in one sendfile(2) and no other system call, for which setting up a {@link Transfer}
+ * A few bytes from a file to a socket by sendfile(2) and no other system call, for which setting up a {@link Transfer}
  * would cost more than moving the bytes.
  *
  * <p>The thread is registered with both channels as NIO's own transferTo would ({@link CloseProtocol}): a close or an
@@ -25,15 +25,15 @@ final class SmallTransfer {
     }
 
     /**
-     * Sends once.
+     * Sends until everything has gone, the file ends, or a socket in non-blocking mode takes no more.
      *
-     * @return how many bytes were sent; 0 if somebody else has to find out what there is to do; negative if the socket is in
-     *     non-blocking mode and takes nothing now
+     * @return how many bytes were sent; or, as {@code ~sent}, how many were sent before it became somebody else's task to go
+     *     on or to find out what is wrong
      */
     static long send(ZeroCopyFileChannel file, Object threads, long position, long count, SocketChannel socket)
             throws IOException {
         if (!socket.isConnected() || count == 0) {
-            return 0;
+            return ~0L;
         }
         return file.interruptibly(() -> {
             FileChannel inner = file.delegate;
@@ -42,31 +42,32 @@ final class SmallTransfer {
                 if (!inner.isOpen()) {
                     throw new ClosedChannelException();
                 }
-                return send(CloseProtocol.number(inner), inner, position, count, socket);
+                return send(inner, position, count, socket);
             } finally {
                 CloseProtocol.leave(threads, entry);
             }
         });
     }
 
-    private static long send(int from, FileChannel file, long position, long count, SocketChannel socket)
-            throws IOException {
+    private static long send(FileChannel file, long position, long count, SocketChannel socket) throws IOException {
         boolean blocking = CloseProtocol.beforeWrite(socket);
-        long moved = -EINTR;
+        long sent = 0;
+        long last = -EINTR;
         try {
+            int from = CloseProtocol.number(file);
             int to = CloseProtocol.number(socket);
-            while (moved == -EINTR && file.isOpen() && socket.isOpen()) {
-                moved = ChannelNative.sendfile(from, to, position, count);
+            while (sent < count && (last > 0 || last == -EINTR) && file.isOpen() && socket.isOpen()) {
+                last = ChannelNative.sendfile(from, to, position + sent, count - sent);
+                sent += Math.max(last, 0);
             }
         } finally {
-            CloseProtocol.afterWrite(socket, blocking, moved >= 0);
+            CloseProtocol.afterWrite(socket, blocking, sent > 0);
         }
-        if (moved == -EINTR) {
+        if (sent == 0 && last == -EINTR) {
             throw new ClosedChannelException();
         }
-        if (moved == -EAGAIN && !blocking) {
-            return -1;
-        }
-        return Math.max(moved, 0);
+        boolean full = last == -EAGAIN;
+        boolean over = sent == count || (full ? !blocking : sent > 0);
+        return over ? sent : ~sent;
     }
 }

@@ -105,15 +105,25 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
         }
         requireRange(position, count);
         try {
+            long moved = ~0L;
             if (threads != null && target instanceof SocketChannel socket && SmallTransfer.serves(socket, count, SMALL)) {
-                long moved = SmallTransfer.send(this, threads, position, count, socket);
-                if (moved != 0) {
-                    return Math.max(moved, 0);
-                }
+                moved = SmallTransfer.send(this, threads, position, count, socket);
             }
-            return transferToAny(position, count, target);
+            return moved >= 0 ? moved : goOn(~moved, position, count, target);
         } catch (ClosedChannelException e) {
             throw stopped(e, target);
+        }
+    }
+
+    /** After so many bytes. */
+    private long goOn(long moved, long position, long count, WritableByteChannel target) throws IOException {
+        try {
+            return moved + transferToAny(position + moved, count - moved, target);
+        } catch (TransferException e) {
+            if (moved == 0) {
+                throw e;
+            }
+            return moved;
         }
     }
 
