@@ -11,6 +11,7 @@ use std::os::fd::BorrowedFd;
 use jni::objects::{JByteArray, JClass, JLongArray, JObject};
 use jni::sys::{jint, jlong};
 use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::sendfile::sendfile64;
 use zcio::{CountedBy, Step};
 
@@ -36,6 +37,22 @@ pub extern "system" fn Java_io_zcio_ChannelNative_trustedLookup<'local>(
             env.exception_clear();
             Ok(JObject::null())
         })
+    })
+    .resolve::<Throw>()
+}
+
+/// `static native int flags(FileChannel file)`: fcntl(2), `F_GETFL`.
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_ChannelNative_flags<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    file: JObject<'local>,
+) -> jint {
+    env.with_env(|env| {
+        let descriptor = Descriptor::of(env, &file, &JByteArray::null())?;
+        let Descriptor::Registered(fd) = descriptor else { return Err(Failure::Closed) };
+        fcntl(fd, FcntlArg::F_GETFL).map_err(|errno| Failure::Duplicate(errno.into()))
     })
     .resolve::<Throw>()
 }

@@ -55,11 +55,11 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
     /** The JDK's set of threads inside the channel; null where it cannot be had or is no channel of the JDK's own. */
     private final Object threads;
 
-    private ZeroCopyFileChannel(FileChannel delegate, Set<? extends OpenOption> options) {
+    private ZeroCopyFileChannel(FileChannel delegate, boolean readable, boolean writable, boolean append) {
         super(delegate);
-        append = options.contains(StandardOpenOption.APPEND);
-        writable = append || options.contains(StandardOpenOption.WRITE);
-        readable = !writable || options.contains(StandardOpenOption.READ);
+        this.readable = readable;
+        this.writable = writable;
+        this.append = append;
         threads = CloseProtocol.AVAILABLE && End.hasDescriptor(delegate) ? CloseProtocol.threads(delegate) : null;
     }
 
@@ -77,7 +77,10 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
      */
     public static ZeroCopyFileChannel open(Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
             throws IOException {
-        return new ZeroCopyFileChannel(FileChannel.open(path, options, attributes), options);
+        boolean append = options.contains(StandardOpenOption.APPEND);
+        boolean writable = append || options.contains(StandardOpenOption.WRITE);
+        boolean readable = !writable || options.contains(StandardOpenOption.READ);
+        return new ZeroCopyFileChannel(FileChannel.open(path, options, attributes), readable, writable, append);
     }
 
     /**
@@ -92,6 +95,31 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
      */
     public static ZeroCopyFileChannel open(Path path, OpenOption... options) throws IOException {
         return open(path, new HashSet<>(Arrays.asList(options)), new FileAttribute<?>[0]);
+    }
+
+    /**
+     * A channel around one that is open already, of a {@code RandomAccessFile} for instance, which from now on belongs to the
+     * new one: leave its position and its closing to that.
+     *
+     * @param channel one of the JDK's own
+     * @return a new channel
+     * @throws IllegalArgumentException if the channel is not one of the JDK's own
+     * @throws IOException              if it is closed
+     */
+    public static ZeroCopyFileChannel of(FileChannel channel) throws IOException {
+        if (channel instanceof ZeroCopyFileChannel || !End.hasDescriptor(channel)) {
+            throw new IllegalArgumentException(channel.getClass().getName() + " is not a channel of the JDK's own");
+        }
+        int entry = Native.enter(channel);
+        try {
+            int flags = ChannelNative.flags(channel);
+            int access = flags & ChannelNative.ACCESS;
+            boolean append = (flags & ChannelNative.APPEND) != 0;
+            return new ZeroCopyFileChannel(
+                    channel, access != ChannelNative.WRITE_ONLY, access != ChannelNative.READ_ONLY, append);
+        } finally {
+            Native.leave(channel, entry);
+        }
     }
 
     @Override

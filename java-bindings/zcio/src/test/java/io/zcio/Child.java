@@ -47,12 +47,6 @@ final class Child {
         return this;
     }
 
-    /** This in the place of zcio's own classes. */
-    Child insteadOfZcio(Path entry) {
-        classPath.set(0, entry);
-        return this;
-    }
-
     Child property(String name, Object value) {
         options.add("-D" + name + "=" + value);
         return this;

@@ -10,22 +10,19 @@ import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.io.OutputStream;
+import java.io.RandomAccessFile;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.NonReadableChannelException;
+import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.jar.Attributes;
-import java.util.jar.JarOutputStream;
-import java.util.jar.Manifest;
-import java.util.stream.Stream;
-import java.util.zip.ZipEntry;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -60,6 +57,23 @@ class ZeroCopyFileChannelTest {
             assertTrue(Thread.interrupted());
             assertFalse(from.isOpen() || to.isOpen());
             assertThrowsExactly(ClosedChannelException.class, () -> Transfer.from(from).to(to).run());
+        }
+    }
+
+    @Test
+    void aChannelThatIsOpenAlready() throws Exception {
+        Path path = directory.resolve("sink");
+        try (RandomAccessFile file = new RandomAccessFile(source().toFile(), "r");
+                ZeroCopyFileChannel from = ZeroCopyFileChannel.of(file.getChannel());
+                ZeroCopyFileChannel to = ZeroCopyFileChannel.of(FileChannel.open(path, WRITE, CREATE))) {
+            assertEquals(CONTENT.length, from.transferTo(0, CONTENT.length, to));
+            assertArrayEquals(CONTENT, Files.readAllBytes(path));
+            assertThrowsExactly(NonWritableChannelException.class, () -> from.transferFrom(from, 0, 1));
+            assertThrowsExactly(NonReadableChannelException.class, () -> to.transferTo(0, 1, to));
+            from.close();
+            assertThrowsExactly(IOException.class, file::length);
+            assertThrowsExactly(ClosedChannelException.class, () -> ZeroCopyFileChannel.of(file.getChannel()));
+            assertThrowsExactly(IllegalArgumentException.class, () -> ZeroCopyFileChannel.of(to));
         }
     }
 
@@ -177,25 +191,9 @@ class ZeroCopyFileChannelTest {
     @Test
     @EnabledForJreRange(min = JRE.JAVA_22)
     void aMappingIntoAnArenaOnNewerJdks() throws Exception {
-        Path jar = directory.resolve("zcio.jar");
-        jarOf(Child.locationOf(Transfer.class), jar);
-        String said = Child.of(ArenaProbe.class, source().toString()).insteadOfZcio(jar).run();
+        // In a process of its own, with zcio on the class path: only in a jar are META-INF/versions looked at.
+        String said = Child.of(ArenaProbe.class, source().toString()).run();
         assertTrue(said.contains("mapped 999999 bytes, the last is " + CONTENT[999_999]), said);
-    }
-
-    /** Only in a jar are META-INF/versions looked at. */
-    private static void jarOf(Path classes, Path jar) throws IOException {
-        Manifest manifest = new Manifest();
-        manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");
-        manifest.getMainAttributes().put(Attributes.Name.MULTI_RELEASE, "true");
-        try (OutputStream out = Files.newOutputStream(jar);
-                JarOutputStream entries = new JarOutputStream(out, manifest);
-                Stream<Path> files = Files.walk(classes).filter(Files::isRegularFile)) {
-            for (Path file : (Iterable<Path>) files::iterator) {
-                entries.putNextEntry(new ZipEntry(classes.relativize(file).toString()));
-                Files.copy(file, entries);
-            }
-        }
     }
 
     @Test
