@@ -8,14 +8,14 @@
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 
-use jni::objects::{JByteArray, JClass, JLongArray, JObject};
+use jni::objects::{JClass, JLongArray, JObject};
 use jni::sys::{jint, jlong};
 use jni::{Env, EnvUnowned, jni_sig, jni_str};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::sendfile::sendfile64;
-use zcio::{CountedBy, Step};
+use zcio::{CountedBy, Endpoint, Step};
 
-use crate::descriptors::Descriptor;
+use crate::descriptors::{Descriptor, duplicate, is_open, registered};
 use crate::errors::{Failure, Throw, Trouble};
 
 /// `static native MethodHandles.Lookup trustedLookup()`: `MethodHandles.Lookup.IMPL_LOOKUP`, or null.
@@ -50,9 +50,7 @@ pub extern "system" fn Java_io_zcio_ChannelNative_flags<'local>(
     file: JObject<'local>,
 ) -> jint {
     env.with_env(|env| {
-        let descriptor = Descriptor::of(env, &file, &JByteArray::null())?;
-        let Descriptor::Registered(fd) = descriptor else { return Err(Failure::Closed) };
-        fcntl(fd, FcntlArg::F_GETFL).map_err(|errno| Failure::Duplicate(errno.into()))
+        fcntl(self::file(env, &file)?, FcntlArg::F_GETFL).map_err(|errno| Failure::Duplicate(errno.into()))
     })
     .resolve::<Throw>()
 }
@@ -96,11 +94,7 @@ pub extern "system" fn Java_io_zcio_ChannelNative_moveWhatFits<'local>(
     count: jlong,
 ) -> jlong {
     env.with_env(|env| {
-        let no_path = JByteArray::null();
-        let from = Descriptor::of(env, &source, &no_path)?;
-        let to = Descriptor::of(env, &sink, &no_path)?;
-        let ends = from.source().and_then(|source| Ok((source, to.sink()?)));
-        let (from, to) = ends.map_err(|error| trouble(error, Vec::new()))?;
+        let (from, to) = (end(env, &source)?, end(env, &sink)?);
         let mut transfer = zcio::Transfer::new(from, to).count(count.unsigned_abs());
         if let Ok(offset) = u64::try_from(offset) {
             transfer = transfer.offset(offset);
@@ -111,6 +105,23 @@ pub extern "system" fn Java_io_zcio_ChannelNative_moveWhatFits<'local>(
         move_what_fits(env, &mut transfer, [&source, &sink])
     })
     .resolve::<Throw>()
+}
+
+/// A file channel's own descriptor, or a duplicate of a stream's.
+fn end<'fd>(env: &mut Env<'_>, channel: &'fd JObject<'_>) -> Result<Endpoint<'fd>, Failure> {
+    let endpoint = if env.is_instance_of(channel, jni_str!("java/nio/channels/FileChannel"))? {
+        Endpoint::new(file(env, channel)?)
+    } else {
+        Endpoint::owning(duplicate(env, channel)?)
+    };
+    endpoint.map_err(|error| trouble(error, Vec::new()))
+}
+
+fn file<'fd>(env: &mut Env<'_>, channel: &'fd JObject<'_>) -> Result<BorrowedFd<'fd>, Failure> {
+    match registered(env, channel)? {
+        Descriptor::Registered(fd) => Ok(fd),
+        _ => Err(Failure::Closed),
+    }
 }
 
 fn move_what_fits(
@@ -137,7 +148,7 @@ fn move_what_fits(
 /// Between two steps: a close by another thread waits for this one.
 fn is_to_stop(env: &mut Env<'_>, channels: [&JObject<'_>; 2]) -> Result<ControlFlow<()>, Failure> {
     for channel in channels {
-        if !crate::descriptors::is_open(env, channel)? {
+        if !is_open(env, channel)? {
             return Ok(ControlFlow::Break(()));
         }
     }
@@ -204,9 +215,7 @@ fn on_range<T>(
     length: jlong,
     call: impl FnOnce(BorrowedFd<'_>, u64, u64) -> zcio::Result<T>,
 ) -> Result<T, Failure> {
-    let descriptor = Descriptor::of(env, file, &JByteArray::null())?;
-    let endpoint = descriptor.source().map_err(|error| trouble(error, Vec::new()))?;
-    let fd = endpoint.descriptor().ok_or(Failure::Closed)?;
+    let fd = self::file(env, file)?;
     call(fd, offset.unsigned_abs(), length.unsigned_abs()).map_err(|error| trouble(error, Vec::new()))
 }
 

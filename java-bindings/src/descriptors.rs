@@ -80,7 +80,7 @@ impl<'a> Descriptor<'a> {
 
 /// `sun.nio.ch.FileChannelImpl.fd` → `java.io.FileDescriptor.fd`
 #[allow(unsafe_code)]
-fn registered<'a>(env: &mut Env<'_>, channel: &'a JObject<'_>) -> Result<Descriptor<'a>, Failure> {
+pub(crate) fn registered<'a>(env: &mut Env<'_>, channel: &'a JObject<'_>) -> Result<Descriptor<'a>, Failure> {
     let holder = env.get_field(channel, jni_str!("fd"), jni_sig!(java.io.FileDescriptor))?.into_object()?;
     let number = env.get_field(&holder, jni_str!("fd"), jni_sig!(int))?.into_int()?;
     if number < 0 {
@@ -93,7 +93,7 @@ fn registered<'a>(env: &mut Env<'_>, channel: &'a JObject<'_>) -> Result<Descrip
 
 /// `sun.nio.ch.SelChImpl.getFDVal()`, duplicated with `F_DUPFD_CLOEXEC`.
 #[allow(unsafe_code)]
-fn duplicate(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<OwnedFd, Failure> {
+pub(crate) fn duplicate(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<OwnedFd, Failure> {
     let number = env.call_method(channel, jni_str!("getFDVal"), jni_sig!(() -> int), &[])?.into_int()?;
     if number < 0 {
         return Err(Failure::Closed);
