@@ -76,6 +76,11 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
         return done;
     }
 
+    /** Whether splice(2) has been at work. */
+    boolean spliced() {
+        return spliceBegun;
+    }
+
     @Override
     public void handlerAdded(ChannelHandlerContext context) {
         done = context.executor().newPromise();

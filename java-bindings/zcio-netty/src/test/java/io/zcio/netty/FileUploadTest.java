@@ -38,10 +38,12 @@ class FileUploadTest {
         final CompletableFuture<Throwable> outcome = new CompletableFuture<>();
         final CompletableFuture<String> rest = new CompletableFuture<>();
         final Transport.Server server;
+        volatile FileUploadHandler handler;
 
         Upload(Transport transport, long length, ChannelHandler... before) throws Exception {
             server = transport.serve(() -> {
                 FileUploadHandler upload = new FileUploadHandler(path, length);
+                handler = upload;
                 ChannelHandler teller = new ChannelInboundHandlerAdapter() {
                     @Override
                     public void handlerAdded(ChannelHandlerContext context) {
@@ -87,6 +89,7 @@ class FileUploadTest {
             assertNull(upload.outcome());
             assertContent(upload.path);
             assertEquals("next", upload.rest.get(10, TimeUnit.SECONDS));
+            assertEquals(transport == Transport.EPOLL, upload.handler.spliced());
         }
     }
 
