@@ -24,6 +24,9 @@ final class CloseProtocol {
     /** Whether this runtime has what is needed here. */
     static final boolean AVAILABLE;
 
+    /** Whether {@link #beforeWrite} sets a hook for an interrupt, which then closes the socket; else the caller has to. */
+    static final boolean SOCKET_IS_INTERRUPTIBLE;
+
     /** {@code FileChannelImpl.threads} and {@code .fd}, {@code FileDescriptor.fd} */
     private static final MethodHandle THREADS;
     private static final MethodHandle DESCRIPTOR;
@@ -64,6 +67,7 @@ final class CloseProtocol {
         boolean sockets = SOCKET_NUMBER != null && (BEFORE != null && AFTER != null
                 || WRITE_LOCK != null && BEGIN_WRITE != null && END_WRITE != null);
         AVAILABLE = files && sockets;
+        SOCKET_IS_INTERRUPTIBLE = BEFORE == null;
     }
 
     private CloseProtocol() {}

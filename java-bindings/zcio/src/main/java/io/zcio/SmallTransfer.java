@@ -1,6 +1,7 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
@@ -35,18 +36,29 @@ final class SmallTransfer {
         if (!socket.isConnected() || count == 0) {
             return ~0L;
         }
-        return file.interruptibly(() -> {
-            FileChannel inner = file.delegate;
-            int entry = CloseProtocol.enter(threads);
-            try {
-                if (!inner.isOpen()) {
-                    throw new ClosedChannelException();
-                }
-                return send(inner, position, count, socket);
-            } finally {
-                CloseProtocol.leave(threads, entry);
+        if (CloseProtocol.SOCKET_IS_INTERRUPTIBLE) {
+            // The socket has its own hook for an interrupt. Two hooks would be one too many: the interrupter, who holds the
+            // lock of the first, waits for this thread to leave the file, and this thread waits for the lock to set the second.
+            if (Thread.currentThread().isInterrupted()) {
+                throw new ClosedByInterruptException();
             }
-        });
+            return inside(file, threads, position, count, socket);
+        }
+        return file.interruptibly(() -> inside(file, threads, position, count, socket));
+    }
+
+    private static long inside(ZeroCopyFileChannel file, Object threads, long position, long count, SocketChannel socket)
+            throws IOException {
+        FileChannel inner = file.delegate;
+        int entry = CloseProtocol.enter(threads);
+        try {
+            if (!inner.isOpen()) {
+                throw new ClosedChannelException();
+            }
+            return send(inner, position, count, socket);
+        } finally {
+            CloseProtocol.leave(threads, entry);
+        }
     }
 
     private static long send(FileChannel file, long position, long count, SocketChannel socket) throws IOException {
