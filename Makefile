@@ -66,12 +66,12 @@ test-python: venv
 	@mkdir -p $(LOGS)
 	cd python-bindings && $(IN_VENV) python -m pytest -q 2>&1 | tee ../$(LOGS)/python.log
 
-# Javadoc reads the compiled module.
+# Javadoc reads the compiled modules, and one of them reads another.
 lint: venv jar
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
-	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q javadoc:javadoc
+	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q compile javadoc:javadoc
 	cd python-bindings && $(IN_VENV) ruff check . ../examples
 	cd python-bindings && $(IN_VENV) ruff format --check . ../examples
 	cd python-bindings && $(IN_VENV) mypy python tests

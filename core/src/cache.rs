@@ -30,10 +30,10 @@ pub struct CachePolicy {
 
 /// The kernel reads at most the device's own read-ahead or its largest request for one readahead(2), whatever was asked
 /// for: 8 MiB on one disk, 2.5 MiB on a loop device. 128 KiB is the least of any device's default.
-const READ_AHEAD_CALL: u64 = 128 << 10;
+pub(crate) const READ_AHEAD_CALL: u64 = 128 << 10;
 
 /// The most of them before one step, so that a large window is asked for while bytes move.
-const READ_AHEAD_CALLS: usize = 1024;
+pub(crate) const READ_AHEAD_CALLS: usize = 1024;
 
 /// How much is written to a sink before writing it out begins, and how much may be on its way to the disk while the next
 /// part is written: what fits a disk's queue, and a small part of any memory.
@@ -170,7 +170,7 @@ impl Cache {
     }
 }
 
-fn drop_pages(fd: BorrowedFd<'_>, from: u64, to: u64, calls: &mut Calls) -> Result<()> {
+pub(crate) fn drop_pages(fd: BorrowedFd<'_>, from: u64, to: u64, calls: &mut Calls) -> Result<()> {
     // To the kernel a length of 0 means everything.
     if from < to {
         calls.drop_pages(fd, from, to - from).map_err(|errno| Error::os("posix_fadvise", errno))?;
@@ -178,7 +178,7 @@ fn drop_pages(fd: BorrowedFd<'_>, from: u64, to: u64, calls: &mut Calls) -> Resu
     Ok(())
 }
 
-fn write_out(fd: BorrowedFd<'_>, from: u64, to: u64, wait: bool, calls: &mut Calls) -> Result<()> {
+pub(crate) fn write_out(fd: BorrowedFd<'_>, from: u64, to: u64, wait: bool, calls: &mut Calls) -> Result<()> {
     if from >= to {
         return Ok(());
     }

@@ -66,6 +66,7 @@ mod lane;
 pub mod mechanism;
 mod mechanisms;
 pub mod memory;
+pub mod page_cache;
 mod pipe;
 pub mod plan;
 pub mod proof;

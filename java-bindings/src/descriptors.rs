@@ -202,7 +202,7 @@ fn memory((address, length): (i64, i64)) -> &'static [u8] {
 
 /// `sun.nio.ch.FileChannelImpl.fd` → `java.io.FileDescriptor.fd`
 #[allow(unsafe_code)]
-fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Descriptor, Failure> {
+pub(crate) fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Descriptor, Failure> {
     let holder = env.get_field(channel, jni_str!("fd"), jni_sig!(java.io.FileDescriptor))?.into_object()?;
     let number = env.get_field(&holder, jni_str!("fd"), jni_sig!(int))?.into_int()?;
     if number < 0 {
@@ -215,7 +215,7 @@ fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Descriptor, Fa
 
 /// `sun.nio.ch.SelChImpl.getFDVal()`, duplicated with `F_DUPFD_CLOEXEC`.
 #[allow(unsafe_code)]
-fn duplicate(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<OwnedFd, Failure> {
+pub(crate) fn duplicate(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<OwnedFd, Failure> {
     let number = env.call_method(channel, jni_str!("getFDVal"), jni_sig!(() -> int), &[])?.into_int()?;
     if number < 0 {
         return Err(Failure::Closed);

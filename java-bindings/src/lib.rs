@@ -11,6 +11,7 @@
 #![deny(unsafe_code)]
 
 mod batch;
+mod channel;
 mod command;
 mod copy;
 mod descriptors;

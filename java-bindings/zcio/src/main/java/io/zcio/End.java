@@ -40,12 +40,20 @@ final class End {
 
     private final LongConsumer advance;
 
+    /** What is closed, and asked whether it is open: another object where {@code given} belongs to that one. */
+    private final Object owner;
+
     private End(Object given) {
-        this(given, 0, -1, moved -> {});
+        this(given, given);
     }
 
-    private End(Object given, long address, long length, LongConsumer advance) {
+    private End(Object given, Object owner) {
+        this(given, owner, 0, -1, moved -> {});
+    }
+
+    private End(Object given, Object owner, long address, long length, LongConsumer advance) {
         this.given = given;
+        this.owner = owner;
         this.address = address;
         this.length = length;
         this.advance = advance;
@@ -57,7 +65,7 @@ final class End {
      * @param advance told the number of bytes each time some were moved out of it
      */
     static End ofMemory(Object owner, long address, long length, LongConsumer advance) {
-        return new End(owner, address, length, advance);
+        return new End(owner, owner, address, length, advance);
     }
 
     static End of(ByteBuffer buffer) {
@@ -90,6 +98,9 @@ final class End {
     }
 
     static End of(FileChannel channel) {
+        if (channel instanceof ZeroCopyFileChannel ours) {
+            return new End(of(ours.delegate).given, ours);
+        }
         return of(channel, FILE_CHANNEL);
     }
 
@@ -111,6 +122,17 @@ final class End {
                     channel.getClass().getName() + " is not a channel of the JDK's own and has no descriptor to use");
         }
         return new End(channel);
+    }
+
+    /** Whether there is an end for this channel, and a way to make it. */
+    static boolean hasDescriptor(Channel channel) {
+        if (channel instanceof ZeroCopyFileChannel ours) {
+            return hasDescriptor(ours.delegate);
+        }
+        boolean stream = channel instanceof SocketChannel
+                || channel instanceof Pipe.SourceChannel
+                || channel instanceof Pipe.SinkChannel;
+        return FILE_CHANNEL.isInstance(channel) || stream && SELECTABLE_CHANNEL.isInstance(channel);
     }
 
     /** Looked up by name, which is all that is needed here; the package is not exported. */
@@ -167,12 +189,12 @@ final class End {
 
     /** A path is always open. */
     boolean isOpen() {
-        return !(given instanceof Channel channel) || channel.isOpen();
+        return !(owner instanceof Channel channel) || channel.isOpen();
     }
 
     /** Closes a channel; does nothing to a path. */
     void close() throws IOException {
-        if (given instanceof Channel channel) {
+        if (owner instanceof Channel channel) {
             channel.close();
         }
     }

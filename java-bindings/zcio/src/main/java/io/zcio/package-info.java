@@ -17,8 +17,9 @@
  * <h2>The native library</h2>
  *
  * <p>The jar carries it. On first use it is copied to a directory of the user's own below {@code java.io.tmpdir}, under a name
- * made of its version and its content, and loaded from there; later runs find it and copy nothing. Two system properties
- * change that:
+ * made of its version and its content, and loaded from there; later runs find it and copy nothing. There is a place for each
+ * architecture, {@code io/zcio/native/linux-x86_64} and {@code io/zcio/native/linux-aarch64}; a build fills that of the
+ * machine it runs on, and a jar for both is made of two builds. Two system properties change where it is copied to:
  * <ul>
  *   <li>{@code io.zcio.native.dir}: copy it to this directory instead, for a {@code /tmp} that is mounted {@code noexec};</li>
  *   <li>{@code io.zcio.native.path}: load exactly this file and copy nothing.</li>

@@ -1,0 +1,270 @@
+package io.zcio.netty;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import io.netty.util.internal.logging.InternalLogger;
+import io.netty.util.internal.logging.InternalLoggerFactory;
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * Puts so many bytes that arrive on a connection into a file, and then takes itself out of the pipeline: for an upload whose
+ * length is known, such as the body of an HTTP request.
+ *
+ * <p>On the epoll transport, as the first handler, the bytes go by splice(2) from the socket into the file and never enter
+ * this process. Elsewhere, behind other handlers (which may have to decrypt or decode), and beyond the 2 GiB where Netty's
+ * splice counts in an {@code int}, they arrive in buffers and are written from those; a log message says so once a
+ * connection, with the reason. Either way the file has exactly the bytes that were announced, from its beginning on, and
+ * what follows them goes to the next handler. Removing the handler before it is done ends the upload, and during a splice
+ * the connection.
+ *
+ * <p>Writing to the file takes place in the event loop. The handler switches auto-read on.
+ */
+public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
+    private static final InternalLogger LOGGER = InternalLoggerFactory.getInstance(FileUploadHandler.class);
+
+    /** Bytes in one splice of Netty's: it has a special meaning for the largest {@code int}. */
+    private static final long SPLICE_LIMIT = Integer.MAX_VALUE - 1;
+
+    private final Path path;
+    private final long length;
+    private FileChannel file;
+    private SpliceUpload splice;
+    /** Bytes in the file, but for those of a splice that is under way. */
+    private long received;
+    private boolean begun;
+    private boolean splicing;
+    private boolean spliceBegun;
+    /** What the connection was configured to before a splice. */
+    private boolean halfClosure;
+    private Promise<Void> done;
+
+    /**
+     * An upload.
+     *
+     * @param path   the file, which is created, or emptied if it exists
+     * @param length how many bytes there will be
+     * @throws IllegalArgumentException if the length is negative
+     */
+    public FileUploadHandler(Path path, long length) {
+        if (length < 0) {
+            throw new IllegalArgumentException("length is negative: " + length);
+        }
+        this.path = path;
+        this.length = length;
+    }
+
+    /**
+     * Succeeds when the file has all the bytes and is closed; fails with {@link EOFException} if the connection ends
+     * before, or with the error of the file. There is one as soon as the handler is in a pipeline.
+     *
+     * @return the future
+     */
+    public Future<Void> done() {
+        return done;
+    }
+
+    /** Whether splice(2) has been at work. */
+    boolean spliced() {
+        return spliceBegun;
+    }
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext context) {
+        done = context.executor().newPromise();
+        try {
+            if (SpliceUpload.obstacle(context.channel()) == null) {
+                // Now, because Netty empties what it opens, and bytes may come before the splice begins.
+                splice = SpliceUpload.into(path);
+            }
+            file = FileChannel.open(
+                    path, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
+        } catch (IOException e) {
+            end(context, e);
+            return;
+        }
+        if (context.channel().isActive()) {
+            // Later: while an initializer adds handlers it is still among them itself.
+            context.executor().execute(() -> begin(context));
+        }
+    }
+
+    @Override
+    public void channelActive(ChannelHandlerContext context) {
+        begin(context);
+        context.fireChannelActive();
+    }
+
+    private void begin(ChannelHandlerContext context) {
+        if (begun || done.isDone()) {
+            return;
+        }
+        begun = true;
+        boolean first = context.pipeline().firstContext() == context;
+        String obstacle = first ? SpliceUpload.obstacle(context.channel()) : "it is not the first handler";
+        if (received == length) {
+            end(context, null);
+        } else if (obstacle != null) {
+            fallBack(context, obstacle);
+        } else {
+            startSplice(context);
+        }
+    }
+
+    private void fallBack(ChannelHandlerContext context, String reason) {
+        LOGGER.info("{} goes to {} through buffers instead of splice: {}", context.channel(), path, reason);
+        context.channel().config().setAutoRead(true);
+        context.read();
+    }
+
+    private void startSplice(ChannelHandlerContext context) {
+        splicing = true;
+        spliceBegun = true;
+        halfClosure = context.channel().config().getOption(ChannelOption.ALLOW_HALF_CLOSURE);
+        // When the peer ends the stream Netty splices once more and then closes, whatever is still to be read; told to allow
+        // half a connection it says so instead, and the rest can be taken (userEventTriggered).
+        context.channel().config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
+        ChannelPromise promise = context.newPromise();
+        promise.addListener(future -> spliced(context, future.cause()));
+        try {
+            splice.start(context, received, Math.min(length, SPLICE_LIMIT) - received, promise);
+        } catch (RuntimeException e) {
+            promise.tryFailure(e);
+        }
+    }
+
+    private void spliced(ChannelHandlerContext context, Throwable cause) throws IOException {
+        if (!splicing) {
+            return;
+        }
+        endSplicing(context);
+        if (cause != null) {
+            end(context, ended(cause));
+            return;
+        }
+        received = file.size();
+        if (received == length) {
+            end(context, null);
+        } else {
+            fallBack(context, "Netty cannot splice beyond 2 GiB");
+        }
+    }
+
+    private void endSplicing(ChannelHandlerContext context) {
+        splicing = false;
+        context.channel().config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, halfClosure);
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext context, Object event) throws Exception {
+        if (splicing && event instanceof ChannelInputShutdownEvent) {
+            received = file.size();
+            endSplicing(context);
+            // Everything the peer has sent is in the socket now.
+            for (ByteBuf bytes = SpliceUpload.rest(context); bytes != null; bytes = SpliceUpload.rest(context)) {
+                context.pipeline().fireChannelRead(bytes);
+            }
+            end(context, ended(new ClosedChannelException()));
+            if (!halfClosure) {
+                context.close();
+            }
+        }
+        context.fireUserEventTriggered(event);
+    }
+
+    private Throwable ended(Throwable cause) {
+        if (!(cause instanceof ClosedChannelException)) {
+            return cause;
+        }
+        EOFException end = new EOFException("the connection ended before " + length + " bytes had arrived");
+        end.initCause(cause);
+        return end;
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext context, Object message) {
+        if (!(message instanceof ByteBuf bytes) || file == null) {
+            context.fireChannelRead(message);
+            return;
+        }
+        try {
+            ByteBuf mine = bytes.readSlice((int) Math.min(bytes.readableBytes(), length - received));
+            for (ByteBuffer buffer : mine.nioBuffers()) {
+                while (buffer.hasRemaining()) {
+                    received += file.write(buffer, received);
+                }
+            }
+        } catch (IOException e) {
+            ReferenceCountUtil.release(message);
+            end(context, e);
+            return;
+        }
+        if (received < length) {
+            bytes.release();
+            return;
+        }
+        if (bytes.isReadable()) {
+            // Before this handler leaves, while it still has a place to pass them on from.
+            context.fireChannelRead(bytes);
+        } else {
+            bytes.release();
+        }
+        end(context, null);
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext context) {
+        if (!splicing) {
+            end(context, ended(new ClosedChannelException()));
+        }
+        context.fireChannelInactive();
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+        end(context, cause);
+        context.fireExceptionCaught(cause);
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext context) {
+        if (splicing) {
+            // Netty cannot be told to stop, and would put what comes next into the file as well.
+            context.close();
+        }
+        end(context, ended(new ClosedChannelException()));
+    }
+
+    /** Closes the file, says how it ended, and leaves the pipeline; once. */
+    private void end(ChannelHandlerContext context, Throwable cause) {
+        Throwable failure = cause;
+        if (file != null) {
+            try {
+                file.close();
+                // A splice that has begun closes its file itself, when Netty no longer uses it.
+                if (splice != null && !spliceBegun) {
+                    splice.close();
+                }
+            } catch (IOException e) {
+                failure = failure == null ? e : failure;
+            }
+            file = null;
+        }
+        boolean first = failure == null ? done.trySuccess(null) : done.tryFailure(failure);
+        if (first && !context.isRemoved()) {
+            context.pipeline().remove(this);
+        }
+    }
+}

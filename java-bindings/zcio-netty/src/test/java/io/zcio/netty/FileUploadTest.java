@@ -1,0 +1,184 @@
+package io.zcio.netty;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.SimpleChannelInboundHandler;
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Uploads into a file over every transport, whole, cut short, and followed by more. */
+@Timeout(60)
+class FileUploadTest {
+    private static final long SIZE = (64L << 20) + 12_345;
+
+    @TempDir
+    Path directory;
+
+    /** A server that puts an upload into a file and tells how it ended. */
+    private final class Upload implements AutoCloseable {
+        final Path path = directory.resolve("upload");
+        final CompletableFuture<Throwable> outcome = new CompletableFuture<>();
+        final CompletableFuture<String> rest = new CompletableFuture<>();
+        final Transport.Server server;
+        volatile FileUploadHandler handler;
+
+        Upload(Transport transport, long length, ChannelHandler... before) throws Exception {
+            server = transport.serve(() -> {
+                FileUploadHandler upload = new FileUploadHandler(path, length);
+                handler = upload;
+                ChannelHandler teller = new ChannelInboundHandlerAdapter() {
+                    @Override
+                    public void handlerAdded(ChannelHandlerContext context) {
+                        upload.done().addListener(future -> outcome.complete(future.cause()));
+                    }
+                };
+                ChannelHandler[] all = java.util.Arrays.copyOf(before, before.length + 3);
+                all[before.length] = upload;
+                all[before.length + 1] = teller;
+                all[before.length + 2] = new SimpleChannelInboundHandler<ByteBuf>() {
+                    @Override
+                    protected void channelRead0(ChannelHandlerContext context, ByteBuf bytes) {
+                        rest.complete(bytes.toString(java.nio.charset.StandardCharsets.US_ASCII));
+                    }
+                };
+                return all;
+            });
+        }
+
+        Throwable outcome() throws Exception {
+            return outcome.get(20, TimeUnit.SECONDS);
+        }
+
+        @Override
+        public void close() throws Exception {
+            server.close();
+        }
+    }
+
+    private void assertContent(Path path) throws IOException {
+        assertEquals(SIZE, Files.size(path));
+        try (FileChannel file = FileChannel.open(path)) {
+            assertEquals(SIZE, Pattern.check(file, 0, SIZE, 1));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aWholeUploadAndWhatFollows(Transport transport) throws Exception {
+        try (Upload upload = new Upload(transport, SIZE); SocketChannel socket = upload.server.connect()) {
+            Pattern.send(socket, SIZE);
+            socket.write(ByteBuffer.wrap("next".getBytes()));
+            assertNull(upload.outcome());
+            assertContent(upload.path);
+            assertEquals("next", upload.rest.get(10, TimeUnit.SECONDS));
+            assertEquals(transport == Transport.EPOLL, upload.handler.spliced());
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aPeerThatClosesAsSoonAsItHasSent(Transport transport) throws Exception {
+        try (Upload upload = new Upload(transport, SIZE)) {
+            try (SocketChannel socket = upload.server.connect()) {
+                Pattern.send(socket, SIZE);
+            }
+            assertNull(upload.outcome());
+            assertContent(upload.path);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aPeerThatVanishes(Transport transport) throws Exception {
+        for (long sent : new long[] {0, 1, 1 << 20}) {
+            try (Upload upload = new Upload(transport, SIZE)) {
+                try (SocketChannel socket = upload.server.connect()) {
+                    Pattern.send(socket, sent);
+                }
+                assertInstanceOf(EOFException.class, upload.outcome());
+                assertEquals(sent, Files.size(upload.path));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void behindAnotherHandler(Transport transport) throws Exception {
+        try (Upload upload = new Upload(transport, SIZE, new ChannelInboundHandlerAdapter());
+                SocketChannel socket = upload.server.connect()) {
+            Pattern.send(socket, SIZE);
+            assertNull(upload.outcome());
+            assertContent(upload.path);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    @EnabledIfEnvironmentVariable(named = "ZCIO_LARGE", matches = ".+")
+    void moreThanTwoGibibytes(Transport transport) throws Exception {
+        long length = (2L << 30) + (64 << 20);
+        try (Upload upload = new Upload(transport, length); SocketChannel socket = upload.server.connect()) {
+            Pattern.send(socket, length);
+            assertNull(upload.outcome());
+            try (FileChannel file = FileChannel.open(upload.path)) {
+                assertEquals(length, Pattern.check(file, 0, length, 1));
+            }
+        }
+    }
+
+    /** As behind an HTTP decoder: the handler comes when the first bytes are there already. */
+    @ParameterizedTest
+    @EnumSource
+    void aHandlerThatIsAddedOnTheWay(Transport transport) throws Exception {
+        Path path = directory.resolve("upload");
+        CompletableFuture<Throwable> outcome = new CompletableFuture<>();
+        ChannelHandler first = new ChannelInboundHandlerAdapter() {
+            @Override
+            public void channelRead(ChannelHandlerContext context, Object message) {
+                FileUploadHandler upload = new FileUploadHandler(path, SIZE);
+                context.pipeline().addLast(upload);
+                upload.done().addListener(future -> outcome.complete(future.cause()));
+                context.fireChannelRead(message);
+                context.pipeline().remove(this);
+            }
+        };
+        try (Transport.Server server = transport.serve(() -> new ChannelHandler[] {first});
+                SocketChannel socket = server.connect()) {
+            Pattern.send(socket, SIZE);
+            assertNull(outcome.get(20, TimeUnit.SECONDS));
+            assertContent(path);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void nothingAndNowhere(Transport transport) throws Exception {
+        try (Upload upload = new Upload(transport, 0); SocketChannel socket = upload.server.connect()) {
+            assertNull(upload.outcome());
+            assertEquals(0, Files.size(upload.path));
+        }
+        Files.delete(directory.resolve("upload"));
+        Files.createDirectory(directory.resolve("upload"));
+        try (Upload upload = new Upload(transport, 1); SocketChannel socket = upload.server.connect()) {
+            assertInstanceOf(IOException.class, upload.outcome());
+        }
+    }
+}

@@ -1,0 +1,376 @@
+package io.zcio;
+
+import java.io.IOException;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.Channel;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.NonReadableChannelException;
+import java.nio.channels.NonWritableChannelException;
+import java.nio.channels.Pipe;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.SelectableChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Set;
+
+/**
+ * A {@link FileChannel} whose transfers take the kernel's best way: what {@code FileChannel.open} gives, and faster.
+ *
+ * <pre>{@code
+ * try (FileChannel file = ZeroCopyFileChannel.open(path)) {
+ *     file.transferTo(0, file.size(), socketChannel);
+ * }
+ * }</pre>
+ *
+ * <p>Everything the specification of {@link FileChannel} says holds: reading, writing, positions, {@link #map}, locks and
+ * {@link #force} are the JDK's own. {@link #transferTo transferTo} to and {@link #transferFrom transferFrom} from sockets
+ * (TCP and UNIX domain), pipes and files go by the mechanism that a {@link Transfer} would choose; every other channel is
+ * served through a direct buffer of 256 KiB. Beyond the specification:
+ * <ul>
+ *   <li>a channel in blocking mode gets everything in one call, however much it is, in a virtual thread too;</li>
+ *   <li>closing either channel, or interrupting the thread, ends a transfer that waits;</li>
+ *   <li>bytes that were taken out of a socket or pipe and cannot be written come back in a {@link TransferException}, even
+ *       if others had been written before; any other failure after the first byte shows in the next call, as in NIO.</li>
+ * </ul>
+ *
+ * <p>A channel of this class is an end for a {@link Transfer} as well, which lets the caller choose mechanism and
+ * visibility and tells what happened. To NIO it is a channel of somebody else's: {@code FileChannel.transferTo} of the
+ * JDK's own file channel with one of these as its target goes through a small buffer; call it the other way round.
+ */
+public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
+    /** Below this many bytes one sendfile(2) in the JDK's own close protocol beats a transfer of its own. */
+    private static final long SMALL = 1 << 20;
+
+    private final boolean readable;
+    private final boolean writable;
+    private final boolean append;
+    /** The JDK's set of threads inside the channel; null where it cannot be had or is no channel of the JDK's own. */
+    private final Object threads;
+
+    private ZeroCopyFileChannel(FileChannel delegate, boolean readable, boolean writable, boolean append) {
+        super(delegate);
+        this.readable = readable;
+        this.writable = writable;
+        this.append = append;
+        threads = CloseProtocol.AVAILABLE && End.hasDescriptor(delegate) ? CloseProtocol.threads(delegate) : null;
+    }
+
+    /**
+     * Opens or creates a file, as {@link FileChannel#open(Path, Set, FileAttribute...)} does.
+     *
+     * @param path       the file
+     * @param options    how to open it: {@link StandardOpenOption}, {@code LinkOption.NOFOLLOW_LINKS},
+     *                   {@code com.sun.nio.file.ExtendedOpenOption.DIRECT}, …
+     * @param attributes of a file that is created
+     * @return a new channel
+     * @throws IllegalArgumentException      if the options contradict each other
+     * @throws UnsupportedOperationException if an option or attribute is not supported
+     * @throws IOException                   if the file cannot be opened, as there
+     */
+    public static ZeroCopyFileChannel open(Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
+            throws IOException {
+        boolean append = options.contains(StandardOpenOption.APPEND);
+        boolean writable = append || options.contains(StandardOpenOption.WRITE);
+        boolean readable = !writable || options.contains(StandardOpenOption.READ);
+        return new ZeroCopyFileChannel(FileChannel.open(path, options, attributes), readable, writable, append);
+    }
+
+    /**
+     * Opens or creates a file, as {@link FileChannel#open(Path, OpenOption...)} does.
+     *
+     * @param path    the file
+     * @param options how to open it; for reading if there are none
+     * @return a new channel
+     * @throws IllegalArgumentException      if the options contradict each other
+     * @throws UnsupportedOperationException if an option is not supported
+     * @throws IOException                   if the file cannot be opened, as there
+     */
+    public static ZeroCopyFileChannel open(Path path, OpenOption... options) throws IOException {
+        return open(path, new HashSet<>(Arrays.asList(options)), new FileAttribute<?>[0]);
+    }
+
+    /**
+     * A channel around one that is open already, of a {@code RandomAccessFile} for instance, which from now on belongs to the
+     * new one: leave its position and its closing to that.
+     *
+     * @param channel one of the JDK's own
+     * @return a new channel
+     * @throws IllegalArgumentException if the channel is not one of the JDK's own
+     * @throws IOException              if it is closed
+     */
+    public static ZeroCopyFileChannel of(FileChannel channel) throws IOException {
+        if (channel instanceof ZeroCopyFileChannel || !End.hasDescriptor(channel)) {
+            throw new IllegalArgumentException(channel.getClass().getName() + " is not a channel of the JDK's own");
+        }
+        int entry = Native.enter(channel);
+        try {
+            int flags = ChannelNative.flags(channel);
+            int access = flags & ChannelNative.ACCESS;
+            boolean append = (flags & ChannelNative.APPEND) != 0;
+            return new ZeroCopyFileChannel(
+                    channel, access != ChannelNative.WRITE_ONLY, access != ChannelNative.READ_ONLY, append);
+        } finally {
+            Native.leave(channel, entry);
+        }
+    }
+
+    @Override
+    public long transferTo(long position, long count, WritableByteChannel target) throws IOException {
+        requireOpen(target);
+        if (!readable) {
+            throw new NonReadableChannelException();
+        }
+        if (target instanceof ZeroCopyFileChannel file && !file.writable) {
+            throw new NonWritableChannelException();
+        }
+        requireRange(position, count);
+        try {
+            long moved = ~0L;
+            if (threads != null && target instanceof SocketChannel socket && SmallTransfer.serves(socket, count, SMALL)) {
+                moved = SmallTransfer.send(this, threads, position, count, socket);
+            }
+            return moved >= 0 ? moved : goOn(~moved, position, count, target);
+        } catch (ClosedChannelException e) {
+            throw stopped(e, target);
+        }
+    }
+
+    /** After so many bytes. */
+    private long goOn(long moved, long position, long count, WritableByteChannel target) throws IOException {
+        try {
+            return moved + transferToAny(position + moved, count - moved, target);
+        } catch (TransferException e) {
+            if (moved == 0) {
+                throw e;
+            }
+            return moved;
+        }
+    }
+
+    private long transferToAny(long position, long count, WritableByteChannel target) throws IOException {
+        if (!End.hasDescriptor(delegate) || !End.hasDescriptor(target)) {
+            return BufferedCopy.transferTo(this, position, count, target);
+        }
+        try {
+            if (target instanceof SelectableChannel channel && !channel.isBlocking()) {
+                return insideDelegate(() -> ChannelNative.moveWhatFits(delegate, target, position, -1, count));
+            }
+            Transfer.Source source = Transfer.from(this);
+            Transfer transfer = target instanceof FileChannel file
+                    ? source.to(file)
+                    : target instanceof SocketChannel socket ? source.to(socket) : source.to((Pipe.SinkChannel) target);
+            return transfer.offset(position).count(count).run().bytes();
+        } catch (TransferException e) {
+            return movedBefore(e);
+        } catch (IllegalArgumentException e) {
+            // Ranges of one file that overlap.
+            return BufferedCopy.transferTo(this, position, count, target);
+        }
+    }
+
+    @Override
+    public long transferFrom(ReadableByteChannel source, long position, long count) throws IOException {
+        requireOpen(source);
+        if (source instanceof ZeroCopyFileChannel file && !file.readable) {
+            throw new NonReadableChannelException();
+        }
+        if (!writable) {
+            throw new NonWritableChannelException();
+        }
+        requireRange(position, count);
+        try {
+            if (position > size() && !BeyondEnd.grows(delegate, position)) {
+                return 0;
+            }
+            return transferFromAny(source, position, count);
+        } catch (ClosedChannelException e) {
+            throw stopped(e, source);
+        }
+    }
+
+    private long transferFromAny(ReadableByteChannel source, long position, long count) throws IOException {
+        if (!End.hasDescriptor(delegate) || !End.hasDescriptor(source)) {
+            return BufferedCopy.transferFrom(source, this, position, count);
+        }
+        try {
+            if (source instanceof SelectableChannel channel && !channel.isBlocking()) {
+                long offset = append ? -1 : position;
+                return insideDelegate(() -> ChannelNative.moveWhatFits(source, delegate, -1, offset, count));
+            }
+            Transfer.Source from = source instanceof FileChannel file
+                    ? Transfer.from(file)
+                    : source instanceof SocketChannel socket
+                            ? Transfer.from(socket)
+                            : Transfer.from((Pipe.SourceChannel) source);
+            Transfer transfer = from.to(this).count(count);
+            return (append ? transfer : transfer.sinkOffset(position)).run().bytes();
+        } catch (TransferException e) {
+            return movedBefore(e);
+        } catch (IllegalArgumentException e) {
+            return BufferedCopy.transferFrom(source, this, position, count);
+        }
+    }
+
+    /**
+     * Makes a range of this file share the blocks of a range of another, which takes no time and no room whatever the
+     * length; the first write to either separates them. No position changes.
+     *
+     * @param source   a channel of a file on the same file system
+     * @param offset   where the range begins in the source, in bytes
+     * @param position where it begins in this file, in bytes
+     * @param count    its length in bytes; what lies behind the end of the source is left out
+     * @return what happened
+     * @throws TransferException             if the file system cannot do it (ext4 and tmpfs cannot; XFS and btrfs can)
+     * @throws UnsupportedOperationException if this channel appends, or either was opened with {@code DIRECT}
+     * @throws IOException                   as {@link Transfer#run}
+     */
+    public Report cloneFrom(FileChannel source, long offset, long position, long count) throws IOException {
+        requireRange(position, count);
+        return Transfer.from(source)
+                .to(this)
+                .offset(offset)
+                .sinkOffset(position)
+                .count(count)
+                .mechanism(Mechanism.REFLINK)
+                .run();
+    }
+
+    /**
+     * How much of a range is in the page cache, so that reading it need not wait for a disk. The answer is of this moment.
+     *
+     * @param position where the range begins, in bytes
+     * @param count    its length in bytes
+     * @return the pages that are there, and how many there could be
+     * @throws java.nio.file.AccessDeniedException if the kernel keeps it to itself: the file is not this user's, nor open for
+     *                                             writing
+     * @throws IOException                         if another error occurs
+     */
+    public FileResidency residency(long position, long count) throws IOException {
+        requireRange(position, count);
+        return FileResidency.of(this, position, count);
+    }
+
+    /**
+     * Begins to read a range into the page cache and does not wait for it ({@code posix_fadvise(2)}, {@code WILLNEED}).
+     *
+     * @param position where the range begins, in bytes
+     * @param count    its length in bytes
+     * @throws IOException if an error occurs
+     */
+    public void prefetch(long position, long count) throws IOException {
+        requireRange(position, count);
+        insideDelegate(() -> {
+            ChannelNative.prefetch(delegate, position, count);
+            return null;
+        });
+    }
+
+    /**
+     * Writes a range out, waits for that, and drops it from the page cache ({@code sync_file_range(2)};
+     * {@code posix_fadvise(2)}, {@code DONTNEED}). Pages that somebody has mapped or still sends stay. No substitute for
+     * {@link #force}, which writes the file's metadata too.
+     *
+     * @param position where the range begins, in bytes
+     * @param count    its length in bytes
+     * @throws IOException if an error occurs, that of the disk included
+     */
+    public void evict(long position, long count) throws IOException {
+        requireRange(position, count);
+        insideDelegate(() -> {
+            ChannelNative.evict(delegate, position, count);
+            return null;
+        });
+    }
+
+    /** A call that uses the delegate's descriptor. */
+    @FunctionalInterface
+    private interface DescriptorCall<T> {
+        T run() throws IOException;
+    }
+
+    private <T> T insideDelegate(DescriptorCall<T> call) throws IOException {
+        if (!isOpen()) {
+            throw new ClosedChannelException();
+        }
+        if (!End.hasDescriptor(delegate)) {
+            throw new UnsupportedOperationException(delegate.getClass().getName() + " has no descriptor");
+        }
+        int entry = Native.enter(delegate);
+        try {
+            return call.run();
+        } finally {
+            Native.leave(delegate, entry);
+        }
+    }
+
+    /** A call that may wait, and that an interrupt ends by closing this channel. */
+    @FunctionalInterface
+    interface Waiting {
+        long run() throws IOException;
+    }
+
+    long interruptibly(Waiting call) throws IOException {
+        boolean completed = false;
+        begin();
+        try {
+            long result = call.run();
+            completed = true;
+            return result;
+        } finally {
+            end(completed);
+        }
+    }
+
+    private void requireOpen(Channel other) throws IOException {
+        if (!isOpen() || !other.isOpen()) {
+            throw new ClosedChannelException();
+        }
+    }
+
+    private static void requireRange(long position, long count) {
+        if (position < 0 || count < 0) {
+            throw new IllegalArgumentException("negative: " + Math.min(position, count));
+        }
+    }
+
+    /** What NIO gives back after a failure: the bytes that had been moved; unless some would be lost by that. */
+    private static long movedBefore(TransferException failure) throws TransferException {
+        if (failure.moved() == 0 || failure.undelivered().length > 0) {
+            throw failure;
+        }
+        return failure.moved();
+    }
+
+    /** As NIO: both channels were open when the transfer began, and an interrupt closes both. */
+    private ClosedChannelException stopped(ClosedChannelException failure, Channel other) {
+        if (Thread.currentThread().isInterrupted()) {
+            ClosedChannelException interrupted =
+                    failure instanceof ClosedByInterruptException ? failure : withCause(new ClosedByInterruptException(), failure);
+            for (Channel channel : new Channel[] {this, other}) {
+                try {
+                    channel.close();
+                } catch (IOException e) {
+                    interrupted.addSuppressed(e);
+                }
+            }
+            return interrupted;
+        }
+        following(failure);
+        return failure instanceof AsynchronousCloseException
+                ? failure
+                : withCause(new AsynchronousCloseException(), failure);
+    }
+
+    private static ClosedChannelException withCause(ClosedChannelException exception, Throwable cause) {
+        exception.initCause(cause);
+        return exception;
+    }
+}

@@ -1,0 +1,107 @@
+package io.zcio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.module.ModuleFinder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.jar.JarFile;
+import java.util.jar.Manifest;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/** What is in the jar beside classes, and that it is complete. */
+class PackagingTest {
+    private static final Path JAR = Child.locationOf(Transfer.class);
+    private static final String METADATA = "META-INF/native-image/io.zcio/zcio/";
+
+    private static String entry(String name) throws IOException {
+        try (JarFile jar = new JarFile(JAR.toFile())) {
+            assertNotNull(jar.getEntry(name), "no " + name + " in " + JAR);
+            try (InputStream in = jar.getInputStream(jar.getEntry(name))) {
+                return new String(in.readAllBytes());
+            }
+        }
+    }
+
+    private static Set<String> matches(String text, String pattern) {
+        Set<String> found = new TreeSet<>();
+        Matcher matcher = Pattern.compile(pattern).matcher(text);
+        while (matcher.find()) {
+            found.add(matcher.group(1));
+        }
+        return found;
+    }
+
+    /** GraalVM keeps for JNI only what it is told of; everything the bridge looks up by name must be in the list. */
+    @Test
+    void everythingTheBridgeLooksUpIsReachable() throws Exception {
+        StringBuilder rust = new StringBuilder();
+        try (Stream<Path> files = Files.walk(Path.of("../src")).filter(path -> path.toString().endsWith(".rs"))) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                rust.append(Files.readString(file));
+            }
+        }
+        Set<String> lookedUp = matches(rust.toString(), "jni_str!\\(\\s*\"([^\"]+)\"");
+        assertTrue(lookedUp.size() > 20, lookedUp.toString());
+        Set<String> listed = matches(entry(METADATA + "jni-config.json"), "\"name\": \"([^\"]+)\"");
+        Set<String> missing = new TreeSet<>();
+        for (String name : lookedUp) {
+            String java = name.replace('/', '.');
+            if (!listed.contains(java)) {
+                missing.add(java);
+            }
+        }
+        assertEquals(Set.of(), missing, "not in jni-config.json");
+    }
+
+    /** A name that no longer exists would be believed for ever. */
+    @Test
+    void everyListedClassExists() throws Exception {
+        for (String file : new String[] {"jni-config.json", "reflect-config.json"}) {
+            Set<String> names = matches(entry(METADATA + file), "(?m)^ *\\{\"name\": \"([^\"\\[]+)(?:\\[\\])?\"");
+            assertFalse(names.isEmpty());
+            for (String name : names) {
+                assertNotNull(Class.forName(name, false, getClass().getClassLoader()), name);
+            }
+        }
+    }
+
+    @Test
+    void theNativeLibraryIsReachableAsAResource() throws Exception {
+        String resources = entry(METADATA + "resource-config.json");
+        try (JarFile jar = new JarFile(JAR.toFile())) {
+            Set<String> patterns = new TreeSet<>();
+            matches(resources, "\"pattern\": \"([^\"]+)\"").forEach(p -> patterns.add(p.replace("\\\\", "\\")));
+            for (String pattern : patterns) {
+                assertTrue(jar.stream().anyMatch(entry -> entry.getName().matches(pattern)), pattern);
+            }
+        }
+    }
+
+    @Test
+    void theManifestAllowsNativeAccessAndNewerClasses() throws Exception {
+        try (JarFile jar = new JarFile(JAR.toFile())) {
+            Manifest manifest = jar.getManifest();
+            assertEquals("true", manifest.getMainAttributes().getValue("Multi-Release"));
+            // The JDK reads it in the jar that `java -jar` names: right in one that an application is shaded into.
+            assertEquals("ALL-UNNAMED", manifest.getMainAttributes().getValue("Enable-Native-Access"));
+        }
+    }
+
+    @Test
+    void theModuleHasAName() {
+        var module = ModuleFinder.of(JAR).find("io.zcio").orElseThrow().descriptor();
+        assertFalse(module.isAutomatic());
+        assertEquals(1, module.exports().size());
+    }
+}

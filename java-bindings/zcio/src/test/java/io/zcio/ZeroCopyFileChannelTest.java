@@ -1,0 +1,226 @@
+package io.zcio;
+
+import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.READ;
+import static java.nio.file.StandardOpenOption.WRITE;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.net.URI;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.NonReadableChannelException;
+import java.nio.channels.NonWritableChannelException;
+import java.nio.channels.SocketChannel;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledForJreRange;
+import org.junit.jupiter.api.condition.JRE;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a {@link ZeroCopyFileChannel} has beyond NIO. */
+@Timeout(60)
+class ZeroCopyFileChannelTest {
+    private static final byte[] CONTENT = Ends.pattern(1_000_000);
+
+    @TempDir
+    Path directory;
+
+    private Path source() throws IOException {
+        return Files.write(directory.resolve("source"), CONTENT);
+    }
+
+    @Test
+    void itIsAnEndOfATransfer() throws Exception {
+        Path path = directory.resolve("sink");
+        try (ZeroCopyFileChannel from = ZeroCopyFileChannel.open(source());
+                ZeroCopyFileChannel to = ZeroCopyFileChannel.open(path, WRITE, CREATE)) {
+            Report report = Transfer.from(from).to(to).mechanism(Mechanism.SENDFILE).run();
+            assertEquals(Mechanism.SENDFILE, report.mechanism());
+            assertEquals(CONTENT.length, from.position());
+            assertEquals(CONTENT.length, to.position());
+            assertArrayEquals(CONTENT, Files.readAllBytes(path));
+            Thread.currentThread().interrupt();
+            assertThrowsExactly(ClosedByInterruptException.class, () -> Transfer.from(from).to(to).run());
+            assertTrue(Thread.interrupted());
+            assertFalse(from.isOpen() || to.isOpen());
+            assertThrowsExactly(ClosedChannelException.class, () -> Transfer.from(from).to(to).run());
+        }
+    }
+
+    @Test
+    void aChannelThatIsOpenAlready() throws Exception {
+        Path path = directory.resolve("sink");
+        try (RandomAccessFile file = new RandomAccessFile(source().toFile(), "r");
+                ZeroCopyFileChannel from = ZeroCopyFileChannel.of(file.getChannel());
+                ZeroCopyFileChannel to = ZeroCopyFileChannel.of(FileChannel.open(path, WRITE, CREATE))) {
+            assertEquals(CONTENT.length, from.transferTo(0, CONTENT.length, to));
+            assertArrayEquals(CONTENT, Files.readAllBytes(path));
+            assertThrowsExactly(NonWritableChannelException.class, () -> from.transferFrom(from, 0, 1));
+            assertThrowsExactly(NonReadableChannelException.class, () -> to.transferTo(0, 1, to));
+            from.close();
+            assertThrowsExactly(IOException.class, file::length);
+            assertThrowsExactly(ClosedChannelException.class, () -> ZeroCopyFileChannel.of(file.getChannel()));
+            assertThrowsExactly(IllegalArgumentException.class, () -> ZeroCopyFileChannel.of(to));
+        }
+    }
+
+    @Test
+    void aSmallTransferIsOneSystemCallInTheClosingProtocol() {
+        // Without it the small path would silently not be taken, and everything would still work.
+        assertTrue(CloseProtocol.AVAILABLE, "this JDK has other methods: " + Runtime.version());
+    }
+
+    @Test
+    void residencyPrefetchAndEviction() throws Exception {
+        // On a disk, as far as there is one: a tmpfs has no other place for its pages.
+        Path path = Files.createTempFile(Path.of("target"), "zcio-test", "");
+        try (ZeroCopyFileChannel file = ZeroCopyFileChannel.open(path, READ, WRITE)) {
+            file.write(ByteBuffer.wrap(CONTENT));
+            long pages = (CONTENT.length + 4095) / 4096;
+            assertEquals(new FileResidency(pages, pages, file.residency(0, 1).countedBy()), file.residency(0, 1L << 40));
+            assertTrue(file.residency(0, 1).isComplete());
+            assertEquals(2, file.residency(4095, 2).total());
+            file.evict(0, Long.MAX_VALUE);
+            Assumptions.assumeFalse(file.residency(0, 4096).isComplete(), "no disk behind the cache of target/");
+            assertEquals(0, file.residency(0, CONTENT.length).present());
+            file.prefetch(0, 100 * 4096);
+            for (long began = System.nanoTime(); !file.residency(0, 100 * 4096).isComplete(); ) {
+                assertTrue(System.nanoTime() - began < 10_000_000_000L, "never read");
+                Thread.onSpinWait();
+            }
+            assertThrowsExactly(IllegalArgumentException.class, () -> file.prefetch(-1, 1));
+            ByteBuffer read = ByteBuffer.allocate(CONTENT.length);
+            file.read(read, 0);
+            assertArrayEquals(CONTENT, read.array());
+            file.close();
+            assertThrowsExactly(ClosedChannelException.class, () -> file.residency(0, 1));
+            assertThrowsExactly(ClosedChannelException.class, () -> file.prefetch(0, 1));
+            assertThrowsExactly(ClosedChannelException.class, () -> file.evict(0, 1));
+        } finally {
+            Files.delete(path);
+        }
+    }
+
+    @Test
+    void aCloneWhereTheFileSystemCan() throws Exception {
+        Path path = directory.resolve("sink");
+        try (ZeroCopyFileChannel from = ZeroCopyFileChannel.open(source());
+                ZeroCopyFileChannel to = ZeroCopyFileChannel.open(path, READ, WRITE, CREATE)) {
+            try {
+                Report report = to.cloneFrom(from, 0, 0, CONTENT.length);
+                assertEquals(Mechanism.REFLINK, report.mechanism());
+                assertArrayEquals(CONTENT, Files.readAllBytes(path));
+            } catch (TransferException e) {
+                // EOPNOTSUPP on ext4 and tmpfs: said, and nothing else tried.
+                assertEquals(95, e.errno().getAsInt(), e.toString());
+                assertEquals(0, to.size());
+            }
+            assertEquals(0, from.position());
+            assertEquals(0, to.position());
+        }
+    }
+
+    @Test
+    void aFileOfAnotherFileSystemProviderHasNoDescriptorAndWorks() throws Exception {
+        URI archive = URI.create("jar:" + directory.resolve("archive.zip").toUri());
+        try (var zip = FileSystems.newFileSystem(archive, Map.of("create", "true"))) {
+            Path inside = zip.getPath("/entry");
+            Files.write(inside, CONTENT);
+            try (ZeroCopyFileChannel file = ZeroCopyFileChannel.open(inside);
+                    Ends.Sink sink = new Ends.Sink(Ends.Kind.TCP, null)) {
+                assertEquals(CONTENT.length, file.transferTo(0, Long.MAX_VALUE, (SocketChannel) sink.end));
+                assertArrayEquals(CONTENT, sink.received());
+            }
+        }
+    }
+
+    /** The small path, closed at either end or interrupted at any moment: never a hang, and every byte is accounted for. */
+    @Test
+    void stoppedInTheMiddleOfSmallTransfers() throws Exception {
+        int rounds = System.getenv("ZCIO_LARGE") == null ? 150 : 3000;
+        for (int round = 0; round < rounds; round++) {
+            ZeroCopyFileChannel file = ZeroCopyFileChannel.open(source());
+            try (Ends.Pair pair = Ends.tcp()) {
+                var drained = Ends.background(() -> Ends.drain(pair.far()));
+                long[] bytes = {0};
+                Throwable[] ended = {null};
+                Thread sender = new Thread(() -> {
+                    try {
+                        while (true) {
+                            bytes[0] += file.transferTo(0, 4096, pair.near());
+                        }
+                    } catch (Throwable e) {
+                        ended[0] = e;
+                    }
+                });
+                sender.start();
+                Thread.sleep(0, 100_000 * (round % 10));
+                switch (round % 3) {
+                    case 0 -> file.close();
+                    case 1 -> pair.near().close();
+                    default -> sender.interrupt();
+                }
+                sender.join(5000);
+                assertFalse(sender.isAlive(), "hangs in round " + round);
+                assertInstanceOf(ClosedChannelException.class, ended[0]);
+                assertEquals(round % 3 == 2, ended[0] instanceof ClosedByInterruptException);
+                assertEquals(round % 3 == 1, file.isOpen());
+                pair.near().close();
+                // What went out in the call that was stopped is in nobody's count.
+                long uncounted = Ends.result(drained) - bytes[0];
+                assertTrue(uncounted >= 0 && uncounted <= 4096, uncounted + " bytes in round " + round);
+            } finally {
+                file.close();
+            }
+        }
+    }
+
+    /** Maps a file into an arena, by reflection: these types are not there on 17. Prints what it found. */
+    static final class ArenaProbe {
+        public static void main(String[] arguments) throws Exception {
+            Class<?> arenas = Class.forName("java.lang.foreign.Arena");
+            Class<?> segments = Class.forName("java.lang.foreign.MemorySegment");
+            try (AutoCloseable arena = (AutoCloseable) arenas.getMethod("ofConfined").invoke(null);
+                    FileChannel file = ZeroCopyFileChannel.open(Path.of(arguments[0]))) {
+                Object segment = FileChannel.class
+                        .getMethod("map", FileChannel.MapMode.class, long.class, long.class, arenas)
+                        .invoke(file, FileChannel.MapMode.READ_ONLY, 1L, 999_999L, arena);
+                ByteBuffer view = (ByteBuffer) segments.getMethod("asByteBuffer").invoke(segment);
+                System.out.println("mapped " + view.remaining() + " bytes, the last is " + view.get(999_998));
+            }
+        }
+    }
+
+    @Test
+    @EnabledForJreRange(min = JRE.JAVA_22)
+    void aMappingIntoAnArenaOnNewerJdks() throws Exception {
+        // In a process of its own, with zcio on the class path: only in a jar are META-INF/versions looked at.
+        String said = Child.of(ArenaProbe.class, source().toString()).run();
+        assertTrue(said.contains("mapped 999999 bytes, the last is " + CONTENT[999_999]), said);
+    }
+
+    @Test
+    void nothingIsKeptInProportionToWhatIsMoved() throws Exception {
+        // 8 MiB of direct memory are enough for as many threads as there are, one after another.
+        try (FileChannel file = ZeroCopyFileChannel.open(source())) {
+            for (int i = 0; i < 200; i++) {
+                var sent = Ends.background(() -> file.transferTo(0, 500_000, new ThirdParty(new byte[0], 500_000, 500_000)));
+                assertEquals(500_000, Ends.result(sent));
+            }
+        }
+    }
+}
