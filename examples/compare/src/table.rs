@@ -123,7 +123,9 @@ fn ratio(lane: &Row, ratio: Option<&Summary>, demo: bool) -> String {
 pub mod tests {
     use super::*;
     use crate::families::{Language, ZCIO};
-    use crate::results::Verdict;
+    use crate::families::Missing;
+    use crate::host::Host;
+    use crate::results::{SCHEMA, Settings, Skipped, Verdict};
     use crate::routes::{self, Axis};
 
     /// A row with made-up figures.
@@ -161,6 +163,36 @@ pub mod tests {
             point: 65536,
             label: "64 KiB".to_string(),
             lanes: vec![lane("std", None), lane(ZCIO, Some(speed_ratio))],
+        }
+    }
+
+    /// A run of one route with two points.
+    pub fn outcome(speed_ratio: Summary) -> Outcome {
+        let (small, mut large) = (cell(speed_ratio), cell(speed_ratio));
+        (large.point, large.label) = (16 << 20, "16 MiB".to_string());
+        Outcome {
+            schema: SCHEMA,
+            host: Host {
+                date: "2026-01-02T03:04:05Z".to_string(),
+                kernel: "Linux 6.12.0 x86_64".to_string(),
+                cpu: "2 × CPU".to_string(),
+                memory_bytes: 1 << 34,
+                zcio: "0.1.0".to_string(),
+                runtimes: vec![("Python".to_string(), "CPython 3.11.7".to_string())],
+                file_systems: vec![("working folder".to_string(), "ext4".to_string())],
+            },
+            settings: Settings {
+                command: "make compare".to_string(),
+                rounds: 15,
+                pin: None,
+                coverage: 0.964_843_75,
+                system_calls_not_counted: None,
+                file: None,
+                destination: "a temporary folder (ext4)".to_string(),
+            },
+            cells: vec![small, large],
+            skipped: vec![Skipped { route: "relay".to_string(), point: "8 GiB".to_string(), reason: "no room".to_string() }],
+            missing: vec![Missing { lane: "x".to_string(), reason: "y".to_string(), remedy: "z".to_string() }],
         }
     }
 

@@ -90,7 +90,6 @@ final class FileToFile {
                         }
                     }
                 }
-                pipe.close();
                 return new Job.Moved(bytes, mechanism, null);
             });
         }

@@ -1,7 +1,7 @@
 //! From a file to one TCP receiver, and to many at once.
 
-use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
 
 use anyhow::{Context, Result, ensure};
 
@@ -134,7 +134,6 @@ fn get(server: SocketAddr, path: &str, times: u64, check: Check) -> Result<Conte
     for _ in 0..times {
         let mut stream = TcpStream::connect(server)?;
         write!(stream, "GET /{path} HTTP/1.0\r\n\r\n")?;
-        stream.shutdown(Shutdown::Write)?;
         // A buffer of one byte takes the header's lines and nothing of the body.
         let mut lines = BufReader::with_capacity(1, &stream);
         let mut line = String::new();

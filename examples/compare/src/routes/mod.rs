@@ -196,6 +196,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// The route of that name.
+#[cfg(test)]
 pub fn named(name: &str) -> Option<&'static dyn Route> {
     ALL.into_iter().find(|route| route.name() == name)
 }

@@ -29,14 +29,14 @@ use crate::routes::{
 
 /// What was moved: bytes, zcio's name of the way, and what the lane saw where only it looks.
 #[derive(Default)]
-struct Moved {
+pub struct Moved {
     bytes: u64,
     mechanism: Option<&'static str>,
     digest: Option<u64>,
 }
 
 /// A job, and the way to say that it may begin.
-struct Job<'a> {
+pub struct Job<'a> {
     method: &'a str,
     request: Message,
     done_before: u32,

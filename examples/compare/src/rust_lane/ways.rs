@@ -57,7 +57,6 @@ impl Way {
         W: Write + AsFd,
     {
         let bytes = match self {
-            // `take` hides the descriptors from io::copy, which then falls back to a loop.
             Self::IoCopy if limit == u64::MAX => io::copy(source, sink)?,
             Self::IoCopy => io::copy(&mut source.take(limit), sink)?,
             Self::Loop(length) => by_loop(source, sink, limit, length)?,
