@@ -10,8 +10,16 @@ use crate::verdicts;
 pub fn render(outcome: &Outcome) -> Result<String, fmt::Error> {
     let (host, settings) = (&outcome.host, &outcome.settings);
     let mut text = String::from("# Benchmarks\n\n");
-    writeln!(text, "Written by `compare --markdown` from one run; to repeat it:\n\n```sh\n{}\n```\n", settings.command)?;
-    writeln!(text, "| | |\n|---|---|\n| date | {} |\n| kernel | {} |\n| processor | {} |", host.date, host.kernel, host.cpu)?;
+    writeln!(
+        text,
+        "Written by `compare --markdown` from one run; to repeat it:\n\n```sh\n{}\n```\n",
+        settings.command
+    )?;
+    writeln!(
+        text,
+        "| | |\n|---|---|\n| date | {} |\n| kernel | {} |\n| processor | {} |",
+        host.date, host.kernel, host.cpu
+    )?;
     writeln!(text, "| memory | {:.1} GB |\n| zcio | {} |", host.memory_bytes as f64 / 1e9, host.zcio)?;
     for (name, version) in host.runtimes.iter().chain(&host.file_systems) {
         writeln!(text, "| {name} | {version} |")?;
@@ -32,7 +40,10 @@ pub fn render(outcome: &Outcome) -> Result<String, fmt::Error> {
     floors(&mut text, outcome)?;
     for cell in &outcome.cells {
         writeln!(text, "\n## {}\n\n{}\n", cell.heading(), cell.about)?;
-        writeln!(text, "| lane | GB/s | CPU s/GB | speed ratio | CPU ratio | calls/MiB | switches/MiB | peak MiB | by |")?;
+        writeln!(
+            text,
+            "| lane | GB/s | CPU s/GB | speed ratio | CPU ratio | calls/MiB | switches/MiB | peak MiB | by |"
+        )?;
         writeln!(text, "|---|--:|--:|--:|--:|--:|--:|--:|---|")?;
         cell.lanes.iter().try_for_each(|row| line(&mut text, row))?;
     }

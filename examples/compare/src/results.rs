@@ -106,7 +106,7 @@ pub struct Row {
     pub speed_ratio: Option<Summary>,
     /// CPU time by the reference's CPU time, round by round.
     pub cpu_ratio: Option<Summary>,
-    /// The speed ratio that zcio states here; `None` for other lanes.
+    /// The speed ratio that zcio states here; `None` for other lanes, and where nothing is stated.
     pub floor: Option<f64>,
     /// What this run says of it.
     pub verdict: Option<Verdict>,
@@ -184,7 +184,7 @@ impl Outcome {
         let lanes = &mut self.cells[index].lanes;
         lanes.retain(|old| rows.iter().all(|row| row.runtime != old.runtime));
         lanes.extend(rows);
-        lanes.sort_by_key(|row| row.language);
+        lanes.sort_by(|a, b| (a.language, &a.runtime).cmp(&(b.language, &b.runtime)));
         let place = |cell: &Cell| crate::routes::ALL.iter().position(|route| route.name() == cell.route);
         self.cells.sort_by_key(|cell| (place(cell), cell.point));
     }
@@ -218,13 +218,17 @@ impl Row {
         reference: Option<&[Sample]>,
         system_calls: Option<f64>,
     ) -> Option<Self> {
-        let ratio =
-            |of: fn(&Sample) -> f64| reference.and_then(|other| Summary::of_ratios(&each(samples, of), &each(other, of)));
+        let ratio = |of: fn(&Sample) -> f64| {
+            reference.and_then(|other| Summary::of_ratios(&each(samples, of), &each(other, of)))
+        };
         let mut mechanisms: Vec<&str> = samples.iter().filter_map(|sample| sample.mechanism.as_deref()).collect();
         mechanisms.sort_unstable();
         mechanisms.dedup();
         let speed_ratio = ratio(speed);
-        let floor = speed_ratio.filter(|_| lane.method.zcio).map(|_| route.floor(lane.language));
+        let floor = speed_ratio
+            .filter(|_| lane.method.zcio)
+            .filter(|_| lane.method.stated)
+            .and_then(|_| route.floor(lane.language));
         let switches: Option<Vec<f64>> = samples.iter().map(switches).collect();
         let peak = samples.iter().filter_map(|sample| sample.peak_bytes).max();
         Some(Self {
@@ -314,6 +318,45 @@ mod tests {
         assert_eq!(speed(&sample), 0.5);
         assert_eq!(cpu_cost(&sample), 0.5);
         assert_eq!(per_mebibyte(32, 4 << 20), 8.0);
+    }
+
+    /// Every name of an object's field, however deep.
+    fn names(value: &serde_json::Value, into: &mut std::collections::BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, field) in fields {
+                    into.insert(name.clone());
+                    names(field, into);
+                }
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| names(value, into)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_field_is_described() {
+        let ratio = Summary { median: 1.0, low: 1.0, high: 1.0, min: 1.0, max: 1.0 };
+        let mut outcome = crate::table::tests::outcome(ratio);
+        outcome.cells[0].lanes[0].samples.push(Sample {
+            bytes: 1,
+            wall_ns: 1,
+            cpu_ns: 1,
+            context_switches: None,
+            peak_bytes: None,
+            mechanism: None,
+            digest: None,
+            system_calls: None,
+        });
+        let json = serde_json::to_value(&outcome).unwrap();
+        let mut found = std::collections::BTreeSet::new();
+        names(&json, &mut found);
+        let described = include_str!("../RESULTS.md");
+        for name in found {
+            assert!([".", "`", "]."].iter().any(|before| described.contains(&format!("{before}{name}"))), "{name}");
+        }
+        let back: Outcome = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(serde_json::to_value(back).unwrap(), json);
     }
 
     #[test]

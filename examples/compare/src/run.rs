@@ -115,14 +115,9 @@ fn start(arguments: &Arguments, lanes: &[Lane], settings: Settings) -> Result<Ou
             before.host.add_runtimes(host.runtimes);
             Ok(before)
         }
-        _ => Ok(Outcome {
-            schema: SCHEMA,
-            host,
-            settings,
-            cells: Vec::new(),
-            skipped: Vec::new(),
-            missing: Vec::new(),
-        }),
+        _ => {
+            Ok(Outcome { schema: SCHEMA, host, settings, cells: Vec::new(), skipped: Vec::new(), missing: Vec::new() })
+        }
     }
 }
 
@@ -172,7 +167,9 @@ fn work_folder(arguments: &Arguments, file: Option<&Path>) -> Result<TempDir> {
     let parent = match (&arguments.into, file) {
         (Some(into), _) => into.clone(),
         (None, Some(file)) => same_disk(file),
-        (None, None) => [PathBuf::from("target"), PathBuf::from(".")].into_iter().find(|p| p.is_dir()).unwrap_or_default(),
+        (None, None) => {
+            [PathBuf::from("target"), PathBuf::from(".")].into_iter().find(|p| p.is_dir()).unwrap_or_default()
+        }
     };
     let parent = parent.canonicalize().with_context(|| format!("no folder {}", parent.display()))?;
     let folder = tempfile::Builder::new()

@@ -91,7 +91,9 @@ mod tests {
     #[test]
     fn the_interval_has_the_ranks_of_the_tables() {
         // The ranks of the 95 % interval of the median in the usual tables of nonparametric statistics.
-        for (values, expected) in [(5, 1), (6, 1), (8, 1), (9, 2), (11, 2), (12, 3), (15, 4), (20, 6), (25, 8), (50, 18)] {
+        for (values, expected) in
+            [(5, 1), (6, 1), (8, 1), (9, 2), (11, 2), (12, 3), (15, 4), (20, 6), (25, 8), (50, 18)]
+        {
             assert_eq!(rank(values), expected, "{values} values");
         }
         assert!((coverage(5) - 0.9375).abs() < 1e-12);

@@ -54,7 +54,11 @@ fn header(text: &mut String, outcome: &Outcome) -> fmt::Result {
 fn explanation(text: &mut String, outcome: &Outcome, demo: bool) -> fmt::Result {
     let settings = &outcome.settings;
     if demo {
-        writeln!(text, "\nMedian (lowest–highest) of {} rounds. Ratios are taken round by round against the", settings.rounds)?;
+        writeln!(
+            text,
+            "\nMedian (lowest–highest) of {} rounds. Ratios are taken round by round against the",
+            settings.rounds
+        )?;
         return writeln!(
             text,
             "reference of the same language. CPU is the lane's own process, all threads, user and system."
@@ -122,8 +126,8 @@ fn ratio(lane: &Row, ratio: Option<&Summary>, demo: bool) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::families::{Language, ZCIO};
     use crate::families::Missing;
+    use crate::families::{Language, ZCIO};
     use crate::host::Host;
     use crate::results::{SCHEMA, Settings, Skipped, Verdict};
     use crate::routes::{self, Axis};
@@ -191,7 +195,11 @@ pub mod tests {
                 destination: "a temporary folder (ext4)".to_string(),
             },
             cells: vec![small, large],
-            skipped: vec![Skipped { route: "relay".to_string(), point: "8 GiB".to_string(), reason: "no room".to_string() }],
+            skipped: vec![Skipped {
+                route: "relay".to_string(),
+                point: "8 GiB".to_string(),
+                reason: "no room".to_string(),
+            }],
             missing: vec![Missing { lane: "x".to_string(), reason: "y".to_string(), remedy: "z".to_string() }],
         }
     }

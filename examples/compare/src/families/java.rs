@@ -74,12 +74,7 @@ pub const METHODS: &[Method] = &[
         reference: &[TCP_TO_FILE, TCP_TO_FILE_DURABLE],
         ..PLAIN
     },
-    Method {
-        name: "map_write",
-        demo: true,
-        routes: &[(&[FILE_TO_TCP, FILE_TO_FILE], "NIO map + write")],
-        ..PLAIN
-    },
+    Method { name: "map_write", demo: true, routes: &[(&[FILE_TO_TCP, FILE_TO_FILE], "NIO map + write")], ..PLAIN },
     Method {
         name: "nio",
         routes: &[
@@ -133,13 +128,7 @@ pub fn start(starting: &mut Starting<'_>) {
 }
 
 /// One process for each JDK and method.
-pub fn spawn(
-    starting: &mut Starting<'_>,
-    methods: &'static [Method],
-    class: &str,
-    class_path: &str,
-    remedy: &str,
-) {
+pub fn spawn(starting: &mut Starting<'_>, methods: &'static [Method], class: &str, class_path: &str, remedy: &str) {
     let (jdks, names) = (starting.jdks, jdk::names(starting.jdks));
     for (jdk, name) in jdks.iter().zip(names) {
         for method in starting.wanted(Language::Java, methods) {

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::arguments::Arguments;
 use super::Language;
+use crate::arguments::Arguments;
 
 /// The oldest Java that zcio supports.
 pub const OLDEST: u32 = 17;

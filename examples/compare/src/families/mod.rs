@@ -44,6 +44,8 @@ pub struct Method {
     pub demo: bool,
     /// Whether it is zcio, which is being judged.
     pub zcio: bool,
+    /// Whether the ratio that zcio states for a route is about this lane.
+    pub stated: bool,
     /// Whether it is its runtime's reference again, to show how far two lanes of the same code come out apart.
     pub control: bool,
     /// Whether the process is a server that a client asks for the file.
@@ -59,6 +61,7 @@ pub const PLAIN: Method = Method {
     name: "",
     demo: false,
     zcio: false,
+    stated: true,
     control: false,
     is_server: false,
     routes: &[],
@@ -180,10 +183,19 @@ impl Starting<'_> {
     }
 }
 
+/// Every method of a language's families.
+pub fn of(language: Language) -> impl Iterator<Item = &'static Method> {
+    let tables: &[&[Method]] = match language {
+        Language::Rust => &[rust::METHODS, nginx::METHODS],
+        Language::Java => &[java::METHODS, netty::METHODS],
+        Language::Python => &[python::METHODS],
+    };
+    tables.iter().copied().flatten()
+}
+
 /// Every method of every family.
 pub fn all() -> impl Iterator<Item = &'static Method> {
-    let tables = [rust::METHODS, nginx::METHODS, java::METHODS, netty::METHODS, python::METHODS];
-    tables.into_iter().flatten()
+    Language::ALL.into_iter().flat_map(of)
 }
 
 fn missing(lane: &str, error: &anyhow::Error, remedy: &str) -> Missing {

@@ -45,8 +45,11 @@ pub fn start(starting: &mut Starting<'_>) {
 fn jars(folder: &Path) -> Result<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_jar = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "jar");
-    let jars: Vec<_> =
-        entries.filter(is_jar).filter_map(|path| path.canonicalize().ok()).map(|path| path.display().to_string()).collect();
+    let jars: Vec<_> = entries
+        .filter(is_jar)
+        .filter_map(|path| path.canonicalize().ok())
+        .map(|path| path.display().to_string())
+        .collect();
     ensure!(!jars.is_empty(), "no jars of Netty in {}", folder.display());
     Ok(jars.join(":"))
 }

@@ -68,11 +68,7 @@ pub const METHODS: &[Method] = &[
         reference: ALL,
         ..PLAIN
     },
-    Method {
-        name: "splice",
-        routes: &[(&[TCP_TO_FILE, RELAY, FILE_TO_TCP], "splice loop, 1 MiB pipe")],
-        ..PLAIN
-    },
+    Method { name: "splice", routes: &[(&[TCP_TO_FILE, RELAY, FILE_TO_TCP], "splice loop, 1 MiB pipe")], ..PLAIN },
     Method { name: "uring", routes: &[(&[RANDOM_READ, RANDOM_READ_DIRECT], "io_uring")], ..PLAIN },
     Method {
         name: ZCIO,
@@ -93,7 +89,13 @@ pub const METHODS: &[Method] = &[
         ],
         ..PLAIN
     },
-    Method { name: "zcio_each", zcio: true, routes: &[(&[SMALL_FILES], "zcio, a Transfer each")], ..PLAIN },
+    Method {
+        name: "zcio_each",
+        zcio: true,
+        stated: false,
+        routes: &[(&[SMALL_FILES], "zcio, a Transfer each")],
+        ..PLAIN
+    },
     Method {
         name: "zcio_direct",
         zcio: true,

@@ -100,7 +100,11 @@ fn lines<'a>(cells: &'a [Cell], first: usize, measure: Measure, runtime: &str) -
     let mut lines: Vec<Line<'a>> = Vec::new();
     for (column, cell) in cells.iter().enumerate() {
         for (index, row) in cell.lanes.iter().enumerate().filter(|(_, row)| row.runtime == runtime) {
-            let point = (format!("/cells/{}/lanes/{index}/{}/median", first + column, measure.field()), column, measure.of(row));
+            let point = (
+                format!("/cells/{}/lanes/{index}/{}/median", first + column, measure.field()),
+                column,
+                measure.of(row),
+            );
             match lines.iter_mut().find(|line| line.row.method == row.method) {
                 Some(line) => line.points.push(point),
                 None => lines.push(Line { row, points: vec![point] }),
@@ -115,14 +119,24 @@ fn axes(page: &mut String, cells: &[Cell], top: f64) -> fmt::Result {
         let (value, y) = (top * part, y(top * part, top));
         let digits = if value == 0.0 || value.fract() == 0.0 { 0 } else { decimals(value) };
         writeln!(page, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>")?;
-        writeln!(page, "<text class=\"tick end\" x=\"{:.0}\" y=\"{:.1}\">{value:.digits$}</text>", LEFT - 4.0, y + 3.0)?;
+        writeln!(
+            page,
+            "<text class=\"tick end\" x=\"{:.0}\" y=\"{:.1}\">{value:.digits$}</text>",
+            LEFT - 4.0,
+            y + 3.0
+        )?;
     }
     for (column, cell) in cells.iter().enumerate() {
         let text = match cell.axis {
             Axis::Size => cell.label.replace("iB", "").replace(' ', "\u{202f}"),
             _ => cell.point.to_string(),
         };
-        writeln!(page, "<text class=\"tick middle\" x=\"{:.1}\" y=\"190\">{}</text>", x(column, cells.len()), escape(&text))?;
+        writeln!(
+            page,
+            "<text class=\"tick middle\" x=\"{:.1}\" y=\"190\">{}</text>",
+            x(column, cells.len()),
+            escape(&text)
+        )?;
     }
     Ok(())
 }
@@ -162,7 +176,11 @@ fn curve(page: &mut String, line: &Line<'_>, columns: usize, top: f64, label_at:
 }
 
 fn cut(label: &str) -> String {
-    if label.chars().count() <= LETTERS { label.to_string() } else { label.chars().take(LETTERS - 1).chain(['…']).collect() }
+    if label.chars().count() <= LETTERS {
+        label.to_string()
+    } else {
+        label.chars().take(LETTERS - 1).chain(['…']).collect()
+    }
 }
 
 /// The column's place; points are spread evenly, as powers are on a logarithmic axis.

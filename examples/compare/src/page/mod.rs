@@ -38,12 +38,17 @@ pub fn render(outcome: &Outcome) -> Result<String, fmt::Error> {
 fn header(page: &mut String, outcome: &Outcome) -> fmt::Result {
     let (host, settings) = (&outcome.host, &outcome.settings);
     writeln!(page, "<header>\n<h1>zcio compared</h1>")?;
-    writeln!(page, "<p class=\"lead\">Bytes moved by zcio and by the usual ways, in rounds of random order, every byte checked.</p>")?;
+    writeln!(
+        page,
+        "<p class=\"lead\">Bytes moved by zcio and by the usual ways, in rounds of random order, every byte checked.</p>"
+    )?;
     writeln!(page, "<dl class=\"facts\">")?;
     let mut fact = |name: &str, text: &str| writeln!(page, "<div><dt>{}</dt><dd>{text}</dd></div>", escape(name));
     fact("date", &escape(&host.date))?;
     fact("kernel", &escape(&host.kernel))?;
     fact("processor", &escape(&host.cpu))?;
+    let memory = format!("{} bytes", Figure::new("/host/memory_bytes", host.memory_bytes as f64, 0));
+    fact("memory", &memory)?;
     for (name, version) in host.runtimes.iter().chain(&host.file_systems) {
         fact(name, &escape(version))?;
     }
@@ -67,10 +72,22 @@ fn omissions(page: &mut String, outcome: &Outcome) -> fmt::Result {
     }
     writeln!(page, "<section>\n<h2>Left out</h2>\n<ul class=\"omissions\">")?;
     for skipped in &outcome.skipped {
-        writeln!(page, "<li><b>{} {}</b>: {}</li>", escape(&skipped.route), escape(&skipped.point), escape(&skipped.reason))?;
+        writeln!(
+            page,
+            "<li><b>{} {}</b>: {}</li>",
+            escape(&skipped.route),
+            escape(&skipped.point),
+            escape(&skipped.reason)
+        )?;
     }
     for missing in &outcome.missing {
-        writeln!(page, "<li><b>{}</b>: {}; {}</li>", escape(&missing.lane), escape(&missing.reason), escape(&missing.remedy))?;
+        writeln!(
+            page,
+            "<li><b>{}</b>: {}; {}</li>",
+            escape(&missing.lane),
+            escape(&missing.reason),
+            escape(&missing.remedy)
+        )?;
     }
     writeln!(page, "</ul>\n</section>")
 }

@@ -28,7 +28,13 @@ pub fn render_all(page: &mut String, outcome: &Outcome) -> fmt::Result {
 /// `first` is the place of the first cell among all.
 fn section(page: &mut String, cells: &[Cell], first: usize) -> fmt::Result {
     let Some(cell) = cells.first() else { return Ok(()) };
-    writeln!(page, "<section id=\"{}\">\n<h2>{}</h2>\n<p>{}</p>", cell.route, escape(&cell.title), escape(&cell.about))?;
+    writeln!(
+        page,
+        "<section id=\"{}\">\n<h2>{}</h2>\n<p>{}</p>",
+        cell.route,
+        escape(&cell.title),
+        escape(&cell.about)
+    )?;
     if cell.axis != Axis::Fixed && cells.len() > 1 {
         chart::panels(page, cells, first, Measure::Speed)?;
         chart::panels(page, cells, first, Measure::Cpu)?;
@@ -74,7 +80,8 @@ fn stated(place: &str, row: &Row) -> String {
         (Some(verdict), Some(floor)) => {
             format!("{} ≥ {}", verdict.name(), Figure::new(&format!("{place}/floor"), floor, 2))
         }
-        _ => "noise".to_string(),
+        _ if row.control => "noise".to_string(),
+        _ => "nothing stated".to_string(),
     }
 }
 

@@ -46,7 +46,9 @@ fn no_measured_number_stands_outside_of_a_figure() {
         if tag.contains("data-n") || tag.contains("class=\"tick") {
             continue;
         }
-        for word in text.split(|c: char| !c.is_ascii_digit() && c != '.').filter(|word| word.trim_matches('.').contains('.')) {
+        for word in
+            text.split(|c: char| !c.is_ascii_digit() && c != '.').filter(|word| word.trim_matches('.').contains('.'))
+        {
             assert!(json.contains(word), "{word} in {text:?}");
         }
     }

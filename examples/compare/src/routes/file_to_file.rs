@@ -41,8 +41,12 @@ impl Route for FileToFile {
 
     fn about(&self) -> &'static str {
         match self.place {
-            Place::Here => "A cached file is copied into a new one beside it, until the page cache has the last byte; not synced.",
-            Place::Xfs => "The same on XFS by loop device, where a copy can share its blocks with the original (reflink).",
+            Place::Here => {
+                "A cached file is copied into a new one beside it, until the page cache has the last byte; not synced."
+            }
+            Place::Xfs => {
+                "The same on XFS by loop device, where a copy can share its blocks with the original (reflink)."
+            }
             Place::Tmpfs => "The same on tmpfs, where file systems end and memory begins.",
         }
     }
@@ -51,12 +55,12 @@ impl Route for FileToFile {
         self.place
     }
 
-    fn floor(&self, language: Language) -> f64 {
-        match (self.place, language) {
+    fn floor(&self, language: Language) -> Option<f64> {
+        Some(match (self.place, language) {
             (Place::Tmpfs, _) => 0.97,
             (_, Language::Rust) => 1.4,
             _ => 1.0,
-        }
+        })
     }
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {

@@ -35,8 +35,8 @@ impl Route for One {
         "A cached file is opened, sent over loopback and closed, until the receiver has taken the last byte."
     }
 
-    fn floor(&self, _: Language) -> f64 {
-        0.97
+    fn floor(&self, _: Language) -> Option<f64> {
+        Some(0.97)
     }
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {
@@ -62,8 +62,8 @@ impl Route for Many {
         Axis::Connections
     }
 
-    fn floor(&self, _: Language) -> f64 {
-        0.97
+    fn floor(&self, _: Language) -> Option<f64> {
+        Some(0.97)
     }
 
     fn file_bytes(&self, _: u64) -> u64 {

@@ -40,8 +40,8 @@ impl Route for HandOver {
          looked at one byte of every page and has said so."
     }
 
-    fn floor(&self, _: Language) -> f64 {
-        0.97
+    fn floor(&self, _: Language) -> Option<f64> {
+        None
     }
 
     fn memory(&self, point: u64) -> u64 {

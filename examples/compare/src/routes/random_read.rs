@@ -69,8 +69,8 @@ impl Route for RandomRead {
         Axis::Depth
     }
 
-    fn floor(&self, _: Language) -> f64 {
-        0.97
+    fn floor(&self, _: Language) -> Option<f64> {
+        None
     }
 
     fn file_bytes(&self, _: u64) -> u64 {

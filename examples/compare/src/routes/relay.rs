@@ -24,8 +24,8 @@ impl Route for Relay {
         "The lane stands between a sender and a receiver and hands on everything, until the receiver has the last byte."
     }
 
-    fn floor(&self, language: Language) -> f64 {
-        if language == Language::Python { 2.0 } else { 1.8 }
+    fn floor(&self, language: Language) -> Option<f64> {
+        Some(if language == Language::Python { 2.0 } else { 1.8 })
     }
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {

@@ -40,9 +40,9 @@ impl Route for SmallFiles {
         1000
     }
 
-    fn floor(&self, language: Language) -> f64 {
-        // The other languages' lanes make a transfer for each file so far, not one batch.
-        if language == Language::Rust { 1.5 } else { 0.9 }
+    fn floor(&self, language: Language) -> Option<f64> {
+        // Stated for a batch; the other languages' lanes make a transfer for each file so far.
+        (language == Language::Rust).then_some(1.5)
     }
 
     fn file_bytes(&self, point: u64) -> u64 {
@@ -55,8 +55,7 @@ impl Route for SmallFiles {
         let request = |sink: std::net::SocketAddr| {
             job(self, path_text(&folder)?, &sink.to_string())?.with("files", point)?.with("bytes", EACH)
         };
-        let (sample, arrived) =
-            peer::beside_one(lane, bench.pin, request, |stream| peer::receive(stream, check))?;
+        let (sample, arrived) = peer::beside_one(lane, bench.pin, request, |stream| peer::receive(stream, check))?;
         arrived.expect(&match check {
             Check::Content => whole.content(1)?,
             Check::Count => Content::counted(whole.bytes),

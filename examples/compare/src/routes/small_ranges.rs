@@ -36,13 +36,13 @@ impl Route for SmallRanges {
         4096
     }
 
-    fn floor(&self, language: Language) -> f64 {
+    fn floor(&self, language: Language) -> Option<f64> {
         // Stated in nanoseconds: at most 300 over a call of about two microseconds; Python at most 1,000.
-        match language {
+        Some(match language {
             Language::Rust => 0.85,
             Language::Java => 1.0,
             Language::Python => 0.7,
-        }
+        })
     }
 
     fn file_bytes(&self, point: u64) -> u64 {
@@ -51,8 +51,7 @@ impl Route for SmallRanges {
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {
         let subject = bench.subjects.get(Place::Here, point * EACH)?;
-        let request =
-            |sink: std::net::SocketAddr| job(self, subject.text()?, &sink.to_string())?.with("bytes", EACH);
+        let request = |sink: std::net::SocketAddr| job(self, subject.text()?, &sink.to_string())?.with("bytes", EACH);
         let (sample, arrived) = peer::beside_one(lane, bench.pin, request, |stream| peer::receive(stream, check))?;
         arrived.expect(&match check {
             Check::Content => subject.content(1)?,

@@ -39,13 +39,13 @@ impl Route for TcpToFile {
         }
     }
 
-    fn floor(&self, language: Language) -> f64 {
-        match (self.durable, language) {
+    fn floor(&self, language: Language) -> Option<f64> {
+        Some(match (self.durable, language) {
             (false, Language::Rust) => 0.97,
             (_, Language::Java) => 2.0,
             (false, Language::Python) => 1.05,
             (true, _) => 1.7,
-        }
+        })
     }
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {

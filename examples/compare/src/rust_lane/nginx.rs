@@ -60,7 +60,8 @@ impl Server {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let root = folder.path().display();
         let user = if crate::host::is_root() { "user root;" } else { "" };
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {root}/t;"));
+        let temporary =
+            ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {root}/t;"));
         let configuration = format!(
             "{user} daemon off; master_process off; worker_processes 1; pid {root}/pid; error_log stderr crit;\n\
              events {{ worker_connections 1024; }}\n\

@@ -61,7 +61,9 @@ impl Way {
             Self::IoCopy => io::copy(&mut source.take(limit), sink)?,
             Self::Loop(length) => by_loop(source, sink, limit, length)?,
             Self::Sendfile => repeat(limit, |most| sendfile(&sink, &source, None, most))?,
-            Self::SpliceIntoPipe => repeat(limit, |most| splice(&source, None, &sink, None, most, SpliceFFlags::empty()))?,
+            Self::SpliceIntoPipe => {
+                repeat(limit, |most| splice(&source, None, &sink, None, most, SpliceFFlags::empty()))?
+            }
             Self::SpliceThroughPipe => through_pipe(source, sink, limit)?,
             Self::Zcio(mechanism) => {
                 let mut transfer = Transfer::new(Endpoint::new(source.as_fd())?, Endpoint::new(sink.as_fd())?);

@@ -34,7 +34,8 @@ pub fn run(job: &mut Job<'_>) -> Result<(Moved, Duration)> {
     match route.as_str() {
         FILE_TO_TCP | FILE_TO_TCP_CONNECTIONS | SMALL_FILES | SMALL_RANGES => {
             let connections: u64 = job.number("connections")?;
-            let mut content = if route == SMALL_FILES { whole_folder(&source)? } else { fs::read(&source)?.repeat(times) };
+            let mut content =
+                if route == SMALL_FILES { whole_folder(&source)? } else { fs::read(&source)?.repeat(times) };
             let mut sockets = (0..connections).map(|_| TcpStream::connect(&sink)).collect::<Result<Vec<_>, _>>()?;
             job.timed(|| {
                 let mut moved = spoil(&mut content);
@@ -104,7 +105,8 @@ pub fn run(job: &mut Job<'_>) -> Result<(Moved, Duration)> {
 }
 
 fn whole_folder(folder: &str) -> Result<Vec<u8>> {
-    let mut names: Vec<_> = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut names: Vec<_> =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     names.sort();
     names.iter().try_fold(Vec::new(), |mut whole, path| {
         whole.append(&mut fs::read(path)?);
