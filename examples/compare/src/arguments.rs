@@ -104,9 +104,11 @@ pub enum Command {
 impl Arguments {
     /// The routes that were asked for, in the order in which they are measured.
     pub fn routes(&self) -> Vec<&'static dyn Route> {
-        let asked = |route: &&'static dyn Route| match self.only.is_empty() {
-            true => !self.demo || routes::DEMO.contains(&route.name()),
-            false => self.only.iter().any(|name| name == route.name()),
+        let asked = |route: &&'static dyn Route| {
+            if self.only.is_empty() {
+                return !self.demo || routes::DEMO.contains(&route.name());
+            }
+            self.only.iter().any(|name| name == route.name())
         };
         routes::ALL.into_iter().filter(asked).collect()
     }

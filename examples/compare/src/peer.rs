@@ -95,7 +95,9 @@ pub fn beside<T: Send>(
         let sample = lane.go();
         if sample.is_err() {
             // It fails only if the connection is gone already.
-            cut.iter().for_each(|stream| _ = stream.shutdown(Shutdown::Both));
+            for stream in &cut {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
         }
         let outcomes: Vec<_> = duties.into_iter().map(|duty| duty.join().expect("the peer does not panic")).collect();
         Ok((sample?, outcomes.into_iter().collect::<Result<_>>()?))

@@ -52,7 +52,7 @@ pub fn compare(arguments: &Arguments) -> Result<Outcome> {
     for point in &points {
         let point = Point { count_calls: point.count_calls && count_calls, ..*point };
         if let Some(rows) = schedule::measure(&bench, &mut lanes, &point, outcome.settings.rounds, &outcome)? {
-            outcome.add(point.route, point.point, rows);
+            outcome.add(point.route, point.at, rows);
             if let Some(path) = target {
                 outcome.write(path)?;
             }
@@ -79,7 +79,7 @@ fn plan(
         let before = points.len();
         for point in points_of(route) {
             match room(&places, route, point) {
-                Ok(()) => points.push(Point { route, point, count_calls: !arguments.quick && !arguments.demo }),
+                Ok(()) => points.push(Point { route, at: point, count_calls: !arguments.quick && !arguments.demo }),
                 Err(error) => skipped.push(Skipped {
                     route: route.name().to_string(),
                     point: route.axis().label(point),
@@ -124,8 +124,16 @@ fn start(arguments: &Arguments, lanes: &[Lane], settings: Settings) -> Result<Ou
 fn settings(arguments: &Arguments, given: Option<&Subject>, work: &Path) -> Result<Settings> {
     let rounds = arguments.rounds();
     let not_counted = if arguments.demo { Some("the demo does not".to_string()) } else { calls::refusal() };
-    // The programs' own folders say nothing to others.
-    let told = env::args().skip(1).collect::<Vec<_>>().join(" ");
+    // Where the results went says nothing about them.
+    let mut told = env::args().skip(1);
+    let mut kept = Vec::new();
+    while let Some(word) = told.next() {
+        match word.as_str() {
+            "--json" | "--resume" => _ = told.next(),
+            _ => kept.push(word),
+        }
+    }
+    let told = kept.join(" ");
     Ok(Settings {
         command: format!("make compare ARGS=\"{told}\"").replace(" ARGS=\"\"", ""),
         rounds,

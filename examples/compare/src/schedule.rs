@@ -21,7 +21,7 @@ pub struct Point {
     /// The route.
     pub route: &'static dyn Route,
     /// Where on its axis.
-    pub point: u64,
+    pub at: u64,
     /// Whether system calls are counted there.
     pub count_calls: bool,
 }
@@ -34,7 +34,7 @@ pub fn check(bench: &Bench<'_>, lanes: &mut [Lane], points: &[Point], results: &
         for index in unmeasured(lanes, point, results) {
             let lane = &mut lanes[index];
             progress.step(&lane.title(point.route));
-            bench.run(point.route, lane, point.point, Check::Content).context("the check of the content failed")?;
+            bench.run(point.route, lane, point.at, Check::Content).context("the check of the content failed")?;
         }
     }
     progress.finish();
@@ -53,16 +53,16 @@ pub fn measure(
     if serving.is_empty() {
         return Ok(None);
     }
-    let Point { route, point: place, count_calls } = *point;
+    let Point { route, at, count_calls } = *point;
     let mut calls = vec![None; serving.len()];
     let mut series = vec![Vec::new(); serving.len()];
-    let stage = format!("timing {} {}", route.title(), route.axis().label(place));
+    let stage = format!("timing {} {}", route.title(), route.axis().label(at));
     let progress = Progress::new(stage.trim_end(), serving.len() * (rounds as usize + 1 + usize::from(count_calls)));
     if count_calls {
         for (calls, &index) in calls.iter_mut().zip(&serving) {
             let lane = &mut lanes[index];
             progress.step(&format!("system calls: {}", lane.title(route)));
-            let sample = lane.counting_calls(|lane| bench.run(route, lane, place, Check::Count));
+            let sample = lane.counting_calls(|lane| bench.run(route, lane, at, Check::Count));
             let sample = sample.context("a run with system calls counted failed")?;
             *calls = sample.system_calls.map(|count| per_mebibyte(count, sample.bytes));
         }
@@ -74,7 +74,7 @@ pub fn measure(
             let lane = &mut lanes[serving[index]];
             let what = if round == 0 { "warm-up".to_string() } else { format!("round {round} of {rounds}") };
             progress.step(&format!("{what}: {}", lane.title(route)));
-            let sample = bench.run(route, lane, place, Check::Count).context("a timed run failed")?;
+            let sample = bench.run(route, lane, at, Check::Count).context("a timed run failed")?;
             if round > 0 {
                 series[index].push(sample);
             }
@@ -113,7 +113,7 @@ fn rows(
 /// in the same rounds.
 fn unmeasured(lanes: &[Lane], point: &Point, results: &Outcome) -> Vec<usize> {
     let name = point.route.name();
-    let known = results.cell(point.route, point.point).map_or(&[][..], |cell| &cell.lanes);
+    let known = results.cell(point.route, point.at).map_or(&[][..], |cell| &cell.lanes);
     let is_new = |lane: &Lane| {
         lane.method.label(name).is_some()
             && known.iter().all(|row| row.runtime != lane.runtime || row.method != lane.method.name)

@@ -55,7 +55,7 @@ public final class NettyLane {
         Transport transport = Transport.named(arguments[0]);
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(transport.handler());
         try {
-            Job.serve(Job.runtime() + ", Netty " + version, job -> send(job, group, transport));
+            Job.serve("Netty " + version, job -> send(job, group, transport));
         } finally {
             group.shutdownGracefully();
         }

@@ -9,12 +9,12 @@ from job import BLOCK, Job, Moved
 
 
 def version(method: str) -> str:
-    """The library's version, if it is not Python's own. Fails where it is missing."""
+    """The library and its version, if it is not Python's own. Fails where it is missing."""
     if method == "asyncio":
         return ""
     import uvloop
 
-    return f", uvloop {uvloop.__version__}"
+    return f"uvloop {uvloop.__version__}"
 
 
 def serve(method: str) -> Callable[[Job], None]:

@@ -66,7 +66,7 @@ def main() -> None:
     try:
         name = sys.argv[1]
         library, serve = METHODS[name](name)
-        say("hello", runtime=f"{platform.python_implementation()} {platform.python_version()}{library}")
+        say("hello", runtime=library or f"{platform.python_implementation()} {platform.python_version()}")
         for job in jobs():
             serve(job)
     except KeyboardInterrupt:

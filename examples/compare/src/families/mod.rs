@@ -37,6 +37,7 @@ pub enum Language {
 
 /// A way of moving bytes, served by one lane process.
 #[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Each is a fact of its own; any mix of them can occur.
 pub struct Method {
     /// The argument that a lane process is started with.
     pub name: &'static str,

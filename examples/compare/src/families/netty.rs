@@ -1,6 +1,6 @@
 //! Netty's lanes, on each JDK: its three transports with its own `DefaultFileRegion`.
 //!
-//! Netty is no part of zcio: its jars are taken from `target/netty`, where `make netty` puts them, and without them these
+//! Netty is no part of zcio: its jars are taken from `target/netty`, where `make compare-libraries` puts them, and without them these
 //! lanes are missing with that remedy. zcio's own lane for Netty belongs into this table, and into `NettyLane.java`.
 
 use std::fs;
@@ -12,7 +12,7 @@ use super::java::{compile, spawn};
 use super::{Language, Method, PLAIN, Starting, missing};
 use crate::routes::{FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS};
 
-const REMEDY: &str = "`make netty` fetches its jars into target/netty";
+const REMEDY: &str = "`make compare-libraries` fetches its jars into target/netty";
 
 const PROGRAM: [(&str, &str); 2] = [
     ("Job.java", include_str!("../../lanes/java/Job.java")),

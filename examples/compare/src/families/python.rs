@@ -97,7 +97,7 @@ pub const METHODS: &[Method] = &[
 /// What would help a lane that is missing.
 pub fn remedy(method: &Method) -> &'static str {
     match method.name {
-        "uvloop" => "`.venv/bin/pip install uvloop`; or --python with uvloop installed",
+        "uvloop" => "`make compare-libraries`; or --python with uvloop installed",
         _ => "install Python 3.11 or newer, then `make venv`; or --python with zcio installed",
     }
 }

@@ -117,13 +117,14 @@ fn lines<'a>(cells: &'a [Cell], first: usize, measure: Measure, runtime: &str) -
 fn axes(page: &mut String, cells: &[Cell], top: f64) -> fmt::Result {
     for part in [0.0, 0.5, 1.0] {
         let (value, y) = (top * part, y(top * part, top));
-        let digits = if value == 0.0 || value.fract() == 0.0 { 0 } else { decimals(value) };
+        let text = format!("{value:.6}");
         writeln!(page, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>")?;
         writeln!(
             page,
-            "<text class=\"tick end\" x=\"{:.0}\" y=\"{:.1}\">{value:.digits$}</text>",
+            "<text class=\"tick end\" x=\"{:.0}\" y=\"{:.1}\">{}</text>",
             LEFT - 4.0,
-            y + 3.0
+            y + 3.0,
+            text.trim_end_matches('0').trim_end_matches('.')
         )?;
     }
     for (column, cell) in cells.iter().enumerate() {
