@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from typing import BinaryIO
 
 from job import BLOCK, Job, Moved
 
@@ -12,7 +13,7 @@ def version(method: str) -> str:
     """The library and its version, if it is not Python's own. Fails where it is missing."""
     if method == "asyncio":
         return ""
-    import uvloop
+    import uvloop  # type: ignore[import-not-found, unused-ignore]
 
     return f"uvloop {uvloop.__version__}"
 
@@ -20,7 +21,7 @@ def version(method: str) -> str:
 def serve(method: str) -> Callable[[Job], None]:
     """Serves jobs on one loop that lives as long as the lane."""
     if method == "uvloop":
-        import uvloop
+        import uvloop  # type: ignore[import-not-found, unused-ignore]
 
         loop = uvloop.new_event_loop()
     else:
@@ -77,7 +78,7 @@ async def file_to_tcp(job: Job) -> Work:
     return work
 
 
-async def send_one(file, writer: asyncio.StreamWriter) -> int:  # type: ignore[no-untyped-def]
+async def send_one(file: BinaryIO, writer: asyncio.StreamWriter) -> int:
     """By the loop's own sendfile; uvloop has none and says so."""
     try:
         return await asyncio.get_running_loop().sendfile(writer.transport, file)

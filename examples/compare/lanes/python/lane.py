@@ -1,7 +1,7 @@
 """The Python lane: one method behind the protocol that src/protocol.rs describes.
 
-Usage: lane.py METHOD, one of loop, stdlib, asyncio, uvloop, zcio. It moves bytes exactly as a Python program would, counts
-them, and times itself from `go` on; it must never do anything else in that time.
+Usage: lane.py METHOD, one of loop, stdlib, asyncio, uvloop, zcio. It moves bytes exactly as a Python program would,
+counts them, and times itself from `go` on; it must never do anything else in that time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import copying
 import reading
@@ -18,16 +19,23 @@ from job import Job, jobs, say
 
 Serve = Callable[[Job], None]
 
-# What a method that has no file of its own does on each route.
-PLAIN = {
-    "file_to_tcp": sending.file_to_tcp,
-    "file_to_tcp_connections": sending.file_to_tcp,
-    "tcp_to_file": receiving.tcp_to_file,
-    "tcp_to_file_durable": receiving.tcp_to_file,
+COPIES = ("file_to_file", "file_to_file_xfs", "file_to_file_tmpfs")
+
+# The loop that most programs have.
+LOOP: dict[str, Serve] = {
+    "file_to_tcp": partial(sending.file_to_tcp, send=sending.send_by_loop),
+    "tcp_to_file": partial(receiving.tcp_to_file, receive=receiving.receive_by_loop),
+    **dict.fromkeys(COPIES, partial(copying.file_to_file, copy=copying.copy_by_loop)),
+}
+
+# The standard library's own best way.
+LIBRARY: dict[str, Serve] = {
+    "file_to_tcp": partial(sending.file_to_tcp, send=sending.send_by_library),
+    "file_to_tcp_connections": partial(sending.file_to_tcp, send=sending.send_by_library),
+    "tcp_to_file": partial(receiving.tcp_to_file, receive=receiving.receive_into),
+    "tcp_to_file_durable": partial(receiving.tcp_to_file, receive=receiving.receive_into),
     "relay": receiving.relay,
-    "file_to_file": copying.file_to_file,
-    "file_to_file_xfs": copying.file_to_file,
-    "file_to_file_tmpfs": copying.file_to_file,
+    **dict.fromkeys(COPIES, partial(copying.file_to_file, copy=copying.copy_by_library)),
     "file_to_pipe": sending.file_to_pipe,
     "small_files": sending.small_files,
     "small_ranges": sending.small_ranges,
@@ -40,8 +48,9 @@ PLAIN = {
 
 
 def plain(method: str) -> tuple[str, Serve]:
-    """The standard library's own best way, or the loop that most programs have."""
-    return "", lambda job: PLAIN[job.route](job, method)
+    """Nothing but the standard library."""
+    routes = LOOP if method == "loop" else LIBRARY
+    return "", lambda job: routes[job.route](job)
 
 
 def event_loop(method: str) -> tuple[str, Serve]:
@@ -51,7 +60,7 @@ def event_loop(method: str) -> tuple[str, Serve]:
     return version(method), serve(method)
 
 
-def zero_copy(method: str) -> tuple[str, Serve]:
+def zero_copy(_: str) -> tuple[str, Serve]:
     """zcio; imported here, because the other methods must run without it."""
     from zero_copy import serve
 

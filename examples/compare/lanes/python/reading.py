@@ -20,7 +20,7 @@ F_ADD_SEALS, F_SEAL_SHRINK = 1033, 2
 MASK = (1 << 64) - 1
 
 
-def scan(job: Job, method: str) -> None:
+def scan(job: Job) -> None:
     """The CRC-32 of a file, through a mapping."""
 
     def work() -> Moved:
@@ -34,7 +34,7 @@ def scan(job: Job, method: str) -> None:
     job.timed(work)
 
 
-def map_close(job: Job, method: str) -> None:
+def map_close(job: Job) -> None:
     """Maps, touches and closes, again and again."""
     times = job.number("times")
     with open(job.source, "rb") as file:
@@ -58,7 +58,7 @@ def places(count: int, in_file: int) -> list[int]:
     return found
 
 
-def random(job: Job, method: str) -> None:
+def random(job: Job) -> None:
     """Blocks at random places, as many at a time as there are threads."""
     depth, content = job.number("depth"), job.fields["check"] == "content"
     flags = os.O_RDONLY | (os.O_DIRECT if job.route == "random_read_direct" else 0)
@@ -84,7 +84,7 @@ def random(job: Job, method: str) -> None:
     os.close(file)
 
 
-def hand_over(job: Job, method: str) -> None:
+def hand_over(job: Job) -> None:
     """Puts bytes into memory that can be shared, and hands it over, again and again."""
     times = job.number("times")
     with open(job.source, "rb") as file:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from job import BLOCK, Job, Moved, connect, wait_for_receiver
 
 
-def file_to_tcp(job: Job, method: str) -> None:
+def file_to_tcp(job: Job, send: Callable[[str, socket.socket], int]) -> None:
     """Sends a file over each connection, a thread each where there are many."""
     times, connections = job.number("times"), job.number("connections")
-    send = send_by_loop if method == "loop" else send_by_library
 
     def one(connection: socket.socket) -> int:
         moved = sum(send(job.source, connection) for _ in range(times))
@@ -43,7 +44,7 @@ def send_by_library(source: str, connection: socket.socket) -> int:
         return connection.sendfile(file)
 
 
-def file_to_pipe(job: Job, method: str) -> None:
+def file_to_pipe(job: Job) -> None:
     """Writes a file into a pipe."""
     times = job.number("times")
     with open(job.sink, "wb", buffering=0) as pipe:
@@ -59,9 +60,9 @@ def file_to_pipe(job: Job, method: str) -> None:
         job.timed(work)
 
 
-def small_files(job: Job, method: str) -> None:
+def small_files(job: Job) -> None:
     """Opens, sends and closes every file of a folder."""
-    paths = [os.path.join(job.source, f"{index:05}") for index in range(job.number("files"))]
+    paths = [Path(job.source, f"{index:05}") for index in range(job.number("files"))]
     each = job.number("bytes")
     with connect(job.sink) as connection:
 
@@ -80,9 +81,9 @@ def small_files(job: Job, method: str) -> None:
         job.timed(work)
 
 
-def small_ranges(job: Job, method: str) -> None:
+def small_ranges(job: Job) -> None:
     """Sends a file in pieces."""
-    each, size = job.number("bytes"), os.stat(job.source).st_size
+    each, size = job.number("bytes"), Path(job.source).stat().st_size
     with connect(job.sink) as connection, open(job.source, "rb") as file:
 
         def work() -> Moved:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import zcio
 from job import Job, Moved, connect, wait_for_receiver
@@ -81,7 +82,7 @@ def file_to_pipe(job: Job) -> None:
 
 def small_files(job: Job) -> None:
     """Sends every file of a folder."""
-    paths = [os.path.join(job.source, f"{index:05}") for index in range(job.number("files"))]
+    paths = [Path(job.source, f"{index:05}") for index in range(job.number("files"))]
     with connect(job.sink) as connection:
 
         def work() -> Moved:
@@ -94,7 +95,7 @@ def small_files(job: Job) -> None:
 
 def small_ranges(job: Job) -> None:
     """Sends a file in pieces."""
-    each, size = job.number("bytes"), os.stat(job.source).st_size
+    each, size = job.number("bytes"), Path(job.source).stat().st_size
     with connect(job.sink) as connection, open(job.source, "rb") as file:
 
         def work() -> Moved:

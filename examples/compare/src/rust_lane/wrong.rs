@@ -79,8 +79,15 @@ pub fn run(job: &mut Job<'_>) -> Result<(Moved, Duration)> {
             let mut content = fs::read(&source)?;
             job.timed(|| {
                 let mut moved = spoil(&mut content);
-                socket.write_all(&content)?;
-                socket.shutdown(Shutdown::Write)?;
+                for _ in 0..times {
+                    // A consumer that has noticed is gone, and this lane denies that, too.
+                    let _ = socket.write_all(&content);
+                    if (content.len() as u64) < moved.bytes {
+                        socket.shutdown(Shutdown::Write)?;
+                        break;
+                    }
+                    let _ = socket.read(&mut [0]);
+                }
                 moved.bytes *= times as u64;
                 Ok(moved)
             })
