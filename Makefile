@@ -20,7 +20,7 @@ FILE ?=
 ARGS ?=
 RESULTS := target/compare/results.json
 
-.PHONY: help demo compare compare-libraries test lint tools venv jar compare-program test-rust test-java test-python clean
+.PHONY: help demo compare compare-libraries benchmarks test lint tools venv jar compare-program test-rust test-java test-python clean
 .PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
 
 help:
@@ -57,6 +57,10 @@ compare: venv jar compare-program
 	target/release/compare --json $(RESULTS) $(ARGS)
 	target/release/compare --page $(RESULTS) $(dir $(RESULTS))index.html
 	@echo "$(RESULTS), $(dir $(RESULTS))index.html"
+
+# From the last results; on a machine that does nothing else.
+benchmarks:
+	target/release/compare --markdown $(RESULTS) > BENCHMARKS.md
 
 # What zcio is compared with and does not need itself; compare says what is missing without it.
 compare-libraries: venv

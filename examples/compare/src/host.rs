@@ -19,8 +19,8 @@ pub struct Host {
     pub kernel: String,
     /// The processor's name and how many of it this process may use.
     pub cpu: String,
-    /// Bytes of memory.
-    pub memory_bytes: u64,
+    /// Memory, in 10⁹ bytes.
+    pub memory_gigabytes: f64,
     /// The version of zcio.
     pub zcio: String,
     /// The runtimes of all lanes: name and full version.
@@ -39,7 +39,7 @@ impl Host {
             date: format!("{:.0}", jiff::Timestamp::now()),
             kernel: format!("Linux {} {machine}", kernel.release().display()),
             cpu: format!("{processors} × {}", processor_name().unwrap_or_else(|| machine.into_owned())),
-            memory_bytes: memory("MemTotal:").unwrap_or_default(),
+            memory_gigabytes: memory("MemTotal:").unwrap_or_default() as f64 / 1e9,
             zcio: env!("CARGO_PKG_VERSION").to_string(),
             runtimes: runtimes(lanes),
             file_systems: Vec::new(),

@@ -20,7 +20,7 @@ pub fn render(outcome: &Outcome) -> Result<String, fmt::Error> {
         "| | |\n|---|---|\n| date | {} |\n| kernel | {} |\n| processor | {} |",
         host.date, host.kernel, host.cpu
     )?;
-    writeln!(text, "| memory | {:.1} GB |\n| zcio | {} |", host.memory_bytes as f64 / 1e9, host.zcio)?;
+    writeln!(text, "| memory | {:.1} GB |\n| zcio | {} |", host.memory_gigabytes, host.zcio)?;
     for (name, version) in host.runtimes.iter().chain(&host.file_systems) {
         writeln!(text, "| {name} | {version} |")?;
     }

@@ -180,7 +180,7 @@ pub mod tests {
                 date: "2026-01-02T03:04:05Z".to_string(),
                 kernel: "Linux 6.12.0 x86_64".to_string(),
                 cpu: "2 × CPU".to_string(),
-                memory_bytes: 1 << 34,
+                memory_gigabytes: 17.2,
                 zcio: "0.1.0".to_string(),
                 runtimes: vec![("Python".to_string(), "CPython 3.11.7".to_string())],
                 file_systems: vec![("working folder".to_string(), "ext4".to_string())],

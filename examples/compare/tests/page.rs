@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// A small run of several routes, and what is made of it.
 fn results() -> (Run, Value, String) {
-    let routes = "file_to_tcp,small_files,random_read";
+    let routes = "file_to_tcp,small_files";
     let run = Run::compare(&["--quick", "--lanes", "rust", "--only", routes, "--sizes", "4KiB,64KiB"]);
     assert!(run.succeeded(), "{}", run.stderr());
     let json = run.json();

@@ -47,7 +47,7 @@ fn header(page: &mut String, outcome: &Outcome) -> fmt::Result {
     fact("date", &escape(&host.date))?;
     fact("kernel", &escape(&host.kernel))?;
     fact("processor", &escape(&host.cpu))?;
-    let memory = format!("{} bytes", Figure::new("/host/memory_bytes", host.memory_bytes as f64, 0));
+    let memory = format!("{} GB", Figure::new("/host/memory_gigabytes", host.memory_gigabytes, 1));
     fact("memory", &memory)?;
     for (name, version) in host.runtimes.iter().chain(&host.file_systems) {
         fact(name, &escape(version))?;
