@@ -66,7 +66,10 @@ impl Route for HandOver {
             let subject = &subject;
             let consumer = scope.spawn(move || {
                 let _pinned = Pinned::here(pin, Side::Peer)?;
-                (0..times).try_for_each(|_| consume(&stream, subject, check))
+                let consumed = (0..times).try_for_each(|_| consume(&stream, subject, check));
+                // The lane may be waiting for an answer that will not come, and another handle keeps the socket open.
+                let _ = stream.shutdown(Shutdown::Both);
+                consumed
             });
             let sample = lane.go();
             if sample.is_err() {
