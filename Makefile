@@ -18,11 +18,16 @@ LOGS := target/test-logs
 # The demo's file: FILE=path for another; the program takes the JDK's own lib/modules otherwise.
 FILE ?=
 
-.PHONY: help demo test lint tools venv jar compare-program test-rust test-java test-python clean
+# For compare: make compare ARGS="--quick --only relay,file_to_pipe" (see target/release/compare --help).
+ARGS ?=
+RESULTS := target/compare/results.json
+
+.PHONY: help demo compare compare-libraries benchmarks test lint tools venv jar compare-program test-rust test-java test-python clean
 .PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
 
 help:
 	@echo "make demo           build all, then compare zcio, NIO and the standard libraries (FILE=path: on that file)"
+	@echo "make compare        every route, size and lane, and a page of it (ARGS=--quick: in minutes)"
 	@echo "make test           every test, in Rust, Java (on each JDK) and Python"
 	@echo "make lint           formatting, clippy, documentation, types"
 	@echo "make sanitize       the region tests under AddressSanitizer, ThreadSanitizer and Miri, as far as they are here"
@@ -46,7 +51,24 @@ compare-program: tools
 	cargo build --release -p zcio-compare
 
 demo: venv jar compare-program
-	target/release/compare --require-all $(if $(FILE),--file "$(FILE)")
+	target/release/compare --demo --require-all $(if $(FILE),--file "$(FILE)")
+
+# Goes on where an earlier run was broken off with ARGS="--resume $(RESULTS) …".
+compare: venv jar compare-program
+	@mkdir -p $(dir $(RESULTS))
+	target/release/compare --json $(RESULTS) $(ARGS)
+	target/release/compare --page $(RESULTS) $(dir $(RESULTS))index.html
+	@echo "$(RESULTS), $(dir $(RESULTS))index.html"
+
+# From the last results; on a machine that does nothing else.
+benchmarks:
+	target/release/compare --markdown $(RESULTS) > BENCHMARKS.md
+
+# What zcio is compared with and does not need itself; compare says what is missing without it.
+compare-libraries: venv
+	mvn --batch-mode --no-transfer-progress -q -f examples/compare/lanes/netty-pom.xml dependency:copy-dependencies \
+	  -DoutputDirectory=$(CURDIR)/target/netty
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check uvloop
 
 test: test-rust test-java test-python
 	@tests/summary $(LOGS)
@@ -76,7 +98,7 @@ lint: venv jar
 	cd python-bindings && $(IN_VENV) ruff format --check . ../examples
 	cd python-bindings && $(IN_VENV) mypy python tests
 	cd python-bindings && $(IN_VENV) python -m mypy.stubtest zcio --allowlist stubtest-allowed.txt
-	$(VENV)/bin/mypy --strict examples/compare/lanes/lane.py examples/python/send_file.py
+	$(VENV)/bin/mypy --strict examples/compare/lanes/python/lane.py examples/python/send_file.py
 
 clean:
 	cargo clean

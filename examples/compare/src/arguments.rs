@@ -1,33 +1,51 @@
-//! The command line. Every default is meant to be right for `make demo`.
+//! The command line.
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::roster::{Language, WRONG_BYTE, WRONG_COUNT};
-use crate::route::Route;
+use crate::families::rust::{WRONG_BYTE, WRONG_COUNT};
+use crate::families::{self, Language, Method};
+use crate::pin::Pin;
+use crate::routes::{self, Axis, Route};
 
-/// Moves a real file in three languages, with zcio and without, checks every byte, and prints what it took.
+/// Moves bytes in three languages, with zcio and without, checks every one, and prints what it took.
 #[derive(Debug, Parser)]
 #[command(name = "compare", version, args_conflicts_with_subcommands = true)]
 pub struct Arguments {
-    /// The file to move [default: lib/modules of the first JDK]
-    #[arg(long)]
+    /// The comparison of `make demo`: three routes, one real file, five rounds
+    #[arg(long, conflicts_with_all = ["quick", "sizes", "resume"])]
+    pub demo: bool,
+
+    /// The file to move in the demo [default: lib/modules of the first JDK]
+    #[arg(long, requires = "demo")]
     pub file: Option<PathBuf>,
 
-    /// Timed rounds, after one round to warm up
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(5..))]
-    pub rounds: u32,
+    /// Few points and few rounds: under five minutes for everything
+    #[arg(long)]
+    pub quick: bool,
 
-    /// Measure only this route; may be repeated
-    #[arg(long, value_name = "ROUTE")]
-    pub only: Vec<Route>,
+    /// Measure only these routes
+    #[arg(long, value_name = "ROUTES", value_delimiter = ',', value_parser = routes::ALL.map(Route::name))]
+    pub only: Vec<String>,
 
-    /// Measure only the lanes of these languages, separated by commas
-    #[arg(long, value_name = "LANGUAGE", value_delimiter = ',')]
-    pub lanes: Vec<Language>,
+    /// Measure only these lanes: languages (rust, java, python) or methods (`netty_epoll`, `asyncio`, …)
+    #[arg(long, value_delimiter = ',', value_parser = lane_name)]
+    pub lanes: Vec<String>,
 
-    /// The folder for destination files [default: a temporary one on the file's own disk, if there is one]
+    /// The sizes of files: 4KiB,64KiB,1MiB,…,8GiB
+    #[arg(long, value_delimiter = ',', value_parser = size)]
+    pub sizes: Vec<u64>,
+
+    /// Timed rounds, after one round to warm up [default: 15; 5 with --quick or --demo]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(5..))]
+    pub rounds: Option<u32>,
+
+    /// Keep the process under test and its peer on one processor, or each on one of its own
+    #[arg(long)]
+    pub pin: Option<Pin>,
+
+    /// The folder for files that are made [default: a temporary one in target/, or on the demo file's own disk]
     #[arg(long, value_name = "FOLDER")]
     pub into: Option<PathBuf>,
 
@@ -43,9 +61,21 @@ pub struct Arguments {
     #[arg(long)]
     pub python: Option<PathBuf>,
 
-    /// Write everything that was measured, round by round, to this file
+    /// Write everything that was measured, round by round, to this file (see RESULTS.md); after each point
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Go on with these results: what is in them is not measured again, what is new is written to them
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
+
+    /// Measure nothing: make a page of those results
+    #[arg(long, num_args = 2, value_names = ["RESULTS", "PAGE"])]
+    pub page: Option<Vec<PathBuf>>,
+
+    /// Measure nothing: print those results as Markdown
+    #[arg(long, value_name = "RESULTS")]
+    pub markdown: Option<PathBuf>,
 
     /// Fail if a lane is missing, instead of saying so and measuring the others
     #[arg(long)]
@@ -63,7 +93,7 @@ pub struct Arguments {
 /// What else this program can be.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Be the Rust lane (see src/protocol.rs)
+    /// Be a Rust lane (see src/protocol.rs)
     #[command(hide = true)]
     Lane {
         /// Which one.
@@ -73,14 +103,86 @@ pub enum Command {
 
 impl Arguments {
     /// The routes that were asked for, in the order in which they are measured.
-    pub fn routes(&self) -> Vec<Route> {
-        Route::ALL.into_iter().filter(|route| self.only.is_empty() || self.only.contains(route)).collect()
+    pub fn routes(&self) -> Vec<&'static dyn Route> {
+        let asked = |route: &&'static dyn Route| {
+            if self.only.is_empty() {
+                return !self.demo || routes::DEMO.contains(&route.name());
+            }
+            self.only.iter().any(|name| name == route.name())
+        };
+        routes::ALL.into_iter().filter(asked).collect()
     }
 
     /// The languages that were asked for, in the order in which they are printed.
     pub fn languages(&self) -> impl Iterator<Item = Language> {
-        Language::ALL.into_iter().filter(|language| self.lanes.is_empty() || self.lanes.contains(language))
+        let asked = |language: &Language| {
+            self.lanes.is_empty() || self.names(*language) || families::of(*language).any(|method| self.asks(method))
+        };
+        Language::ALL.into_iter().filter(asked)
     }
+
+    /// Whether a lane of a language that was asked for is wanted: it was named, or others are measured against it.
+    pub fn wants(&self, language: Language, method: &Method) -> bool {
+        let named = self.lanes.is_empty() || self.names(language) || self.asks(method);
+        (method.demo || !self.demo) && (named || !method.reference.is_empty())
+    }
+
+    fn names(&self, wanted: Language) -> bool {
+        self.lanes.iter().any(|word| language(word) == Some(wanted))
+    }
+
+    fn asks(&self, method: &Method) -> bool {
+        self.lanes.iter().any(|word| word == method.name)
+    }
+
+    /// Where along that route it is measured.
+    pub fn points(&self, route: &dyn Route) -> Vec<u64> {
+        match route.axis() {
+            Axis::Size if !self.sizes.is_empty() => self.sizes.clone(),
+            Axis::Size if self.quick => vec![64 << 10, 16 << 20],
+            Axis::Size => vec![4 << 10, 64 << 10, 1 << 20, 16 << 20, 128 << 20, 1 << 30, 8 << 30],
+            Axis::Connections if self.quick => vec![1, 32],
+            Axis::Connections => vec![1, 4, 16, 64, 256],
+            Axis::Depth if self.quick => vec![1, 16],
+            Axis::Depth => vec![1, 4, 16, 64],
+            Axis::Fixed => vec![route.only_point()],
+        }
+    }
+
+    /// Timed rounds.
+    pub fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.quick || self.demo { 5 } else { 15 })
+    }
+}
+
+fn language(word: &str) -> Option<Language> {
+    Language::ALL.into_iter().find(|language| language.name().eq_ignore_ascii_case(word))
+}
+
+fn lane_name(word: &str) -> Result<String, String> {
+    let mut names = families::all().map(|method| method.name);
+    if language(word).is_some() || names.any(|name| name == word) {
+        return Ok(word.to_string());
+    }
+    let mut known: Vec<_> = families::all().map(|method| method.name).collect();
+    known.sort_unstable();
+    known.dedup();
+    Err(format!("neither a language (rust, java, python) nor one of {}", known.join(", ")))
+}
+
+/// `64KiB`, `64K`, `65536`.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    let shift = match &text[digits.len()..] {
+        "" | "B" => 0,
+        "K" | "KiB" => 10,
+        "M" | "MiB" => 20,
+        "G" | "GiB" => 30,
+        unit => return Err(format!("{unit} is none of KiB, MiB, GiB")),
+    };
+    let number: u64 = digits.parse().map_err(|error| format!("{digits}: {error}"))?;
+    let bytes = number.checked_mul(1 << shift).ok_or("too large")?;
+    if bytes < 4096 { Err("less than 4 KiB".to_string()) } else { Ok(bytes) }
 }
 
 #[cfg(test)]
@@ -89,12 +191,37 @@ mod tests {
 
     use super::*;
 
+    fn parse(arguments: &[&str]) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from([&["compare"], arguments].concat())
+    }
+
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
-        let asked = Arguments::parse_from(["compare", "--only", "tcp_to_file", "--lanes", "python,rust"]);
-        assert_eq!(asked.routes(), [Route::TcpToFile]);
+        let asked =
+            parse(&["--only", "relay,tcp_to_file", "--lanes", "python,rust", "--sizes", "4K,8GiB,5000"]).unwrap();
+        assert_eq!(asked.routes().iter().map(|route| route.name()).collect::<Vec<_>>(), ["tcp_to_file", "relay"]);
         assert!(asked.languages().eq([Language::Rust, Language::Python]));
-        assert!(Arguments::try_parse_from(["compare", "--rounds", "4"]).is_err());
+        assert_eq!(asked.points(routes::named("relay").unwrap()), [4096, 8 << 30, 5000]);
+        for wrong in [&["--rounds", "4"][..], &["--only", "x"], &["--lanes", "x"], &["--sizes", "1"], &["--file", "x"]]
+        {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_lane_that_is_asked_for_brings_its_reference() {
+        let asked = parse(&["--lanes", "asyncio"]).unwrap();
+        assert!(asked.languages().eq([Language::Python]));
+        let wanted = families::of(Language::Python).filter(|method| asked.wants(Language::Python, method));
+        let names: Vec<_> = wanted.map(|method| method.name).collect();
+        assert_eq!(names, ["stdlib", "asyncio"]);
+    }
+
+    #[test]
+    fn the_demo_is_three_routes() {
+        let demo = parse(&["--demo"]).unwrap();
+        assert_eq!(demo.routes().iter().map(|route| route.name()).collect::<Vec<_>>(), routes::DEMO);
+        assert_eq!(demo.rounds(), 5);
     }
 }

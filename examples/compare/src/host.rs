@@ -6,39 +6,79 @@ use std::path::Path;
 use std::thread;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::lane::Lane;
 
 /// The facts above the tables.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Host {
-    /// Date and time (UTC, RFC 3339).
+    /// Date and time (UTC, RFC 3339) at which the run began.
     pub date: String,
     /// The kernel's release.
     pub kernel: String,
     /// The processor's name and how many of it this process may use.
     pub cpu: String,
+    /// Memory, in 10⁹ bytes.
+    pub memory_gigabytes: f64,
+    /// The version of zcio.
+    pub zcio: String,
     /// The runtimes of all lanes: name and full version.
     pub runtimes: Vec<(String, String)>,
+    /// The file systems that were used: place, type.
+    pub file_systems: Vec<(String, String)>,
 }
 
 impl Host {
     /// Reads them.
     pub fn read(lanes: &[Lane]) -> Result<Self> {
         let kernel = nix::sys::utsname::uname()?;
-        let mut runtimes: Vec<_> = lanes.iter().map(|lane| (lane.runtime.clone(), lane.version.clone())).collect();
-        runtimes.dedup();
-        runtimes.retain(|(name, version)| name != version);
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let machine = kernel.machine().to_string_lossy();
         Ok(Self {
             date: format!("{:.0}", jiff::Timestamp::now()),
             kernel: format!("Linux {} {machine}", kernel.release().display()),
             cpu: format!("{processors} × {}", processor_name().unwrap_or_else(|| machine.into_owned())),
-            runtimes,
+            memory_gigabytes: memory("MemTotal:").unwrap_or_default() as f64 / 1e9,
+            zcio: env!("CARGO_PKG_VERSION").to_string(),
+            runtimes: runtimes(lanes),
+            file_systems: Vec::new(),
         })
     }
+
+    /// Adds the runtimes of lanes that came later.
+    pub fn add_runtimes(&mut self, others: Vec<(String, String)>) {
+        for other in others {
+            if !self.runtimes.contains(&other) {
+                self.runtimes.push(other);
+            }
+        }
+    }
+}
+
+fn runtimes(lanes: &[Lane]) -> Vec<(String, String)> {
+    let mut runtimes: Vec<(String, String)> = Vec::new();
+    for lane in lanes {
+        // A library's or a server's own version beside its runtime's.
+        let name = if lane.method.is_server { lane.method.name.to_string() } else { lane.runtime.clone() };
+        let entry = (name, lane.version.clone());
+        if entry.0 != entry.1 && !runtimes.contains(&entry) {
+            runtimes.push(entry);
+        }
+    }
+    runtimes
+}
+
+/// Whether this process is root's: then /proc/self is, too.
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+/// A line of /proc/meminfo, in bytes.
+pub fn memory(name: &str) -> Option<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
 }
 
 /// `model name` of /proc/cpuinfo, which not every architecture has.

@@ -1,20 +1,22 @@
-//! A running lane: a child process that answers the protocol of [`crate::protocol`], and the kernel's clock of its CPU time.
+//! A running lane: a child process that answers the protocol of [`crate::protocol`].
 //!
 //! Whatever ends a lane's life early becomes an error that names the lane; a lane is never restarted.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
-use nix::unistd::Pid;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::calls::Counting;
+use crate::families::{Language, Method};
+use crate::outside::Process;
+use crate::pin::{Pin, Pinned, Side};
 use crate::protocol::Message;
-use crate::roster::{Language, Method};
-use crate::route::Route;
+use crate::routes::Route;
 
 /// How long a lane may take to end.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -32,11 +34,12 @@ pub struct Lane {
     pub method: &'static Method,
     child: Child,
     answers: BufReader<ChildStdout>,
-    cpu_clock: ClockId,
+    process: Process,
+    counting: bool,
 }
 
-/// What one transfer took.
-#[derive(Clone, Debug, Serialize)]
+/// What one run took.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     /// Bytes that the lane counted.
     pub bytes: u64,
@@ -44,63 +47,118 @@ pub struct Sample {
     pub wall_ns: u64,
     /// CPU time of the lane's process in nanoseconds, all its threads, user and system.
     pub cpu_ns: u64,
+    /// Context switches of the lane's threads; `None` where /proc does not say.
+    pub context_switches: Option<u64>,
+    /// The most memory the lane's process had resident, in bytes.
+    pub peak_bytes: Option<u64>,
     /// The mechanism that zcio reported; `None` in other lanes.
     pub mechanism: Option<String>,
+    /// What the lane says of the bytes it looked at, on the routes where nobody else sees them.
+    #[serde(skip)]
+    pub digest: Option<u64>,
+    /// Every system call of the lane's process, in a run that counted them.
+    #[serde(skip)]
+    pub system_calls: Option<u64>,
 }
 
 impl Lane {
     /// Starts the process and does not wait for its `hello`, so that slow starters can start beside each other.
-    pub fn spawn(language: Language, runtime: &str, method: &'static Method, mut command: Command) -> Result<Self> {
+    pub fn spawn(
+        language: Language,
+        runtime: &str,
+        method: &'static Method,
+        pin: Option<Pin>,
+        mut command: Command,
+    ) -> Result<Self> {
+        let pinned = Pinned::here(pin, Side::Lane)?;
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        drop(pinned);
         let answers = child.stdout.take().expect("it was asked to be a pipe");
         Ok(Self {
             language,
             runtime: runtime.to_string(),
             version: String::new(),
             method,
-            cpu_clock: clock_getcpuclockid(Pid::from_raw(child.id() as i32)).context("clock_getcpuclockid")?,
+            process: Process::new(child.id())?,
             child,
             answers: BufReader::new(answers),
+            counting: false,
         })
     }
 
     /// Waits for `hello`. An error means that the lane cannot run here, and says why.
     pub fn greet(&mut self) -> Result<()> {
-        self.version = self.expect("hello")?.need("runtime")?.to_string();
+        let hello = self.expect("hello")?;
+        self.version = hello.need("runtime")?.to_string();
+        if let Some(process) = hello.get("process") {
+            self.process = Process::new(process.parse().context("process")?)?;
+        }
         Ok(())
     }
 
     /// How it is called in messages and, with its route, in the table.
-    pub fn title(&self, route: Route) -> String {
-        format!("{} · {}", self.runtime, self.method.label(route).unwrap_or(self.method.name))
+    pub fn title(&self, route: &dyn Route) -> String {
+        format!("{} · {}", self.runtime, self.method.label(route.name()).unwrap_or(self.method.name))
     }
 
-    /// Hands over a job and returns when the lane is ready to go, its connection open.
+    /// Hands over a job and returns when the lane is ready to go, its connections open.
     pub fn prepare(&mut self, job: &Message) -> Result<()> {
         self.say(job)?;
         self.expect("ready").map(drop)
     }
 
+    /// Hands over a job to a lane that is a server itself, and returns where it listens.
+    pub fn prepare_server(&mut self, job: &Message) -> Result<SocketAddr> {
+        self.say(job)?;
+        self.expect("ready")?.need("listening")?.parse().context("listening")
+    }
+
     /// Says `go` and waits until the work is done.
     pub fn go(&mut self) -> Result<Sample> {
-        let before = self.cpu_time()?;
-        self.say(&Message::new("go"))?;
-        let done = self.expect("done")?;
-        let cpu = self.cpu_time()?.saturating_sub(before);
-        Ok(Sample {
-            bytes: done.need("bytes")?.parse().context("bytes")?,
-            wall_ns: done.need("wall_ns")?.parse::<u64>().context("wall_ns")?.max(1),
-            cpu_ns: cpu.as_nanos() as u64,
-            mechanism: done.get("mechanism").map(str::to_string),
+        self.measured(|lane| {
+            lane.say(&Message::new("go"))?;
+            let done = lane.expect("done")?;
+            Ok((done.need("bytes")?.parse().context("bytes")?, done.need("wall_ns")?.parse().context("wall_ns")?, done))
         })
     }
 
-    fn cpu_time(&self) -> Result<Duration> {
-        Ok(clock_gettime(self.cpu_clock).context("the clock of the lane's CPU time")?.into())
+    /// Measures a lane that is a server while `client` is served; the client counts the bytes, and keeps the time.
+    pub fn serve(&mut self, client: impl FnOnce() -> Result<u64>) -> Result<Sample> {
+        self.measured(|_| {
+            let started = Instant::now();
+            let bytes = client()?;
+            Ok((bytes, started.elapsed().as_nanos() as u64, Message::new("done")))
+        })
+    }
+
+    /// Runs `body` with the system calls counted. Nothing else may be read from the sample.
+    pub fn counting_calls<T>(&mut self, body: impl FnOnce(&mut Self) -> T) -> T {
+        self.counting = true;
+        let outcome = body(self);
+        self.counting = false;
+        outcome
+    }
+
+    fn measured(&mut self, work: impl FnOnce(&mut Self) -> Result<(u64, u64, Message)>) -> Result<Sample> {
+        let counting = if self.counting { Some(Counting::of(self.process.id())?) } else { None };
+        self.process.reset_peak();
+        let before = self.process.usage()?;
+        let (bytes, wall_ns, done) = work(self)?;
+        let used = before.until(self.process.usage()?);
+        Ok(Sample {
+            bytes,
+            wall_ns: wall_ns.max(1),
+            cpu_ns: used.cpu_ns,
+            context_switches: used.switches,
+            peak_bytes: self.process.peak_bytes(),
+            mechanism: done.get("mechanism").map(str::to_string),
+            digest: done.get("digest").map(str::parse).transpose().context("digest")?,
+            system_calls: counting.map(Counting::end).transpose()?,
+        })
     }
 
     fn say(&mut self, message: &Message) -> Result<()> {

@@ -1,33 +1,46 @@
-//! The other end of a TCP connection: neutral, the same for every lane, and as cheap as the kernel allows.
+//! The other end of a connection: neutral, the same for every lane, and as cheap as the kernel allows.
 //!
 //! In timed runs it discards what it receives with `MSG_TRUNC` (tcp(7)), which copies nothing, and sends one block of
 //! memory over and over, so that the lane's cost shows and not the peer's. In runs that check the content it receives and
 //! hashes every byte, and sends the file itself.
 
-use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::socket::{MsgFlags, recv};
-use sha2::{Digest, Sha256};
+
+use crate::lane::{Lane, Sample};
+use crate::pin::{Pin, Pinned, Side};
+use crate::protocol::Message;
+use crate::subject::{self, Content, Subject};
+
+/// How closely the receiving end looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// At every byte. Too expensive to be timed.
+    Content,
+    /// At their number.
+    Count,
+}
+
+impl Check {
+    /// As lanes are told, on the routes where it is they who look.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Count => "count",
+        }
+    }
+}
 
 /// Bytes per call of the peer.
 const BLOCK: usize = 1 << 20;
 
-/// What arrived at a receiving end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
-    /// How many bytes.
-    pub bytes: u64,
-    /// Their SHA-256 in hexadecimal, where they were looked at.
-    pub sha256: Option<String>,
-}
-
-/// A listener for one connection, on the loopback address and a free port.
+/// A listener on the loopback address and a free port.
 pub struct Peer(TcpListener);
 
 impl Peer {
@@ -43,22 +56,83 @@ impl Peer {
         Ok(self.0.local_addr()?)
     }
 
-    /// The connection that a lane has opened before it said that it was ready; never waits.
-    pub fn accept(self) -> Result<TcpStream> {
+    /// A connection that a lane has opened before it said that it was ready; never waits.
+    pub fn accept(&self) -> Result<TcpStream> {
         let (stream, _) = self.0.accept().context("the lane said it was ready and had not connected")?;
         stream.set_nonblocking(false)?;
         Ok(stream)
     }
 }
 
+/// Runs a lane that has connected, with one duty at the other end of each connection, each in a thread of its own.
+///
+/// The sending side of a stream is closed when its duty is over: a receiver's lane waits for that, and a sender's lane
+/// has its end of file.
+pub fn beside<T: Send>(
+    lane: &mut Lane,
+    pin: Option<Pin>,
+    streams: Vec<TcpStream>,
+    duty: impl Fn(usize, &TcpStream) -> Result<T> + Sync,
+) -> Result<(Sample, Vec<T>)> {
+    thread::scope(|scope| {
+        // The lane waits for a connection to be closed, so the thread owns it; the other handles are for a lane that
+        // fails and leaves the peer waiting.
+        let cut = streams.iter().map(TcpStream::try_clone).collect::<Result<Vec<_>, _>>()?;
+        let duty = &duty;
+        let duties: Vec<_> = streams
+            .into_iter()
+            .enumerate()
+            .map(|(index, stream)| {
+                scope.spawn(move || {
+                    let _pinned = Pinned::here(pin, Side::Peer)?;
+                    let outcome = duty(index, &stream);
+                    // A receiver is done here, and the lane may know it. A sender's lane has yet to read.
+                    let _ = stream.shutdown(Shutdown::Write);
+                    outcome
+                })
+            })
+            .collect();
+        let sample = lane.go();
+        if sample.is_err() {
+            // It fails only if the connection is gone already.
+            for stream in &cut {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+        let outcomes: Vec<_> = duties.into_iter().map(|duty| duty.join().expect("the peer does not panic")).collect();
+        Ok((sample?, outcomes.into_iter().collect::<Result<_>>()?))
+    })
+}
+
+/// Listens, hands over the job, and runs [`beside`] the only connection.
+pub fn beside_one<T: Send>(
+    lane: &mut Lane,
+    pin: Option<Pin>,
+    job: impl FnOnce(SocketAddr) -> Result<Message>,
+    duty: impl Fn(&TcpStream) -> Result<T> + Sync,
+) -> Result<(Sample, T)> {
+    let peer = Peer::listen()?;
+    lane.prepare(&job(peer.address()?)?)?;
+    let (sample, mut outcomes) = beside(lane, pin, vec![peer.accept()?], |_, stream| duty(stream))?;
+    Ok((sample, outcomes.pop().context("one connection has one outcome")?))
+}
+
+/// Receives until the end of the stream, looking as closely as asked.
+pub fn receive(stream: &TcpStream, check: Check) -> Result<Content> {
+    match check {
+        Check::Content => subject::hash(stream),
+        Check::Count => discard(stream),
+    }
+}
+
 /// Receives until the end of the stream and throws it away inside the kernel.
-pub fn discard(stream: &TcpStream) -> Result<Content> {
+fn discard(stream: &TcpStream) -> Result<Content> {
     // The kernel takes its length and does not write to it.
     let mut untouched = vec![0; BLOCK];
     let mut bytes = 0;
     loop {
         match recv(stream.as_raw_fd(), &mut untouched, MsgFlags::MSG_TRUNC) {
-            Ok(0) => return Ok(Content { bytes, sha256: None }),
+            Ok(0) => return Ok(Content::counted(bytes)),
             Ok(count) => bytes += count as u64,
             Err(nix::errno::Errno::EINTR) => {}
             Err(errno) => return Err(errno).context("the receiver failed"),
@@ -66,35 +140,16 @@ pub fn discard(stream: &TcpStream) -> Result<Content> {
     }
 }
 
-/// Reads until the end and hashes every byte.
-pub fn hash(mut source: impl Read) -> Result<Content> {
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; BLOCK];
-    let mut bytes = 0;
-    loop {
-        match source.read(&mut block) {
-            Ok(0) => break,
-            Ok(count) => {
-                hasher.update(&block[..count]);
-                bytes += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error).context("cannot read what is to be checked"),
-        }
+/// Sends the file that often where its content is checked, and as many bytes of anything where it is not; then the end.
+pub fn send(stream: &TcpStream, subject: &Subject, times: u64, check: Check) -> Result<()> {
+    match check {
+        Check::Count => send_block(stream, subject.bytes * times)?,
+        Check::Content => (0..times).try_for_each(|_| send_file(stream, subject))?,
     }
-    Ok(Content { bytes, sha256: Some(hexadecimal(&hasher.finalize())) })
+    Ok(stream.shutdown(Shutdown::Write)?)
 }
 
-fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().fold(String::new(), |mut text, byte| {
-        // A String takes everything.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Sends `size` bytes from memory: any bytes, because only their number matters in a timed run.
-pub fn send_block(mut stream: &TcpStream, size: u64) -> Result<()> {
+fn send_block(mut stream: &TcpStream, size: u64) -> Result<()> {
     let block = vec![0x5a; BLOCK];
     let mut left = size;
     while left > 0 {
@@ -105,34 +160,30 @@ pub fn send_block(mut stream: &TcpStream, size: u64) -> Result<()> {
     Ok(())
 }
 
-/// Sends that file.
-pub fn send_file(mut stream: &TcpStream, path: &Path, size: u64) -> Result<()> {
-    let sent = io::copy(&mut File::open(path)?, &mut stream).context("the sender failed")?;
-    ensure!(sent == size, "{} has changed its size", path.display());
+fn send_file(mut stream: &TcpStream, subject: &Subject) -> Result<()> {
+    let mut file = File::open(&subject.path)?.take(subject.bytes);
+    let sent = std::io::copy(&mut file, &mut stream).context("the sender failed")?;
+    ensure!(sent == subject.bytes, "{} has changed its size", subject.path.display());
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
 
     #[test]
     fn what_is_discarded_is_counted_and_what_is_hashed_is_hashed() {
-        for look in [false, true] {
+        for check in [Check::Count, Check::Content] {
             let peer = Peer::listen().unwrap();
             let lane = TcpStream::connect(peer.address().unwrap()).unwrap();
             let stream = peer.accept().unwrap();
             let content = thread::scope(|scope| {
-                let receiver = scope.spawn(|| if look { hash(&stream) } else { discard(&stream) });
+                let receiver = scope.spawn(|| receive(&stream, check));
                 (&lane).write_all(b"abc").unwrap();
-                lane.shutdown(std::net::Shutdown::Write).unwrap();
+                lane.shutdown(Shutdown::Write).unwrap();
                 receiver.join().unwrap().unwrap()
             });
-            // The first example of FIPS 180-4.
-            let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-            assert_eq!(content, Content { bytes: 3, sha256: look.then(|| abc.to_string()) });
+            assert_eq!((content.bytes, content.sha256.is_some()), (3, check == Check::Content));
         }
     }
 

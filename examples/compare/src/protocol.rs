@@ -6,15 +6,20 @@
 //!
 //! ```text
 //! lane     hello   runtime=CPython 3.11.7
-//! compare  job     route=file_to_tcp   source=/a/file      sink=127.0.0.1:4711
-//! compare  job     route=tcp_to_file   source=127.0.0.1:4711   sink=/a/new/file
-//! compare  job     route=file_to_file  source=/a/file      sink=/a/new/file
+//! compare  job     route=file_to_tcp   source=/a/file      sink=127.0.0.1:4711     times=16
+//! compare  job     route=tcp_to_file   source=127.0.0.1:4711   sink=/a/new/file    times=16   bytes=65536
+//! compare  job     route=random_read   source=/a/file      sink=digest   blocks=32768   depth=16   check=count
 //! lane     ready
 //! compare  go
 //! lane     done    bytes=128651445   wall_ns=31415926   mechanism=sendfile
 //! lane     failed  message=…                              (instead of any of its lines; then it ends)
 //! ```
 //!
+//! * The fields of a job are its route's own: see [`crate::routes`]. A number that is not there is 1. `times` says how often
+//!   the same is done within one run, because a clock is too coarse for one small file.
+//! * Where only the lane sees the bytes, it says `digest=`: a CRC-32 of the whole file, or the sum over the blocks.
+//! * A lane that is a server (nginx) says `process=` with its greeting, and answers a job with `ready listening=ADDRESS`:
+//!   then a client asks it for the file by its name, by HTTP, and keeps the time; there is no `go`.
 //! * Before `ready` the lane opens its TCP connection, if the route has one. It opens files only after `go`, because that
 //!   is part of what a program has to do to move them.
 //! * `wall_ns` is read from the lane's own monotonic clock, from `go` until the work is over. For `file_to_tcp` that is

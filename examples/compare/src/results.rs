@@ -1,114 +1,277 @@
-//! What was measured, as it is printed and as it is written to JSON: every sample, and what follows from them.
+//! What was measured, as it is written to JSON and read again: every sample, and what follows from them.
+//!
+//! `RESULTS.md` beside this program's `Cargo.toml` describes the file, field by field; a test compares the two. Everything
+//! that is printed, the page and the Markdown are made from this and nothing else.
 
-use serde::Serialize;
+use std::fs::{self, File};
+use std::path::Path;
 
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::families::{Language, Missing};
 use crate::host::Host;
 use crate::lane::{Lane, Sample};
-use crate::roster::{Language, ZCIO};
-use crate::route::Route;
-use crate::schedule::Measured;
-use crate::start::Missing;
+use crate::pin::Pin;
+use crate::routes::{Axis, Route};
 use crate::statistics::Summary;
-use crate::trial::Subject;
+use crate::subject::Subject;
 
-/// The whole outcome of one run of the program.
-#[derive(Debug, Serialize)]
+/// Raised when a reader of the file would have to change.
+pub const SCHEMA: u32 = 1;
+
+/// The whole outcome of one run of the program, or of several that went on with it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
+    /// [`SCHEMA`].
+    pub schema: u32,
     /// Where and when.
     pub host: Host,
-    /// The file that was moved.
-    pub file: Subject,
-    /// Where its copies went, and the type of that file system.
-    pub destination: String,
-    /// Timed rounds.
-    pub rounds: u32,
-    /// One table each.
-    pub routes: Vec<RouteOutcome>,
+    /// How.
+    pub settings: Settings,
+    /// One for each point of each route.
+    pub cells: Vec<Cell>,
+    /// Points that were left out.
+    pub skipped: Vec<Skipped>,
     /// Lanes that could not run.
     pub missing: Vec<Missing>,
 }
 
-/// One route's table.
-#[derive(Debug, Serialize)]
-pub struct RouteOutcome {
-    /// Which.
-    pub route: Route,
+/// How it was measured. Results go on only with the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The command to repeat it.
+    pub command: String,
+    /// Timed rounds.
+    pub rounds: u32,
+    /// Where the processes ran.
+    pub pin: Option<Pin>,
+    /// What every interval covers, by the binomial distribution.
+    pub coverage: f64,
+    /// Why system calls were not counted; `None` if they were, by strace(1).
+    pub system_calls_not_counted: Option<String>,
+    /// The file that was moved, if one was named.
+    pub file: Option<Subject>,
+    /// Where new files went, and the type of that file system.
+    pub destination: String,
+}
+
+/// One point of one route.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cell {
+    /// The route's name.
+    pub route: String,
+    /// As it stands above a table.
+    pub title: String,
+    /// What a run does, and when it is over.
+    pub about: String,
+    /// What is varied along the route.
+    pub axis: Axis,
+    /// Where on it: bytes, connections, or reads at a time.
+    pub point: u64,
+    /// The same in words.
+    pub label: String,
     /// One row each.
-    pub lanes: Vec<LaneOutcome>,
+    pub lanes: Vec<Row>,
 }
 
 /// One lane's row. Ratios are above 1 when this lane takes more of it than the reference: more speed, more CPU time.
-#[derive(Debug, Serialize)]
-pub struct LaneOutcome {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
     /// Its language.
     pub language: Language,
     /// The language with its runtime's version.
     pub runtime: String,
     /// The method's name.
-    pub method: &'static str,
+    pub method: String,
     /// What the method is called on this route.
-    pub label: &'static str,
-    /// Whether its language is measured against it here.
+    pub label: String,
+    /// Whether it is zcio.
+    pub zcio: bool,
+    /// Whether it is its reference again.
+    pub control: bool,
+    /// Whether its runtime is measured against it here.
     pub reference: bool,
     /// 10⁹ bytes per second of wall time.
     pub gigabytes_per_second: Summary,
     /// Seconds of the lane's CPU time per 10⁹ bytes.
     pub cpu_seconds_per_gigabyte: Summary,
+    /// System calls of the lane's process per 2²⁰ bytes, in one run of its own.
+    pub system_calls_per_mebibyte: Option<f64>,
+    /// Context switches of the lane's threads per 2²⁰ bytes.
+    pub context_switches_per_mebibyte: Option<Summary>,
+    /// The most memory it had resident in any run, in 2²⁰ bytes.
+    pub peak_mebibytes: Option<f64>,
     /// Speed by the reference's speed, round by round; `None` for references and where there is none.
     pub speed_ratio: Option<Summary>,
     /// CPU time by the reference's CPU time, round by round.
     pub cpu_ratio: Option<Summary>,
+    /// The speed ratio that zcio states here; `None` for other lanes, and where nothing is stated.
+    pub floor: Option<f64>,
+    /// What this run says of it.
+    pub verdict: Option<Verdict>,
     /// The mechanism that zcio reported in every round, or all of them.
     pub mechanism: Option<String>,
     /// One per round.
     pub samples: Vec<Sample>,
 }
 
-impl LaneOutcome {
-    /// Whether this is the lane that is being judged.
-    pub fn is_zcio(&self) -> bool {
-        self.method == ZCIO
-    }
+/// Whether the stated ratio was kept, by the interval of the measured one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The whole interval is at the floor or above.
+    Holds,
+    /// The whole interval is below.
+    Broken,
+    /// The floor is inside: this run cannot tell.
+    Undecided,
 }
 
-impl RouteOutcome {
-    /// Works out one route.
-    pub fn of(measured: &Measured, lanes: &[Lane]) -> Self {
-        let series = &measured.series;
-        let reference = |lane: &Lane| {
-            let is_reference =
-                |other: &Lane| other.runtime == lane.runtime && other.method.is_reference(measured.route);
-            series.iter().find(|(index, _)| is_reference(&lanes[*index])).map(|(_, samples)| samples.as_slice())
+/// A point that was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The route's name.
+    pub route: String,
+    /// The point in words.
+    pub point: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Outcome {
+    /// Reads results that this program wrote.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let schema = serde_json::from_str::<serde_json::Value>(&text)?["schema"].as_u64();
+        ensure!(schema == Some(SCHEMA.into()), "{} has another schema than {SCHEMA}", path.display());
+        serde_json::from_str(&text).with_context(|| format!("{} is no file of results", path.display()))
+    }
+
+    /// Writes it beside the old one and puts it in its place, so that there is always a whole one.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let new = path.with_extension("new");
+        let file = File::create(&new).with_context(|| format!("cannot write {}", new.display()))?;
+        serde_json::to_writer_pretty(file, self)?;
+        fs::rename(&new, path).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// That what is measured now may stand beside what is here.
+    pub fn accept(&self, host: &Host, settings: &Settings) -> Result<()> {
+        let same = |now: &dyn std::fmt::Debug, then: &dyn std::fmt::Debug, what: &str| {
+            let (now, then) = (format!("{now:?}"), format!("{then:?}"));
+            ensure!(now == then, "these results are of another {what}: {then}, now {now}");
+            Ok(())
         };
-        let rows = series.iter().filter_map(|(index, samples)| {
-            let lane = &lanes[*index];
-            row(lane, measured.route, samples, reference(lane))
+        same(&host.kernel, &self.host.kernel, "kernel")?;
+        same(&host.cpu, &self.host.cpu, "machine")?;
+        same(&settings.rounds, &self.settings.rounds, "number of rounds")?;
+        same(&settings.pin, &self.settings.pin, "--pin")
+    }
+
+    /// The cell of that point, if there is one.
+    pub fn cell(&self, route: &dyn Route, point: u64) -> Option<&Cell> {
+        self.cells.iter().find(|cell| cell.route == route.name() && cell.point == point)
+    }
+
+    /// Adds rows to the cell of that point; rows of the same runtimes are replaced.
+    pub fn add(&mut self, route: &dyn Route, point: u64, rows: Vec<Row>) {
+        let known = self.cells.iter().position(|cell| cell.route == route.name() && cell.point == point);
+        let index = known.unwrap_or_else(|| {
+            self.cells.push(Cell::new(route, point));
+            self.cells.len() - 1
         });
-        Self { route: measured.route, lanes: rows.collect() }
+        let lanes = &mut self.cells[index].lanes;
+        lanes.retain(|old| rows.iter().all(|row| row.runtime != old.runtime));
+        lanes.extend(rows);
+        lanes.sort_by(|a, b| (a.language, &a.runtime).cmp(&(b.language, &b.runtime)));
+        let place = |cell: &Cell| crate::routes::ALL.iter().position(|route| route.name() == cell.route);
+        self.cells.sort_by_key(|cell| (place(cell), cell.point));
     }
 }
 
-/// `None` if there is not one sample.
-fn row(lane: &Lane, route: Route, samples: &[Sample], reference: Option<&[Sample]>) -> Option<LaneOutcome> {
-    let is_reference = lane.method.is_reference(route);
-    let reference = reference.filter(|_| !is_reference);
-    let ratio =
-        |of: fn(&Sample) -> f64| reference.and_then(|other| Summary::of_ratios(&each(samples, of), &each(other, of)));
-    let mut mechanisms: Vec<&str> = samples.iter().filter_map(|sample| sample.mechanism.as_deref()).collect();
-    mechanisms.dedup();
-    Some(LaneOutcome {
-        language: lane.language,
-        runtime: lane.runtime.clone(),
-        method: lane.method.name,
-        label: lane.method.label(route)?,
-        reference: is_reference,
-        gigabytes_per_second: Summary::of(each(samples, speed))?,
-        cpu_seconds_per_gigabyte: Summary::of(each(samples, cpu_cost))?,
-        speed_ratio: ratio(speed),
-        cpu_ratio: ratio(cpu_cost),
-        mechanism: (!mechanisms.is_empty()).then(|| mechanisms.join(", ")),
-        samples: samples.to_vec(),
-    })
+impl Cell {
+    fn new(route: &dyn Route, point: u64) -> Self {
+        Self {
+            route: route.name().to_string(),
+            title: route.title().to_string(),
+            about: route.about().to_string(),
+            axis: route.axis(),
+            point,
+            label: route.axis().label(point),
+            lanes: Vec::new(),
+        }
+    }
+
+    /// Its title with the point.
+    pub fn heading(&self) -> String {
+        if self.label.is_empty() { self.title.clone() } else { format!("{}, {}", self.title, self.label) }
+    }
+}
+
+impl Row {
+    /// `None` if there is not one sample.
+    pub fn of(
+        lane: &Lane,
+        route: &dyn Route,
+        samples: &[Sample],
+        reference: Option<&[Sample]>,
+        system_calls: Option<f64>,
+    ) -> Option<Self> {
+        let ratio = |of: fn(&Sample) -> f64| {
+            reference.and_then(|other| Summary::of_ratios(&each(samples, of), &each(other, of)))
+        };
+        let mut mechanisms: Vec<&str> = samples.iter().filter_map(|sample| sample.mechanism.as_deref()).collect();
+        mechanisms.sort_unstable();
+        mechanisms.dedup();
+        let speed_ratio = ratio(speed);
+        let floor = speed_ratio
+            .filter(|_| lane.method.zcio)
+            .filter(|_| lane.method.stated)
+            .and_then(|_| route.floor(lane.language));
+        let switches: Option<Vec<f64>> = samples.iter().map(switches).collect();
+        let peak = samples.iter().filter_map(|sample| sample.peak_bytes).max();
+        Some(Self {
+            language: lane.language,
+            runtime: lane.runtime.clone(),
+            method: lane.method.name.to_string(),
+            label: lane.method.label(route.name())?.to_string(),
+            zcio: lane.method.zcio,
+            control: lane.method.control,
+            reference: false,
+            gigabytes_per_second: Summary::of(each(samples, speed))?,
+            cpu_seconds_per_gigabyte: Summary::of(each(samples, cpu_cost))?,
+            system_calls_per_mebibyte: system_calls,
+            context_switches_per_mebibyte: switches.and_then(Summary::of),
+            peak_mebibytes: peak.map(|bytes| bytes as f64 / f64::from(1 << 20)),
+            speed_ratio,
+            cpu_ratio: ratio(cpu_cost),
+            floor,
+            verdict: speed_ratio.zip(floor).map(|(ratio, floor)| Verdict::of(&ratio, floor)),
+            mechanism: (!mechanisms.is_empty()).then(|| mechanisms.join(", ")),
+            samples: samples.to_vec(),
+        })
+    }
+}
+
+impl Verdict {
+    /// By the interval, not by the median: a median above the floor proves nothing.
+    pub fn of(ratio: &Summary, floor: f64) -> Self {
+        match ratio {
+            ratio if ratio.low >= floor => Self::Holds,
+            ratio if ratio.high < floor => Self::Broken,
+            _ => Self::Undecided,
+        }
+    }
+
+    /// In a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Broken => "broken",
+            Self::Undecided => "undecided",
+        }
+    }
 }
 
 fn each(samples: &[Sample], of: fn(&Sample) -> f64) -> Vec<f64> {
@@ -122,7 +285,16 @@ fn speed(sample: &Sample) -> f64 {
 
 /// CPU s/GB: nanoseconds per byte is the same.
 fn cpu_cost(sample: &Sample) -> f64 {
-    sample.cpu_ns as f64 / sample.bytes as f64
+    sample.cpu_ns.max(1) as f64 / sample.bytes as f64
+}
+
+fn switches(sample: &Sample) -> Option<f64> {
+    sample.context_switches.map(|count| per_mebibyte(count, sample.bytes))
+}
+
+/// A count by 2²⁰ bytes.
+pub fn per_mebibyte(count: u64, bytes: u64) -> f64 {
+    count as f64 / (bytes as f64 / f64::from(1 << 20))
 }
 
 #[cfg(test)]
@@ -133,8 +305,65 @@ mod tests {
     #[test]
     fn the_units_are_what_they_are_called() {
         // 2 GB in 4 s of wall time and 1 s of CPU time.
-        let sample = Sample { bytes: 2_000_000_000, wall_ns: 4_000_000_000, cpu_ns: 1_000_000_000, mechanism: None };
+        let sample = Sample {
+            bytes: 2_000_000_000,
+            wall_ns: 4_000_000_000,
+            cpu_ns: 1_000_000_000,
+            context_switches: None,
+            peak_bytes: None,
+            mechanism: None,
+            digest: None,
+            system_calls: None,
+        };
         assert_eq!(speed(&sample), 0.5);
         assert_eq!(cpu_cost(&sample), 0.5);
+        assert_eq!(per_mebibyte(32, 4 << 20), 8.0);
+    }
+
+    /// Every name of an object's field, however deep.
+    fn names(value: &serde_json::Value, into: &mut std::collections::BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, field) in fields {
+                    into.insert(name.clone());
+                    names(field, into);
+                }
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| names(value, into)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_field_is_described() {
+        let ratio = Summary { median: 1.0, low: 1.0, high: 1.0, min: 1.0, max: 1.0 };
+        let mut outcome = crate::table::tests::outcome(ratio);
+        outcome.cells[0].lanes[0].samples.push(Sample {
+            bytes: 1,
+            wall_ns: 1,
+            cpu_ns: 1,
+            context_switches: None,
+            peak_bytes: None,
+            mechanism: None,
+            digest: None,
+            system_calls: None,
+        });
+        let json = serde_json::to_value(&outcome).unwrap();
+        let mut found = std::collections::BTreeSet::new();
+        names(&json, &mut found);
+        let described = include_str!("../RESULTS.md");
+        for name in found {
+            assert!([".", "`", "]."].iter().any(|before| described.contains(&format!("{before}{name}"))), "{name}");
+        }
+        let back: Outcome = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(serde_json::to_value(back).unwrap(), json);
+    }
+
+    #[test]
+    fn a_verdict_is_the_intervals_and_not_the_medians() {
+        let ratio = |low, high| Summary { median: 1.0, low, high, min: low, max: high };
+        assert_eq!(Verdict::of(&ratio(0.98, 1.1), 0.97), Verdict::Holds);
+        assert_eq!(Verdict::of(&ratio(0.9, 1.1), 0.97), Verdict::Undecided);
+        assert_eq!(Verdict::of(&ratio(0.9, 0.96), 0.97), Verdict::Broken);
     }
 }

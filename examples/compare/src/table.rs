@@ -1,4 +1,4 @@
-//! The outcome for a terminal: a header, a table per route, and in words where zcio won, lost, or neither.
+//! The outcome for a terminal: a header, a table per point, and in words where zcio won, lost, or neither.
 //!
 //! Every figure and every word comes from the samples; there is no sentence here that a different run could make untrue.
 
@@ -6,23 +6,27 @@ use std::fmt::{self, Write};
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-use crate::results::{LaneOutcome, Outcome, RouteOutcome};
+use crate::results::{Cell, Outcome, Row};
 use crate::statistics::Summary;
+use crate::verdicts;
 
-/// All of it, ready to print.
-pub fn render(outcome: &Outcome) -> Result<String, fmt::Error> {
+/// All of it, ready to print; the demo's tables are narrower.
+pub fn render(outcome: &Outcome, demo: bool) -> Result<String, fmt::Error> {
     let mut text = String::new();
     header(&mut text, outcome)?;
-    for route in &outcome.routes {
-        writeln!(text, "\n{}\n{}", route.route, table(route))?;
+    for cell in &outcome.cells {
+        let heading = if demo { cell.title.clone() } else { cell.heading() };
+        writeln!(text, "\n{heading}")?;
+        if !demo {
+            writeln!(text, "{}", cell.about)?;
+        }
+        writeln!(text, "{}", table(cell, demo))?;
     }
-    writeln!(
-        text,
-        "\nMedian (lowest–highest) of {} rounds. Ratios are taken round by round against the",
-        outcome.rounds
-    )?;
-    writeln!(text, "reference of the same language. CPU is the lane's own process, all threads, user and system.")?;
-    text.push_str(&verdicts(&outcome.routes)?);
+    explanation(&mut text, outcome, demo)?;
+    text.push_str(&if demo { verdicts::rounds(&outcome.cells)? } else { verdicts::floors(outcome)? });
+    for skipped in &outcome.skipped {
+        writeln!(text, "left out: {} {}: {}", skipped.route, skipped.point, skipped.reason)?;
+    }
     for missing in &outcome.missing {
         writeln!(text, "missing: {}: {}\n  what would help: {}", missing.lane, missing.reason, missing.remedy)?;
     }
@@ -32,141 +36,191 @@ pub fn render(outcome: &Outcome) -> Result<String, fmt::Error> {
 fn header(text: &mut String, outcome: &Outcome) -> fmt::Result {
     let host = &outcome.host;
     writeln!(text, "{}, {}, {}", host.date, host.kernel, host.cpu)?;
-    let runtimes: Vec<_> = host.runtimes.iter().map(|(name, version)| format!("{name}: {version}")).collect();
+    let named = |(name, version): &(String, String)| format!("{name}: {version}");
+    let runtimes: Vec<_> = host.runtimes.iter().map(named).collect();
     if !runtimes.is_empty() {
         writeln!(text, "{}", runtimes.join("; "))?;
     }
-    let megabytes = outcome.file.bytes as f64 / 1e6;
-    writeln!(text, "{} ({megabytes:.1} MB), cached; TCP over loopback", outcome.file.path.display())?;
-    writeln!(text, "SHA-256 {} at every receiving end", outcome.file.sha256)?;
-    writeln!(text, "new files in {}, removed between runs, not synced", outcome.destination)
+    let Some(file) = &outcome.settings.file else {
+        let systems: Vec<_> = host.file_systems.iter().map(|(place, kind)| format!("{place}: {kind}")).collect();
+        return writeln!(text, "{}; {}", systems.join("; "), outcome.settings.command);
+    };
+    let megabytes = file.bytes as f64 / 1e6;
+    writeln!(text, "{} ({megabytes:.1} MB), cached; TCP over loopback", file.path.display())?;
+    writeln!(text, "SHA-256 {} at every receiving end", file.sha256)?;
+    writeln!(text, "new files in {}, removed between runs, not synced", outcome.settings.destination)
 }
 
-fn table(route: &RouteOutcome) -> Table {
+fn explanation(text: &mut String, outcome: &Outcome, demo: bool) -> fmt::Result {
+    let settings = &outcome.settings;
+    if demo {
+        writeln!(
+            text,
+            "\nMedian (lowest–highest) of {} rounds. Ratios are taken round by round against the",
+            settings.rounds
+        )?;
+        return writeln!(
+            text,
+            "reference of the same language. CPU is the lane's own process, all threads, user and system."
+        );
+    }
+    writeln!(
+        text,
+        "\nMedians of {} rounds in random order. Ratios are taken round by round against the reference of the same\n\
+         runtime; in brackets the order-statistics interval of their median, which covers {:.1} %. CPU is the lane's own\n\
+         process, all threads, user and system; switches are context switches; peak is its resident memory.",
+        settings.rounds,
+        settings.coverage * 100.0
+    )?;
+    if let Some(reason) = &settings.system_calls_not_counted {
+        writeln!(text, "System calls were not counted: {reason}")?;
+    }
+    Ok(())
+}
+
+fn table(cell: &Cell, demo: bool) -> Table {
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().top_border(rule).header_separator(rule).bottom_border(rule));
-    table.set_header(["lane", "GB/s", "CPU s/GB", "speed ratio", "CPU ratio", "by"]);
-    for lane in &route.lanes {
-        table.add_row([
+    let wide = ["calls/MiB", "switches/MiB", "peak MiB"];
+    let mut header = vec!["lane", "GB/s", "CPU s/GB", "speed ratio", "CPU ratio"];
+    header.extend(wide.iter().filter(|_| !demo));
+    header.push("by");
+    table.set_header(header);
+    for lane in &cell.lanes {
+        let mut row = vec![
             format!("{} · {}", lane.runtime, lane.label),
-            figure(&lane.gigabytes_per_second),
+            if demo { range(&lane.gigabytes_per_second) } else { format!("{:.2}", lane.gigabytes_per_second.median) },
             format!("{:.2}", lane.cpu_seconds_per_gigabyte.median),
-            ratio(lane, lane.speed_ratio.as_ref()),
-            ratio(lane, lane.cpu_ratio.as_ref()),
-            lane.mechanism.clone().unwrap_or_default(),
-        ]);
+            ratio(lane, lane.speed_ratio.as_ref(), demo),
+            ratio(lane, lane.cpu_ratio.as_ref(), demo),
+        ];
+        if !demo {
+            row.push(lane.system_calls_per_mebibyte.map_or_else(String::new, |calls| format!("{calls:.2}")));
+            let switches = lane.context_switches_per_mebibyte;
+            row.push(switches.map_or_else(String::new, |switches| format!("{:.2}", switches.median)));
+            row.push(lane.peak_mebibytes.map_or_else(String::new, |peak| format!("{peak:.0}")));
+        }
+        row.push(lane.mechanism.clone().unwrap_or_default());
+        table.add_row(row);
     }
-    for column in table.column_iter_mut().skip(1).take(4) {
+    for column in table.column_iter_mut().skip(1).take(if demo { 4 } else { 7 }) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
 
-fn figure(summary: &Summary) -> String {
+fn range(summary: &Summary) -> String {
     format!("{:.2} ({:.2}–{:.2})", summary.median, summary.min, summary.max)
 }
 
-fn ratio(lane: &LaneOutcome, ratio: Option<&Summary>) -> String {
+fn ratio(lane: &Row, ratio: Option<&Summary>, demo: bool) -> String {
     match ratio {
         _ if lane.reference => "reference".to_string(),
-        Some(ratio) => figure(ratio),
+        Some(ratio) if demo => range(ratio),
+        Some(ratio) => format!("{:.2} [{:.2}, {:.2}]", ratio.median, ratio.low, ratio.high),
         None => "no reference".to_string(),
     }
 }
 
-/// In which rounds zcio was better than the reference of its language, and by how much in the middle.
-fn verdicts(routes: &[RouteOutcome]) -> Result<String, fmt::Error> {
-    type Ratio = fn(&LaneOutcome) -> Option<Summary>;
-    type Verdict = (&'static str, Ratio, fn(&Summary) -> bool);
-    let (speed, cpu): (Ratio, Ratio) = (|lane| lane.speed_ratio, |lane| lane.cpu_ratio);
-    let verdicts: [Verdict; 6] = [
-        ("zcio was faster than its reference in every round", speed, above),
-        ("zcio was slower than its reference in every round", speed, below),
-        ("zcio was faster in some rounds and not in others", speed, either),
-        ("zcio took less CPU time than its reference in every round", cpu, below),
-        ("zcio took more CPU time than its reference in every round", cpu, above),
-        ("zcio took less CPU time in some rounds and not in others", cpu, either),
-    ];
-    let mut text = String::new();
-    for (verdict, ratio, holds) in verdicts {
-        let lines: Vec<_> = routes.iter().filter_map(|route| verdict_line(route, ratio, holds)).collect();
-        if !lines.is_empty() {
-            writeln!(text, "{verdict}:\n{}", lines.join("\n"))?;
-        }
-    }
-    Ok(text)
-}
-
-/// The runtimes for which it holds on that route, if there are any.
-fn verdict_line(
-    route: &RouteOutcome,
-    ratio: fn(&LaneOutcome) -> Option<Summary>,
-    holds: fn(&Summary) -> bool,
-) -> Option<String> {
-    let judged = route.lanes.iter().filter(|lane| lane.is_zcio());
-    let holding = judged.filter_map(|lane| ratio(lane).filter(holds).map(|ratio| (lane, ratio.median)));
-    let runtimes: Vec<_> = holding.map(|(lane, median)| format!("{} ({median:.2})", lane.runtime)).collect();
-    (!runtimes.is_empty()).then(|| format!("  {}: {}", route.route, runtimes.join(", ")))
-}
-
-fn above(ratio: &Summary) -> bool {
-    ratio.min > 1.0
-}
-
-fn below(ratio: &Summary) -> bool {
-    ratio.max < 1.0
-}
-
-fn either(ratio: &Summary) -> bool {
-    !above(ratio) && !below(ratio)
-}
-
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
-    use crate::roster::{Language, ZCIO};
-    use crate::route::Route;
+    use crate::families::Missing;
+    use crate::families::{Language, ZCIO};
+    use crate::host::Host;
+    use crate::results::{SCHEMA, Settings, Skipped, Verdict};
+    use crate::routes::{self, Axis};
 
-    fn lane(method: &'static str, speed_ratio: Option<Summary>) -> LaneOutcome {
-        let summary = Summary { median: 2.0, min: 1.0, max: 3.0 };
-        LaneOutcome {
+    /// A row with made-up figures.
+    pub fn lane(method: &str, speed_ratio: Option<Summary>) -> Row {
+        let summary = Summary { median: 2.0, low: 1.0, high: 3.0, min: 1.0, max: 3.0 };
+        Row {
             language: Language::Rust,
             runtime: "Rust".to_string(),
-            method,
-            label: method,
+            method: method.to_string(),
+            label: method.to_string(),
+            zcio: method == ZCIO,
+            control: false,
             reference: speed_ratio.is_none(),
             gigabytes_per_second: summary,
             cpu_seconds_per_gigabyte: summary,
+            system_calls_per_mebibyte: Some(16.5),
+            context_switches_per_mebibyte: None,
+            peak_mebibytes: Some(12.0),
             speed_ratio,
             cpu_ratio: None,
+            floor: speed_ratio.map(|_| 0.97),
+            verdict: speed_ratio.map(|ratio| Verdict::of(&ratio, 0.97)),
             mechanism: (method == ZCIO).then(|| "sendfile".to_string()),
             samples: Vec::new(),
         }
     }
 
-    fn route(speed_ratio: Summary) -> RouteOutcome {
-        RouteOutcome { route: Route::FileToTcp, lanes: vec![lane("std", None), lane(ZCIO, Some(speed_ratio))] }
+    /// One route with a reference and zcio.
+    pub fn cell(speed_ratio: Summary) -> Cell {
+        Cell {
+            route: routes::FILE_TO_TCP.to_string(),
+            title: "file → TCP".to_string(),
+            about: "About.".to_string(),
+            axis: Axis::Size,
+            point: 65536,
+            label: "64 KiB".to_string(),
+            lanes: vec![lane("std", None), lane(ZCIO, Some(speed_ratio))],
+        }
+    }
+
+    /// A run of one route with two points.
+    pub fn outcome(speed_ratio: Summary) -> Outcome {
+        let (small, mut large) = (cell(speed_ratio), cell(speed_ratio));
+        (large.point, large.label) = (16 << 20, "16 MiB".to_string());
+        Outcome {
+            schema: SCHEMA,
+            host: Host {
+                date: "2026-01-02T03:04:05Z".to_string(),
+                kernel: "Linux 6.12.0 x86_64".to_string(),
+                cpu: "2 × CPU".to_string(),
+                memory_gigabytes: 17.2,
+                zcio: "0.1.0".to_string(),
+                runtimes: vec![("Python".to_string(), "CPython 3.11.7".to_string())],
+                file_systems: vec![("working folder".to_string(), "ext4".to_string())],
+            },
+            settings: Settings {
+                command: "make compare".to_string(),
+                rounds: 15,
+                pin: None,
+                coverage: 0.964_843_75,
+                system_calls_not_counted: None,
+                file: None,
+                destination: "a temporary folder (ext4)".to_string(),
+            },
+            cells: vec![small, large],
+            skipped: vec![Skipped {
+                route: "relay".to_string(),
+                point: "8 GiB".to_string(),
+                reason: "no room".to_string(),
+            }],
+            missing: vec![Missing { lane: "x".to_string(), reason: "y".to_string(), remedy: "z".to_string() }],
+        }
+    }
+
+    fn rows(demo: bool) -> Vec<String> {
+        let ratio = Summary { median: 0.5, low: 0.25, high: 0.75, min: 0.25, max: 0.75 };
+        let text = table(&cell(ratio), demo).to_string();
+        text.lines().filter(|line| line.contains("Rust")).map(str::to_string).collect()
     }
 
     #[test]
     fn a_row_has_the_lane_its_figures_and_its_mechanism() {
-        let text = table(&route(Summary { median: 0.5, min: 0.25, max: 0.75 })).to_string();
-        let rows: Vec<_> = text.lines().filter(|line| line.contains("Rust")).collect();
-        assert_eq!(rows.len(), 2, "{text}");
-        assert!(rows[0].contains("reference") && rows[0].contains("2.00 (1.00–3.00)"), "{text}");
-        assert!(rows[1].contains("0.50 (0.25–0.75)") && rows[1].contains("sendfile"), "{text}");
+        let rows = rows(true);
+        assert_eq!(rows.len(), 2);
+        assert!(rows[0].contains("reference") && rows[0].contains("2.00 (1.00–3.00)"), "{rows:?}");
+        assert!(rows[1].contains("0.50 (0.25–0.75)") && rows[1].contains("sendfile"), "{rows:?}");
     }
 
     #[test]
-    fn a_defeat_is_called_a_defeat() {
-        let verdict = |min, max| verdicts(&[route(Summary { median: 1.0, min, max })]).unwrap();
-        assert!(
-            verdict(0.5, 0.9)
-                .starts_with("zcio was slower than its reference in every round:\n  file → TCP: Rust (1.00)")
-        );
-        assert!(verdict(1.1, 1.2).starts_with("zcio was faster than its reference in every round"));
-        assert!(verdict(0.9, 1.1).starts_with("zcio was faster in some rounds and not in others"));
-        assert_eq!(verdicts(&[]).unwrap(), "");
+    fn a_wide_row_has_the_interval_and_what_it_cost() {
+        let rows = rows(false);
+        assert!(rows[1].contains("0.50 [0.25, 0.75]") && rows[1].contains("16.50"), "{rows:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The Java lanes: the JDKs that are installed, zcio's jar, and the lane's program, compiled once for all of them.
+//! The JDKs that are installed, and zcio's jar.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -6,15 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
+use super::Language;
 use crate::arguments::Arguments;
-use crate::roster::Language;
 
-/// The lane's program; carried along so that the one that runs is always the one that was built.
-const LANE: &str = include_str!("../lanes/Lane.java");
 /// The oldest Java that zcio supports.
-const OLDEST: u32 = 17;
+pub const OLDEST: u32 = 17;
 
 /// A JDK that can run the lanes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,14 +43,13 @@ impl Jdk {
         self.home.join("lib/modules")
     }
 
-    /// The command that runs one lane.
-    pub fn lane(&self, program: &Program, method: &str) -> Command {
+    /// The command that runs Java, without a class yet.
+    pub fn java(&self) -> Command {
         let mut command = Command::new(self.home.join("bin/java"));
         // Without it a JDK from 24 on warns of every native library (JEP 472); 17 knows it as an incubating option.
         if self.major >= 22 {
             command.arg("--enable-native-access=ALL-UNNAMED");
         }
-        command.arg("-cp").arg(&program.class_path).arg("Lane").arg(method);
         command
     }
 }
@@ -89,39 +86,8 @@ pub fn names(jdks: &[Jdk]) -> Vec<String> {
     jdks.iter().map(|jdk| format!("{} {}", Language::Java.name(), name(jdk))).collect()
 }
 
-/// The compiled lane.
-#[derive(Debug)]
-pub struct Program {
-    class_path: String,
-}
-
-impl Program {
-    /// Compiles the lane against zcio's jar into `folder`, by the first of these JDKs that has a compiler.
-    pub fn compile(jdks: &[Jdk], jar: Option<&Path>, folder: &Path) -> Result<Self> {
-        let jar = match jar {
-            Some(jar) => jar.to_path_buf(),
-            None => newest_jar(Path::new("java-bindings/zcio/target"))?,
-        };
-        let jar = jar.canonicalize().with_context(|| format!("no jar at {}", jar.display()))?;
-        let javac = jdks.iter().map(|jdk| jdk.home.join("bin/javac")).find(|javac| javac.is_file());
-        let javac = javac.context("none of the JDKs has a compiler (bin/javac)")?;
-        let source = folder.join("Lane.java");
-        fs::write(&source, LANE)?;
-        let output = Command::new(javac)
-            .args(["--release", &OLDEST.to_string(), "-Xlint:all", "-Werror", "-proc:none", "-d"])
-            .arg(folder)
-            .arg("-cp")
-            .arg(&jar)
-            .arg(&source)
-            .output()?;
-        if !output.status.success() {
-            bail!("the lane does not compile against {}:\n{}", jar.display(), String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(Self { class_path: format!("{}:{}", folder.display(), jar.display()) })
-    }
-}
-
-fn newest_jar(folder: &Path) -> Result<PathBuf> {
+/// The jar of zcio that was built last.
+pub fn newest_jar(folder: &Path) -> Result<PathBuf> {
     let is_jar = |path: &PathBuf| {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
         let extra = ["-sources", "-javadoc", "-tests"].iter().any(|end| name.ends_with(end));

@@ -1,0 +1,37 @@
+import java.io.IOException;
+
+/**
+ * The Java lane: one method behind the protocol that src/protocol.rs describes.
+ *
+ * <p>Usage: {@code Lane METHOD}, one of streams, transfer_to, transfer_from, map_write, nio, zcio. It moves bytes exactly as
+ * a Java program would, counts them, and times itself from {@code go} on; it must never do anything else in that time.
+ */
+public final class Lane {
+
+    private Lane() {}
+
+    /**
+     * Greets and serves.
+     *
+     * @param arguments the method
+     */
+    public static void main(String[] arguments) {
+        String method = arguments[0];
+        Job.serve(Job.runtime(), job -> {
+            switch (job.route) {
+                case "file_to_tcp", "file_to_tcp_connections" -> FileToTcp.serve(job, method);
+                case "tcp_to_file", "tcp_to_file_durable" -> TcpToFile.serve(job, method);
+                case "relay" -> Relay.serve(job, method);
+                case "file_to_file", "file_to_file_xfs", "file_to_file_tmpfs", "file_to_pipe" ->
+                        FileToFile.serve(job, method);
+                case "small_files" -> Small.files(job, method);
+                case "small_ranges" -> Small.ranges(job, method);
+                case "mapped_scan" -> Reading.scan(job, method);
+                case "random_read" -> Reading.random(job, false);
+                case "random_read_direct" -> Reading.random(job, true);
+                case "hand_over" -> Reading.handOver(job);
+                default -> throw new IOException("no such route: " + job.route);
+            }
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! The routes on which the lane itself looks at the bytes: a checksum over a whole file, and blocks at random places.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::OFlag;
+use zcio::{AlignedBuffer, Region, RegionOptions};
+
+use super::{Job, Moved, mapping, ring};
+use crate::routes::RANDOM_READ_DIRECT;
+use crate::routes::random_read::{BLOCK, blocks, digest};
+
+/// The CRC-32 of a file.
+pub fn scan(job: &mut Job<'_>) -> Result<(Moved, Duration)> {
+    let (method, source) = (job.method, job.source()?);
+    let times: u64 = job.number("times")?;
+    job.timed(|| {
+        let mut moved = Moved::default();
+        for _ in 0..times {
+            let file = File::open(&source)?;
+            let (bytes, checksum) = match method {
+                "std" => read(file)?,
+                _ => mapping::checksum(&file, method == "zcio")?,
+            };
+            moved.bytes += bytes;
+            moved.digest = Some(checksum.into());
+        }
+        Ok(moved)
+    })
+}
+
+fn read(mut file: File) -> Result<(u64, u32)> {
+    let mut buffer = vec![0; 256 << 10];
+    let mut hasher = crc32fast::Hasher::new();
+    let mut bytes = 0;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((bytes, hasher.finalize())),
+            count => {
+                hasher.update(&buffer[..count]);
+                bytes += count as u64;
+            }
+        }
+    }
+}
+
+/// Where blocks come from.
+enum Blocks {
+    File(File),
+    Region(Region),
+}
+
+/// Blocks at random places: `depth` at a time, by as many threads, or by one with `io_uring`.
+pub fn random(job: &mut Job<'_>) -> Result<(Moved, Duration)> {
+    let (method, source, direct) = (job.method, job.source()?, job.route() == RANDOM_READ_DIRECT);
+    let (count, depth): (u64, u64) = (job.number("blocks")?, job.number("depth")?);
+    let check = job.request.need("check")?.to_string();
+    let file = open(&source, direct)?;
+    let places: Vec<u64> = blocks(count, file.metadata()?.len() / BLOCK).collect();
+    let (mut ring, from) = match method {
+        "uring" => (Some(ring::Reader::new(depth as usize)?), Blocks::File(file)),
+        "raw" | "control" => (None, Blocks::File(file)),
+        "zcio" if direct => (None, Blocks::File(file)),
+        "zcio" => (None, Blocks::Region(RegionOptions::new().open(&source)?)),
+        _ => bail!("no such method: {method}"),
+    };
+    job.timed(|| {
+        let digest = match (&mut ring, &from) {
+            (Some(ring), Blocks::File(file)) => ring.read(file, &places, &check)?,
+            _ if depth == 1 => read_blocks(&from, &places, &check)?,
+            _ => in_threads(&from, &places, depth as usize, &check)?,
+        };
+        Ok(Moved { bytes: count * BLOCK, mechanism: None, digest: Some(digest) })
+    })
+}
+
+fn open(path: &str, direct: bool) -> Result<File> {
+    let flags = if direct { OFlag::O_DIRECT.bits() } else { 0 };
+    OpenOptions::new().read(true).custom_flags(flags).open(path).with_context(|| format!("cannot open {path}"))
+}
+
+fn in_threads(from: &Blocks, places: &[u64], depth: usize, check: &str) -> Result<u64> {
+    thread::scope(|scope| {
+        let share = places.len().div_ceil(depth);
+        let readers: Vec<_> =
+            places.chunks(share).map(|share| scope.spawn(|| read_blocks(from, share, check))).collect();
+        let mut sums = readers.into_iter().map(|reader| reader.join().expect("no reader panics"));
+        sums.try_fold(0_u64, |sum, part| Ok(sum.wrapping_add(part?)))
+    })
+}
+
+fn read_blocks(from: &Blocks, places: &[u64], check: &str) -> Result<u64> {
+    // Aligned, as O_DIRECT wants it.
+    let mut block = AlignedBuffer::new(BLOCK as usize)?;
+    let mut sum = 0_u64;
+    for place in places {
+        match from {
+            Blocks::File(file) => file.read_exact_at(&mut block, place * BLOCK)?,
+            Blocks::Region(region) => {
+                if region.read_at(place * BLOCK, &mut block)? != BLOCK as usize {
+                    bail!("the region ends inside block {place}");
+                }
+            }
+        }
+        sum = sum.wrapping_add(digest(&block, check));
+    }
+    Ok(sum)
+}
