@@ -9,13 +9,14 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::lane::Lane;
+use crate::network;
 
 /// The facts above the tables.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Host {
     /// Date and time (UTC, RFC 3339) at which the run began.
     pub date: String,
-    /// The kernel's release.
+    /// The kernel's release, and TCP's congestion control during the run.
     pub kernel: String,
     /// The processor's name and how many of it this process may use.
     pub cpu: String,
@@ -37,7 +38,7 @@ impl Host {
         let machine = kernel.machine().to_string_lossy();
         Ok(Self {
             date: format!("{:.0}", jiff::Timestamp::now()),
-            kernel: format!("Linux {} {machine}", kernel.release().display()),
+            kernel: format!("Linux {} {machine}, TCP {}", kernel.release().display(), network::congestion_control()),
             cpu: format!("{processors} × {}", processor_name().unwrap_or_else(|| machine.into_owned())),
             memory_gigabytes: memory("MemTotal:").unwrap_or_default() as f64 / 1e9,
             zcio: env!("CARGO_PKG_VERSION").to_string(),

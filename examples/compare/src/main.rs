@@ -11,6 +11,7 @@ mod families;
 mod host;
 mod lane;
 mod markdown;
+mod network;
 mod outside;
 mod page;
 mod peer;
@@ -59,6 +60,7 @@ fn act(arguments: &Arguments) -> Result<()> {
         print!("{}", markdown::render(&Outcome::read(results)?)?);
         return Ok(());
     }
+    network::leave_pacer();
     let outcome = run::compare(arguments)?;
     print!("{}", table::render(&outcome, arguments.demo)?);
     Ok(())
