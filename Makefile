@@ -22,7 +22,7 @@ FILE ?=
 ARGS ?=
 RESULTS := target/compare/results.json
 
-.PHONY: help demo compare compare-libraries benchmarks test lint tools venv jar compare-program test-rust test-java test-python clean
+.PHONY: help demo compare compare-libraries benchmarks test lint tools venv jar arrow compare-program test-rust test-java test-python clean
 .PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
 
 help:
@@ -73,8 +73,17 @@ compare-libraries: venv
 test: test-rust test-java test-python
 	@tests/summary $(LOGS)
 
+# Arrow's file format for Java, which an example reads a table with.
+arrow: target/arrow/.there
+
+target/arrow/.there: | tools
+	for artifact in org.apache.arrow:arrow-format:18.3.0 com.google.flatbuffers:flatbuffers-java:25.1.24; do \
+	  mvn --batch-mode --no-transfer-progress -q dependency:copy -Dartifact=$$artifact -DoutputDirectory=$(CURDIR)/target/arrow; \
+	done
+	touch $@
+
 # The example programs are tests too: they need the jar and the virtual environment.
-test-rust: venv jar
+test-rust: venv jar arrow
 	@mkdir -p $(LOGS)
 	cargo test 2>&1 | tee $(LOGS)/rust.log
 
