@@ -107,7 +107,7 @@ lint: venv jar
 	cd python-bindings && $(IN_VENV) ruff format --check . ../examples
 	cd python-bindings && $(IN_VENV) mypy python tests
 	cd python-bindings && $(IN_VENV) python -m mypy.stubtest zcio --allowlist stubtest-allowed.txt
-	$(VENV)/bin/mypy --strict examples/compare/lanes/python/lane.py examples/python/send_file.py
+	$(VENV)/bin/mypy --config-file python-bindings/pyproject.toml examples/compare/lanes/python/lane.py examples/python/*.py
 
 clean:
 	cargo clean

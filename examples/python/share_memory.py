@@ -1,7 +1,8 @@
 """Memory that a process in another language sends is read in place, and a region of the same size goes back:
 
-    python share_memory.py SOCKET            connects to where ShareMemory.java, or another of these, listens
-    python share_memory.py SOCKET --listen   is the first side: makes a region, sends it, takes what comes back
+    python share_memory.py SOCKET            connects to where another of these listens
+    python share_memory.py SOCKET --listen   is the first side: makes a region, sends it, takes what comes back, from
+                                             another of these or from ShareArrow.java
 
 Both sides find an Arrow table (Arrow's file format) at the start of the region, and behind it, up to the last eight
 bytes, bytes that their place gives away: (i * 31 + i // 4096) mod 251 at place i, and 255 less that on the way back.

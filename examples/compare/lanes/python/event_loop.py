@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 from collections.abc import Callable, Coroutine
 from typing import BinaryIO
 
@@ -13,9 +14,7 @@ def version(method: str) -> str:
     """The library and its version, if it is not Python's own. Fails where it is missing."""
     if method == "asyncio":
         return ""
-    import uvloop  # type: ignore[import-not-found, unused-ignore]
-
-    return f"uvloop {uvloop.__version__}"
+    return f"uvloop {importlib.metadata.version('uvloop')}"
 
 
 def serve(method: str) -> Callable[[Job], None]:
@@ -23,7 +22,7 @@ def serve(method: str) -> Callable[[Job], None]:
     if method == "uvloop":
         import uvloop  # type: ignore[import-not-found, unused-ignore]
 
-        loop = uvloop.new_event_loop()
+        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     else:
         loop = asyncio.new_event_loop()
     routes = {

@@ -1,6 +1,5 @@
 package io.zcio;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -17,6 +16,8 @@ import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 
@@ -192,12 +193,19 @@ final class Ends {
     }
 
     static byte[] readAll(ReadableByteChannel channel) throws IOException {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        ByteBuffer buffer = ByteBuffer.allocate(65536);
-        while (channel.read(buffer.clear()) >= 0) {
-            bytes.write(buffer.array(), 0, buffer.position());
+        // In pieces: an array that is doubled needs three times the room, and the heap is small.
+        List<ByteBuffer> pieces = new ArrayList<>();
+        int length = 0;
+        ByteBuffer piece = ByteBuffer.allocate(65536);
+        for (int count; (count = channel.read(piece)) >= 0; length += count) {
+            if (!piece.hasRemaining()) {
+                pieces.add(piece.flip());
+                piece = ByteBuffer.allocate(65536);
+            }
         }
-        return bytes.toByteArray();
+        ByteBuffer all = ByteBuffer.allocate(length);
+        pieces.forEach(all::put);
+        return all.put(piece.flip()).array();
     }
 
     /** Reads to the end and counts. */

@@ -229,7 +229,7 @@ class ZeroCopyDifferencesTest {
             List<byte[]> expected = new ArrayList<>();
             virtually(() -> socket.write(ByteBuffer.wrap(new byte[] {1})));
             expected.add(new byte[] {1});
-            for (int i = 0; i < 5; i++) {
+            for (int i = 0; i < 2; i++) {
                 assertEquals(900_000, file.transferTo(i, 900_000, socket));
                 expected.add(java.util.Arrays.copyOfRange(CONTENT, i, i + 900_000));
             }
