@@ -228,7 +228,7 @@ impl Row {
         let floor = speed_ratio
             .filter(|_| lane.method.zcio)
             .filter(|_| lane.method.stated)
-            .and_then(|_| route.floor(lane.language));
+            .and_then(|_| route.floor(lane.language, &lane.runtime));
         let switches: Option<Vec<f64>> = samples.iter().map(switches).collect();
         let peak = samples.iter().filter_map(|sample| sample.peak_bytes).max();
         Some(Self {

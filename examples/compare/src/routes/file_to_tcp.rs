@@ -35,7 +35,7 @@ impl Route for One {
         "A cached file is opened, sent over loopback and closed, until the receiver has taken the last byte."
     }
 
-    fn floor(&self, _: Language) -> Option<f64> {
+    fn floor(&self, _: Language, _: &str) -> Option<f64> {
         Some(0.97)
     }
 
@@ -62,7 +62,7 @@ impl Route for Many {
         Axis::Connections
     }
 
-    fn floor(&self, _: Language) -> Option<f64> {
+    fn floor(&self, _: Language, _: &str) -> Option<f64> {
         Some(0.97)
     }
 

@@ -24,7 +24,7 @@ impl Route for Relay {
         "The lane stands between a sender and a receiver and hands on everything, until the receiver has the last byte."
     }
 
-    fn floor(&self, language: Language) -> Option<f64> {
+    fn floor(&self, language: Language, _: &str) -> Option<f64> {
         Some(if language == Language::Python { 2.0 } else { 1.8 })
     }
 

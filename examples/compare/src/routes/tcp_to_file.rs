@@ -39,7 +39,7 @@ impl Route for TcpToFile {
         }
     }
 
-    fn floor(&self, language: Language) -> Option<f64> {
+    fn floor(&self, language: Language, _: &str) -> Option<f64> {
         Some(match (self.durable, language) {
             (false, Language::Rust) => 0.97,
             (_, Language::Java) => 2.0,
