@@ -1,7 +1,7 @@
 //! The Java lanes, on each JDK: streams, NIO and zcio. Their program is compiled once, for all of them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -145,18 +145,21 @@ pub fn start(starting: &mut Starting<'_>) {
         });
         return;
     }
-    let jar = match &starting.arguments.jar {
-        Some(jar) => Ok(jar.clone()),
-        None => jdk::newest_jar(Path::new("java-bindings/zcio/target")),
-    };
-    let class_path = jar.and_then(|jar| {
-        let jar = jar.canonicalize().with_context(|| format!("no jar at {}", jar.display()))?;
-        compile(starting.jdks, &PROGRAM, &jar.display().to_string(), starting.folder)
-    });
+    let class_path = zcio_jar(starting)
+        .and_then(|jar| compile(starting.jdks, &PROGRAM, &jar.display().to_string(), starting.folder));
     match class_path {
         Ok(class_path) => spawn(starting, METHODS, "Lane", &class_path, REMEDY),
         Err(error) => starting.missing.push(missing(Language::Java.name(), &error, REMEDY)),
     }
+}
+
+/// The jar that was named, or the one that was built last.
+pub fn zcio_jar(starting: &Starting<'_>) -> Result<PathBuf> {
+    let jar = match &starting.arguments.jar {
+        Some(jar) => jar.clone(),
+        None => jdk::newest_jar(Path::new("java-bindings/zcio/target"))?,
+    };
+    jar.canonicalize().with_context(|| format!("no jar at {}", jar.display()))
 }
 
 /// One process for each JDK and method.
