@@ -39,6 +39,10 @@ impl Route for One {
         Some(0.97)
     }
 
+    fn cpu_ceiling(&self, language: Language) -> Option<f64> {
+        (language != Language::Python).then_some(1.03)
+    }
+
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {
         run(self, bench, lane, (point, 1), check)
     }

@@ -129,6 +129,10 @@ pub trait Route: Sync {
     /// The speed that zcio states, as a ratio to the reference of that language; what is measured is judged by it. `None`
     /// where nothing is stated. The runtime (`Java 17`) is given because NIO itself is not the same on each JDK.
     fn floor(&self, language: Language, runtime: &str) -> Option<f64>;
+    /// The CPU time that zcio states to need at the most, as the same kind of ratio.
+    fn cpu_ceiling(&self, _: Language) -> Option<f64> {
+        None
+    }
     /// Bytes of the largest file at that point of the axis.
     fn file_bytes(&self, point: u64) -> u64 {
         point

@@ -28,6 +28,14 @@ impl Route for Relay {
         Some(if language == Language::Python { 2.0 } else { 1.8 })
     }
 
+    fn cpu_ceiling(&self, language: Language) -> Option<f64> {
+        match language {
+            Language::Rust => Some(0.35),
+            Language::Java => Some(0.4),
+            Language::Python => None,
+        }
+    }
+
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {
         let subject = bench.subjects.get(Place::Here, point)?;
         let times = bench.times(subject.bytes);

@@ -48,6 +48,14 @@ impl Route for TcpToFile {
         })
     }
 
+    fn cpu_ceiling(&self, language: Language) -> Option<f64> {
+        match (self.durable, language) {
+            (true, Language::Rust) => Some(0.5),
+            (false, Language::Java) => Some(0.6),
+            _ => None,
+        }
+    }
+
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {
         let subject = bench.subjects.get(Place::Here, point)?;
         // A disk that must be waited for each time takes long enough.
