@@ -81,6 +81,7 @@ METHODS = {
     "uvloop": event_loop,
     "zcio": zero_copy,
     "zcio_copy": zero_copy,
+    "zcio_direct": zero_copy,
     "zcio_each": zero_copy,
     "zcio_aio": event_loop,
     "numpy": arrays,

@@ -7,7 +7,9 @@ import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import memory
 import zcio
@@ -22,7 +24,7 @@ def serve(method: str) -> Callable[[Job], None]:
         "file_to_tcp": file_to_tcp,
         "file_to_tcp_connections": file_to_tcp,
         "tcp_to_file": tcp_to_file,
-        "tcp_to_file_durable": tcp_to_file,
+        "tcp_to_file_durable": partial(tcp_to_file, mechanism="direct_io") if method == "zcio_direct" else tcp_to_file,
         **dict.fromkeys(COPIES, copy if method == "zcio_copy" else file_to_file),
         "relay": relay,
         "file_to_pipe": file_to_pipe,
@@ -58,7 +60,7 @@ def file_to_tcp(job: Job) -> None:
         job.timed(lambda: summed([report for reports in each(one, sockets) for report in reports]))
 
 
-def tcp_to_file(job: Job) -> None:
+def tcp_to_file(job: Job, mechanism: Literal["auto", "direct_io"] = "auto") -> None:
     """Receives into a file, the same one again where there are several in the stream."""
     times, size = job.number("times"), job.number("bytes")
     durable = job.route == "tcp_to_file_durable"
@@ -68,7 +70,7 @@ def tcp_to_file(job: Job) -> None:
             if times == 1 and not durable:
                 return zcio.transfer(connection, job.sink)
             with open(job.sink, "wb") as sink:
-                report = zcio.transfer(connection, sink, count=None if times == 1 else size)
+                report = zcio.transfer(connection, sink, count=None if times == 1 else size, mechanism=mechanism)
                 if durable:
                     os.fdatasync(sink.fileno())
             return report

@@ -101,6 +101,12 @@ pub const METHODS: &[Method] = &[
         ],
         ..PLAIN
     },
+    Method {
+        name: "zcio_direct",
+        zcio: true,
+        routes: &[(&[TCP_TO_FILE_DURABLE], "zcio direct_io + fdatasync")],
+        ..PLAIN
+    },
     Method { name: "zcio_copy", zcio: true, routes: &[(COPIES, "zcio.copy")], ..PLAIN },
     Method { name: "zcio_numpy", zcio: true, routes: &[(&[MAPPED_SUM], "numpy on a zcio.Region")], ..PLAIN },
     // What is stated is about the blocking calls, measured against blocking calls.

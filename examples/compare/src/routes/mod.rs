@@ -209,8 +209,8 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// Whether it is a JDK whose NIO copies for itself where that of 17 made one call of sendfile(2): into pipes, and with
-/// copy_file_range(2) tried in vain before each transfer to a socket.
+/// Whether it is a JDK whose NIO copies for itself where that of 17 made one call of `sendfile(2)`: into pipes, and with
+/// `copy_file_range(2)` tried in vain before each transfer to a socket.
 fn is_newer_jdk(runtime: &str) -> bool {
     let major = runtime.strip_prefix("Java ").and_then(|version| version.split('.').next()?.parse::<u32>().ok());
     major.is_some_and(|major| major > OLDEST)
