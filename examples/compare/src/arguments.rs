@@ -124,7 +124,8 @@ impl Arguments {
     /// Whether a lane of a language that was asked for is wanted: it was named, or others are measured against it.
     pub fn wants(&self, language: Language, method: &Method) -> bool {
         let named = self.lanes.is_empty() || self.names(language) || self.asks(method);
-        (method.demo || !self.demo) && (named || !method.reference.is_empty())
+        let measured_against = |route: &&str| families::of(language).any(|m| self.asks(m) && m.label(route).is_some());
+        (method.demo || !self.demo) && (named || method.reference.iter().any(measured_against))
     }
 
     fn names(&self, wanted: Language) -> bool {

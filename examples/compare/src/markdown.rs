@@ -64,11 +64,11 @@ fn floors(text: &mut String, outcome: &Outcome) -> fmt::Result {
     for judged in verdicts::judged(outcome) {
         writeln!(
             text,
-            "| {} | {} · {} | ≥ {:.2} | {} | {} |",
+            "| {} | {} · {} | {} | {} | {} |",
             judged.cell.heading(),
             judged.row.runtime,
             judged.row.label,
-            judged.floor,
+            judged.stated(),
             interval(&judged.ratio),
             judged.verdict.name()
         )?;

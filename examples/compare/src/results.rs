@@ -110,6 +110,10 @@ pub struct Row {
     pub floor: Option<f64>,
     /// What this run says of it.
     pub verdict: Option<Verdict>,
+    /// The CPU ratio that zcio states here at the most; `None` as for `floor`.
+    pub cpu_ceiling: Option<f64>,
+    /// What this run says of it.
+    pub cpu_verdict: Option<Verdict>,
     /// The mechanism that zcio reported in every round, or all of them.
     pub mechanism: Option<String>,
     /// One per round.
@@ -120,11 +124,11 @@ pub struct Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// The whole interval is at the floor or above.
+    /// The whole interval is on the good side of what is stated, or at it.
     Holds,
-    /// The whole interval is below.
+    /// The whole interval is on the other side.
     Broken,
-    /// The floor is inside: this run cannot tell.
+    /// What is stated is inside: this run cannot tell.
     Undecided,
 }
 
@@ -225,10 +229,10 @@ impl Row {
         mechanisms.sort_unstable();
         mechanisms.dedup();
         let speed_ratio = ratio(speed);
-        let floor = speed_ratio
-            .filter(|_| lane.method.zcio)
-            .filter(|_| lane.method.stated)
-            .and_then(|_| route.floor(lane.language));
+        let cpu_ratio = ratio(cpu_cost);
+        let is_stated = speed_ratio.is_some() && lane.method.zcio && lane.method.stated;
+        let floor = if is_stated { route.floor(lane.language, &lane.runtime) } else { None };
+        let cpu_ceiling = if is_stated { route.cpu_ceiling(lane.language) } else { None };
         let switches: Option<Vec<f64>> = samples.iter().map(switches).collect();
         let peak = samples.iter().filter_map(|sample| sample.peak_bytes).max();
         Some(Self {
@@ -245,9 +249,11 @@ impl Row {
             context_switches_per_mebibyte: switches.and_then(Summary::of),
             peak_mebibytes: peak.map(|bytes| bytes as f64 / f64::from(1 << 20)),
             speed_ratio,
-            cpu_ratio: ratio(cpu_cost),
+            cpu_ratio,
             floor,
             verdict: speed_ratio.zip(floor).map(|(ratio, floor)| Verdict::of(&ratio, floor)),
+            cpu_ceiling,
+            cpu_verdict: cpu_ratio.zip(cpu_ceiling).map(|(ratio, ceiling)| Verdict::of_ceiling(&ratio, ceiling)),
             mechanism: (!mechanisms.is_empty()).then(|| mechanisms.join(", ")),
             samples: samples.to_vec(),
         })
@@ -260,6 +266,15 @@ impl Verdict {
         match ratio {
             ratio if ratio.low >= floor => Self::Holds,
             ratio if ratio.high < floor => Self::Broken,
+            _ => Self::Undecided,
+        }
+    }
+
+    /// The same of a ratio that is to be small.
+    pub fn of_ceiling(ratio: &Summary, ceiling: f64) -> Self {
+        match ratio {
+            ratio if ratio.high <= ceiling => Self::Holds,
+            ratio if ratio.low > ceiling => Self::Broken,
             _ => Self::Undecided,
         }
     }
@@ -365,5 +380,8 @@ mod tests {
         assert_eq!(Verdict::of(&ratio(0.98, 1.1), 0.97), Verdict::Holds);
         assert_eq!(Verdict::of(&ratio(0.9, 1.1), 0.97), Verdict::Undecided);
         assert_eq!(Verdict::of(&ratio(0.9, 0.96), 0.97), Verdict::Broken);
+        assert_eq!(Verdict::of_ceiling(&ratio(0.3, 0.6), 0.6), Verdict::Holds);
+        assert_eq!(Verdict::of_ceiling(&ratio(0.3, 0.7), 0.6), Verdict::Undecided);
+        assert_eq!(Verdict::of_ceiling(&ratio(0.61, 0.7), 0.6), Verdict::Broken);
     }
 }

@@ -152,6 +152,8 @@ pub mod tests {
             cpu_ratio: None,
             floor: speed_ratio.map(|_| 0.97),
             verdict: speed_ratio.map(|ratio| Verdict::of(&ratio, 0.97)),
+            cpu_ceiling: None,
+            cpu_verdict: None,
             mechanism: (method == ZCIO).then(|| "sendfile".to_string()),
             samples: Vec::new(),
         }

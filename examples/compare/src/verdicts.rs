@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use crate::results::{Cell, Outcome, Row, Verdict};
 use crate::statistics::Summary;
 
-/// One zcio lane at one point, judged.
+/// One zcio lane at one point, judged by its speed or by its CPU time.
 pub struct Judged<'a> {
     /// Where.
     pub cell: &'a Cell,
@@ -17,10 +17,19 @@ pub struct Judged<'a> {
     pub row_index: usize,
     /// The measured ratio.
     pub ratio: Summary,
-    /// The stated one.
-    pub floor: f64,
+    /// The stated one: of speed at the least, of CPU time at the most.
+    pub bound: f64,
+    /// Whether it is about CPU time.
+    pub is_cpu: bool,
     /// What follows.
     pub verdict: Verdict,
+}
+
+impl Judged<'_> {
+    /// What is stated, in words.
+    pub fn stated(&self) -> String {
+        if self.is_cpu { format!("CPU ≤ {:.2}", self.bound) } else { format!("≥ {:.2}", self.bound) }
+    }
 }
 
 /// Every zcio lane that can be judged.
@@ -28,8 +37,12 @@ pub fn judged(outcome: &Outcome) -> Vec<Judged<'_>> {
     let mut all = Vec::new();
     for (cell_index, cell) in outcome.cells.iter().enumerate() {
         for (row_index, row) in cell.lanes.iter().enumerate() {
-            if let (Some(ratio), Some(floor), Some(verdict)) = (row.speed_ratio, row.floor, row.verdict) {
-                all.push(Judged { cell, cell_index, row, row_index, ratio, floor, verdict });
+            let speed = (row.speed_ratio, row.floor, row.verdict, false);
+            let cpu = (row.cpu_ratio, row.cpu_ceiling, row.cpu_verdict, true);
+            for stated in [speed, cpu] {
+                if let (Some(ratio), Some(bound), Some(verdict), is_cpu) = stated {
+                    all.push(Judged { cell, cell_index, row, row_index, ratio, bound, is_cpu, verdict });
+                }
             }
         }
     }
@@ -59,8 +72,8 @@ pub fn floors(outcome: &Outcome) -> Result<String, fmt::Error> {
     let mut text = String::new();
     let judged = judged(outcome);
     let explained = [
-        (Verdict::Holds, "The stated ratio holds (the whole interval is at it or above)"),
-        (Verdict::Broken, "The stated ratio is BROKEN (the whole interval is below it)"),
+        (Verdict::Holds, "The stated ratio holds (the whole interval is at it or on the better side)"),
+        (Verdict::Broken, "The stated ratio is BROKEN (the whole interval is on the worse side)"),
         (Verdict::Undecided, "This run cannot tell (the stated ratio is inside the interval)"),
     ];
     for (verdict, meaning) in explained {
@@ -80,15 +93,16 @@ pub fn floors(outcome: &Outcome) -> Result<String, fmt::Error> {
 }
 
 fn line(judged: &Judged<'_>) -> String {
-    let Judged { cell, row, ratio, floor, .. } = judged;
+    let Judged { cell, row, ratio, .. } = judged;
     format!(
-        "  {}: {} · {}: {:.2} [{:.2}, {:.2}], stated ≥ {floor:.2}",
+        "  {}: {} · {}: {:.2} [{:.2}, {:.2}], stated {}",
         cell.heading(),
         row.runtime,
         row.label,
         ratio.median,
         ratio.low,
-        ratio.high
+        ratio.high,
+        judged.stated()
     )
 }
 

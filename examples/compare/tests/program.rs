@@ -7,7 +7,7 @@ use std::process::Command;
 use common::{Run, SIZE, is_empty, skip};
 
 const DEMO: [&str; 3] = ["file_to_tcp", "tcp_to_file", "file_to_file"];
-const ROUTES: [&str; 16] = [
+const ROUTES: [&str; 17] = [
     "file_to_tcp",
     "file_to_tcp_connections",
     "tcp_to_file",
@@ -20,6 +20,7 @@ const ROUTES: [&str; 16] = [
     "small_files",
     "small_ranges",
     "mapped_scan",
+    "mapped_sum",
     "map_close",
     "random_read",
     "random_read_direct",

@@ -1,5 +1,9 @@
+import io.zcio.Copy;
+import io.zcio.CopyReport;
+import io.zcio.Mechanism;
 import io.zcio.Report;
 import io.zcio.Transfer;
+import io.zcio.ZeroCopyFileChannel;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -8,6 +12,7 @@ import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
@@ -45,6 +50,10 @@ final class FileToFile {
             case "zcio":
                 Report report = Transfer.from(source).to(sink).run();
                 return new Job.Moved(report.bytes(), report.mechanism().mechanismName(), null);
+            case "zcio_copy":
+                CopyReport copied = Copy.of(source, sink).run();
+                String mechanism = copied.mechanism().map(Mechanism::mechanismName).orElse(null);
+                return new Job.Moved(copied.bytes() + copied.holes(), mechanism, null);
             case "streams":
                 try (InputStream in = new FileInputStream(source.toFile());
                         OutputStream out = new FileOutputStream(sink.toFile())) {
@@ -52,7 +61,7 @@ final class FileToFile {
                 }
             default:
                 try (FileChannel in = FileChannel.open(source, StandardOpenOption.READ);
-                        FileChannel out = create(sink)) {
+                        FileChannel out = create(method, sink)) {
                     return new Job.Moved(channels(method, in, out));
                 }
         }
@@ -85,7 +94,7 @@ final class FileToFile {
                             bytes += copy(in, pipe);
                         }
                     } else {
-                        try (FileChannel in = FileChannel.open(source, StandardOpenOption.READ)) {
+                        try (FileChannel in = open(method, source)) {
                             bytes += transferTo(in, pipe.getChannel());
                         }
                     }
@@ -132,8 +141,18 @@ final class FileToFile {
         return bytes;
     }
 
-    static FileChannel create(Path path) throws IOException {
-        return FileChannel.open(
-                path, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
+    /** A channel to read from: the JDK's own, or the one that a program would put in its place. */
+    static FileChannel open(String method, Path path) throws IOException {
+        return method.equals("zcio_channel") ? ZeroCopyFileChannel.open(path) : FileChannel.open(path);
+    }
+
+    /** A channel to a new file. */
+    static FileChannel create(String method, Path path) throws IOException {
+        OpenOption[] options = {
+            StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE
+        };
+        return method.equals("zcio_channel")
+                ? ZeroCopyFileChannel.open(path, options)
+                : FileChannel.open(path, options);
     }
 }

@@ -9,7 +9,6 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -72,7 +71,7 @@ final class FileToTcp {
                 mechanism = report.mechanism().mechanismName();
                 continue;
             }
-            try (FileChannel in = FileChannel.open(source, StandardOpenOption.READ)) {
+            try (FileChannel in = FileToFile.open(method, source)) {
                 bytes += method.equals("map_write")
                         ? FileToFile.map(in, socket)
                         : FileToFile.transferTo(in, socket);

@@ -7,6 +7,7 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.DefaultFileRegion;
 import io.netty.channel.EventLoopGroup;
+import io.netty.channel.FileRegion;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
@@ -17,8 +18,9 @@ import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.channel.uring.IoUringIoHandler;
 import io.netty.channel.uring.IoUringSocketChannel;
 import io.netty.util.Version;
-import java.io.File;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -51,17 +53,27 @@ public final class NettyLane {
      * @throws IOException if there is no such method
      */
     public static void main(String[] arguments) throws IOException {
+        // Opened when its turn comes, closed when it is sent.
+        serve(arguments[0], (path, count) -> new DefaultFileRegion(path.toFile(), 0, count));
+    }
+
+    /** A whole file, to be written once. */
+    interface Region {
+        FileRegion of(Path path, long count) throws IOException;
+    }
+
+    static void serve(String method, Region region) throws IOException {
         String version = Version.identify().get("netty-transport").artifactVersion();
-        Transport transport = Transport.named(arguments[0]);
+        Transport transport = Transport.named(method);
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(transport.handler());
         try {
-            Job.serve("Netty " + version, job -> send(job, group, transport));
+            Job.serve("Netty " + version, job -> send(job, group, transport, region));
         } finally {
             group.shutdownGracefully();
         }
     }
 
-    private static void send(Job job, EventLoopGroup group, Transport transport) throws Exception {
+    private static void send(Job job, EventLoopGroup group, Transport transport, Region region) throws Exception {
         Bootstrap bootstrap = new Bootstrap()
                 .group(group)
                 .channel(transport.channel())
@@ -76,7 +88,8 @@ public final class NettyLane {
         for (long left = job.number("connections"); left > 0; left--) {
             channels.add((SocketChannel) bootstrap.connect(job.address("sink")).sync().channel());
         }
-        File source = job.path("source").toFile();
+        Path source = job.path("source");
+        long size = Files.size(source);
         long times = job.number("times");
         try {
             job.timed(() -> {
@@ -84,8 +97,7 @@ public final class NettyLane {
                 for (SocketChannel channel : channels) {
                     ChannelFuture last = null;
                     for (long left = times; left > 0; left--) {
-                        // Opened when its turn comes, closed when it is sent.
-                        last = channel.writeAndFlush(new DefaultFileRegion(source, 0, source.length()));
+                        last = channel.writeAndFlush(region.of(source, size));
                     }
                     sent.add(last);
                 }
@@ -96,7 +108,7 @@ public final class NettyLane {
                 for (Channel channel : channels) {
                     channel.closeFuture().sync();
                 }
-                return new Job.Moved(source.length() * times * channels.size());
+                return new Job.Moved(size * times * channels.size());
             });
         } finally {
             channels.forEach(Channel::close);

@@ -1,17 +1,10 @@
 import com.sun.nio.file.ExtendedOpenOption;
 import java.io.EOFException;
-import java.io.FileInputStream;
 import java.io.IOException;
-import java.io.InputStream;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
 import java.nio.file.OpenOption;
-import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,49 +14,12 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.zip.CRC32;
 
-/** The routes on which bytes are looked at: a checksum, blocks at random places, and what is given to another process. */
+/** Blocks at random places of a file. */
 final class Reading {
 
     private static final int BLOCK = 4096;
 
     private Reading() {}
-
-    static void scan(Job job, String method) throws Exception {
-        Path source = job.path("source");
-        long times = job.number("times");
-        job.timed(() -> {
-            long bytes = 0;
-            CRC32 checksum = new CRC32();
-            for (long left = times; left > 0; left--) {
-                checksum.reset();
-                bytes += method.equals("streams") ? read(source, checksum) : map(source, checksum);
-            }
-            return new Job.Moved(bytes, null, checksum.getValue());
-        });
-    }
-
-    private static long read(Path source, CRC32 checksum) throws IOException {
-        byte[] buffer = new byte[FileToFile.STREAM_BUFFER];
-        long bytes = 0;
-        try (InputStream in = new FileInputStream(source.toFile())) {
-            for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
-                checksum.update(buffer, 0, count);
-                bytes += count;
-            }
-        }
-        return bytes;
-    }
-
-    private static long map(Path source, CRC32 checksum) throws IOException {
-        try (FileChannel in = FileChannel.open(source, StandardOpenOption.READ)) {
-            long size = in.size();
-            for (long place = 0; place < size; place += FileToFile.MAPPING) {
-                long length = Math.min(size - place, FileToFile.MAPPING);
-                checksum.update(in.map(FileChannel.MapMode.READ_ONLY, place, length));
-            }
-            return size;
-        }
-    }
 
     static void random(Job job, boolean direct) throws Exception {
         Set<OpenOption> options =
@@ -125,27 +81,5 @@ final class Reading {
             }
         }
         return sum;
-    }
-
-    static void handOver(Job job) throws Exception {
-        ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(job.path("source")));
-        ByteBuffer direct = ByteBuffer.allocateDirect(bytes.remaining()).put(bytes);
-        long times = job.number("times");
-        try (SocketChannel socket = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            socket.connect(UnixDomainSocketAddress.of(job.path("sink")));
-            ByteBuffer answer = ByteBuffer.allocate(1);
-            job.timed(() -> {
-                for (long left = times; left > 0; left--) {
-                    direct.rewind();
-                    while (direct.hasRemaining()) {
-                        socket.write(direct);
-                    }
-                    if (socket.read(answer.clear()) != 1) {
-                        throw new EOFException("the consumer has gone");
-                    }
-                }
-                return new Job.Moved(direct.capacity() * times);
-            });
-        }
     }
 }

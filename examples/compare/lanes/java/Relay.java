@@ -1,3 +1,4 @@
+import io.zcio.RelayReport;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
@@ -41,6 +42,16 @@ final class Relay {
                         out.shutdownOutput();
                         Job.expectEnd(out.read(ByteBuffer.allocate(1)));
                         return new Job.Moved(bytes);
+                    });
+                }
+            }
+            case "zcio" -> {
+                try (SocketChannel in = SocketChannel.open(source);
+                        SocketChannel out = SocketChannel.open(sink)) {
+                    job.timed(() -> {
+                        // In both directions: it is over when the receiver, too, has closed.
+                        RelayReport.Way way = io.zcio.Relay.between(in, out).run().forward();
+                        return new Job.Moved(way.bytes(), way.mechanism().mechanismName(), null);
                     });
                 }
             }

@@ -1,3 +1,6 @@
+import io.zcio.Batch;
+import io.zcio.BatchReport;
+import io.zcio.Mechanism;
 import io.zcio.Report;
 import io.zcio.Transfer;
 import java.io.FileInputStream;
@@ -10,7 +13,6 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -42,17 +44,21 @@ final class Small {
             }
             return;
         }
+        if (method.equals("zcio")) {
+            batch(job, paths, sink);
+            return;
+        }
         try (SocketChannel socket = SocketChannel.open(sink)) {
             job.timed(() -> {
                 long bytes = 0;
                 String mechanism = null;
                 for (Path path : paths) {
-                    if (method.equals("zcio")) {
+                    if (method.equals("zcio_each")) {
                         Report report = Transfer.from(path).to(socket).run();
                         bytes += report.bytes();
                         mechanism = report.mechanism().mechanismName();
                     } else {
-                        try (FileChannel in = FileChannel.open(path, StandardOpenOption.READ)) {
+                        try (FileChannel in = FileToFile.open(method, path)) {
                             bytes += FileToFile.transferTo(in, socket);
                         }
                     }
@@ -63,16 +69,40 @@ final class Small {
         }
     }
 
+    private static void batch(Job job, List<Path> paths, InetSocketAddress sink) throws Exception {
+        long each = job.number("bytes");
+        // Made once and kept, as its documentation says.
+        try (SocketChannel socket = SocketChannel.open(sink);
+                Batch batch = new Batch()) {
+            job.timed(() -> {
+                List<Batch.Item> items = new ArrayList<>(paths.size());
+                for (Path path : paths) {
+                    items.add(Batch.from(path).to(socket).count(each));
+                }
+                BatchReport report = batch.run(items);
+                String mechanism = null;
+                for (BatchReport.Result result : report.items()) {
+                    if (result.failure().isPresent()) {
+                        throw new IOException(result.failure().get());
+                    }
+                    mechanism = result.mechanism().map(Mechanism::mechanismName).orElse(mechanism);
+                }
+                finish(socket);
+                return new Job.Moved(report.bytes(), mechanism, null);
+            });
+        }
+    }
+
     static void ranges(Job job, String method) throws Exception {
         long each = job.number("bytes");
         try (SocketChannel socket = SocketChannel.open(job.address("sink"));
-                FileChannel in = FileChannel.open(job.path("source"), StandardOpenOption.READ)) {
+                FileChannel in = FileToFile.open(method, job.path("source"))) {
             long size = in.size();
             job.timed(() -> {
                 long bytes = 0;
                 String mechanism = null;
                 for (long offset = 0; offset < size; offset += each) {
-                    if (method.equals("zcio")) {
+                    if (method.equals("zcio_each")) {
                         Report report = Transfer.from(in).to(socket).offset(offset).count(each).run();
                         bytes += report.bytes();
                         mechanism = report.mechanism().mechanismName();

@@ -48,7 +48,7 @@ final class TcpToFile {
                         mechanism = report.mechanism().mechanismName();
                         continue;
                     }
-                    try (FileChannel out = FileToFile.create(sink)) {
+                    try (FileChannel out = FileToFile.create(method, sink)) {
                         moved += transferFrom(socket, out, bytes);
                         if (durable) {
                             out.force(true);
@@ -65,7 +65,7 @@ final class TcpToFile {
         if (!durable && bytes == Long.MAX_VALUE) {
             return from.to(sink).run();
         }
-        try (FileChannel out = FileToFile.create(sink)) {
+        try (FileChannel out = FileToFile.create("zcio", sink)) {
             Transfer transfer = from.to(out);
             Report report = (bytes == Long.MAX_VALUE ? transfer : transfer.count(bytes)).run();
             if (durable) {

@@ -1,4 +1,4 @@
-"""asyncio, on its own loop or on uvloop's: the streams that its documentation recommends."""
+"""asyncio, on its own loop or on uvloop's, by its documented streams; and zcio.aio in their place."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from job import BLOCK, Job, Moved
 
 def version(method: str) -> str:
     """The library and its version, if it is not Python's own. Fails where it is missing."""
-    if method == "asyncio":
+    if method != "uvloop":
         return ""
     return f"uvloop {importlib.metadata.version('uvloop')}"
 
 
 def serve(method: str) -> Callable[[Job], None]:
     """Serves jobs on one loop that lives as long as the lane."""
+    loop: asyncio.AbstractEventLoop
     if method == "uvloop":
         import uvloop  # type: ignore[import-not-found, unused-ignore]
 
@@ -31,6 +32,10 @@ def serve(method: str) -> Callable[[Job], None]:
         "tcp_to_file": tcp_to_file,
         "relay": relay,
     }
+    if method == "zcio_aio":
+        from zero_copy_aio import ROUTES
+
+        routes = ROUTES
 
     def one(job: Job) -> None:
         work = loop.run_until_complete(routes[job.route](job))

@@ -1,6 +1,6 @@
 """The Python lane: one method behind the protocol that src/protocol.rs describes.
 
-Usage: lane.py METHOD, one of loop, stdlib, asyncio, uvloop, zcio. It moves bytes exactly as a Python program would,
+Usage: lane.py METHOD, one of the names in METHODS. It moves bytes exactly as a Python program would,
 counts them, and times itself from `go` on; it must never do anything else in that time.
 """
 
@@ -60,14 +60,33 @@ def event_loop(method: str) -> tuple[str, Serve]:
     return version(method), serve(method)
 
 
-def zero_copy(_: str) -> tuple[str, Serve]:
+def zero_copy(method: str) -> tuple[str, Serve]:
     """zcio; imported here, because the other methods must run without it."""
     from zero_copy import serve
 
-    return "", serve
+    return "", serve(method)
 
 
-METHODS = {"loop": plain, "stdlib": plain, "asyncio": event_loop, "uvloop": event_loop, "zcio": zero_copy}
+def arrays(method: str) -> tuple[str, Serve]:
+    """numpy, on its own mapping or on zcio's."""
+    from arrays import serve
+
+    return "", serve(method)
+
+
+METHODS = {
+    "loop": plain,
+    "stdlib": plain,
+    "asyncio": event_loop,
+    "uvloop": event_loop,
+    "zcio": zero_copy,
+    "zcio_copy": zero_copy,
+    "zcio_direct": zero_copy,
+    "zcio_each": zero_copy,
+    "zcio_aio": event_loop,
+    "numpy": arrays,
+    "zcio_numpy": arrays,
+}
 
 
 def main() -> None:

@@ -1,31 +1,42 @@
-"""zcio's lane. A route that it does not serve yet is one function here, and one label in src/families/python.rs."""
+"""zcio's lane: everything but regions, which are in memory.py."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
+import memory
 import zcio
 from job import Job, Moved, connect, wait_for_receiver
 
+COPIES = ("file_to_file", "file_to_file_xfs", "file_to_file_tmpfs")
 
-def serve(job: Job) -> None:
-    """One job."""
-    {
+
+def serve(method: str) -> Callable[[Job], None]:
+    """Serves jobs; what else than zcio's own way is asked for is known by the method's name."""
+    routes = {
         "file_to_tcp": file_to_tcp,
         "file_to_tcp_connections": file_to_tcp,
         "tcp_to_file": tcp_to_file,
-        "tcp_to_file_durable": tcp_to_file,
-        "file_to_file": file_to_file,
-        "file_to_file_xfs": file_to_file,
-        "file_to_file_tmpfs": file_to_file,
+        "tcp_to_file_durable": partial(tcp_to_file, mechanism="direct_io") if method == "zcio_direct" else tcp_to_file,
+        **dict.fromkeys(COPIES, copy if method == "zcio_copy" else file_to_file),
+        "relay": relay,
         "file_to_pipe": file_to_pipe,
-        "small_files": small_files,
+        "small_files": small_files if method == "zcio_each" else batch,
         "small_ranges": small_ranges,
-    }[job.route](job)
+        "mapped_scan": memory.scan,
+        "map_close": memory.map_close,
+        "random_read": memory.random,
+        "random_read_direct": memory.random,
+        "hand_over": memory.hand_over,
+    }
+    return lambda job: routes[job.route](job)
 
 
 def summed(reports: list[zcio.Report]) -> Moved:
@@ -49,7 +60,7 @@ def file_to_tcp(job: Job) -> None:
         job.timed(lambda: summed([report for reports in each(one, sockets) for report in reports]))
 
 
-def tcp_to_file(job: Job) -> None:
+def tcp_to_file(job: Job, mechanism: Literal["auto", "direct_io"] = "auto") -> None:
     """Receives into a file, the same one again where there are several in the stream."""
     times, size = job.number("times"), job.number("bytes")
     durable = job.route == "tcp_to_file_durable"
@@ -59,7 +70,7 @@ def tcp_to_file(job: Job) -> None:
             if times == 1 and not durable:
                 return zcio.transfer(connection, job.sink)
             with open(job.sink, "wb") as sink:
-                report = zcio.transfer(connection, sink, count=None if times == 1 else size)
+                report = zcio.transfer(connection, sink, count=None if times == 1 else size, mechanism=mechanism)
                 if durable:
                     os.fdatasync(sink.fileno())
             return report
@@ -71,6 +82,47 @@ def file_to_file(job: Job) -> None:
     """Copies a file, over the same new one where it is done several times."""
     times = job.number("times")
     job.timed(lambda: summed([zcio.transfer(job.source, job.sink) for _ in range(times)]))
+
+
+def copy(job: Job) -> None:
+    """The same by the function that is there for it."""
+    times = job.number("times")
+
+    def work() -> Moved:
+        reports = [zcio.copy(job.source, job.sink) for _ in range(times)]
+        return Moved(sum(report.bytes + report.holes for report in reports), str(reports[-1].mechanism))
+
+    job.timed(work)
+
+
+def relay(job: Job) -> None:
+    """Joins the two, in both directions: it is over when the receiver, too, has closed."""
+    with connect(job.source) as source, connect(job.sink) as sink:
+
+        def work() -> Moved:
+            way = zcio.relay(source, sink).forward
+            return Moved(way.bytes, str(way.mechanism))
+
+        job.timed(work)
+
+
+def batch(job: Job) -> None:
+    """Sends every file of a folder in one call."""
+    paths = [Path(job.source, f"{index:05}") for index in range(job.number("files"))]
+    each = job.number("bytes")
+    with connect(job.sink) as connection:
+
+        def work() -> Moved:
+            mechanism = None
+            report = zcio.batch([(path, connection, 0, each) for path in paths])
+            for item in report.items:
+                if isinstance(item, Exception):
+                    raise item
+                mechanism = str(item.mechanism)
+            wait_for_receiver(connection)
+            return Moved(report.bytes, mechanism)
+
+        job.timed(work)
 
 
 def file_to_pipe(job: Job) -> None:

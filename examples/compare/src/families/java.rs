@@ -1,7 +1,7 @@
 //! The Java lanes, on each JDK: streams, NIO and zcio. Their program is compiled once, for all of them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -10,14 +10,15 @@ use super::jdk::{self, Jdk, OLDEST};
 use super::{Language, Method, Missing, PLAIN, Starting, ZCIO, missing};
 use crate::routes::{
     FILE_TO_FILE, FILE_TO_FILE_TMPFS, FILE_TO_FILE_XFS, FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, HAND_OVER,
-    MAPPED_SCAN, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE, TCP_TO_FILE_DURABLE,
+    MAP_CLOSE, MAPPED_SCAN, MAPPED_SUM, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE,
+    TCP_TO_FILE_DURABLE,
 };
 
 /// What would help lanes that are missing.
 pub const REMEDY: &str = "install a JDK (Debian: openjdk-17-jdk-headless) and Maven, then `make jar`; or --jdk, --jar";
 
 /// The lane's program; carried along so that the one that runs is always the one that was built.
-const PROGRAM: [(&str, &str); 8] = [
+const PROGRAM: [(&str, &str); 9] = [
     ("Lane.java", include_str!("../../lanes/java/Lane.java")),
     ("Job.java", include_str!("../../lanes/java/Job.java")),
     ("FileToTcp.java", include_str!("../../lanes/java/FileToTcp.java")),
@@ -25,6 +26,7 @@ const PROGRAM: [(&str, &str); 8] = [
     ("FileToFile.java", include_str!("../../lanes/java/FileToFile.java")),
     ("Relay.java", include_str!("../../lanes/java/Relay.java")),
     ("Small.java", include_str!("../../lanes/java/Small.java")),
+    ("Mapping.java", include_str!("../../lanes/java/Mapping.java")),
     ("Reading.java", include_str!("../../lanes/java/Reading.java")),
 ];
 
@@ -74,17 +76,24 @@ pub const METHODS: &[Method] = &[
         reference: &[TCP_TO_FILE, TCP_TO_FILE_DURABLE],
         ..PLAIN
     },
-    Method { name: "map_write", demo: true, routes: &[(&[FILE_TO_TCP, FILE_TO_FILE], "NIO map + write")], ..PLAIN },
+    Method {
+        name: "map_write",
+        demo: true,
+        routes: &[(&[FILE_TO_TCP, FILE_TO_FILE], "NIO map + write"), (&[MAP_CLOSE], "NIO map, left to the GC")],
+        ..PLAIN
+    },
     Method {
         name: "nio",
         routes: &[
             (&[RELAY], "NIO, 64 KiB direct buffer"),
             (&[MAPPED_SCAN], "NIO map"),
+            (&[MAPPED_SUM], "NIO map, getLong"),
+            (&[MAP_CLOSE], "NIO map + invokeCleaner"),
             (&[RANDOM_READ], "NIO read, threads"),
             (&[RANDOM_READ_DIRECT], "NIO read DIRECT, threads"),
             (&[HAND_OVER], "NIO UNIX socket"),
         ],
-        reference: &[RELAY, MAPPED_SCAN, RANDOM_READ, RANDOM_READ_DIRECT, HAND_OVER],
+        reference: &[RELAY, MAPPED_SCAN, MAPPED_SUM, MAP_CLOSE, RANDOM_READ, RANDOM_READ_DIRECT, HAND_OVER],
         ..PLAIN
     },
     Method {
@@ -96,9 +105,32 @@ pub const METHODS: &[Method] = &[
             (COPIES, ZCIO),
             (&[FILE_TO_TCP_CONNECTIONS], "zcio, a thread each"),
             (&[TCP_TO_FILE_DURABLE], "zcio + force"),
-            (&[FILE_TO_PIPE, SMALL_RANGES], ZCIO),
-            (&[SMALL_FILES], "zcio, a Transfer each"),
+            (&[FILE_TO_PIPE], ZCIO),
+            (&[RELAY], "zcio Relay"),
+            (&[SMALL_FILES], "zcio Batch"),
+            (&[MAPPED_SCAN, MAP_CLOSE], "zcio MappedRegion"),
+            (&[MAPPED_SUM], "zcio MappedRegion, getLong"),
+            (&[HAND_OVER], "zcio SharedRegion"),
         ],
+        ..PLAIN
+    },
+    Method {
+        name: "zcio_channel",
+        zcio: true,
+        routes: &[
+            (&[FILE_TO_TCP, FILE_TO_PIPE, SMALL_RANGES], "zcio transferTo"),
+            (&[FILE_TO_TCP_CONNECTIONS], "zcio transferTo, a thread each"),
+            (&[TCP_TO_FILE], "zcio transferFrom"),
+            (&[TCP_TO_FILE_DURABLE], "zcio transferFrom + force"),
+        ],
+        ..PLAIN
+    },
+    Method { name: "zcio_copy", zcio: true, routes: &[(COPIES, "zcio Copy")], ..PLAIN },
+    Method {
+        name: "zcio_each",
+        zcio: true,
+        stated: false,
+        routes: &[(&[SMALL_FILES, SMALL_RANGES], "zcio, a Transfer each")],
         ..PLAIN
     },
 ];
@@ -113,18 +145,21 @@ pub fn start(starting: &mut Starting<'_>) {
         });
         return;
     }
-    let jar = match &starting.arguments.jar {
-        Some(jar) => Ok(jar.clone()),
-        None => jdk::newest_jar(Path::new("java-bindings/zcio/target")),
-    };
-    let class_path = jar.and_then(|jar| {
-        let jar = jar.canonicalize().with_context(|| format!("no jar at {}", jar.display()))?;
-        compile(starting.jdks, &PROGRAM, &jar.display().to_string(), starting.folder)
-    });
+    let class_path = zcio_jar(starting)
+        .and_then(|jar| compile(starting.jdks, &PROGRAM, &jar.display().to_string(), starting.folder));
     match class_path {
         Ok(class_path) => spawn(starting, METHODS, "Lane", &class_path, REMEDY),
         Err(error) => starting.missing.push(missing(Language::Java.name(), &error, REMEDY)),
     }
+}
+
+/// The jar that was named, or the one that was built last.
+pub fn zcio_jar(starting: &Starting<'_>) -> Result<PathBuf> {
+    let jar = match &starting.arguments.jar {
+        Some(jar) => jar.clone(),
+        None => jdk::newest_jar(Path::new("java-bindings/zcio/target"))?,
+    };
+    jar.canonicalize().with_context(|| format!("no jar at {}", jar.display()))
 }
 
 /// One process for each JDK and method.

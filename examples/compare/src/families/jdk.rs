@@ -50,6 +50,10 @@ impl Jdk {
         if self.major >= 22 {
             command.arg("--enable-native-access=ALL-UNNAMED");
         }
+        // Likewise of `sun.misc.Unsafe` (JEP 498), by which NIO's mappings can be closed.
+        if self.major >= 23 {
+            command.arg("--sun-misc-unsafe-memory-access=allow");
+        }
         command
     }
 }

@@ -188,7 +188,7 @@ impl Starting<'_> {
 pub fn of(language: Language) -> impl Iterator<Item = &'static Method> {
     let tables: &[&[Method]] = match language {
         Language::Rust => &[rust::METHODS, nginx::METHODS],
-        Language::Java => &[java::METHODS, netty::METHODS],
+        Language::Java => &[java::METHODS, netty::METHODS, netty::ZERO_COPY],
         Language::Python => &[python::METHODS],
     };
     tables.iter().copied().flatten()
@@ -225,7 +225,11 @@ mod tests {
 
     #[test]
     fn whoever_serves_a_route_has_a_reference_there() {
-        for tables in [&[rust::METHODS, nginx::METHODS][..], &[java::METHODS, netty::METHODS], &[python::METHODS]] {
+        for tables in [
+            &[rust::METHODS, nginx::METHODS][..],
+            &[java::METHODS, netty::METHODS, netty::ZERO_COPY],
+            &[python::METHODS],
+        ] {
             for route in routes::ALL {
                 let serving = tables.iter().copied().flatten().filter(|method| method.label(route.name()).is_some());
                 assert!(serving.count() == 0 || references(tables, route.name(), false) >= 1, "{route:?}");

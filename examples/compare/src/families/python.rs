@@ -7,12 +7,12 @@ use std::process::Command;
 use super::{Language, Method, PLAIN, Starting, ZCIO, missing};
 use crate::routes::{
     FILE_TO_FILE, FILE_TO_FILE_TMPFS, FILE_TO_FILE_XFS, FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, HAND_OVER,
-    MAP_CLOSE, MAPPED_SCAN, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE,
+    MAP_CLOSE, MAPPED_SCAN, MAPPED_SUM, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE,
     TCP_TO_FILE_DURABLE,
 };
 
 /// The lane's program; carried along so that the one that runs is always the one that was built.
-const PROGRAM: [(&str, &str); 8] = [
+const PROGRAM: [(&str, &str); 11] = [
     ("lane.py", include_str!("../../lanes/python/lane.py")),
     ("job.py", include_str!("../../lanes/python/job.py")),
     ("sending.py", include_str!("../../lanes/python/sending.py")),
@@ -21,6 +21,9 @@ const PROGRAM: [(&str, &str); 8] = [
     ("reading.py", include_str!("../../lanes/python/reading.py")),
     ("event_loop.py", include_str!("../../lanes/python/event_loop.py")),
     ("zero_copy.py", include_str!("../../lanes/python/zero_copy.py")),
+    ("zero_copy_aio.py", include_str!("../../lanes/python/zero_copy_aio.py")),
+    ("memory.py", include_str!("../../lanes/python/memory.py")),
+    ("arrays.py", include_str!("../../lanes/python/arrays.py")),
 ];
 
 const COPIES: &[&str] = &[FILE_TO_FILE, FILE_TO_FILE_XFS, FILE_TO_FILE_TMPFS];
@@ -78,6 +81,7 @@ pub const METHODS: &[Method] = &[
     },
     Method { name: "asyncio", routes: &[(EVENT_LOOP, "asyncio")], ..PLAIN },
     Method { name: "uvloop", routes: &[(EVENT_LOOP, "uvloop")], ..PLAIN },
+    Method { name: "numpy", routes: &[(&[MAPPED_SUM], "numpy.memmap")], reference: &[MAPPED_SUM], ..PLAIN },
     Method {
         name: ZCIO,
         demo: true,
@@ -88,8 +92,30 @@ pub const METHODS: &[Method] = &[
             (&[FILE_TO_TCP_CONNECTIONS], "zcio, threads"),
             (&[TCP_TO_FILE_DURABLE], "zcio + fdatasync"),
             (&[FILE_TO_PIPE, SMALL_RANGES], ZCIO),
-            (&[SMALL_FILES], "zcio, a transfer each"),
+            (&[RELAY], "zcio.relay"),
+            (&[SMALL_FILES], "zcio.batch"),
+            (&[MAPPED_SCAN, MAP_CLOSE], "zcio.Region"),
+            (&[RANDOM_READ], "zcio.Region.read_into, threads"),
+            (&[RANDOM_READ_DIRECT], "zcio.read_direct, threads"),
+            (&[HAND_OVER], "zcio.SharedRegion"),
         ],
+        ..PLAIN
+    },
+    Method {
+        name: "zcio_direct",
+        zcio: true,
+        routes: &[(&[TCP_TO_FILE_DURABLE], "zcio direct_io + fdatasync")],
+        ..PLAIN
+    },
+    Method { name: "zcio_copy", zcio: true, routes: &[(COPIES, "zcio.copy")], ..PLAIN },
+    Method { name: "zcio_numpy", zcio: true, routes: &[(&[MAPPED_SUM], "numpy on a zcio.Region")], ..PLAIN },
+    // What is stated is about the blocking calls, measured against blocking calls.
+    Method { name: "zcio_aio", zcio: true, stated: false, routes: &[(EVENT_LOOP, "zcio.aio")], ..PLAIN },
+    Method {
+        name: "zcio_each",
+        zcio: true,
+        stated: false,
+        routes: &[(&[SMALL_FILES], "zcio, a transfer each")],
         ..PLAIN
     },
 ];

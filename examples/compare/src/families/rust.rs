@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::{Language, Method, PLAIN, Starting, ZCIO, missing};
 use crate::routes::{
     FILE_TO_FILE, FILE_TO_FILE_TMPFS, FILE_TO_FILE_XFS, FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, HAND_OVER,
-    MAP_CLOSE, MAPPED_SCAN, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE,
+    MAP_CLOSE, MAPPED_SCAN, MAPPED_SUM, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE,
     TCP_TO_FILE_DURABLE,
 };
 
@@ -30,6 +30,7 @@ const ALL: &[&str] = &[
     SMALL_FILES,
     SMALL_RANGES,
     MAPPED_SCAN,
+    MAPPED_SUM,
     MAP_CLOSE,
     RANDOM_READ,
     RANDOM_READ_DIRECT,
@@ -46,7 +47,7 @@ const RAW: &[(&[&str], &str)] = &[
     (&[FILE_TO_PIPE], "splice loop"),
     (&[SMALL_FILES], "open + sendfile + close"),
     (&[SMALL_RANGES], "sendfile"),
-    (&[MAPPED_SCAN, MAP_CLOSE], "mmap"),
+    (&[MAPPED_SCAN, MAPPED_SUM, MAP_CLOSE], "mmap"),
     (&[RANDOM_READ], "pread, threads"),
     (&[RANDOM_READ_DIRECT], "pread, threads"),
     (&[HAND_OVER], "memfd by hand"),
@@ -82,7 +83,7 @@ pub const METHODS: &[Method] = &[
             (&[RELAY], "zcio Relay"),
             (&[FILE_TO_PIPE, SMALL_RANGES], ZCIO),
             (&[SMALL_FILES], "zcio Batch"),
-            (&[MAPPED_SCAN, MAP_CLOSE], "zcio Region"),
+            (&[MAPPED_SCAN, MAPPED_SUM, MAP_CLOSE], "zcio Region"),
             (&[RANDOM_READ], "zcio Region.read_at, threads"),
             (&[RANDOM_READ_DIRECT], "zcio AlignedBuffer, threads"),
             (&[HAND_OVER], "zcio SharedRegion"),

@@ -9,7 +9,7 @@ use crate::verdicts::{self, Judged};
 
 /// Counts, the noise of the machine, and a table of routes and runtimes.
 pub fn render(page: &mut String, outcome: &Outcome) -> fmt::Result {
-    let judged = verdicts::judged(outcome);
+    let judged: Vec<_> = verdicts::judged(outcome).into_iter().filter(|judged| !judged.is_cpu).collect();
     if judged.is_empty() {
         return Ok(());
     }

@@ -78,7 +78,10 @@ fn ratios(page: &mut String, cells: &[Cell], first: usize) -> fmt::Result {
 fn stated(place: &str, row: &Row) -> String {
     match (row.verdict, row.floor) {
         (Some(verdict), Some(floor)) => {
-            format!("{} ≥ {}", verdict.name(), Figure::new(&format!("{place}/floor"), floor, 2))
+            let speed = format!("{} ≥ {}", verdict.name(), Figure::new(&format!("{place}/floor"), floor, 2));
+            let Some((verdict, ceiling)) = row.cpu_verdict.zip(row.cpu_ceiling) else { return speed };
+            let place = format!("{place}/cpu_ceiling");
+            format!("{speed}<br>CPU {} ≤ {}", verdict.name(), Figure::new(&place, ceiling, 2))
         }
         _ if row.control => "noise".to_string(),
         _ => "nothing stated".to_string(),

@@ -55,7 +55,7 @@ impl Route for FileToFile {
         self.place
     }
 
-    fn floor(&self, language: Language) -> Option<f64> {
+    fn floor(&self, language: Language, _: &str) -> Option<f64> {
         Some(match (self.place, language) {
             (Place::Tmpfs, _) => 0.97,
             (_, Language::Rust) => 1.4,

@@ -35,8 +35,12 @@ impl Route for One {
         "A cached file is opened, sent over loopback and closed, until the receiver has taken the last byte."
     }
 
-    fn floor(&self, _: Language) -> Option<f64> {
+    fn floor(&self, _: Language, _: &str) -> Option<f64> {
         Some(0.97)
+    }
+
+    fn cpu_ceiling(&self, language: Language) -> Option<f64> {
+        (language != Language::Python).then_some(1.03)
     }
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {
@@ -62,7 +66,7 @@ impl Route for Many {
         Axis::Connections
     }
 
-    fn floor(&self, _: Language) -> Option<f64> {
+    fn floor(&self, _: Language, _: &str) -> Option<f64> {
         Some(0.97)
     }
 

@@ -40,7 +40,7 @@ impl Route for HandOver {
          looked at one byte of every page and has said so."
     }
 
-    fn floor(&self, _: Language) -> Option<f64> {
+    fn floor(&self, _: Language, _: &str) -> Option<f64> {
         None
     }
 

@@ -39,8 +39,8 @@ impl Route for MapClose {
         2000
     }
 
-    fn floor(&self, _: Language) -> Option<f64> {
-        Some(0.9)
+    fn floor(&self, language: Language, _: &str) -> Option<f64> {
+        Some(if language == Language::Java { 1.0 } else { 0.9 })
     }
 
     fn file_bytes(&self, _: u64) -> u64 {

@@ -24,7 +24,7 @@ impl Route for MappedScan {
         "The CRC-32 of a cached file, mapped or read, from opening it to closing it; each language's own CRC-32."
     }
 
-    fn floor(&self, _: Language) -> Option<f64> {
+    fn floor(&self, _: Language, _: &str) -> Option<f64> {
         Some(0.97)
     }
 

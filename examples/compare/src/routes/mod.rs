@@ -11,6 +11,7 @@ mod file_to_tcp;
 pub mod hand_over;
 mod map_close;
 mod mapped_scan;
+pub mod mapped_sum;
 pub mod random_read;
 mod relay;
 mod small_files;
@@ -24,6 +25,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::families::Language;
+use crate::families::jdk::OLDEST;
 use crate::lane::{Lane, Sample};
 use crate::peer::Check;
 use crate::pin::Pin;
@@ -55,6 +57,8 @@ pub const SMALL_FILES: &str = "small_files";
 pub const SMALL_RANGES: &str = "small_ranges";
 /// A checksum over a mapping.
 pub const MAPPED_SCAN: &str = "mapped_scan";
+/// A sum over a mapping, read word by word.
+pub const MAPPED_SUM: &str = "mapped_sum";
 /// Map, touch, unmap.
 pub const MAP_CLOSE: &str = "map_close";
 /// 4 KiB reads from the page cache.
@@ -65,7 +69,7 @@ pub const RANDOM_READ_DIRECT: &str = "random_read_direct";
 pub const HAND_OVER: &str = "hand_over";
 
 /// Every route, in the order in which they are measured and printed.
-pub static ALL: [&dyn Route; 16] = [
+pub static ALL: [&dyn Route; 17] = [
     &file_to_tcp::One,
     &file_to_tcp::Many,
     &tcp_to_file::CACHED,
@@ -78,6 +82,7 @@ pub static ALL: [&dyn Route; 16] = [
     &small_files::SmallFiles,
     &small_ranges::SmallRanges,
     &mapped_scan::MappedScan,
+    &mapped_sum::MappedSum,
     &map_close::MapClose,
     &random_read::CACHED,
     &random_read::DIRECT,
@@ -122,8 +127,12 @@ pub trait Route: Sync {
         Place::Here
     }
     /// The speed that zcio states, as a ratio to the reference of that language; what is measured is judged by it. `None`
-    /// where nothing is stated.
-    fn floor(&self, language: Language) -> Option<f64>;
+    /// where nothing is stated. The runtime (`Java 17`) is given because NIO itself is not the same on each JDK.
+    fn floor(&self, language: Language, runtime: &str) -> Option<f64>;
+    /// The CPU time that zcio states to need at the most, as the same kind of ratio.
+    fn cpu_ceiling(&self, _: Language) -> Option<f64> {
+        None
+    }
     /// Bytes of the largest file at that point of the axis.
     fn file_bytes(&self, point: u64) -> u64 {
         point
@@ -200,6 +209,13 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// Whether it is a JDK whose NIO copies for itself where that of 17 made one call of `sendfile(2)`: into pipes, and with
+/// `copy_file_range(2)` tried in vain before each transfer to a socket.
+fn is_newer_jdk(runtime: &str) -> bool {
+    let major = runtime.strip_prefix("Java ").and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    major.is_some_and(|major| major > OLDEST)
+}
+
 /// The route of that name.
 #[cfg(test)]
 pub fn named(name: &str) -> Option<&'static dyn Route> {
@@ -233,7 +249,7 @@ mod tests {
         for route in ALL {
             assert_eq!(named(route.name()).unwrap().title(), route.title());
             assert!(ALL.iter().filter(|other| other.name() == route.name()).count() == 1);
-            assert!(!route.about().is_empty() && route.floor(Language::Rust) != Some(0.0));
+            assert!(!route.about().is_empty() && route.floor(Language::Rust, Language::Rust.name()) != Some(0.0));
         }
         assert!(DEMO.iter().all(|name| named(name).is_some()));
     }

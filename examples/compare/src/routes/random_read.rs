@@ -69,7 +69,7 @@ impl Route for RandomRead {
         Axis::Depth
     }
 
-    fn floor(&self, _: Language) -> Option<f64> {
+    fn floor(&self, _: Language, _: &str) -> Option<f64> {
         None
     }
 

@@ -40,9 +40,9 @@ impl Route for SmallFiles {
         1000
     }
 
-    fn floor(&self, language: Language) -> Option<f64> {
-        // Stated for a batch; the other languages' lanes make a transfer for each file so far.
-        (language == Language::Rust).then_some(1.5)
+    fn floor(&self, language: Language, _: &str) -> Option<f64> {
+        // Nothing is stated of Python's batch.
+        (language != Language::Python).then_some(1.5)
     }
 
     fn file_bytes(&self, point: u64) -> u64 {

@@ -39,13 +39,21 @@ impl Route for TcpToFile {
         }
     }
 
-    fn floor(&self, language: Language) -> Option<f64> {
+    fn floor(&self, language: Language, _: &str) -> Option<f64> {
         Some(match (self.durable, language) {
             (false, Language::Rust) => 0.97,
             (_, Language::Java) => 2.0,
             (false, Language::Python) => 1.05,
             (true, _) => 1.7,
         })
+    }
+
+    fn cpu_ceiling(&self, language: Language) -> Option<f64> {
+        match (self.durable, language) {
+            (true, Language::Rust) => Some(0.5),
+            (false, Language::Java) => Some(0.6),
+            _ => None,
+        }
     }
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {

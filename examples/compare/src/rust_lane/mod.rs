@@ -23,7 +23,7 @@ use crate::families::rust::{WRONG_BYTE, WRONG_COUNT};
 use crate::protocol::Message;
 use crate::routes::{
     FILE_TO_FILE, FILE_TO_FILE_TMPFS, FILE_TO_FILE_XFS, FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, HAND_OVER,
-    MAP_CLOSE, MAPPED_SCAN, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE,
+    MAP_CLOSE, MAPPED_SCAN, MAPPED_SUM, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE,
     TCP_TO_FILE_DURABLE,
 };
 
@@ -113,7 +113,7 @@ fn run(job: &mut Job<'_>) -> Result<(Moved, Duration)> {
         FILE_TO_PIPE => moving::file_to_pipe(job),
         SMALL_FILES => small::files(job),
         SMALL_RANGES => small::ranges(job),
-        MAPPED_SCAN => reading::scan(job),
+        MAPPED_SCAN | MAPPED_SUM => reading::scan(job),
         MAP_CLOSE => mapping::map_close(job),
         RANDOM_READ | RANDOM_READ_DIRECT => reading::random(job),
         HAND_OVER => hand_over::run(job),

@@ -12,7 +12,7 @@ use super::moving::wait_for_receiver;
 use super::{Job, Moved};
 use crate::families::rust::WRONG_BYTE;
 use crate::routes::{
-    FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, HAND_OVER, MAP_CLOSE, MAPPED_SCAN, RANDOM_READ,
+    FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, HAND_OVER, MAP_CLOSE, MAPPED_SCAN, MAPPED_SUM, RANDOM_READ,
     RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE, TCP_TO_FILE_DURABLE,
 };
 
@@ -67,7 +67,7 @@ pub fn run(job: &mut Job<'_>) -> Result<(Moved, Duration)> {
                 Ok(moved)
             })
         }
-        MAPPED_SCAN | MAP_CLOSE | RANDOM_READ | RANDOM_READ_DIRECT => {
+        MAPPED_SCAN | MAPPED_SUM | MAP_CLOSE | RANDOM_READ | RANDOM_READ_DIRECT => {
             let bytes = match job.request.get("blocks") {
                 Some(blocks) => blocks.parse::<u64>()? * 4096,
                 None => fs::metadata(&source)?.len() * times as u64,
