@@ -350,13 +350,13 @@ fn the_last_sinks_death_loses_nothing() {
         let (gone, far) = UnixStream::pair().unwrap();
         drop(far);
         let mut source = Source::with(source_kind, &bytes);
-        let (moved, undelivered) = {
+        let (moved, undelivered, of_the_other) = {
             let fd = [full.as_fd(), gone.as_fd()];
             let mut shared = fan_out(&source, &fd);
             let error = shared.run().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::StorageFull);
-            assert!(shared.take_undelivered(1).unwrap().is_empty());
-            (error.moved() as usize, shared.take_undelivered(0).unwrap())
+            let of_the_other = shared.take_undelivered(1).unwrap();
+            (error.moved() as usize, shared.take_undelivered(0).unwrap(), of_the_other)
         };
         let mut rest = Vec::new();
         match &mut source {
@@ -367,7 +367,10 @@ fn the_last_sinks_death_loses_nothing() {
         };
         let stored = std::fs::read(small.path().join("full")).unwrap();
         assert_eq!(stored.len(), moved);
-        assert!([stored, undelivered, rest].concat() == bytes, "{source_kind:?}: a byte was lost or doubled");
+        // A first window that fills the disk kills both in one step, the socket, which had nothing, as the last: then it is
+        // the socket's bytes that are kept.
+        let kept = if of_the_other.is_empty() { [stored, undelivered, rest] } else { [undelivered, of_the_other, rest] };
+        assert!(kept.concat() == bytes, "{source_kind:?}: a byte was lost or doubled");
     }
 }
 
