@@ -369,7 +369,8 @@ fn the_last_sinks_death_loses_nothing() {
         assert_eq!(stored.len(), moved);
         // A first window that fills the disk kills both in one step, the socket, which had nothing, as the last: then it is
         // the socket's bytes that are kept.
-        let kept = if of_the_other.is_empty() { [stored, undelivered, rest] } else { [undelivered, of_the_other, rest] };
+        let kept =
+            if of_the_other.is_empty() { [stored, undelivered, rest] } else { [undelivered, of_the_other, rest] };
         assert!(kept.concat() == bytes, "{source_kind:?}: a byte was lost or doubled");
     }
 }
