@@ -23,7 +23,7 @@ def serve(method: str) -> Callable[[Job], None]:
     if method == "uvloop":
         import uvloop  # type: ignore[import-not-found, unused-ignore]
 
-        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        loop = uvloop.new_event_loop()
     else:
         loop = asyncio.new_event_loop()
     routes = {
