@@ -11,8 +11,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 
 use crate::buffer::Pages;
+use crate::buffer::Span;
 use crate::error::{Error, ErrorKind, Result};
-use crate::span::Span;
 
 /// What sort of thing a descriptor refers to, as far as moving bytes is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -74,7 +74,6 @@ pub mod region;
 pub mod relay;
 pub mod report;
 pub mod residency;
-mod span;
 mod sys;
 pub mod transfer;
 

@@ -6,8 +6,8 @@
 use nix::errno::Errno;
 
 use super::{Advance, Mover, Route, Stop};
+use crate::buffer::Span;
 use crate::error::Error;
-use crate::span::Span;
 use crate::sys::Calls;
 use crate::transfer::Side;
 

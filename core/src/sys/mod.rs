@@ -29,7 +29,7 @@ pub(crate) mod probe;
 pub(crate) mod zerocopy;
 
 use crate::buffer::Pages;
-use crate::span::Span;
+use crate::buffer::Span;
 
 pub(crate) type Sys<T> = Result<T, Errno>;
 

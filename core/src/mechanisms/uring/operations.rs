@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use super::gather::Gather;
 use super::ring::{Memory, OnSignal, Ring};
 use crate::buffer::Pages;
-use crate::span::Span;
+use crate::buffer::Span;
 use crate::sys::Calls;
 
 /// `IORING_SEND_ZC_REPORT_USAGE` (Linux 6.2): the notification says whether the kernel copied.
