@@ -16,7 +16,8 @@ static mut ZERO: [u8; 1 << 20] = [0; 1 << 20];
 
 fn function() {}
 
-/// In a program with other threads the address space changes while it is read: these run alone.
+/// In a program with other threads the address space changes while it is read, and a fork elsewhere makes the next store to
+/// a page fault once more and holds pages against reclaim: these run alone.
 fn alone(test: &str) -> bool {
     if role().is_some() {
         return true;
@@ -176,6 +177,9 @@ fn page_entries_agree_with_what_was_done() {
 
 #[test]
 fn demand_paging_is_one_fault_a_page_then_none() {
+    if !alone("demand_paging_is_one_fault_a_page_then_none") {
+        return;
+    }
     let before = (Faults::of_thread(), faults());
     assert_eq!((before.0.minor as i64, before.0.major as i64), before.1, "as getrusage counts");
     let result = experiments::demand_paging(100).unwrap();
@@ -208,6 +212,9 @@ fn shared_mapping_has_the_same_frames() {
 
 #[test]
 fn reclaim_empties_memory_and_reading_fills_it_again() {
+    if !alone("reclaim_empties_memory_and_reading_fills_it_again") {
+        return;
+    }
     let result = experiments::reclaim(&std::env::temp_dir()).unwrap();
     assert_eq!((result.present_before, result.present_after), (result.pages, 0));
     assert!(result.content_kept);

@@ -6,11 +6,13 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::{Faults, PageTable, Process, pages, unreadable};
 use crate::error::Result;
+use crate::page_cache::evict;
 use crate::region::{Access, Advice, Region, RegionOptions, Seals, SharedRegion, View};
 use crate::sys::memory;
 
@@ -157,14 +159,17 @@ pub fn reclaim(directory: &Path) -> Result<Reclaim> {
     let content: Vec<u8> = (0..PAGES * page_size()).map(|place| (place % 251) as u8).collect();
     // Clean pages only: the kernel does not write on behalf of MADV_PAGEOUT.
     file.write_all(&content).and_then(|()| file.sync_all()).map_err(|error| unreadable(&error, directory))?;
-    let region = RegionOptions::new().access(Access::ReadWrite).map_owning(file.into())?;
+    let region = RegionOptions::new().access(Access::ReadWrite).map(file.as_fd())?;
     region.advise(.., Advice::Random)?;
     let view = region.view(..)?;
     view.touch();
     let present_before = region.residency(..)?.present;
     let mut present_after = present_before;
-    // Pages that another processor has not yet put on its list cannot be reclaimed at the first attempt.
+    // Something else may hold a page for a moment, a journal or a child just forked.
     for _ in 0..10 {
+        // New pages wait on a list of the processor that read them, where another one cannot reclaim them. Asked to drop
+        // pages that it cannot drop, because they are mapped, the kernel empties those lists.
+        evict(&file, 0, PAGES * page_size())?;
         region.advise(.., Advice::PageOut)?;
         present_after = region.residency(..)?.present;
         if present_after == 0 {
