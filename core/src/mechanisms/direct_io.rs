@@ -1,8 +1,8 @@
 //! `O_DIRECT`: bytes go between the disk and aligned buffers of ours, past the page cache.
 //!
 //! What it saves is the page cache itself: allocating, filling and writing back pages costs more CPU time than the copy
-//! when a large file is written once and must be on the disk at the end. A pair of buffers passes between this thread and
-//! a [`worker`] at the disk, so that the disk and the other end work at the same time; memory use does not grow with the
+//! when a large file is written once and must be on the disk at the end. Three buffers pass between this thread and a
+//! [`worker`] at the disk, so that the disk and the other end work at the same time; memory use does not grow with the
 //! file. Heads and tails that do not fill a block go through the page cache by pwrite(2).
 //!
 //! It does not make the bytes durable: the disk may still hold them in its own cache, and the file's size may not be
@@ -21,7 +21,7 @@ use crate::transfer::Side;
 use reader::Reader;
 use writer::Writer;
 
-/// The size of a buffer in bytes; there are two for each end that is a disk. Larger ones gain little once both sides are
+/// The size of a buffer in bytes; there are three for each end that is a disk. Larger ones gain little once both sides are
 /// busy, and show up as resident memory.
 const BUFFER: usize = 1 << 20;
 

@@ -1,4 +1,5 @@
 //! The thread at the disk: takes buffers one at a time, reads into them or writes them out, gives them back in order.
+//! Nothing is written behind a gap: what comes after a piece that the disk refused is given back untried.
 //!
 //! It owns its descriptor and the buffer it works on, and refers to nothing else. Dropping the [`Worker`] waits for the
 //! buffer that is at the disk, so that nothing is written after the transfer is gone.
@@ -12,6 +13,9 @@ use nix::errno::Errno;
 
 use crate::buffer::AlignedBuffer;
 use crate::sys::Calls;
+
+/// The answer to a piece that was not tried, because one before it was refused.
+pub(super) const UNTRIED: Errno = Errno::ECANCELED;
 
 /// Which way the worker moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +59,18 @@ impl Worker {
         let thread = std::thread::Builder::new()
             .name("zcio-direct".into())
             .spawn(move || {
+                // Where a refused piece has to go on.
+                let mut gap = None;
                 for mut job in todo {
                     let mut calls = Calls::default();
-                    let result = work(&file, direction, &mut job, &mut calls);
+                    let result = if direction == Direction::Write && gap.is_some_and(|gap| gap != job.at) {
+                        Err(UNTRIED)
+                    } else {
+                        let result = work(&file, direction, &mut job, &mut calls);
+                        let end = job.at + result.unwrap_or(0) as u64;
+                        gap = (result != Ok(job.range.len())).then_some(end);
+                        result
+                    };
                     if finished.send(Done { job, result, calls: calls.made }).is_err() {
                         return;
                     }
@@ -120,5 +133,24 @@ fn work(file: &OwnedFd, direction: Direction, job: &mut Job, calls: &mut Calls) 
         if result != Err(Errno::EINTR) {
             return result;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_behind_a_gap() {
+        let read_only = std::fs::File::open("/dev/null").unwrap();
+        let mut worker = Worker::start(read_only.into(), Direction::Write).unwrap();
+        let mut answers = |places: &[u64]| -> Vec<_> {
+            for &at in places {
+                worker.submit(Job { buffer: AlignedBuffer::new(4096).unwrap(), range: 0..4096, at: at * 4096 });
+            }
+            places.iter().map(|_| worker.wait(&mut Calls::default()).result).collect()
+        };
+        assert_eq!(answers(&[0, 1, 2]), [Err(Errno::EBADF), Err(UNTRIED), Err(UNTRIED)]);
+        assert_eq!(answers(&[1, 0]), [Err(UNTRIED), Err(Errno::EBADF)], "the gap itself is tried again");
     }
 }
