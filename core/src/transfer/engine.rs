@@ -39,8 +39,8 @@ pub(super) struct Engine {
     count: Option<u64>,
     /// The source's size when it was last asked for; 0 if it has none.
     source_size: u64,
-    /// The source's own position is advanced by what is delivered.
-    settle: bool,
+    /// What was delivered when the source's own position was last moved behind it; `None` if it is to be left alone.
+    settled: Option<u64>,
     cache: Option<Cache>,
     attempts: Vec<Attempt>,
     calls: Calls,
@@ -82,7 +82,7 @@ impl Engine {
             unspoken: None,
             count,
             source_size: source.facts().size,
-            settle: seekable && request.offset.is_none(),
+            settled: (seekable && request.offset.is_none()).then_some(0),
             cache,
             attempts: Vec::new(),
             calls,
@@ -309,11 +309,14 @@ impl Running<'_, '_> {
     /// Advances the source's own position to what has been delivered.
     fn settle(&mut self) -> Result<()> {
         let engine = &mut *self.engine;
+        let delivered = engine.progress.delivered;
         match engine.progress.source_start {
-            Some(start) if engine.settle => engine
-                .calls
-                .seek(descriptor(self.source), start + engine.progress.delivered)
-                .map_err(|errno| Error::os("lseek", errno).at(self.source.path()).after(engine.progress.delivered)),
+            Some(start) if engine.settled.is_some_and(|settled| settled != delivered) => {
+                let moved = engine.calls.seek(descriptor(self.source), start + delivered);
+                moved.map_err(|errno| Error::os("lseek", errno).at(self.source.path()).after(delivered))?;
+                engine.settled = Some(delivered);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
