@@ -21,6 +21,7 @@ use nix::sys::stat::{Mode, SFlag, stat};
 use zcio::{Endpoint, ErrorKind};
 
 use crate::errors::Failure;
+use crate::upcalls::upcalls;
 
 /// Whose thread it is that will wait: decides how an end is kept from sleeping in a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +90,12 @@ impl Descriptor {
         if given.memory.1 >= 0 {
             return Ok(Self::Memory(memory(given.memory)));
         }
-        if env.is_instance_of(given.object, jni_str!("java/nio/channels/FileChannel"))? {
+        let classes = upcalls(env)?;
+        if env.is_instance_of(given.object, &classes.file_channel)? {
             return registered(env, given.object);
         }
         let duplicate = duplicate(env, given.object)?;
-        let socket = env.is_instance_of(given.object, jni_str!("java/nio/channels/SocketChannel"))?;
+        let socket = env.is_instance_of(given.object, &classes.socket_channel)?;
         Ok(Self::Duplicate(if socket { keep_awake(duplicate, waiting) } else { pipe_of_our_own(duplicate, waiting) }))
     }
 

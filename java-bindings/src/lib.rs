@@ -28,6 +28,7 @@ mod reports;
 mod running;
 mod shared_region;
 mod transfer;
+mod upcalls;
 
 use jni::EnvUnowned;
 use jni::objects::{JByteBuffer, JClass, JObject, JObjectArray, JString};

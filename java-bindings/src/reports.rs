@@ -6,10 +6,12 @@ use jni::{Env, jni_sig, jni_str};
 use zcio::Attempt;
 
 use crate::errors::{self, Failure, Trouble};
+use crate::upcalls::upcalls;
 
 /// An array of `io.zcio.Attempt`.
 pub(crate) fn attempts<'local>(env: &mut Env<'local>, attempts: &[Attempt]) -> Result<JObjectArray<'local>, Failure> {
-    let array = env.new_object_array(attempts.len() as i32, jni_str!("io/zcio/Attempt"), JObject::null())?;
+    let class = &upcalls(env)?.attempt;
+    let array = env.new_object_array(attempts.len() as i32, class, JObject::null())?;
     for (index, attempt) in attempts.iter().enumerate() {
         let attempt = self::attempt(env, attempt)?;
         array.set_element(env, index, &attempt)?;

@@ -6,14 +6,15 @@
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use jni::objects::{JByteArray, JClass, JIntArray, JObject, JValue};
+use jni::objects::{JByteArray, JClass, JIntArray, JObject};
 use jni::sys::{jint, jlong};
-use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use jni::{Env, EnvUnowned};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zcio::{Direction, FanOut, FanOutStep, Readiness, Relay, RelayStep, Side, Step, Transfer};
 
 use crate::errors::{Failure, Throw};
 use crate::patience::Patience;
+use crate::upcalls::upcalls;
 
 /// The machine that moves the bytes.
 pub(crate) enum Machine {
@@ -168,7 +169,7 @@ fn events(readiness: Readiness) -> PollFlags {
 
 /// `Watch.look(long moved)`: whether to stop.
 pub(crate) fn look(env: &mut Env<'_>, watch: &JObject<'_>, moved: u64) -> jni::errors::Result<bool> {
-    env.call_method(watch, jni_str!("look"), jni_sig!((long) -> boolean), &[JValue::Long(moved as i64)])?.into_bool()
+    upcalls(env)?.look(env, watch, moved)
 }
 
 /// `static native void run(long handle, Watch watch) throws IOException`

@@ -13,6 +13,7 @@ use crate::errors::{Failure, Throw, Trouble};
 use crate::patience::Patience;
 use crate::reports;
 use crate::running::{Machine, Running};
+use crate::upcalls::upcalls;
 
 /// What is asked of the core.
 struct Request {
@@ -143,11 +144,7 @@ fn report_object<'local>(env: &mut Env<'local>, report: &Report) -> Result<JObje
         JValue::Object(&known_by),
         JValue::Long(report.elapsed.as_nanos() as i64),
     ];
-    let signature = jni_sig!(
-        (long, long, java.lang.String, boolean, [io.zcio.Attempt], long, long, int, java.lang.String, long)
-            -> io.zcio.Report
-    );
-    Ok(env.call_static_method(jni_str!("io/zcio/Native"), jni_str!("report"), signature, &arguments)?.into_object()?)
+    Ok(upcalls(env)?.report(env, &arguments.map(|argument| argument.as_jni()))?)
 }
 
 /// Negative numbers and a null name stand for what was not said.

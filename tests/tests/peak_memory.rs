@@ -129,7 +129,10 @@ fn peak_memory_does_not_depend_on_the_length() {
                 "{mechanism}: {small} KiB for {SMALL} bytes, {large} for {length}"
             );
             checked.push(mechanism);
-            break;
+            // A disk has buffers of its own as a source and as a sink.
+            if mechanism != "direct_io" {
+                break;
+            }
         }
         if !checked.contains(&mechanism) {
             println!("{mechanism} moves from no file to any of these sinks");

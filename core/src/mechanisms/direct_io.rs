@@ -21,9 +21,9 @@ use crate::transfer::Side;
 use reader::Reader;
 use writer::Writer;
 
-/// The size of a buffer in bytes; there are three for each end that is a disk. Larger ones gain little once both sides are
-/// busy, and show up as resident memory.
-const BUFFER: usize = 1 << 20;
+/// The size of a buffer in bytes; there are three for each end that is a disk. Larger ones gain nothing once both sides
+/// are busy, and show up as resident memory.
+const BUFFER: usize = 768 << 10;
 
 /// The disk's side or sides.
 #[derive(Debug, Default)]

@@ -152,10 +152,16 @@ final class End {
     private static byte[] bytesOf(Path path) {
         String name = path.toString();
         // In every charset of a locale these are the bytes themselves. (A URI asks the file system whether it is a directory.)
-        if (name.chars().allMatch(c -> c < 128)) {
-            return name.getBytes(StandardCharsets.US_ASCII);
+        return isAscii(name) ? name.getBytes(StandardCharsets.US_ASCII) : bytesOf(path.toUri());
+    }
+
+    private static boolean isAscii(String name) {
+        for (int i = 0; i < name.length(); i++) {
+            if (name.charAt(i) >= 128) {
+                return false;
+            }
         }
-        return bytesOf(path.toUri());
+        return true;
     }
 
     /**
