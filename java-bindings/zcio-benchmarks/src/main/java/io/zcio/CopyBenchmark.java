@@ -4,48 +4,18 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
-import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
-import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
 /** File to file, over the same bytes again and again. */
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.MICROSECONDS)
-@Warmup(iterations = 3, time = 2)
-@Measurement(iterations = 5, time = 2)
-@Fork(value = 3, jvmArgsAppend = {"-Xmx64m", "-XX:MaxDirectMemorySize=8m"})
-public class CopyBenchmark {
-    /** Whose channel. */
-    @Param({"nio", "zcio"})
-    public String by;
-
+public class CopyBenchmark extends ChannelBenchmark {
     /** Bytes a call. */
     @Param({"65536", "67108864"})
     public long size;
 
-    private Stage stage;
-
-    /** Opens everything. */
-    @Setup
-    public void open() throws IOException {
-        stage = new Stage(by, size, true);
-    }
-
-    /** Closes everything. */
-    @TearDown
-    public void close() throws IOException {
-        stage.close();
+    @Override
+    protected long size() {
+        return size;
     }
 
     /** To another file. */

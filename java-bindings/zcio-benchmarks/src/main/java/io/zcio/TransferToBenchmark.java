@@ -1,48 +1,18 @@
 package io.zcio;
 
 import java.io.IOException;
-import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
-import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
-import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
 /** File to TCP: what one {@code transferTo} costs, from a few bytes to many. */
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.MICROSECONDS)
-@Warmup(iterations = 3, time = 2)
-@Measurement(iterations = 5, time = 2)
-@Fork(value = 3, jvmArgsAppend = {"-Xmx64m", "-XX:MaxDirectMemorySize=8m"})
-public class TransferToBenchmark {
-    /** Whose channel. */
-    @Param({"nio", "zcio"})
-    public String by;
-
+public class TransferToBenchmark extends ChannelBenchmark {
     /** Bytes a call. */
     @Param({"512", "4096", "65536", "1048576", "1073741824"})
     public long size;
 
-    private Stage stage;
-
-    /** Opens everything. */
-    @Setup
-    public void open() throws IOException {
-        stage = new Stage(by, size, true);
-    }
-
-    /** Closes everything. */
-    @TearDown
-    public void close() throws IOException {
-        stage.close();
+    @Override
+    protected long size() {
+        return size;
     }
 
     /** Until everything has gone. */
