@@ -235,7 +235,7 @@ impl<'fd> Transfer<'fd> {
     /// [`ErrorKind::Os`] if the pipe they are in cannot be read.
     pub fn take_undelivered(&mut self) -> Result<Vec<u8>> {
         if self.engine.is_none() {
-            return Ok(Vec::new());
+            return Ok(std::mem::take(&mut self.taken_before));
         }
         let mut running = self.begin()?;
         running.pause()?;
@@ -252,11 +252,11 @@ impl<'fd> Transfer<'fd> {
                     self.sink.learn_to_share();
                 }
                 let mut engine = Engine::new(&self.source, &self.sink, &self.request)?;
+                engine.resume(self.begun);
+                self.sink.empty()?;
                 if self.source.facts().kind.is_stream() {
                     engine.carry(std::mem::take(&mut self.taken_before));
                 }
-                engine.resume(self.begun);
-                self.sink.empty()?;
                 none.insert(engine)
             }
         };
