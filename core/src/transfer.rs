@@ -320,10 +320,14 @@ impl<'fd> Transfer<'fd> {
     fn wait_for(&mut self, side: Side, events: PollFlags, mut watch: Option<&mut Watch<'_>>) -> Result<()> {
         let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
         loop {
-            let fd = descriptor(if side == Side::Source { &self.source } else { &self.sink });
+            let end = if side == Side::Source { &self.source } else { &self.sink };
             let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
-            match engine.wait(fd, events, timeout) {
+            match engine.wait(descriptor(end), events, timeout) {
                 Ok(true) => return Ok(()),
+                Ok(false) if engine.is_listening(end) => {
+                    let error = Error::new(ErrorKind::NotConnected, "the socket listens: accept a connection first");
+                    return Err(error.during("poll").with_errno(Errno::ENOTCONN));
+                }
                 Ok(false) | Err(Errno::EINTR) => {
                     let moved = self.moved();
                     if watch.as_mut().is_some_and(|watch| watch(moved).is_break()) {
