@@ -132,6 +132,8 @@ impl BatchReport {
 /// Makes batches. What it needs (a ring with 2 MiB of locked memory, a descriptor) is made once and kept for the next [`Batch::run`].
 pub struct Batch {
     ring: std::result::Result<Ring, Attempt>,
+    /// Whose ring it is. In a child of fork(2) the kernel would go on reading into the parent's memory.
+    process: u32,
 }
 
 impl Default for Batch {
@@ -144,7 +146,7 @@ impl Batch {
     /// Finds out whether `io_uring` is allowed here, and makes the ring if it is. Never fails: see [`Batch::refusal`].
     pub fn new() -> Self {
         let ring = Ring::new(&mut Calls::default(), pipeline::SLOTS + 1, pipeline::SLOT, pipeline::SLOTS as u32);
-        Self { ring: ring.map_err(|(operation, errno)| refused(operation, errno)) }
+        Self { ring: ring.map_err(|(operation, errno)| refused(operation, errno)), process: std::process::id() }
     }
 
     /// Why `io_uring` is not used; `None` if it is.
@@ -173,6 +175,9 @@ impl Batch {
 
     fn drive<'a>(&mut self, items: &'a [Item<'a>], watch: Option<Watch<'a>>) -> BatchReport {
         let started = Instant::now();
+        if self.ring.is_ok() && self.process != std::process::id() {
+            *self = Self::new();
+        }
         let mut run = Run::new(items, Watcher::new(watch));
         if let Ok(ring) = &mut self.ring {
             pipeline::run(&mut run, ring);
@@ -188,7 +193,7 @@ impl Batch {
     /// A batch that makes one transfer after the other, as where `io_uring` is not allowed.
     #[cfg(test)]
     fn looping() -> Self {
-        Self { ring: Err(refused("io_uring_setup", nix::errno::Errno::ENOSYS)) }
+        Self { ring: Err(refused("io_uring_setup", nix::errno::Errno::ENOSYS)), process: std::process::id() }
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Mutex, TryLockError};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::fstat;
 
 use crate::error::Error;
 use crate::sys::Calls;
@@ -41,6 +42,8 @@ struct Ends {
     read: OwnedFd,
     write: OwnedFd,
     capacity: usize,
+    /// Device and inode number: what the pipe is known by, whatever becomes of the descriptors' numbers.
+    identity: (u64, u64),
 }
 
 impl Ends {
@@ -50,14 +53,30 @@ impl Ends {
         let capacity = fcntl(&write, FcntlArg::F_SETPIPE_SZ(WANTED as i32))
             .or_else(|_| fcntl(&write, FcntlArg::F_GETPIPE_SZ))
             .map_or(1 << 16, |size| size as usize);
-        Ok(Self { process: std::process::id(), read, write, capacity })
+        let identity = identity(&read)?;
+        Ok(Self { process: std::process::id(), read, write, capacity, identity })
     }
+
+    /// The pipe, if its descriptors still mean it. A program that closes every descriptor it does not know
+    /// (`close_range(2)`, as a daemon does) has closed these, too, and may have opened others under their numbers: those
+    /// are not ours, neither to use nor to close.
+    fn if_still_there(self) -> Option<Self> {
+        if [&self.read, &self.write].into_iter().all(|end| identity(end) == Ok(self.identity)) {
+            return Some(self);
+        }
+        std::mem::forget(self);
+        None
+    }
+}
+
+fn identity(end: &OwnedFd) -> Result<(u64, u64), Errno> {
+    fstat(end).map(|stat| (stat.st_dev, stat.st_ino))
 }
 
 impl Pipe {
     /// An empty pipe.
     pub fn new() -> Result<Self, Errno> {
-        let idle = with_idle(|_, pipes| pipes.pop()).flatten();
+        let idle = with_idle(|_, pipes| std::iter::from_fn(|| pipes.pop()).find_map(Ends::if_still_there)).flatten();
         let ends = idle.map_or_else(Ends::new, Ok)?;
         Ok(Self { ends: Some(ends), held: 0 })
     }
@@ -140,7 +159,7 @@ fn with_idle<T>(work: impl FnOnce(u32, &mut Vec<Ends>) -> T) -> Option<T> {
     let process = std::process::id();
     if idle.process != process {
         idle.process = process;
-        idle.pipes.clear();
+        idle.pipes.drain(..).for_each(|ends| drop(ends.if_still_there()));
     }
     Some(work(process, &mut idle.pipes))
 }

@@ -235,7 +235,7 @@ impl<'fd> Transfer<'fd> {
     /// [`ErrorKind::Os`] if the pipe they are in cannot be read.
     pub fn take_undelivered(&mut self) -> Result<Vec<u8>> {
         if self.engine.is_none() {
-            return Ok(Vec::new());
+            return Ok(std::mem::take(&mut self.taken_before));
         }
         let mut running = self.begin()?;
         running.pause()?;
@@ -252,11 +252,11 @@ impl<'fd> Transfer<'fd> {
                     self.sink.learn_to_share();
                 }
                 let mut engine = Engine::new(&self.source, &self.sink, &self.request)?;
+                engine.resume(self.begun);
+                self.sink.empty()?;
                 if self.source.facts().kind.is_stream() {
                     engine.carry(std::mem::take(&mut self.taken_before));
                 }
-                engine.resume(self.begun);
-                self.sink.empty()?;
                 none.insert(engine)
             }
         };
@@ -320,10 +320,14 @@ impl<'fd> Transfer<'fd> {
     fn wait_for(&mut self, side: Side, events: PollFlags, mut watch: Option<&mut Watch<'_>>) -> Result<()> {
         let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
         loop {
-            let fd = descriptor(if side == Side::Source { &self.source } else { &self.sink });
+            let end = if side == Side::Source { &self.source } else { &self.sink };
             let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
-            match engine.wait(fd, events, timeout) {
+            match engine.wait(descriptor(end), events, timeout) {
                 Ok(true) => return Ok(()),
+                Ok(false) if engine.is_listening(end) => {
+                    let error = Error::new(ErrorKind::NotConnected, "the socket listens: accept a connection first");
+                    return Err(error.during("poll").with_errno(Errno::ENOTCONN));
+                }
                 Ok(false) | Err(Errno::EINTR) => {
                     let moved = self.moved();
                     if watch.as_mut().is_some_and(|watch| watch(moved).is_break()) {

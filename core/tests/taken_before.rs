@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use zcio::{Direction, Endpoint, Relay, Step, Transfer};
+use zcio::{Direction, Endpoint, ErrorKind, Mechanism, Relay, Step, Transfer};
 
 fn read_all(mut stream: impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -34,6 +34,18 @@ fn a_transfer_hands_them_back() {
     let mut transfer = Transfer::new(ends.0, ends.1).taken_before(b"the head".to_vec());
     assert_eq!(transfer.run().unwrap_err().moved(), 0);
     assert_eq!(transfer.take_undelivered().unwrap(), b"the head");
+}
+
+#[test]
+fn a_transfer_that_is_refused_hands_them_back() {
+    let (_peer, source) = UnixStream::pair().unwrap();
+    let sink = tempfile::tempfile().unwrap();
+    let ends = (Endpoint::new(source.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap());
+    let transfer = Transfer::new(ends.0, ends.1).taken_before(b"the head".to_vec());
+    let mut transfer = transfer.mechanism(Mechanism::Reflink);
+    assert_eq!(transfer.run().unwrap_err().kind(), ErrorKind::Impossible);
+    assert_eq!(transfer.take_undelivered().unwrap(), b"the head");
+    assert_eq!(transfer.take_undelivered().unwrap(), b"");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn run<'local>(
         Descriptor::Path(path) => End::Path(path),
         Descriptor::Registered(fd) => End::Descriptor(*fd),
         Descriptor::Duplicate(fd) => End::Descriptor(fd.as_fd()),
-        Descriptor::Memory(_) => unreachable!("a batch takes no memory"),
+        Descriptor::Memory(..) => unreachable!("a batch takes no memory"),
     };
     // A large item is a transfer of its own, which may wait for a socket in blocking mode.
     let mut patience = Vec::new();

@@ -64,8 +64,8 @@ pub(crate) enum Descriptor {
     Registered(BorrowedFd<'static>),
     /// A duplicate of a socket's or pipe's.
     Duplicate(OwnedFd),
-    /// Memory that the Java side keeps where it is.
-    Memory(&'static [u8]),
+    /// Memory that the Java side keeps where it is, by its address and length: others may write to it meanwhile.
+    Memory(*const u8, usize),
 }
 
 /// An endpoint for the core, and whether it is a FIFO that nobody may have opened for writing yet.
@@ -88,7 +88,7 @@ impl Descriptor {
             return Ok(Self::Path(PathBuf::from(OsString::from_vec(bytes))));
         }
         if given.memory.1 >= 0 {
-            return Ok(Self::Memory(memory(given.memory)));
+            return Ok(Self::Memory(given.memory.0 as *const u8, given.memory.1 as usize));
         }
         let classes = upcalls(env)?;
         if env.is_instance_of(given.object, &classes.file_channel)? {
@@ -140,12 +140,15 @@ impl Descriptor {
         }
     }
 
+    #[allow(unsafe_code)]
     fn endpoint(self) -> zcio::Result<Endpoint<'static>> {
         match self {
             Self::Path(path) => Endpoint::open(path),
             Self::Registered(fd) => Endpoint::new(fd),
             Self::Duplicate(fd) => Endpoint::owning(fd),
-            Self::Memory(bytes) => Ok(Endpoint::bytes(bytes)),
+            // SAFETY: the Java side gives the address and length of memory that it keeps where it is until the transfer is
+            // freed (a direct buffer, a mapped region).
+            Self::Memory(start, length) => Ok(unsafe { Endpoint::lent(start, length) }),
         }
     }
 }
@@ -190,16 +193,6 @@ pub(crate) fn set_nonblocking(fd: &impl AsFd) {
         // An open descriptor's flags can be set.
         let _ = fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK));
     }
-}
-
-#[allow(unsafe_code)]
-fn memory((address, length): (i64, i64)) -> &'static [u8] {
-    if length == 0 {
-        return &[];
-    }
-    // SAFETY: the Java side gives the address and length of memory that it keeps where it is until the transfer is freed
-    // (a direct buffer, a mapped region). That nobody writes to it meanwhile is what its documentation asks of the caller.
-    unsafe { std::slice::from_raw_parts(address as *const u8, length as usize) }
 }
 
 /// `sun.nio.ch.FileChannelImpl.fd` → `java.io.FileDescriptor.fd`

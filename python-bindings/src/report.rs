@@ -38,7 +38,7 @@ pub struct Report {
     /// How often the CPU copied each byte between src and dst; None where that cannot be known from here.
     #[pyo3(get)]
     copies: Option<u8>,
-    /// Where the knowledge about copies comes from: 'model' or 'unknown'.
+    /// Where the knowledge about copies comes from: 'model', 'kernel' or 'unknown'.
     #[pyo3(get)]
     copies_known_by: Cow<'static, str>,
     elapsed: Duration,

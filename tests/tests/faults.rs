@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
@@ -76,6 +77,49 @@ fn a_source_that_is_reset_delivers_what_it_gave_and_then_fails() {
         let error = stepped.run().unwrap_err();
         assert_eq!((error.kind(), error.moved()), (ErrorKind::PeerClosed, bytes.len() as u64), "{mechanism}: {error}");
         assert!(content(&sink) == bytes, "{mechanism}");
+    }
+}
+
+/// Its buffer is not full when the reset comes, and a socket tells that once.
+#[test]
+fn direct_io_delivers_what_a_reset_source_gave_and_then_fails() {
+    let _dog = watchdog(60, "direct_io from a source that is reset");
+    let bytes = pattern(100_000);
+    let (near, mut far) = tcp_pair();
+    nonblocking(&near);
+    (&near).write_all(b"never read").unwrap();
+    far.write_all(&bytes).unwrap();
+    let sink = tempfile::tempfile().unwrap();
+    let mut stepped = transfer(&near, &sink).mechanism(Mechanism::DirectIo);
+    // Twice, because a step may come before the last byte.
+    for _ in 0..2 {
+        while !matches!(stepped.step().unwrap(), Step::Blocked(_)) {}
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    drop(far);
+    let error = stepped.run().unwrap_err();
+    assert_eq!((error.kind(), error.moved()), (ErrorKind::PeerClosed, bytes.len() as u64), "{error}");
+    assert!(content(&sink) == bytes);
+    assert_eq!(stepped.take_undelivered().unwrap(), b"");
+}
+
+/// poll(2) calls such a socket not ready until somebody connects to it, where a read or write says what is wrong.
+#[test]
+fn a_listening_socket_fails_also_for_who_is_watched() {
+    let _dog = watchdog(60, "a listening socket");
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let unix = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
+    let file = file_with(b"some bytes");
+    let other = tempfile::tempfile().unwrap();
+    for listener in [tcp.as_fd(), unix.as_fd()] {
+        for (source, sink) in [(listener, other.as_fd()), (file.as_fd(), listener)] {
+            let began = std::time::Instant::now();
+            let error = transfer(&source, &sink).run_watched(|_| {
+                if began.elapsed().as_secs() < 5 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            assert_eq!(error.unwrap_err().kind(), ErrorKind::NotConnected);
+        }
     }
 }
 

@@ -60,7 +60,9 @@ fn counted(trace: &str) -> BTreeMap<&str, u64> {
         let anonymous = name == "mmap" && arguments.contains("MAP_ANONYMOUS");
         // A socket is looked at before a file is emptied for it.
         let look = name == "recvfrom" && arguments.contains("MSG_PEEK");
-        if name_is_plain && !anonymous && !look && !NOT_COUNTED.contains(&name) {
+        // A kept pipe is looked at before it is used again.
+        let kept = name.contains("fstat") && arguments.contains("S_IFIFO");
+        if name_is_plain && !anonymous && !look && !kept && !NOT_COUNTED.contains(&name) {
             *calls.entry(name).or_default() += 1;
         }
     }

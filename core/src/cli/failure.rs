@@ -46,6 +46,12 @@ impl Failure {
         self
     }
 
+    /// So many bytes were delivered besides.
+    pub fn with_more(mut self, moved: u64) -> Self {
+        self.moved += moved;
+        self
+    }
+
     /// What the operating system answered to `operation` on `subject`.
     pub fn os(operation: &str, subject: &str, error: &io::Error) -> Self {
         let hint = error.raw_os_error().and_then(hint_for_errno);

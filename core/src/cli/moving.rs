@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use super::documents::{self, TransferDocument};
 use super::failure::Failure;
 use super::interruption::wait_for;
 use super::network::{self, Address, Listener};
 use super::progress::{Progress, remark};
-use crate::{Endpoint, Kind, Mechanism, Report, Transfer};
+use crate::{Endpoint, Kind, Mechanism, Report, Side, Transfer};
 
 /// How it is to be done, the same for both directions.
 #[derive(clap::Args)]
@@ -111,6 +113,23 @@ impl<'a> Move<'a> {
             progress.clear();
             self.socket.into_iter().for_each(network::reset);
         })
+    }
+
+    /// Writes what was taken from the source and not delivered yet, so that a file keeps all that has arrived; gives back
+    /// the failure that led here, with those bytes counted.
+    pub fn keep_what_arrived(&mut self, error: io::Error) -> io::Error {
+        let Ok(rest) = self.transfer.take_undelivered() else { return error };
+        let sink = self.transfer.descriptor(Side::Sink);
+        let mut kept = 0;
+        while kept < rest.len() {
+            match nix::unistd::write(sink, &rest[kept..]) {
+                Ok(count @ 1..) => kept += count,
+                Err(Errno::EINTR) => {}
+                // The disk is full, most likely, and that is told already.
+                Ok(0) | Err(_) => break,
+            }
+        }
+        Failure::of(error).with_more(kept as u64).into()
     }
 
     /// Says what was done.

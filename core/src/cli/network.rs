@@ -19,7 +19,7 @@ use nix::sys::socket::{Shutdown, getsockopt, setsockopt, shutdown, sockopt};
 
 use super::failure::Failure;
 use super::interruption::{self, interrupted, wait_for};
-use crate::sys::interrupt::unacknowledged;
+use crate::sys::unsent::unacknowledged;
 
 /// A far end as the command line names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -55,12 +55,13 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
         Some((socket, _)) => Endpoint::new(socket.as_fd())?,
         None => moving::source("-".as_ref())?,
     };
-    let durable = *fsync && sink.facts().kind == Kind::File;
+    let is_file = sink.facts().kind == Kind::File;
     let name = socket.as_ref().map_or("-", |(_, name)| name).to_owned();
     let descriptor = socket.as_ref().map(|(socket, _)| socket.as_fd());
     let mut receiving = Move::new(Transfer::new(source, sink), options, name, moving::shown(file), descriptor);
-    let report = receiving.run(&progress)?;
-    if durable {
+    let report =
+        receiving.run(&progress).map_err(|error| if is_file { receiving.keep_what_arrived(error) } else { error })?;
+    if *fsync && is_file {
         progress.says("writing to the disk".to_owned());
         nix::unistd::fsync(receiving.transfer.descriptor(Side::Sink)).map_err(|errno| {
             progress.clear();

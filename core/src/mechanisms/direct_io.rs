@@ -30,10 +30,15 @@ const BUFFER: usize = 768 << 10;
 pub(super) struct DirectIo {
     reader: Option<Reader>,
     writer: Option<Writer>,
+    /// What the source said to a writer that has given its bytes back.
+    unspoken: Option<Error>,
 }
 
 impl Mover for DirectIo {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+        if let Some(error) = self.unspoken.take() {
+            return Err(Stop::Failed(error));
+        }
         if route.source_facts.kind.is_seekable() && self.reader.is_none() {
             self.reader = Some(Reader::open(route)?);
         }
@@ -71,7 +76,14 @@ impl Mover for DirectIo {
     fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
         // What was read ahead is still in the file.
         self.reader = None;
-        Ok(self.writer.take().map_or(Vec::new(), Writer::surrender))
+        let Some(writer) = self.writer.take() else { return Ok(Vec::new()) };
+        let (bytes, unspoken) = writer.surrender();
+        self.unspoken = unspoken;
+        Ok(bytes)
+    }
+
+    fn unspoken(&mut self) -> Option<Error> {
+        self.unspoken.take()
     }
 }
 

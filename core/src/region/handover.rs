@@ -2,7 +2,6 @@
 //!
 //! Both sides ask the kernel who is at the other end before they give or take anything. A received descriptor is
 //! believed to be nothing until its seals have been read.
-#![allow(unsafe_code)]
 
 use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -13,6 +12,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg, sockopt};
 use super::shared::untrusted;
 use super::{Seals, SharedRegion};
 use crate::error::{Error, Result};
+use crate::sys::files::effective_user;
 use crate::sys::rights;
 
 /// What goes with the descriptor: a message must have a byte, and these say what is meant.
@@ -49,11 +49,6 @@ pub enum Peer {
     Process(i32),
     /// Whoever holds the socket.
     Anyone,
-}
-
-fn effective_user() -> u32 {
-    // SAFETY: geteuid reads a number and cannot fail.
-    unsafe { libc::geteuid() }
 }
 
 impl Peer {

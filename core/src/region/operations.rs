@@ -11,7 +11,7 @@ use nix::unistd::ftruncate;
 
 use super::{Access, Advice, Region, State, busy, invalid, range, refused};
 use crate::error::{Error, Result};
-use crate::sys::{Sys, memory};
+use crate::sys::{Calls, Sys, memory};
 
 /// What a processor may do with a page. Weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,8 +96,8 @@ impl Region {
             }
             if let (Some(file), Access::ReadWrite) = (&state.file, state.access) {
                 let from = state.offset + bytes.start as u64;
-                return memory::start_writing(file.as_fd(), from, bytes.len())
-                    .map_err(|errno| Error::os("sync_file_range", errno));
+                let started = Calls::default().write_out(file.as_fd(), from, bytes.len() as u64, false);
+                return started.map_err(|errno| Error::os("sync_file_range", errno));
             }
             let (start, length) = state.mapping.outward(bytes);
             // SAFETY: whole pages of this mapping.

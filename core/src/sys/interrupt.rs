@@ -106,12 +106,3 @@ fn milliseconds() -> i64 {
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
     now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }
-
-/// How many bytes a stream socket's peer has not acknowledged (TCP) or not read (`AF_UNIX`) yet: `SIOCOUTQ` of tcp(7) and
-/// unix(7).
-pub(crate) fn unacknowledged(socket: std::os::fd::BorrowedFd<'_>) -> Sys<i32> {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: TIOCOUTQ (the same number) writes one int, which is a local.
-    let result = unsafe { libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&socket), libc::TIOCOUTQ, &raw mut bytes) };
-    Errno::result(result).map(|_| bytes)
-}

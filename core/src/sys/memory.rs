@@ -63,13 +63,6 @@ pub(crate) unsafe fn sync(start: *mut u8, length: usize, flags: libc::c_int) -> 
     Errno::result(unsafe { libc::msync(start.cast(), length, flags) }).map(drop)
 }
 
-/// `sync_file_range(2)`, `SYNC_FILE_RANGE_WRITE`: starts to write dirty pages of a file, and does not wait.
-pub(crate) fn start_writing(fd: BorrowedFd<'_>, offset: u64, length: usize) -> Sys<()> {
-    let flags = libc::SYNC_FILE_RANGE_WRITE;
-    // SAFETY: no memory is involved.
-    Errno::result(unsafe { libc::sync_file_range(fd.as_raw_fd(), offset as i64, length as i64, flags) }).map(drop)
-}
-
 /// mprotect(2).
 ///
 /// # Safety

@@ -42,27 +42,7 @@ impl Calls {
     /// Whether `SO_ZEROCOPY` is on.
     pub fn has_zerocopy(&mut self, socket: BorrowedFd<'_>) -> Sys<bool> {
         self.made += 1;
-        let (mut on, mut length): (libc::c_int, _) = (0, size_of::<libc::c_int>() as libc::socklen_t);
-        // SAFETY: both pointers are to locals of the type and size that SO_ZEROCOPY writes.
-        let result = unsafe {
-            libc::getsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_ZEROCOPY,
-                (&raw mut on).cast(),
-                &raw mut length,
-            )
-        };
-        Errno::result(result).map(|_| on != 0)
-    }
-
-    /// Bytes sent on a TCP socket that the peer has not acknowledged (`SIOCOUTQ`, tcp(7)).
-    pub fn unacknowledged(&mut self, socket: BorrowedFd<'_>) -> Sys<i32> {
-        self.made += 1;
-        let mut bytes: libc::c_int = 0;
-        // SAFETY: SIOCOUTQ (the same number as TIOCOUTQ) writes one int.
-        let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-        Errno::result(result).map(|_| bytes)
+        super::socket_option(socket, libc::SO_ZEROCOPY).map(|on| on != 0)
     }
 
     /// send(2) with `MSG_ZEROCOPY` (or without, when `by_reference` is false).

@@ -19,7 +19,7 @@ use crate::mechanism::Mechanism;
 use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover};
 use crate::plan;
 use crate::report::{Attempt, Copies, Report};
-use crate::sys::Calls;
+use crate::sys::{Calls, socket_option};
 
 /// The most one step moves between files; bounds the time between two calls of a watcher.
 pub(super) const FILE_STEP: u64 = 64 << 20;
@@ -119,6 +119,16 @@ impl Engine {
     pub fn wait(&mut self, fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout) -> nix::Result<bool> {
         self.waits += 1;
         self.calls.poll(fd, events, timeout)
+    }
+
+    /// Whether an end is a socket that others connect to. poll(2) calls it not ready until somebody does, where a read or
+    /// write would say what is wrong.
+    pub fn is_listening(&mut self, end: &Endpoint<'_>) -> bool {
+        if !end.facts().kind.is_socket() {
+            return false;
+        }
+        self.calls.made += 1;
+        socket_option(descriptor(end), libc::SO_ACCEPTCONN) == Ok(1)
     }
 
     /// See [`super::Transfer::take_undelivered`].

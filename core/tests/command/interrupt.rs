@@ -45,6 +45,29 @@ fn a_stopped_sender_resets_and_the_receiver_keeps_what_came() {
     assert_bytes(&to, &bytes);
 }
 
+/// Also what was still waiting in memory for a buffer to be full.
+#[test]
+fn a_stopped_receiver_keeps_what_came_by_every_way() {
+    let bytes = pattern(700_001);
+    for mechanism in ["read_write", "splice", "direct_io", "uring"] {
+        let (folder, _) = folder(b"");
+        let to = folder.path().join("to");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let arguments = ["recv", &address, to.to_str().unwrap(), "--mechanism", mechanism, "--json"];
+        let receiver = zcio(&arguments).spawn().unwrap();
+        let (mut sender, _) = listener.accept().unwrap();
+        sender.write_all(&bytes).unwrap();
+        // Nobody outside can see that the last byte has been taken.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        signal(&receiver, libc::SIGINT);
+        let output = receiver.wait_with_output().unwrap();
+        assert!(failed(&output, 130).contains(": interrupted, after 700001 bytes"), "{mechanism}");
+        assert_eq!(document(&output.stdout)["error"]["moved"], bytes.len(), "{mechanism}");
+        assert_bytes(&to, &bytes);
+    }
+}
+
 #[test]
 fn a_stalled_receiver_does_not_hold_the_sender() {
     let (_folder, from) = folder(&pattern(LARGE));

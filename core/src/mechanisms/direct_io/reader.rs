@@ -1,4 +1,4 @@
-//! The disk as a source: reads ahead with both buffers and gives out what the transfer asks for next.
+//! The disk as a source: reads ahead, two buffers at a time, and gives out what the transfer asks for next.
 //!
 //! Reads begin at multiples of the alignment; what lies before the first byte that is wanted is skipped. Everything here
 //! can be thrown away at any time, because the file still has it.
@@ -69,7 +69,7 @@ impl Reader {
         }
     }
 
-    /// Keeps both buffers at the disk, as far as there is something left to be read.
+    /// Keeps two buffers at the disk, as far as there is something left to be read.
     fn read_ahead(&mut self, limit: u64) -> Result<(), Stop> {
         let end = self.next.saturating_add(limit);
         while self.worker.in_flight() < 2 && (self.ahead < end || self.worker.in_flight() == 0) {

@@ -1,8 +1,8 @@
 //! The thread at the disk: takes buffers one at a time, reads into them or writes them out, gives them back in order.
 //! Nothing is written behind a gap: what comes after a piece that the disk refused is given back untried.
 //!
-//! It owns its descriptor and the buffer it works on, and refers to nothing else. Dropping the [`Worker`] waits for the
-//! buffer that is at the disk, so that nothing is written after the transfer is gone.
+//! It owns its descriptor and the buffers it is given, and refers to nothing else. Dropping the [`Worker`] waits until it is
+//! done with them, so that nothing is written after the transfer is gone.
 
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};

@@ -37,6 +37,8 @@ pub(super) struct Writer {
     /// Bytes at the disk.
     at_disk: usize,
     ended: bool,
+    /// The source's failure: told when what it gave before is on the disk, because a socket tells it only once.
+    broken: Option<Error>,
 }
 
 impl Writer {
@@ -67,6 +69,7 @@ impl Writer {
             refused: VecDeque::new(),
             at_disk: 0,
             ended: false,
+            broken: None,
         })
     }
 
@@ -111,14 +114,15 @@ impl Writer {
         }
     }
 
-    /// Whatever is held, in order; for a source that cannot be read again. Nothing may be at the disk ([`Self::collect`]).
-    pub fn surrender(self) -> Vec<u8> {
+    /// Whatever is held, in order, for a source that cannot be read again, and its failure if it has one that is not told
+    /// yet. Nothing may be at the disk ([`Self::collect`]).
+    pub fn surrender(self) -> (Vec<u8>, Option<Error>) {
         debug_assert_eq!(self.at_disk, 0, "bytes at the disk are neither here nor there");
         let mut bytes = Vec::new();
         for job in self.refused.iter().chain([&self.filling]) {
             bytes.extend_from_slice(&job.buffer[job.range.clone()]);
         }
-        bytes
+        (bytes, self.broken)
     }
 
     /// Takes bytes out of the source into the buffer.
@@ -145,7 +149,10 @@ impl Writer {
             }
             Err(Errno::EINTR) => Ok(Advance::Interrupted),
             Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Source)),
-            Err(errno) => Err(Stop::Failed(Error::os("read", errno))),
+            Err(errno) => {
+                self.broken = Some(Error::os("read", errno));
+                Ok(Advance::Ended)
+            }
         }
     }
 
@@ -160,6 +167,10 @@ impl Writer {
             return self.wrote(route, done.job, done.result);
         }
         if range.is_empty() {
+            if let Some(error) = self.broken.take() {
+                self.ended = false;
+                return Err(Stop::Failed(error));
+            }
             return Ok(if self.ended { Advance::Ended } else { Advance::Moved(0) });
         }
         if !is_blocks {

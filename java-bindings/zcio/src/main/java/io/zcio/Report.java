@@ -17,7 +17,8 @@ import java.util.OptionalLong;
  * @param waits         calls of poll(2) made to wait for one of the ends
  * @param copies        how often the CPU copied each byte between source and sink; empty where that cannot be known
  * @param copiesKnownBy where the knowledge about copies comes from: {@code "model"}, the way the mechanism works between
- *                      such ends, or {@code "unknown"}, it depends on the network device or on the file system
+ *                      such ends; {@code "kernel"}, which said so itself; or {@code "unknown"}, it depends on the network
+ *                      device or on the file system
  * @param elapsed       time from the first step to the last
  */
 public record Report(
