@@ -28,7 +28,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Reading, writing, scatter, gather, position, size, truncate, force and close of a file channel, clause by clause. */
-@Timeout(30)
+@Timeout(300)
 class FileChannelBasicsTest {
     @TempDir
     Path directory;
