@@ -154,6 +154,7 @@ class SharedRegionTest {
                     return SharedRegion.receive(pair.far(), Peer.anyone());
                 });
                 Thread waiting = thread.get();
+                Ends.awaitAtWork(waiting);
                 Thread.sleep(150);
                 long start = System.nanoTime();
                 if (interrupt) {

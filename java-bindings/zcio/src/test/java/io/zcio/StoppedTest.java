@@ -143,6 +143,7 @@ class StoppedTest {
             }
         });
         thread.start();
+        Ends.awaitAtWork(thread);
         thread.join(300);
         assertTrue(thread.isAlive(), "the transfer ended before it was stopped: " + outcome.get());
         long began = System.nanoTime();

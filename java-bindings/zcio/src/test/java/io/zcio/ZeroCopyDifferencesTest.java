@@ -210,6 +210,7 @@ class ZeroCopyDifferencesTest {
             }
         });
         thread.start();
+        Ends.awaitAtWork(thread);
         Thread.sleep(100);
         assertFalse(outcome.isDone(), () -> "did not wait: " + outcome.join());
         long began = System.nanoTime();
