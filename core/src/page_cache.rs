@@ -71,7 +71,7 @@ mod tests {
         prefetch(&file, 0, 16 * 4096).unwrap();
         let started = std::time::Instant::now();
         while present(0, 16 * 4096) < 16 {
-            assert!(started.elapsed().as_secs() < 10, "never read");
+            assert!(started.elapsed().as_secs() < 60, "never read");
             std::thread::yield_now();
         }
         evict(&file, 0, u64::MAX).unwrap();

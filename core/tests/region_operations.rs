@@ -52,7 +52,7 @@ fn touch(region: &Region) {
 /// Makes the kernel drop a file's pages from memory.
 fn drop_cache(file: &File) {
     file.sync_all().unwrap();
-    for _ in 0..50 {
+    for _ in 0..1000 {
         // SAFETY: no memory is involved.
         unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
         let region = RegionOptions::new().map(file.as_fd()).unwrap();
@@ -327,7 +327,7 @@ fn prefetch_and_will_need_bring_a_file_into_memory() {
     let region = RegionOptions::new().map(file.as_fd()).unwrap();
     assert_eq!(region.residency(..).unwrap().present, 0);
     region.prefetch(..).unwrap();
-    for _ in 0..500 {
+    for _ in 0..6000 {
         if region.residency(..).unwrap().present == 64 {
             return;
         }

@@ -251,7 +251,8 @@ pub fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
 
-/// Ends the process, with a word, if a test that must not hang hangs.
+/// Ends the process, with a word, if a test that must not hang hangs. The seconds are more than it takes on a machine that
+/// does nothing else; others get five times as long.
 pub fn watchdog(seconds: u64, what: &'static str) -> impl Drop {
     struct Dog(std::sync::mpsc::Sender<()>);
     impl Drop for Dog {
@@ -261,6 +262,7 @@ pub fn watchdog(seconds: u64, what: &'static str) -> impl Drop {
     }
     let (stop, stopped) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
+        let seconds = (5 * seconds).min(600);
         let limit = std::time::Duration::from_secs(seconds);
         if stopped.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             eprintln!("{what}: hangs for {seconds} s");

@@ -116,7 +116,7 @@ fn notifications_of_a_transfer_that_was_given_up_are_not_taken_for_ours() {
     let report = loop {
         match named(&bytes[..1000]).run() {
             Ok(report) => break report,
-            Err(error) => assert!(start.elapsed().as_secs() < 10, "{error}"),
+            Err(error) => assert!(start.elapsed().as_secs() < 60, "{error}"),
         }
     };
     assert_eq!(report.bytes, 1000);

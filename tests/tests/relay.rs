@@ -444,6 +444,8 @@ fn a_reset_met_by_a_write_is_no_end_for_the_way_back() {
             assert!(matches!(joined.step().unwrap(), RelayStep::Blocked { .. } | RelayStep::Moved { .. }));
             reset(server);
             client.write_all(b"too late").unwrap();
+            // Both must have arrived. (An error shows without being asked for, and is not taken by poll.)
+            poll(&mut [PollFd::new(right.as_fd(), PollFlags::empty())], PollTimeout::NONE).unwrap();
             poll(&mut [PollFd::new(left.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
             // Forward is served first and is told ECONNRESET.
             let error = joined.run().unwrap_err();

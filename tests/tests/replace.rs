@@ -5,10 +5,11 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::symlink;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use zcio::{Copy, ErrorKind};
 use zcio_tests::mounts::{LoopFs, Tmpfs};
+use zcio_tests::seccomp::in_child;
 use zcio_tests::{names, pattern, watchdog};
 
 #[test]
@@ -16,6 +17,7 @@ fn a_reader_sees_the_old_file_or_the_new_one() {
     let _dog = watchdog(120, "atomic replace");
     let dir = tempfile::tempdir().unwrap();
     let (to, done) = (dir.path().join("to"), AtomicBool::new(false));
+    let seen = [0; 2].map(AtomicUsize::new);
     let versions: Vec<_> = (1..=2u8).map(|version| (version, vec![version; 3_000_000 * version as usize])).collect();
     for (version, bytes) in &versions {
         fs::write(dir.path().join(version.to_string()), bytes).unwrap();
@@ -23,21 +25,20 @@ fn a_reader_sees_the_old_file_or_the_new_one() {
     Copy::new(dir.path().join("1"), &to).run().unwrap();
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let mut seen = [0; 2];
             while !done.load(Ordering::Relaxed) {
                 let bytes = fs::read(&to).unwrap();
                 let version = versions.iter().position(|(_, version)| *version == bytes);
-                seen[version.expect("neither the old nor the new content")] += 1;
+                seen[version.expect("neither the old nor the new content")].fetch_add(1, Ordering::Relaxed);
             }
-            seen
         });
-        for round in 0..60 {
+        // On a busy machine the reader may come late: until it has seen both, there was nothing to tell apart.
+        let both = || seen.iter().all(|times| times.load(Ordering::Relaxed) > 0);
+        for round in (0..).take_while(|&round| round < 60 || !(both() || reader.is_finished())) {
             let from = dir.path().join(versions[(round + 1) % 2].0.to_string());
             Copy::new(from, &to).atomic(true).run().unwrap();
         }
         done.store(true, Ordering::Relaxed);
-        let seen = reader.join().unwrap();
-        assert!(seen.iter().all(|&times| times > 0), "the reader saw only one of both: {seen:?}");
+        reader.join().unwrap();
     });
     assert_eq!(names(dir.path()), ["1", "2", "to"]);
 }
@@ -126,6 +127,10 @@ fn a_symbolic_link_is_followed_whether_its_file_is_there_or_not() {
 
 #[test]
 fn a_program_that_runs_can_be_replaced_but_not_overwritten() {
+    // A child that another test starts while the program is written holds it open, until it executes its own: ETXTBSY.
+    if std::env::var_os("ZCIO_TEST_CHILD").is_none() {
+        return in_child("a_program_that_runs_can_be_replaced_but_not_overwritten", "1");
+    }
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("program");
     Copy::new("/bin/sleep", &program).preserve_mode(true).run().unwrap();

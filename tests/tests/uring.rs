@@ -86,6 +86,10 @@ fn transfers_and_batches_leave_nothing_behind() {
 
 #[test]
 fn a_batch_has_closed_its_files_when_it_returns() {
+    // A child that another test starts holds every descriptor until it executes its program: here there are no others.
+    if std::env::var_os("ZCIO_TEST_CHILD").is_none() {
+        return in_child("a_batch_has_closed_its_files_when_it_returns", "1");
+    }
     // A file that is open for reading cannot be leased for writing (fcntl(2), F_SETLEASE).
     let dir = tempfile::tempdir().unwrap();
     let paths: Vec<_> = (0..300).map(|index| dir.path().join(index.to_string())).collect();

@@ -312,7 +312,7 @@ fn a_watcher_stops_a_batch_whose_sink_takes_nothing() {
                 told = progress.items;
                 std::ops::ControlFlow::Break(())
             });
-            assert!(started.elapsed().as_millis() < 2000, "{:?}", started.elapsed());
+            assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
             let done = report.items.iter().filter(|item| item.is_ok()).count();
             assert!(told <= done && done < items.len(), "{told} {done}");
             let mut sent = 0;

@@ -262,7 +262,7 @@ fn a_watcher_is_called_although_bytes_trickle_in() {
     let (looks, took) = cancelled_after(Duration::from_millis(300), Transfer::new(end(&source), end(&sink)));
     drop(source);
     trickle.join().unwrap();
-    assert!(looks >= 2 && took < Duration::from_secs(2), "{looks} looks in {took:?}");
+    assert!(looks >= 2 && took < Duration::from_secs(20), "{looks} looks in {took:?}");
 }
 
 #[test]
@@ -270,8 +270,9 @@ fn direct_io_is_watched_while_it_waits_for_more_from_a_blocking_stream() {
     let (mut writer, source) = UnixStream::pair().unwrap();
     writer.write_all(b"12345").unwrap();
     // Ends the wait, should nobody else: the test then fails instead of hanging.
+    let (over, is_over) = std::sync::mpsc::channel::<()>();
     let closes_late = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_secs(3));
+        let _ = is_over.recv_timeout(Duration::from_secs(30));
         drop(writer);
     });
     let sink = file_with(b"");
@@ -279,9 +280,10 @@ fn direct_io_is_watched_while_it_waits_for_more_from_a_blocking_stream() {
     let start = Instant::now();
     let stop = |_| if start.elapsed().as_millis() >= 300 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let error = transfer.run_watched(stop).unwrap_err();
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!((error.kind(), error.moved()), (ErrorKind::Cancelled, 0));
     assert_eq!(transfer.take_undelivered().unwrap(), b"12345");
+    drop(over);
     closes_late.join().unwrap();
 }
 

@@ -70,7 +70,12 @@ impl Jvm {
     /// Where the code cache's parts are, by the JVM's own diagnostics: `bounds [start, committed, end]`.
     fn code_cache(&self, java: &Path) -> Vec<[u64; 2]> {
         let jcmd = java.with_file_name("jcmd");
-        let output = Command::new(jcmd).args([&self.child.id().to_string(), "Compiler.codecache"]).output().unwrap();
+        // It gives up on a JVM that has not answered within ten seconds, as on a busy machine.
+        let output = Command::new(jcmd)
+            .arg("-J-Dsun.tools.attach.attachTimeout=120000")
+            .args([&self.child.id().to_string(), "Compiler.codecache"])
+            .output()
+            .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let bounds = text.lines().filter_map(|line| line.trim().strip_prefix("bounds [")?.strip_suffix(']'));
         let parse = |word: &str| u64::from_str_radix(word.trim().trim_start_matches("0x"), 16).unwrap();

@@ -1,9 +1,27 @@
 //! Being stopped by a signal: the exit code, and what is left behind.
 
 use std::io::{Read, Write};
-use std::process::Stdio;
+use std::os::fd::AsFd;
+use std::process::{Child, Stdio};
 
-use crate::{LARGE, assert_bytes, document, failed, folder, listening, pattern, signal, until, zcio};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::{LARGE, assert_bytes, document, failed, folder, listening, pattern, signal, until, until_it_listens, zcio};
+
+/// Whether the process has a handler for the signal (proc_pid_status(5), `SigCgt`).
+fn catches(child: &Child, signal: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap() & 1 << (signal - 1) != 0
+}
+
+/// Whether a thread of the process, whose signals have handlers, sleeps in that system call.
+fn sleeps_in(child: &Child, system_call: libc::c_long) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    let mut calls = threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("syscall")));
+    let number = system_call.to_string();
+    catches(child, libc::SIGHUP) && calls.any(|call| call.is_ok_and(|call| call.split(' ').next() == Some(&number)))
+}
 
 #[test]
 fn waiting_for_a_connection_leaves_nothing() {
@@ -12,7 +30,7 @@ fn waiting_for_a_connection_leaves_nothing() {
         let (socket, to) = (folder.path().join("socket"), folder.path().join("to"));
         let address = format!("unix:{}", socket.display());
         let receiver = zcio(&["recv".as_ref(), "--listen".as_ref(), address.as_ref(), to.as_os_str()]).spawn().unwrap();
-        until("it listens", || socket.exists());
+        until_it_listens(&socket);
         assert!(to.exists(), "opened before anybody could send in vain");
         signal(&receiver, number);
         let errors = failed(&receiver.wait_with_output().unwrap(), code);
@@ -89,11 +107,13 @@ fn a_full_pipe_does_not_hold_the_sender() {
     let (_folder, from) = folder(&pattern(LARGE));
     let mut sender = zcio(&["send".as_ref(), from.as_os_str(), "-".as_ref()]).spawn().unwrap();
     let pipe = sender.stdout.take().unwrap();
+    // It has begun; soon the pipe is full, and nobody empties it.
+    poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));
     signal(&sender, libc::SIGINT);
     let began = std::time::Instant::now();
     failed(&sender.wait_with_output().unwrap(), 130);
-    assert!(began.elapsed().as_secs() < 5);
+    assert!(began.elapsed().as_secs() < 20);
     drop(pipe);
 }
 
@@ -103,7 +123,7 @@ fn a_fifo_without_a_writer_does_not_hold_it() {
     let fifo = folder.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let sender = zcio(&["send".as_ref(), fifo.as_os_str(), "-".as_ref()]).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    until("it waits for a writer", || sleeps_in(&sender, libc::SYS_openat));
     signal(&sender, libc::SIGINT);
     assert_eq!(failed(&sender.wait_with_output().unwrap(), 130), "zcio: open: interrupted\n");
 }
@@ -148,7 +168,7 @@ fn an_ignored_signal_stays_ignored() {
         });
     }
     let mut child = command.spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    until("it has its signals' handlers", || catches(&child, libc::SIGTERM));
     signal(&child, libc::SIGHUP);
     std::thread::sleep(std::time::Duration::from_millis(200));
     child.stdin.take().unwrap().write_all(b"bytes").unwrap();

@@ -101,12 +101,23 @@ fn signal(child: &Child, number: i32) {
     assert_eq!(unsafe { libc::kill(child.id() as i32, number) }, 0);
 }
 
+/// Waits until somebody can connect to a UNIX-domain socket: its path is there a moment earlier. (By its flag of
+/// include/linux/net.h, `__SO_ACCEPTCON`, in the kernel's table, proc_net(5).)
+#[track_caller]
+fn until_it_listens(socket: &Path) {
+    let name = format!(" {}", socket.display());
+    until("it listens", || {
+        let table = std::fs::read_to_string("/proc/net/unix").unwrap();
+        table.lines().any(|line| line.ends_with(&name) && line.split(' ').nth(3) == Some("00010000"))
+    });
+}
+
 /// Waits for something that is about to be true.
 #[track_caller]
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+        assert!(began.elapsed() < Duration::from_secs(120), "{what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

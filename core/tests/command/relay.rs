@@ -2,9 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use crate::{document, listening, pattern, signal, until, zcio};
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, socket};
+
+use crate::{document, listening, pattern, signal, until, until_it_listens, zcio};
 
 const CONNECTIONS: usize = 8;
 const QUESTION: usize = 3_000_001;
@@ -65,7 +68,7 @@ fn once_between_unix_sockets() {
     let [from, to] = [&listen, &target].map(|path| format!("unix:{}", path.display()));
     let server = UnixListener::bind(&target).unwrap();
     let relay = zcio(&["relay", "--once", &from, &to, "--json"]).spawn().unwrap();
-    until("it listens", || listen.exists());
+    until_it_listens(&listen);
     let mut client = UnixStream::connect(&listen).unwrap();
     let serving = std::thread::spawn(move || serve(server.accept().unwrap().0));
     client.write_all(&pattern(QUESTION)).unwrap();
@@ -85,9 +88,10 @@ fn once_between_unix_sockets() {
 
 #[test]
 fn a_target_that_is_gone_fails_the_connection_and_not_the_relay() {
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let target = server.local_addr().unwrap().to_string();
-    drop(server);
+    // Bound, so that no other test is given the port, and not listening yet.
+    let server = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    bind(server.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+    let target = getsockname::<SockaddrIn>(server.as_raw_fd()).unwrap().to_string();
     let (relay, mut errors, address) = listening(zcio(&["relay", "127.0.0.1:0", &target, "--json"]));
     for _ in 0..2 {
         let mut client = TcpStream::connect(&address).unwrap();
@@ -95,7 +99,8 @@ fn a_target_that_is_gone_fails_the_connection_and_not_the_relay() {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     }
     // It lives on.
-    let server = TcpListener::bind(&target).unwrap();
+    listen(&server, Backlog::new(1).unwrap()).unwrap();
+    let server = TcpListener::from(server);
     let client = TcpStream::connect(&address).unwrap();
     let (mut accepted, _) = server.accept().unwrap();
     drop(client);

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
 
-use crate::{LARGE, assert_bytes, document, failed, folder, listening, pattern, quiet, run, until, zcio};
+use crate::{LARGE, assert_bytes, document, failed, folder, listening, pattern, quiet, run, until_it_listens, zcio};
 
 /// Waits for a command whose standard error is read elsewhere.
 fn end(mut child: std::process::Child, mut errors: impl Read) -> Output {
@@ -64,7 +64,7 @@ fn a_file_goes_over_a_unix_socket_which_is_gone_afterwards() {
     let (to, socket) = (folder.path().join("to"), folder.path().join("a socket"));
     let address = format!("unix:{}", socket.display());
     let taker = zcio(&["recv".as_ref(), "--listen".as_ref(), address.as_ref(), to.as_os_str()]).spawn().unwrap();
-    until("it listens", || socket.exists());
+    until_it_listens(&socket);
     quiet(&run(&["send".as_ref(), from.as_os_str(), address.as_ref()]));
     quiet(&taker.wait_with_output().unwrap());
     assert_bytes(&to, &bytes);

@@ -1,7 +1,10 @@
 //! Exit codes, messages, and what describes the command to others.
 
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::{document, failed, quiet, run, skip, zcio};
 
@@ -67,6 +70,8 @@ fn a_reader_that_is_gone_ends_it_silently() {
     {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
+        // A child that another test starts holds it open until it executes its program.
+        poll(&mut [PollFd::new(writer.as_fd(), PollFlags::empty())], PollTimeout::NONE).unwrap();
         let output = zcio(arguments).stdout(writer).spawn().unwrap().wait_with_output().unwrap();
         assert_eq!(failed(&output, 141), "", "{arguments:?}");
     }

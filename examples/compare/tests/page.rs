@@ -105,7 +105,7 @@ fn overflow(browser: &str, folder: &Path, page: &str, width: u32) -> Option<Stri
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(180);
     while browser.try_wait().ok()?.is_none() {
         if Instant::now() > deadline {
             let _ = browser.kill();

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
  * A close in the very moment a transfer begins: it is either too late, or the transfer fails as NIO's would, and whatever
  * the descriptor's number means next is left alone. No descriptor is left behind.
  */
-@Timeout(60)
+@Timeout(300)
 class CloseRaceTest {
     private static final int ROUNDS = 150;
 

@@ -105,7 +105,7 @@ class CommandTest {
                 Thread.sleep(5);
             }
             new ProcessBuilder("kill", "-" + signal, Long.toString(waiting.pid())).start().waitFor();
-            assertTrue(waiting.waitFor(10, TimeUnit.SECONDS));
+            assertTrue(waiting.waitFor(60, TimeUnit.SECONDS));
             assertEquals(signal.equals("INT") ? 130 : 143, waiting.exitValue());
             assertEquals("zcio: accept: interrupted\n", new String(waiting.getErrorStream().readAllBytes()));
             assertFalse(Files.exists(socket) || Files.exists(to));
@@ -122,7 +122,7 @@ class CommandTest {
         }
         Thread.sleep(300);
         new ProcessBuilder("kill", "-INT", Long.toString(stuck.pid())).start().waitFor();
-        assertTrue(stuck.waitFor(10, TimeUnit.SECONDS));
+        assertTrue(stuck.waitFor(60, TimeUnit.SECONDS));
         assertEquals(130, stuck.exitValue());
     }
 }

@@ -237,6 +237,23 @@ final class Ends {
         return future;
     }
 
+    /**
+     * Waits until a thread is inside native code that moves or waits. What stops it after that finds it there; a moment
+     * earlier a channel that is closed is just closed, which is another exception.
+     */
+    static void awaitAtWork(Thread thread) throws InterruptedException {
+        for (int i = 0; i < 30_000 && thread.isAlive(); i++) {
+            StackTraceElement[] frames = thread.getStackTrace();
+            if (frames.length > 0 && frames[0].isNativeMethod()) {
+                String name = frames[0].getClassName();
+                if (name.startsWith("io.zcio.") || name.startsWith("sun.nio.ch.") || name.endsWith(".misc.Unsafe")) {
+                    return;
+                }
+            }
+            Thread.sleep(1);
+        }
+    }
+
     static <T> T result(CompletableFuture<T> future) {
         try {
             return future.get();

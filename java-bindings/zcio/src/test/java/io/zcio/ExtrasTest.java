@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What a transfer has beside moving bytes: buffers, progress, tokens, cache policy, FIFOs, events, notices. */
-@Timeout(60)
+@Timeout(300)
 class ExtrasTest {
     private static final byte[] CONTENT = Ends.pattern(1 << 20);
 

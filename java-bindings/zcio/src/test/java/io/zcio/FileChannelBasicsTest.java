@@ -20,6 +20,7 @@ import java.nio.channels.NonWritableChannelException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
@@ -28,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Reading, writing, scatter, gather, position, size, truncate, force and close of a file channel, clause by clause. */
-@Timeout(30)
+@Timeout(300)
 class FileChannelBasicsTest {
     @TempDir
     Path directory;
@@ -254,7 +255,12 @@ class FileChannelBasicsTest {
         assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
         try (FileChannel holder = FileChannel.open(fifo, READ, WRITE)) {
             FileChannel channel = opener.open(fifo, READ);
-            var read = Ends.background(() -> channel.read(ByteBuffer.allocate(1)));
+            CompletableFuture<Thread> reader = new CompletableFuture<>();
+            var read = Ends.background(() -> {
+                reader.complete(Thread.currentThread());
+                return channel.read(ByteBuffer.allocate(1));
+            });
+            Ends.awaitAtWork(reader.get());
             Thread.sleep(200);
             channel.close();
             var failure = assertThrowsExactly(AssertionError.class, () -> Ends.result(read)).getCause().getCause();

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** {@code map}, {@code lock} and {@code tryLock} of a file channel, clause by clause. */
-@Timeout(60)
+@Timeout(300)
 class FileChannelMapLockTest {
     @TempDir
     Path directory;

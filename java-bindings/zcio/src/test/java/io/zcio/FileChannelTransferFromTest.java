@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** {@code transferFrom}, clause by clause, to NIO's file channel and to ours. */
-@Timeout(60)
+@Timeout(300)
 class FileChannelTransferFromTest {
     private static final byte[] CONTENT = Ends.pattern(3_000_000);
 

@@ -31,7 +31,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** {@code transferTo}, clause by clause, from NIO's file channel and from ours. */
-@Timeout(60)
+@Timeout(300)
 class FileChannelTransferToTest {
     private static final byte[] CONTENT = Ends.pattern(3_000_000);
 

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Relay, FanOut, Batch and Copy, run to the end and into what goes wrong on the way. */
-@Timeout(60)
+@Timeout(300)
 class OperationsTest {
     private static final byte[] CONTENT = Ends.pattern(3 << 20);
 

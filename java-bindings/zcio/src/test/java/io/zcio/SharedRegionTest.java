@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Shared memory: handed over between two sockets of this JVM, and between two JVMs. */
-@Timeout(60)
+@Timeout(300)
 class SharedRegionTest {
     private static final byte[] CONTENT = Ends.pattern(100_000);
 
@@ -154,6 +154,7 @@ class SharedRegionTest {
                     return SharedRegion.receive(pair.far(), Peer.anyone());
                 });
                 Thread waiting = thread.get();
+                Ends.awaitAtWork(waiting);
                 Thread.sleep(150);
                 long start = System.nanoTime();
                 if (interrupt) {
@@ -165,7 +166,7 @@ class SharedRegionTest {
                 assertEquals(
                         interrupt ? ClosedByInterruptException.class : AsynchronousCloseException.class,
                         e.getCause().getClass());
-                assertTrue(System.nanoTime() - start < 2_000_000_000L);
+                assertTrue(System.nanoTime() - start < 20_000_000_000L);
                 assertFalse(pair.far().isOpen());
             }
         }

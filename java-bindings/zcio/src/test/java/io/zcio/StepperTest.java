@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Steps in a selector loop: never waiting, always saying for what, and nothing lost. */
-@Timeout(60)
+@Timeout(300)
 class StepperTest {
     private static final byte[] CONTENT = Ends.pattern(3 << 20);
 

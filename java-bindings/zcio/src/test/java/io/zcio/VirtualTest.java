@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What virtual threads need: on one carrier, one waits for a peer and another is that peer. */
-@Timeout(120)
+@Timeout(300)
 class VirtualTest {
     @TempDir
     Path directory;
@@ -151,7 +151,7 @@ class VirtualTest {
             pairs[i].far().close();
         }
         for (int i = 0; i < count; i++) {
-            threads[i].join(10_000);
+            threads[i].join(60_000);
             assertEquals((byte) i, Files.readAllBytes(directory.resolve("sink" + i))[0]);
             pairs[i].close();
         }

@@ -34,7 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Where {@link ZeroCopyFileChannel} deliberately does otherwise than the JDK's own channel, each with the reason: what NIO
  * does there is a bug of one JDK or another, or left open by the specification.
  */
-@Timeout(60)
+@Timeout(300)
 class ZeroCopyDifferencesTest {
     private static final byte[] CONTENT = Ends.pattern(3_000_000);
     private static final long LARGE = 256L << 20;
@@ -210,14 +210,16 @@ class ZeroCopyDifferencesTest {
             }
         });
         thread.start();
+        Ends.awaitAtWork(thread);
         Thread.sleep(100);
         assertFalse(outcome.isDone(), () -> "did not wait: " + outcome.join());
         long began = System.nanoTime();
         stop.stop(thread);
-        Throwable e = outcome.get(5, java.util.concurrent.TimeUnit.SECONDS);
+        Throwable e = outcome.get(30, java.util.concurrent.TimeUnit.SECONDS);
         assertEquals(with, e.getClass(), e::toString);
         long milliseconds = (System.nanoTime() - began) / 1_000_000;
-        assertTrue(milliseconds < 1000, () -> "released after " + milliseconds + " ms");
+        // It takes a tenth of a second; on a machine that is busy with other things, what they leave.
+        assertTrue(milliseconds < 10_000, () -> "released after " + milliseconds + " ms");
     }
 
     /** NIO from 21 on: 0 for a socket in blocking mode, once a virtual thread has waited for it. */

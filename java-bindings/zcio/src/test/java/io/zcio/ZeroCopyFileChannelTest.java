@@ -32,7 +32,7 @@ import org.junit.jupiter.api.condition.JRE;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What a {@link ZeroCopyFileChannel} has beyond NIO. */
-@Timeout(60)
+@Timeout(300)
 class ZeroCopyFileChannelTest {
     private static final byte[] CONTENT = Ends.pattern(1_000_000);
 
@@ -99,7 +99,7 @@ class ZeroCopyFileChannelTest {
             assertEquals(0, file.residency(0, CONTENT.length).present());
             file.prefetch(0, 100 * 4096);
             for (long began = System.nanoTime(); !file.residency(0, 100 * 4096).isComplete(); ) {
-                assertTrue(System.nanoTime() - began < 10_000_000_000L, "never read");
+                assertTrue(System.nanoTime() - began < 40_000_000_000L, "never read");
                 Thread.onSpinWait();
             }
             assertThrowsExactly(IllegalArgumentException.class, () -> file.prefetch(-1, 1));
@@ -174,7 +174,7 @@ class ZeroCopyFileChannelTest {
                     case 1 -> pair.near().close();
                     default -> sender.interrupt();
                 }
-                sender.join(5000);
+                sender.join(30_000);
                 assertFalse(sender.isAlive(), "hangs in round " + round);
                 assertInstanceOf(ClosedChannelException.class, ended[0]);
                 assertEquals(round % 3 == 2, ended[0] instanceof ClosedByInterruptException);

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Uploads into a file over every transport, whole, cut short, and followed by more. */
-@Timeout(60)
+@Timeout(180)
 class FileUploadTest {
     private static final long SIZE = (64L << 20) + 12_345;
 
@@ -64,7 +64,7 @@ class FileUploadTest {
         }
 
         Throwable outcome() throws Exception {
-            return outcome.get(20, TimeUnit.SECONDS);
+            return outcome.get(60, TimeUnit.SECONDS);
         }
 
         @Override
@@ -88,7 +88,7 @@ class FileUploadTest {
             socket.write(ByteBuffer.wrap("next".getBytes()));
             assertNull(upload.outcome());
             assertContent(upload.path);
-            assertEquals("next", upload.rest.get(10, TimeUnit.SECONDS));
+            assertEquals("next", upload.rest.get(60, TimeUnit.SECONDS));
             assertEquals(transport == Transport.EPOLL, upload.handler.spliced());
         }
     }
@@ -163,7 +163,7 @@ class FileUploadTest {
         try (Transport.Server server = transport.serve(() -> new ChannelHandler[] {first});
                 SocketChannel socket = server.connect()) {
             Pattern.send(socket, SIZE);
-            assertNull(outcome.get(20, TimeUnit.SECONDS));
+            assertNull(outcome.get(60, TimeUnit.SECONDS));
             assertContent(path);
         }
     }
