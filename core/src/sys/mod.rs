@@ -4,6 +4,7 @@
 //! estimate. Nothing here retries, waits or decides: errno goes up as it came.
 #![allow(unsafe_code)]
 
+pub(crate) mod apart;
 pub(crate) mod child;
 pub(crate) mod fiemap;
 pub(crate) mod files;

@@ -8,7 +8,6 @@ use nix::fcntl::OFlag;
 use super::worker::{Direction, Job, Worker};
 use super::{BUFFER, Route, Stop, alignment, refusal};
 use crate::buffer::AlignedBuffer;
-use crate::error::Error;
 use crate::sys::Calls;
 
 #[derive(Debug)]
@@ -29,8 +28,7 @@ impl Reader {
     pub fn open(route: &mut Route<'_>) -> Result<Self, Stop> {
         let alignment = alignment(route.calls, route.source())? as u64;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECT;
-        let file = route.calls.reopen(route.source(), flags).map_err(|errno| Stop::sort("open", errno, refusal))?;
-        let worker = Worker::start(file, Direction::Read).map_err(|errno| Stop::Failed(Error::os("clone", errno)))?;
+        let worker = Worker::start(route.calls, route.source(), flags, Direction::Read)?;
         let next = route.source_at().unwrap_or(0);
         let ahead = next - next % alignment;
         Ok(Self { worker, alignment, next, ahead, current: None, spare: Vec::new(), ended: false })

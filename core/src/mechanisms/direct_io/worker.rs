@@ -1,17 +1,21 @@
 //! The thread at the disk: takes buffers one at a time, reads into them or writes them out, gives them back in order.
 //! Nothing is written behind a gap: what comes after a piece that the disk refused is given back untried.
 //!
-//! It owns its descriptor and the buffers it is given, and refers to nothing else. Dropping the [`Worker`] waits until it is
-//! done with them, so that nothing is written after the transfer is gone.
+//! It opens its descriptor itself, in a table of its own, so that the caller keeps the locks it has on the file
+//! ([`crate::sys::apart`]). It owns that and the buffers it is given, and refers to nothing else. Dropping the [`Worker`]
+//! waits until it is done with them, so that nothing is written after the transfer is gone.
 
 use std::ops::Range;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 
+use super::{Stop, refusal};
 use crate::buffer::AlignedBuffer;
+use crate::error::Error;
 use crate::sys::Calls;
 
 /// The answer to a piece that was not tried, because one before it was refused.
@@ -53,12 +57,23 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub fn start(file: OwnedFd, direction: Direction) -> Result<Self, Errno> {
+    /// For the file behind `fd`, opened with flags of its own.
+    pub fn start(calls: &mut Calls, fd: BorrowedFd<'_>, flags: OFlag, direction: Direction) -> Result<Self, Stop> {
+        let refused = |errno| Stop::sort("open", errno, refusal);
+        let reopening = calls.reopening(fd, flags).map_err(refused)?;
         let (jobs, todo) = channel::<Job>();
         let (finished, done) = channel();
+        let (opened, is_open) = channel();
         let thread = std::thread::Builder::new()
             .name("zcio-direct".into())
             .spawn(move || {
+                let (file, answer) = match reopening.open() {
+                    Ok(file) => (Some(file), Ok(())),
+                    Err(errno) => (None, Err(errno)),
+                };
+                // The one that is told waits for it, and keeps the descriptor open until then.
+                let told = opened.send(answer);
+                let (Some(file), Ok(())) = (file, told) else { return };
                 // Where a refused piece has to go on.
                 let mut gap = None;
                 for mut job in todo {
@@ -76,8 +91,12 @@ impl Worker {
                     }
                 }
             })
-            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN)))?;
-        Ok(Self { jobs: Some(jobs), done, in_flight: 0, thread: Some(thread) })
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN)))
+            .map_err(|errno| Stop::Failed(Error::os("clone", errno)))?;
+        let worker = Self { jobs: Some(jobs), done, in_flight: 0, thread: Some(thread) };
+        // A panic before the answer is a failure like any other.
+        is_open.recv().unwrap_or(Err(Errno::EIO)).map_err(refused)?;
+        Ok(worker)
     }
 
     /// Jobs given and not taken back.
@@ -143,7 +162,8 @@ mod tests {
     #[test]
     fn nothing_is_written_behind_a_gap() {
         let read_only = std::fs::File::open("/dev/null").unwrap();
-        let mut worker = Worker::start(read_only.into(), Direction::Write).unwrap();
+        let mut calls = Calls::default();
+        let mut worker = Worker::start(&mut calls, read_only.as_fd(), OFlag::O_RDONLY, Direction::Write).unwrap();
         let mut answers = |places: &[u64]| -> Vec<_> {
             for &at in places {
                 worker.submit(Job { buffer: AlignedBuffer::new(4096).unwrap(), range: 0..4096, at: at * 4096 });

@@ -5,7 +5,7 @@
 //! cache. Bytes in here have left their source: they stay until the disk has them.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, OwnedFd};
+use std::ops::Range;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -15,7 +15,6 @@ use super::worker::{Direction, Job, UNTRIED, Worker};
 use super::{Advance, BUFFER, Route, Stop, alignment, refusal};
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
-use crate::sys::Calls;
 use crate::transfer::Side;
 
 /// Buffers at the disk: the next one must be there when it is done with one. Waiting for each one cost a twentieth of the speed.
@@ -24,8 +23,8 @@ const AT_DISK: usize = 2;
 #[derive(Debug)]
 pub(super) struct Writer {
     worker: Worker,
-    /// For heads and tails: the sink itself, unless that one is `O_DIRECT` too.
-    buffered: Option<OwnedFd>,
+    /// For heads and tails, if the sink itself is `O_DIRECT` and cannot take them; started for the first.
+    buffered: Option<Worker>,
     alignment: usize,
     /// The sink's own position when the transfer began, if that is where it writes.
     position: Option<u64>,
@@ -45,11 +44,7 @@ impl Writer {
     pub fn open(route: &mut Route<'_>) -> Result<Self, Stop> {
         let sink = route.sink();
         let alignment = alignment(route.calls, sink)?;
-        let reopened =
-            |calls: &mut Calls, flags| calls.reopen(sink, flags).map_err(|errno| Stop::sort("open", errno, refusal));
-        let file = reopened(route.calls, OFlag::O_WRONLY | OFlag::O_DIRECT)?;
-        let buffered = if route.sink_facts.direct { Some(reopened(route.calls, OFlag::O_WRONLY)?) } else { None };
-        let worker = Worker::start(file, Direction::Write).map_err(|errno| Stop::Failed(Error::os("clone", errno)))?;
+        let worker = Worker::start(route.calls, sink, OFlag::O_WRONLY | OFlag::O_DIRECT, Direction::Write)?;
         let (at, position) = if let Some(at) = route.sink_at() {
             (at, None)
         } else {
@@ -61,7 +56,7 @@ impl Writer {
         let filling = Job { buffer: new_buffer()?, range: start..start, at };
         Ok(Self {
             worker,
-            buffered,
+            buffered: None,
             alignment,
             position,
             filling,
@@ -198,10 +193,14 @@ impl Writer {
 
     /// A piece that is no block, through the page cache; `end` is its end in the buffer.
     fn write_buffered(&mut self, route: &mut Route<'_>, end: usize) -> Result<Advance, Stop> {
-        let sink = self.buffered.as_ref().map_or(route.sink(), AsFd::as_fd);
         let range = self.filling.range.start..end;
         let length = range.len();
-        match route.calls.write(sink, Some(self.filling.at), &self.filling.buffer[range]) {
+        let result = if route.sink_facts.direct {
+            self.write_apart(route, range)?
+        } else {
+            route.calls.write(route.sink(), Some(self.filling.at), &self.filling.buffer[range])
+        };
+        match result {
             Ok(count) if count > 0 => {
                 self.filling.range.start += count;
                 self.filling.at += count as u64;
@@ -216,6 +215,19 @@ impl Writer {
             Err(Errno::EINTR) => Ok(Advance::Interrupted),
             Err(errno) => Err(Stop::Failed(Error::os("pwrite", errno))),
         }
+    }
+
+    /// Has a copy of that piece written through the page cache, and waits for it.
+    fn write_apart(&mut self, route: &mut Route<'_>, range: Range<usize>) -> Result<Result<usize, Errno>, Stop> {
+        let worker = match &mut self.buffered {
+            Some(worker) => worker,
+            none => none.insert(Worker::start(route.calls, route.sink(), OFlag::O_WRONLY, Direction::Write)?),
+        };
+        let mut piece = AlignedBuffer::new(range.len()).map_err(Stop::Failed)?;
+        let length = range.len();
+        piece[..length].copy_from_slice(&self.filling.buffer[range]);
+        worker.submit(Job { buffer: piece, range: 0..length, at: self.filling.at });
+        Ok(worker.wait(route.calls).result)
     }
 
     /// Tries the first refused piece again, here and now, when everything behind it has come back.

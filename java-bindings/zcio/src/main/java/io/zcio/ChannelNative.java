@@ -28,14 +28,15 @@ final class ChannelNative {
     /** The flags a file was opened with, as fcntl(2) gives them. */
     static native int flags(FileChannel file) throws IOException;
 
-    /** sendfile(2) once: how many bytes it moved, or the negative error number. */
-    static native long sendfile(int source, int sink, long offset, long count);
+    /** The two calls of {@link #send}. */
+    static final int SENDFILE = 0;
+    static final int COPY_FILE_RANGE = 1;
 
-    /**
-     * Moves bytes until the count is reached, the source ends, or an end in non-blocking mode is not ready; gives back how
-     * many. Arguments as those of {@link NativeTransfer}.
-     */
-    static native long moveWhatFits(Object source, Object sink, long offset, long sinkOffset, long count) throws IOException;
+    /** One such call, to the sink's own position: how many bytes it moved, or the negative error number. */
+    static native long send(int call, int source, int sink, long offset, long count);
+
+    /** Whether that is a pipe's end: fstat(2). */
+    static native boolean isPipe(int descriptor);
 
     /** Begins to read a range into the page cache. */
     static native void prefetch(FileChannel file, long offset, long length) throws IOException;

@@ -4,16 +4,18 @@ import java.io.IOException;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.SelectableChannel;
 import java.nio.channels.SocketChannel;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * The JDK's own protocol between a thread that uses the descriptor of a channel and one that closes the channel, spoken
- * from Java, for the one call that has to be as cheap as NIO's: a small transfer from a file to a socket.
+ * from Java, for the calls that have to be as cheap as NIO's: see {@link SmallTransfer}.
  *
  * <p>A file channel signals the threads in its {@code NativeThreadSet} and waits until they have left before it closes its
- * descriptor; a socket channel does the same with its one writer. Being registered with both means that neither number can
+ * descriptor; a socket channel or a pipe's end does the same with its one writer. Being registered with both means that neither number can
  * be used for another file meanwhile, and that a close or an interrupt ends a system call that waits (EINTR).
  *
  * <p>These methods belong to {@code sun.nio.ch}, which is not open to others; the native code, which encapsulation does not
@@ -24,9 +26,6 @@ final class CloseProtocol {
     /** Whether this runtime has what is needed here. */
     static final boolean AVAILABLE;
 
-    /** Whether {@link #beforeWrite} sets a hook for an interrupt, which then closes the socket; else the caller has to. */
-    static final boolean SOCKET_IS_INTERRUPTIBLE;
-
     /** {@code FileChannelImpl.threads} and {@code .fd}, {@code FileDescriptor.fd} */
     private static final MethodHandle THREADS;
     private static final MethodHandle DESCRIPTOR;
@@ -34,15 +33,9 @@ final class CloseProtocol {
     /** {@code NativeThreadSet.add} and {@code .remove} */
     private static final MethodHandle ADD;
     private static final MethodHandle REMOVE;
-    /** {@code SocketChannelImpl.fdVal} */
-    private static final MethodHandle SOCKET_NUMBER;
-    /** {@code SocketChannelImpl.beforeTransferTo} and {@code .afterTransferTo}, in newer JDKs. */
-    private static final MethodHandle BEFORE;
-    private static final MethodHandle AFTER;
-    /** {@code SocketChannelImpl.writeLock}, {@code .beginWrite} and {@code .endWrite}, in older ones. */
-    private static final MethodHandle WRITE_LOCK;
-    private static final MethodHandle BEGIN_WRITE;
-    private static final MethodHandle END_WRITE;
+    /** What writes to a socket, and what writes to a pipe. */
+    private static final Writer SOCKET;
+    private static final Writer PIPE;
     /** {@code Thread.isVirtual}, from 21 on. */
     private static final MethodHandle IS_VIRTUAL;
 
@@ -50,24 +43,18 @@ final class CloseProtocol {
         Finder find = new Finder(ChannelNative.trustedLookup());
         Class<?> file = find.type("sun.nio.ch.FileChannelImpl");
         Class<?> socket = find.type("sun.nio.ch.SocketChannelImpl");
+        Class<?> pipe = find.type("sun.nio.ch.SinkChannelImpl");
         Class<?> set = find.type("sun.nio.ch.NativeThreadSet");
         THREADS = find.field(file, "threads", set, Object.class, FileChannel.class);
         DESCRIPTOR = find.field(file, "fd", java.io.FileDescriptor.class, java.io.FileDescriptor.class, FileChannel.class);
         NUMBER = find.field(java.io.FileDescriptor.class, "fd", int.class, int.class, java.io.FileDescriptor.class);
         ADD = find.method(set, "add", int.class, Object.class);
         REMOVE = find.method(set, "remove", void.class, Object.class, int.class);
-        SOCKET_NUMBER = find.field(socket, "fdVal", int.class, int.class, SocketChannel.class);
-        BEFORE = find.method(socket, "beforeTransferTo", void.class, SocketChannel.class);
-        AFTER = find.method(socket, "afterTransferTo", void.class, SocketChannel.class, boolean.class);
-        WRITE_LOCK = find.field(socket, "writeLock", ReentrantLock.class, ReentrantLock.class, SocketChannel.class);
-        BEGIN_WRITE = find.method(socket, "beginWrite", void.class, SocketChannel.class, boolean.class);
-        END_WRITE = find.method(socket, "endWrite", void.class, SocketChannel.class, boolean.class, boolean.class);
+        SOCKET = Writer.find(find, socket);
+        PIPE = Writer.find(find, pipe);
         IS_VIRTUAL = find.method(Thread.class, "isVirtual", boolean.class, Thread.class);
         boolean files = THREADS != null && DESCRIPTOR != null && NUMBER != null && ADD != null && REMOVE != null;
-        boolean sockets = SOCKET_NUMBER != null && (BEFORE != null && AFTER != null
-                || WRITE_LOCK != null && BEGIN_WRITE != null && END_WRITE != null);
-        AVAILABLE = files && sockets;
-        SOCKET_IS_INTERRUPTIBLE = BEFORE == null;
+        AVAILABLE = files && SOCKET.isComplete() && PIPE.isComplete();
     }
 
     private CloseProtocol() {}
@@ -90,10 +77,10 @@ final class CloseProtocol {
         }
     }
 
-    /** The number of a socket's descriptor, to be used between {@link #beforeWrite} and {@link #afterWrite} only. */
-    static int number(SocketChannel socket) {
+    /** The number of a sink's descriptor, to be used between {@link #beforeWrite} and {@link #afterWrite} only. */
+    static int number(SelectableChannel sink) {
         try {
-            return (int) SOCKET_NUMBER.invokeExact(socket);
+            return (int) Writer.to(sink).number.invokeExact(sink);
         } catch (Throwable e) {
             throw unexpected(e);
         }
@@ -117,30 +104,48 @@ final class CloseProtocol {
         }
     }
 
+    /** Whether {@link #beforeWrite} sets a hook for an interrupt, which then closes the sink; else the caller has to. */
+    static boolean isInterruptible(SelectableChannel sink) {
+        return Writer.to(sink).before == null;
+    }
+
+    /** {@link #enter} of a file channel that is open then, to be ended by {@link #leave}. */
+    static End.Hold hold(FileChannel file) throws ClosedChannelException {
+        Object threads = threads(file);
+        int entry = enter(threads);
+        // In this order: a close that had not begun when we looked will find this thread in the set.
+        if (!file.isOpen()) {
+            leave(threads, entry);
+            throw new ClosedChannelException();
+        }
+        return () -> leave(threads, entry);
+    }
+
     /**
-     * Makes this thread a socket's writer. The socket may be closed by then: ask, and {@link #afterWrite} in any case.
+     * Makes this thread the writer of a socket or pipe, which may be closed by then: ask, and {@link #afterWrite} in any case.
      *
-     * @return whether the socket is in blocking mode, which cannot change before {@link #afterWrite}
-     * @throws IOException if the socket is closed or not connected; {@link #afterWrite} must not follow then
+     * @return whether the sink is in blocking mode, which cannot change before {@link #afterWrite}
+     * @throws IOException if the sink is closed or not connected; {@link #afterWrite} must not follow then
      */
-    static boolean beforeWrite(SocketChannel socket) throws IOException {
+    static boolean beforeWrite(SelectableChannel sink) throws IOException {
+        Writer writer = Writer.to(sink);
         try {
-            if (BEFORE != null) {
-                BEFORE.invokeExact(socket);
-                return socket.isBlocking();
+            if (writer.before != null) {
+                writer.before.invokeExact(sink);
+                return sink.isBlocking();
             }
-            ReentrantLock lock = (ReentrantLock) WRITE_LOCK.invokeExact(socket);
+            ReentrantLock lock = (ReentrantLock) writer.lock.invokeExact(sink);
             lock.lock();
-            boolean blocking = socket.isBlocking();
+            boolean blocking = sink.isBlocking();
             boolean begun = false;
             try {
-                BEGIN_WRITE.invokeExact(socket, blocking);
+                writer.begin.invokeExact(sink, blocking);
                 begun = true;
                 return blocking;
             } finally {
                 if (!begun) {
                     // As the JDK: endWrite takes back the hook for an interrupt.
-                    afterWrite(socket, blocking, false);
+                    afterWrite(sink, blocking, false);
                 }
             }
         } catch (IOException | RuntimeException | Error e) {
@@ -150,17 +155,18 @@ final class CloseProtocol {
         }
     }
 
-    /** Ends what {@link #beforeWrite} began; throws as NIO does if the socket was closed meanwhile. */
-    static void afterWrite(SocketChannel socket, boolean blocking, boolean completed) throws IOException {
+    /** Ends what {@link #beforeWrite} began; throws as NIO does if the sink was closed meanwhile. */
+    static void afterWrite(SelectableChannel sink, boolean blocking, boolean completed) throws IOException {
+        Writer writer = Writer.to(sink);
         try {
-            if (AFTER != null) {
-                AFTER.invokeExact(socket, completed);
+            if (writer.after != null) {
+                writer.after.invokeExact(sink, completed);
                 return;
             }
             try {
-                END_WRITE.invokeExact(socket, blocking, completed);
+                writer.end.invokeExact(sink, blocking, completed);
             } finally {
-                ((ReentrantLock) WRITE_LOCK.invokeExact(socket)).unlock();
+                ((ReentrantLock) writer.lock.invokeExact(sink)).unlock();
             }
         } catch (IOException | RuntimeException | Error e) {
             throw e;
@@ -180,6 +186,44 @@ final class CloseProtocol {
 
     private static IllegalStateException unexpected(Throwable e) {
         return new IllegalStateException("zcio does not know this Java runtime", e);
+    }
+
+    /**
+     * How a thread becomes the writer of a {@code SocketChannelImpl} or {@code SinkChannelImpl}.
+     *
+     * @param number {@code fdVal}
+     * @param lock   {@code writeLock}, with {@code beginWrite} and {@code endWrite}
+     * @param before {@code beforeTransferTo}, with {@code afterTransferTo}: in newer JDKs, of sockets
+     */
+    private record Writer(
+            MethodHandle number,
+            MethodHandle lock,
+            MethodHandle begin,
+            MethodHandle end,
+            MethodHandle before,
+            MethodHandle after) {
+
+        static Writer find(Finder find, Class<?> owner) {
+            Class<?> channel = SelectableChannel.class;
+            MethodHandle before = find.method(owner, "beforeTransferTo", void.class, channel);
+            MethodHandle after = find.method(owner, "afterTransferTo", void.class, channel, boolean.class);
+            boolean both = before != null && after != null;
+            return new Writer(
+                    find.field(owner, "fdVal", int.class, int.class, channel),
+                    find.field(owner, "writeLock", ReentrantLock.class, ReentrantLock.class, channel),
+                    find.method(owner, "beginWrite", void.class, channel, boolean.class),
+                    find.method(owner, "endWrite", void.class, channel, boolean.class, boolean.class),
+                    both ? before : null,
+                    both ? after : null);
+        }
+
+        boolean isComplete() {
+            return number != null && (before != null || lock != null && begin != null && end != null);
+        }
+
+        static Writer to(SelectableChannel sink) {
+            return sink instanceof SocketChannel ? SOCKET : PIPE;
+        }
     }
 
     /** Finds what is there, with types that can be named here; null for what is not. */

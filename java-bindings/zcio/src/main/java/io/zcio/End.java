@@ -244,6 +244,9 @@ final class End {
     /** Keeps a file channel's descriptor open until it is released; other ends need no hold. */
     Hold hold() throws IOException {
         if (given instanceof FileChannel channel) {
+            if (CloseProtocol.AVAILABLE) {
+                return CloseProtocol.hold(channel);
+            }
             int entry = Native.enter(channel);
             return () -> Native.leave(channel, entry);
         }

@@ -1,53 +1,66 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.nio.channels.Channel;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.Pipe;
+import java.nio.channels.SelectableChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.channels.WritableByteChannel;
 
 /**
- * A few bytes from a file to a socket by sendfile(2) and no other system call, for which setting up a {@link Transfer}
- * would cost more than moving the bytes.
+ * From a file by the one system call that moves the bytes and hardly another: a few bytes to a socket or file, for which
+ * setting up a {@link Transfer} would cost more than moving them, and any number to a pipe, which takes 64 KiB a call.
  *
  * <p>The thread is registered with both channels as NIO's own transferTo would ({@link CloseProtocol}): a close or an
- * interrupt ends the wait for the socket, and neither descriptor's number can become another file's meanwhile. Whatever is
+ * interrupt ends the wait for the sink, and neither descriptor's number can become another file's meanwhile. Whatever is
  * not plain success is left to the transfer, which knows why and what else to try.
  */
 final class SmallTransfer {
+    /** To a socket or file, above this many bytes, a transfer has better ways: a large pipe, shared blocks. */
+    private static final long SMALL = 1 << 20;
+
     private static final int EINTR = 4;
     private static final int EAGAIN = 11;
 
     private SmallTransfer() {}
 
     /** Whether this is the better way: a virtual thread, which no signal reaches, must not wait in a system call. */
-    static boolean serves(SocketChannel socket, long count, long small) {
-        return count <= small && End.hasDescriptor(socket) && !CloseProtocol.inVirtualThread();
+    static boolean serves(WritableByteChannel target, long count) {
+        boolean known = target instanceof SocketChannel socket
+                ? count <= SMALL && socket.isConnected()
+                // A file channel may be a pipe's end, as only the kernel knows.
+                : target instanceof Pipe.SinkChannel || target instanceof FileChannel;
+        return known
+                && count > 0
+                && End.hasDescriptor(target)
+                && !CloseProtocol.inVirtualThread();
     }
 
     /**
-     * Sends until everything has gone, the file ends, or a socket in non-blocking mode takes no more.
+     * Sends until everything has gone, the file ends, or a sink in non-blocking mode takes no more.
      *
+     * @param threads the source's set of threads
      * @return how many bytes were sent; or, as {@code ~sent}, how many were sent before it became somebody else's task to go
      *     on or to find out what is wrong
      */
-    static long send(ZeroCopyFileChannel file, Object threads, long position, long count, SocketChannel socket)
+    static long send(ZeroCopyFileChannel file, Object threads, long position, long count, WritableByteChannel target)
             throws IOException {
-        if (!socket.isConnected() || count == 0) {
-            return ~0L;
-        }
-        if (CloseProtocol.SOCKET_IS_INTERRUPTIBLE) {
-            // The socket has its own hook for an interrupt. Two hooks would be one too many: the interrupter, who holds the
+        if (target instanceof SelectableChannel sink && CloseProtocol.isInterruptible(sink)) {
+            // The sink has its own hook for an interrupt. Two hooks would be one too many: the interrupter, who holds the
             // lock of the first, waits for this thread to leave the file, and this thread waits for the lock to set the second.
             if (Thread.currentThread().isInterrupted()) {
                 throw new ClosedByInterruptException();
             }
-            return inside(file, threads, position, count, socket);
+            return inside(file, threads, position, count, target);
         }
-        return file.interruptibly(() -> inside(file, threads, position, count, socket));
+        return file.interruptibly(() -> inside(file, threads, position, count, target));
     }
 
-    private static long inside(ZeroCopyFileChannel file, Object threads, long position, long count, SocketChannel socket)
+    private static long inside(
+            ZeroCopyFileChannel file, Object threads, long position, long count, WritableByteChannel target)
             throws IOException {
         FileChannel inner = file.delegate;
         int entry = CloseProtocol.enter(threads);
@@ -55,25 +68,49 @@ final class SmallTransfer {
             if (!inner.isOpen()) {
                 throw new ClosedChannelException();
             }
-            return send(inner, position, count, socket);
+            if (target instanceof SelectableChannel sink) {
+                return toStream(inner, position, count, sink);
+            }
+            FileChannel sink = target instanceof ZeroCopyFileChannel ours ? ours.delegate : (FileChannel) target;
+            return toFile(inner, position, count, sink);
         } finally {
             CloseProtocol.leave(threads, entry);
         }
     }
 
-    private static long send(FileChannel file, long position, long count, SocketChannel socket) throws IOException {
-        boolean blocking = CloseProtocol.beforeWrite(socket);
+    private static long toStream(FileChannel file, long position, long count, SelectableChannel sink) throws IOException {
+        boolean blocking = CloseProtocol.beforeWrite(sink);
+        long result = ~0L;
+        try {
+            result = loop(ChannelNative.SENDFILE, file, CloseProtocol.number(sink), position, count, sink, blocking);
+        } finally {
+            CloseProtocol.afterWrite(sink, blocking, result != 0 && result != ~0L);
+        }
+        return result;
+    }
+
+    /** A file channel may be the end of a FIFO, too. */
+    private static long toFile(FileChannel file, long position, long count, FileChannel sink) throws IOException {
+        try (End.Hold held = CloseProtocol.hold(sink)) {
+            int number = CloseProtocol.number(sink);
+            boolean pipe = ChannelNative.isPipe(number);
+            if (!pipe && count > SMALL) {
+                return ~0L;
+            }
+            int call = pipe ? ChannelNative.SENDFILE : ChannelNative.COPY_FILE_RANGE;
+            return loop(call, file, number, position, count, sink, true);
+        }
+    }
+
+    private static long loop(
+            int call, FileChannel file, int to, long position, long count, Channel sink, boolean blocking)
+            throws IOException {
+        int from = CloseProtocol.number(file);
         long sent = 0;
         long last = -EINTR;
-        try {
-            int from = CloseProtocol.number(file);
-            int to = CloseProtocol.number(socket);
-            while (sent < count && (last > 0 || last == -EINTR) && file.isOpen() && socket.isOpen()) {
-                last = ChannelNative.sendfile(from, to, position + sent, count - sent);
-                sent += Math.max(last, 0);
-            }
-        } finally {
-            CloseProtocol.afterWrite(socket, blocking, sent > 0);
+        while (sent < count && (last > 0 || last == -EINTR) && file.isOpen() && sink.isOpen()) {
+            last = ChannelNative.send(call, from, to, position + sent, count - sent);
+            sent += Math.max(last, 0);
         }
         if (sent == 0 && last == -EINTR) {
             throw new ClosedChannelException();

@@ -167,6 +167,15 @@ public final class Stepper<R> implements AutoCloseable {
         }
     }
 
+    /** Steps until everything was moved or an end is not ready; gives back how many bytes were. */
+    long moveWhatFits() throws IOException {
+        Step step = step();
+        while (step instanceof Step.Moved) {
+            step = step();
+        }
+        return moved;
+    }
+
     /** One native step, with the thread registered with the file channels. */
     private long advance() throws IOException {
         try (End.Hold held = End.holdAll(ends)) {

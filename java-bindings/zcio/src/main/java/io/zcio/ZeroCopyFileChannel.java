@@ -19,6 +19,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.Objects;
 import java.util.Set;
 
 /**
@@ -46,14 +47,12 @@ import java.util.Set;
  * JDK's own file channel with one of these as its target goes through a small buffer; call it the other way round.
  */
 public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
-    /** Below this many bytes one sendfile(2) in the JDK's own close protocol beats a transfer of its own. */
-    private static final long SMALL = 1 << 20;
-
     private final boolean readable;
     private final boolean writable;
     private final boolean append;
     /** The JDK's set of threads inside the channel; null where it cannot be had or is no channel of the JDK's own. */
     private final Object threads;
+    private volatile CachePolicy cache = CachePolicy.NONE;
 
     private ZeroCopyFileChannel(FileChannel delegate, boolean readable, boolean writable, boolean append) {
         super(delegate);
@@ -134,8 +133,8 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
         requireRange(position, count);
         try {
             long moved = ~0L;
-            if (threads != null && target instanceof SocketChannel socket && SmallTransfer.serves(socket, count, SMALL)) {
-                moved = SmallTransfer.send(this, threads, position, count, socket);
+            if (threads != null && cache.equals(CachePolicy.NONE) && SmallTransfer.serves(target, count)) {
+                moved = SmallTransfer.send(this, threads, position, count, target);
             }
             return moved >= 0 ? moved : goOn(~moved, position, count, target);
         } catch (ClosedChannelException e) {
@@ -160,14 +159,11 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
             return BufferedCopy.transferTo(this, position, count, target);
         }
         try {
-            if (target instanceof SelectableChannel channel && !channel.isBlocking()) {
-                return insideDelegate(() -> ChannelNative.moveWhatFits(delegate, target, position, -1, count));
-            }
             Transfer.Source source = Transfer.from(this);
             Transfer transfer = target instanceof FileChannel file
                     ? source.to(file)
                     : target instanceof SocketChannel socket ? source.to(socket) : source.to((Pipe.SinkChannel) target);
-            return transfer.offset(position).count(count).run().bytes();
+            return move(transfer.offset(position).count(count), target);
         } catch (TransferException e) {
             return movedBefore(e);
         } catch (IllegalArgumentException e) {
@@ -201,21 +197,32 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
             return BufferedCopy.transferFrom(source, this, position, count);
         }
         try {
-            if (source instanceof SelectableChannel channel && !channel.isBlocking()) {
-                long offset = append ? -1 : position;
-                return insideDelegate(() -> ChannelNative.moveWhatFits(source, delegate, -1, offset, count));
-            }
             Transfer.Source from = source instanceof FileChannel file
                     ? Transfer.from(file)
                     : source instanceof SocketChannel socket
                             ? Transfer.from(socket)
                             : Transfer.from((Pipe.SourceChannel) source);
             Transfer transfer = from.to(this).count(count);
-            return (append ? transfer : transfer.sinkOffset(position)).run().bytes();
+            return move(append ? transfer : transfer.sinkOffset(position), source);
         } catch (TransferException e) {
             return movedBefore(e);
         } catch (IllegalArgumentException e) {
             return BufferedCopy.transferFrom(source, this, position, count);
+        }
+    }
+
+    /** Runs to the end; or, with a channel in non-blocking mode, moves what can be moved now. */
+    private long move(Transfer transfer, Channel other) throws IOException {
+        transfer.cache(cache);
+        if (!(other instanceof SelectableChannel channel) || channel.isBlocking()) {
+            return transfer.run().bytes();
+        }
+        try (Stepper<Report> stepper = transfer.start()) {
+            try {
+                return stepper.moveWhatFits();
+            } catch (IOException e) {
+                throw stepper.failed(e);
+            }
         }
     }
 
@@ -290,6 +297,49 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
         });
     }
 
+    /**
+     * What becomes of the page cache in every {@link #transferTo transferTo} and {@link #transferFrom transferFrom} of this
+     * channel that begins from now on; nothing unless it is said. The file at the other end is treated alike. Reading and writing
+     * are left alone, and so are transfers with a channel of somebody else's, which go through a buffer.
+     *
+     * @param policy what is to become of it
+     * @return this channel
+     */
+    public ZeroCopyFileChannel cachePolicy(CachePolicy policy) {
+        cache = Objects.requireNonNull(policy, "policy");
+        return this;
+    }
+
+    /**
+     * What becomes of the page cache in transfers.
+     *
+     * @return the policy, {@link CachePolicy#NONE} unless another was set
+     */
+    public CachePolicy cachePolicy() {
+        return cache;
+    }
+
+    /**
+     * Maps part of this file as a region that can be closed, and may be larger than a buffer. It outlives this channel, whose
+     * locks it leaves alone. Other than {@link #map} it never makes the file longer.
+     *
+     * @param mode   read-only, read-write or private
+     * @param offset where in the file to begin, in bytes; need not be aligned
+     * @param size   in bytes
+     * @return a new region, which belongs to the caller
+     * @throws UnsupportedOperationException if it is another mode, or the channel's file has no descriptor
+     * @throws IllegalArgumentException      if the range does not lie in the file
+     * @throws NonReadableChannelException   if this channel was not opened for reading
+     * @throws NonWritableChannelException   if the mode is read-write and this channel was not opened for writing
+     * @throws ClosedChannelException        if this channel is closed
+     * @throws IOException                   if the file cannot be mapped
+     * @see MappedRegion#map(FileChannel, MapMode, long, long)
+     */
+    public MappedRegion mapRegion(MapMode mode, long offset, long size) throws IOException {
+        requireDescriptor();
+        return MappedRegion.map(delegate, mode, offset, size);
+    }
+
     /** A call that uses the delegate's descriptor. */
     @FunctionalInterface
     private interface DescriptorCall<T> {
@@ -297,17 +347,21 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
     }
 
     private <T> T insideDelegate(DescriptorCall<T> call) throws IOException {
-        if (!isOpen()) {
-            throw new ClosedChannelException();
-        }
-        if (!End.hasDescriptor(delegate)) {
-            throw new UnsupportedOperationException(delegate.getClass().getName() + " has no descriptor");
-        }
+        requireDescriptor();
         int entry = Native.enter(delegate);
         try {
             return call.run();
         } finally {
             Native.leave(delegate, entry);
+        }
+    }
+
+    private void requireDescriptor() throws ClosedChannelException {
+        if (!isOpen()) {
+            throw new ClosedChannelException();
+        }
+        if (!End.hasDescriptor(delegate)) {
+            throw new UnsupportedOperationException(delegate.getClass().getName() + " has no descriptor");
         }
     }
 

@@ -74,6 +74,16 @@ final class Child {
 
     /** Runs it and gives back what it printed; fails if it ends with another status than expected. */
     String run() throws Exception {
+        Process process = start();
+        String said = new String(process.getInputStream().readAllBytes());
+        if (process.waitFor() != status) {
+            throw new AssertionError(mainClass + " ended with " + process.exitValue() + ":\n" + said);
+        }
+        return said;
+    }
+
+    /** Starts it, to talk to. */
+    Process start() throws Exception {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("-Xmx64m");
@@ -90,11 +100,6 @@ final class Child {
         if (directory != null) {
             builder.directory(directory.toFile());
         }
-        Process process = builder.start();
-        String said = new String(process.getInputStream().readAllBytes());
-        if (process.waitFor() != status) {
-            throw new AssertionError(String.join(" ", command) + " ended with " + process.exitValue() + ":\n" + said);
-        }
-        return said;
+        return builder.start();
     }
 }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,12 +18,14 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
 import java.nio.channels.NonReadableChannelException;
 import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Map;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -82,6 +85,80 @@ class ZeroCopyFileChannelTest {
     void aSmallTransferIsOneSystemCallInTheClosingProtocol() {
         // Without it the small path would silently not be taken, and everything would still work.
         assertTrue(CloseProtocol.AVAILABLE, "this JDK has other methods: " + Runtime.version());
+    }
+
+    @Test
+    void thePageCacheIsLeftAsThePolicySays() throws Exception {
+        Path from = Files.createTempFile(Path.of("target"), "zcio-test", "");
+        Path to = Files.createTempFile(Path.of("target"), "zcio-test", "");
+        try (ZeroCopyFileChannel source = ZeroCopyFileChannel.open(from, READ, WRITE);
+                ZeroCopyFileChannel sink = ZeroCopyFileChannel.open(to, READ, WRITE)) {
+            source.write(ByteBuffer.wrap(CONTENT));
+            source.force(true);
+            assertEquals(CachePolicy.NONE, source.cachePolicy());
+            source.transferTo(0, CONTENT.length, sink);
+            assertTrue(source.residency(0, CONTENT.length).isComplete());
+            assertSame(source, source.cachePolicy(new CachePolicy(1 << 20, true)));
+            assertEquals(new CachePolicy(1 << 20, true), source.cachePolicy());
+            assertThrowsExactly(NullPointerException.class, () -> source.cachePolicy(null));
+            source.evict(0, Long.MAX_VALUE);
+            Assumptions.assumeFalse(source.residency(0, 4096).isComplete(), "no disk behind the cache of target/");
+
+            sink.position(0);
+            assertEquals(CONTENT.length, source.transferTo(0, CONTENT.length, sink));
+            assertEquals(0, source.residency(0, CONTENT.length).present());
+            assertEquals(0, sink.residency(0, CONTENT.length).present());
+            // The policy is the channel's, in both directions, and to sockets, where few bytes have a way of their own.
+            sink.cachePolicy(new CachePolicy(0, true));
+            assertEquals(CONTENT.length, sink.transferFrom(source.position(0), 0, CONTENT.length));
+            assertEquals(0, sink.residency(0, CONTENT.length).present());
+            try (Ends.Pair pair = Ends.tcp()) {
+                var received = Ends.background(() -> Ends.readAll(pair.far()));
+                assertEquals(100_000, sink.transferTo(0, 100_000, pair.near()));
+                pair.near().close();
+                assertArrayEquals(Arrays.copyOf(CONTENT, 100_000), Ends.result(received));
+                // What is in a socket's queue is the file's own pages; those have been read by now.
+                assertTrue(sink.residency(0, 100_000).present() < 25, "the policy was not asked");
+            }
+            sink.cachePolicy(CachePolicy.NONE);
+            sink.transferFrom(source.position(0), 0, CONTENT.length);
+            assertTrue(sink.residency(0, CONTENT.length).isComplete());
+            assertArrayEquals(CONTENT, Files.readAllBytes(to));
+        } finally {
+            Files.delete(from);
+            Files.delete(to);
+        }
+    }
+
+    @Test
+    void aRegionOfTheFileOutlivesTheChannel() throws Exception {
+        Path path = source();
+        MappedRegion region;
+        try (ZeroCopyFileChannel file = ZeroCopyFileChannel.open(path, READ, WRITE)) {
+            region = file.mapRegion(MapMode.READ_WRITE, 4095, 10_000);
+            assertThrowsExactly(
+                    IllegalArgumentException.class, () -> file.mapRegion(MapMode.READ_ONLY, CONTENT.length - 5, 6));
+            assertThrowsExactly(IllegalArgumentException.class, () -> file.mapRegion(MapMode.READ_ONLY, -1, 6));
+            assertEquals(CONTENT.length, file.size(), "the file is not made longer");
+            file.close();
+            assertThrowsExactly(ClosedChannelException.class, () -> file.mapRegion(MapMode.READ_ONLY, 0, 1));
+        }
+        byte[] expected = CONTENT.clone();
+        try (region) {
+            byte[] read = new byte[10_000];
+            region.read(0, read, 0, read.length);
+            assertArrayEquals(Arrays.copyOfRange(CONTENT, 4095, 14_095), read);
+            region.put(1, expected[4096] = (byte) ~CONTENT[4096]);
+        }
+        assertArrayEquals(expected, Files.readAllBytes(path));
+        try (ZeroCopyFileChannel readable = ZeroCopyFileChannel.open(path);
+                ZeroCopyFileChannel writable = ZeroCopyFileChannel.open(path, WRITE);
+                MappedRegion copy = readable.mapRegion(MapMode.PRIVATE, 0, 1)) {
+            copy.put(0, (byte) ~CONTENT[0]);
+            assertThrowsExactly(NonWritableChannelException.class, () -> readable.mapRegion(MapMode.READ_WRITE, 0, 1));
+            assertThrowsExactly(NonReadableChannelException.class, () -> writable.mapRegion(MapMode.READ_ONLY, 0, 1));
+        }
+        assertArrayEquals(expected, Files.readAllBytes(path));
     }
 
     @Test
