@@ -65,6 +65,7 @@ pub struct FanOut<'fd> {
     sinks: Vec<Sink<'fd>>,
     offset: Option<u64>,
     count: Option<u64>,
+    before: Vec<u8>,
     state: Option<State>,
 }
 
@@ -79,7 +80,7 @@ struct Sink<'fd> {
 impl<'fd> FanOut<'fd> {
     /// Everything from `source`, from its position to its end.
     pub fn new(source: Endpoint<'fd>) -> Self {
-        Self { source, sinks: Vec::new(), offset: None, count: None, state: None }
+        Self { source, sinks: Vec::new(), offset: None, count: None, before: Vec::new(), state: None }
     }
 
     /// One more sink; a file is written at its own position, or at its end if it was opened to append.
@@ -108,6 +109,14 @@ impl<'fd> FanOut<'fd> {
     #[must_use]
     pub fn count(mut self, count: u64) -> Self {
         self.count = Some(count);
+        self
+    }
+
+    /// Bytes of a stream source that somebody (a parser, a buffered reader) has taken out of it already: every sink gets them
+    /// first, and they are counted. Not more than the count; without meaning for a source that has offsets.
+    #[must_use]
+    pub fn taken_before(mut self, bytes: Vec<u8>) -> Self {
+        self.before = bytes;
         self
     }
 
@@ -169,7 +178,11 @@ impl<'fd> FanOut<'fd> {
         if sink >= self.sinks.len() {
             return Err(Error::new(ErrorKind::InvalidInput, format!("there is no sink {sink}")));
         }
-        self.state.as_mut().map_or(Ok(Vec::new()), |state| state.take_undelivered(sink))
+        match &mut self.state {
+            Some(state) => state.take_undelivered(sink),
+            // Nobody has had any of them.
+            None => Ok(self.before.clone()),
+        }
     }
 
     /// Checks the request and gets ready to move, once.
@@ -178,9 +191,12 @@ impl<'fd> FanOut<'fd> {
             return Ok(());
         }
         self.check()?;
-        let state = State::new(&self.source, self.offset, self.count, &self.sinks)?;
+        let mut state = State::new(&self.source, self.offset, self.count, &self.sinks)?;
         for sink in &mut self.sinks {
             sink.end.empty()?;
+        }
+        if self.source.facts().kind.is_stream() {
+            state.carry(std::mem::take(&mut self.before));
         }
         // From here on Drop restores what was switched, also when switching fails half-way.
         self.state.insert(state).unblock(&self.source, &self.sinks)

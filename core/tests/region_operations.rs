@@ -400,6 +400,19 @@ fn protection_is_of_whole_pages_and_never_taken_from_views() {
 }
 
 #[test]
+fn who_was_allowed_to_write_may_go_on_after_a_close() {
+    let file = file_with(&pattern(page()));
+    // For reading, of a file that is open for both: the kernel allows the other right later.
+    let region = RegionOptions::new().map(file.as_fd()).unwrap();
+    region.protect(.., Protection::ReadWrite).unwrap();
+    assert_eq!(region.access().unwrap(), Access::ReadWrite);
+    let view = region.view(..).unwrap();
+    assert!(view.is_writable());
+    region.close().unwrap();
+    assert_eq!(smaps(view.as_ptr() as usize)["rights"], "rw-p", "a store through the view must not be SIGSEGV");
+}
+
+#[test]
 fn resize_moves_the_end_and_keeps_the_content() {
     let region = anonymous(page() as u64);
     region.write_at(0, &pattern(page())).unwrap();

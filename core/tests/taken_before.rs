@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use zcio::{Direction, Endpoint, ErrorKind, Mechanism, Relay, Step, Transfer};
+use zcio::{Direction, Endpoint, ErrorKind, FanOut, FanOutStep, Mechanism, Relay, Step, Transfer};
 
 fn read_all(mut stream: impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -87,4 +87,43 @@ fn a_relay_sends_them_first_in_both_directions() {
     assert_eq!((report.forward.bytes, report.backward.bytes), (25, 30));
     assert_eq!(read_all(server), b"something from the client");
     assert_eq!(read_all(client), b"something else from the server");
+}
+
+#[test]
+fn a_fan_out_sends_them_first_to_every_sink() {
+    // More than a pipe holds.
+    let head: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
+    let (mut peer, source) = UnixStream::pair().unwrap();
+    peer.write_all(b" and the rest, and more").unwrap();
+    let (left, right) = (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
+    let report = FanOut::new(Endpoint::new(source.as_fd()).unwrap())
+        .sink(Endpoint::create(left.path()).unwrap())
+        .sink(Endpoint::create(right.path()).unwrap())
+        .taken_before(head.clone())
+        .count(3_000_013)
+        .run()
+        .unwrap();
+    assert_eq!(report.bytes, 3_000_013);
+    let expected = [&head[..], b" and the rest"].concat();
+    for sink in [left, right] {
+        assert!(std::fs::read(sink.path()).unwrap() == expected);
+    }
+}
+
+#[test]
+fn a_fan_out_hands_them_back() {
+    let head: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
+    let (_peer, source) = UnixStream::pair().unwrap();
+    let pairs = [UnixStream::pair().unwrap(), UnixStream::pair().unwrap()];
+    let mut fan_out = FanOut::new(Endpoint::new(source.as_fd()).unwrap()).taken_before(head.clone());
+    for (sink, _) in &pairs {
+        fan_out = fan_out.sink(Endpoint::new(sink.as_fd()).unwrap());
+    }
+    assert_eq!(fan_out.take_undelivered(0).unwrap(), head, "nothing has begun");
+    while fan_out.step().unwrap() != FanOutStep::Blocked {}
+    let report = fan_out.report().unwrap();
+    for (index, sink) in report.sinks.iter().enumerate() {
+        assert!(sink.bytes > 0 && sink.bytes < 3_000_000);
+        assert!(fan_out.take_undelivered(index).unwrap() == head[sink.bytes as usize..]);
+    }
 }

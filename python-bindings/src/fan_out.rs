@@ -1,8 +1,8 @@
 //! `zcio.fan_out`: one source to many sinks.
 
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
-use zcio::{Error, FanOut, FanOutReport, Side};
+use pyo3::types::{PyBytes, PyTuple};
+use zcio::{Endpoint, Error, FanOut, FanOutReport, Side};
 
 use crate::descriptors::End;
 use crate::interrupt::{Watch, detached};
@@ -14,8 +14,8 @@ use crate::transfer::{Request, callable, exception, opened, settle};
 ///
 /// src and each of sinks are what `transfer()` takes, but for buffers; offset and count are as there, as is progress, which is
 /// called with the bytes that every sink has. A slow sink holds the others back. A sink that fails is reported in the
-/// `FanOutReport` with its exception and its count, and the rest go on; when none is left its exception is raised, with
-/// .report.
+/// `FanOutReport` with its exception and its count, and the rest go on; when none is left its exception is raised. Whatever
+/// is raised after the first byte has .report, which says how far each sink has come, and what it lacks of a socket or pipe.
 #[pyfunction]
 #[pyo3(signature = (src, sinks, *, offset=None, count=None, progress=None))]
 pub fn fan_out<'py>(
@@ -40,7 +40,7 @@ pub fn fan_out<'py>(
     }
     let timeout = ends.iter().chain([&source]).filter_map(|end| end.timeout).min();
     let mut watch = Watch::new(timeout).telling(progress);
-    let (result, report) = detached(py, || run(&request, &source, &ends, &mut watch))?;
+    let (result, report, undelivered) = detached(py, || run(&request, &source, &ends, &mut watch))?;
 
     let moved = report.as_ref().map_or(0, |report| report.bytes);
     let mut positioned = Ok(());
@@ -48,7 +48,7 @@ pub fn fan_out<'py>(
         positioned = positioned.and(settle(py, &source, sink, position.map(|start| start + moved)));
     }
     let told = watch.finish(py, moved);
-    let report = report.map(|report| record(py, report)).transpose()?;
+    let report = report.map(|report| record(py, report, &undelivered)).transpose()?;
     if let Err(error) = result {
         let all: Vec<&End> = ends.iter().chain([&source]).collect();
         let raised = exception(py, "fan_out", watch.into_stop(), &error, &all, &[]);
@@ -61,35 +61,52 @@ pub fn fan_out<'py>(
     Ok(report.expect("a fan-out that succeeded has begun"))
 }
 
+/// What came of it, how it stands, and what each sink lacks.
+type Outcome = (Result<(), Error>, Option<FanOutReport>, Vec<Vec<u8>>);
+
 /// Without the GIL.
-fn run(request: &Request, source: &End, sinks: &[End], watch: &mut Watch) -> (Result<(), Error>, Option<FanOutReport>) {
-    let fan_out = opened(watch, || {
-        let mut fan_out = FanOut::new(source.endpoint(Side::Source)?);
-        for sink in sinks {
-            fan_out = fan_out.sink(sink.endpoint(Side::Sink)?);
-        }
-        Ok(fan_out)
+fn run(request: &Request, source: &End, sinks: &[End], watch: &mut Watch) -> Outcome {
+    let endpoints = opened(watch, || {
+        let source = source.endpoint(Side::Source)?;
+        Ok((source, sinks.iter().map(|sink| sink.endpoint(Side::Sink)).collect::<Result<Vec<_>, _>>()?))
     });
-    let mut fan_out = match fan_out {
-        Ok(fan_out) => fan_out,
-        Err(error) => return (Err(error), None),
+    let (source, endpoints) = match endpoints {
+        Ok(endpoints) => endpoints,
+        Err(error) => return (Err(error), None, Vec::new()),
     };
+    let keeps = source.facts().kind.is_seekable();
+    let mut fan_out = described(request, source, endpoints);
+    watch.begin();
+    let result = fan_out.run_watched(|moved| watch.look(moved)).map(drop);
+    let report = fan_out.report();
+    let undelivered = surrender(&mut fan_out, keeps, sinks.len());
+    (result, report, undelivered)
+}
+
+/// The fan-out that was asked for.
+pub fn described<'a>(request: &Request, source: Endpoint<'a>, sinks: Vec<Endpoint<'a>>) -> FanOut<'a> {
+    let mut fan_out = sinks.into_iter().fold(FanOut::new(source), FanOut::sink);
     if let Some(offset) = request.offset {
         fan_out = fan_out.offset(offset);
     }
     if let Some(count) = request.count {
         fan_out = fan_out.count(count);
     }
-    watch.begin();
-    let result = fan_out.run_watched(|moved| watch.look(moved)).map(drop);
-    (result, fan_out.report())
+    fan_out
 }
 
-fn record(py: Python<'_>, report: FanOutReport) -> PyResult<Bound<'_, PyAny>> {
-    let sinks = report.sinks.into_iter().map(|sink| {
+/// What each sink lacks of the bytes that exist only here: none of a source that keeps them, as a file does. For a fan-out
+/// that will not go on. Should they be lost, what led here matters more.
+pub fn surrender(fan_out: &mut FanOut<'_>, keeps: bool, sinks: usize) -> Vec<Vec<u8>> {
+    let mut lacking = |sink| if keeps { Vec::new() } else { fan_out.take_undelivered(sink).unwrap_or_default() };
+    (0..sinks).map(&mut lacking).collect()
+}
+
+pub fn record<'py>(py: Python<'py>, report: FanOutReport, undelivered: &[Vec<u8>]) -> PyResult<Bound<'py, PyAny>> {
+    let sinks = report.sinks.into_iter().zip(undelivered).map(|(sink, undelivered)| {
         let error = sink.error.as_ref().map(|error| failure(py, error));
-        let attempts = records::attempts(py, sink.attempts)?;
-        records::SINK.make(py, (sink.bytes, sink.mechanism.name(), attempts, error))
+        let (attempts, undelivered) = (records::attempts(py, sink.attempts)?, PyBytes::new(py, undelivered));
+        records::SINK.make(py, (sink.bytes, undelivered, sink.mechanism.name(), attempts, error))
     });
     let sinks = PyTuple::new(py, sinks.collect::<PyResult<Vec<_>>>()?)?;
     records::FAN_OUT.make(

@@ -27,6 +27,7 @@ mod residency;
 mod shared_region;
 mod small;
 mod step;
+mod step_fan_out;
 mod transfer;
 
 /// Private to the package `zcio`.
@@ -59,6 +60,8 @@ mod _zcio {
     use crate::shared_region::SharedRegion;
     #[pymodule_export]
     use crate::step::{RelaySteps, TransferSteps};
+    #[pymodule_export]
+    use crate::step_fan_out::FanOutSteps;
     #[pymodule_export]
     use crate::transfer::transfer;
 

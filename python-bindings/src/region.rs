@@ -242,9 +242,14 @@ impl Region {
         self.run(py, || self.core().residency(range(offset, length))).map(Residency::from)
     }
 
-    /// Changes what may be done with a range: "none", "r" or "rw". Its ends must be page boundaries or the region's own.
+    /// Changes what may be done with a range (mprotect(2)): "none", "r" or "rw". Its ends must be page boundaries or the
+    /// region's own.
     ///
-    /// `BufferError` if a right would be taken away while views exist.
+    /// `BufferError` if a right would be taken away while views (memoryviews, arrays) exist, because a store through one of
+    /// them would end the process. A view taken later covers no page's right more than all have: it is read-only while a
+    /// part of the region is "r", and refused (`ValueError`) while a part is "none". Until all of the region is given a right
+    /// in one call, that part counts. `write` and `read_into` are checked and raise `FaultedError` where they may not go.
+    /// `PermissionError` if the file was not open for writing.
     #[pyo3(signature = (protection, offset=0, length=None))]
     fn protect(&self, py: Python<'_>, protection: &str, offset: u64, length: Option<u64>) -> PyResult<()> {
         let protection = protection_of(protection)?;

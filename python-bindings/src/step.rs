@@ -1,4 +1,5 @@
-//! Transfers and relays that an event loop drives: the private classes behind `zcio.aio`.
+//! Transfers and relays that an event loop drives: the private classes behind `zcio.aio`, but for the fan-out
+//! (`step_fan_out`).
 //!
 //! `step()` moves what it can without waiting for a stream and says what to wait for. Streams are duplicated and switched to
 //! `O_NONBLOCK` for the time, so that neither a close in another task nor a socket in blocking mode stops the loop. A file has
@@ -6,7 +7,7 @@
 //!
 //! A step holds its lock while the GIL is released, so nobody may wait for that lock with the GIL: it is only ever tried.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use zcio::{Direction, Endpoint, Error, Kind, Mechanism, Readiness, Relay, RelayStep, Side, Step, Transfer};
 
-use crate::descriptors::End;
+use crate::descriptors::{End, borrow};
 use crate::errors;
 use crate::interrupt::{Watch, detached};
 use crate::relay::record;
@@ -24,29 +25,29 @@ use crate::report::Report;
 use crate::transfer::{Request, opened, settle};
 
 /// The most that a step moves: some 0.2 ms for other tasks to wait.
-const PIECE: u64 = 1 << 20;
+pub const PIECE: u64 = 1 << 20;
 /// How far the page cache is asked about at once.
 const WINDOW: u64 = 8 << 20;
 /// The most that a thread moves, in bytes and in time, before it reports back: a cancelled task waits for this.
-const THREAD_BYTES: u64 = 32 << 20;
-const THREAD_TIME: Duration = Duration::from_millis(20);
+pub const THREAD_BYTES: u64 = 32 << 20;
+pub const THREAD_TIME: Duration = Duration::from_millis(20);
 
 /// What to wait for: a descriptor, and 1 for readable, 2 for writable (as in `selectors`), 0 to ask again a little later.
-type Interest = (i32, u8);
+pub type Interest = (i32, u8);
 
 /// What a step says: None when all is done, an empty tuple to be called again, or what to wait for, any of it.
-fn answer<'py>(py: Python<'py>, interests: Option<&[Interest]>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+pub fn answer<'py>(py: Python<'py>, interests: Option<&[Interest]>) -> PyResult<Option<Bound<'py, PyTuple>>> {
     interests.map(|interests| PyTuple::new(py, interests)).transpose()
 }
 
-fn event(readiness: Readiness) -> u8 {
+pub fn event(readiness: Readiness) -> u8 {
     match readiness {
         Readiness::Readable => 1,
         Readiness::Writable => 2,
     }
 }
 
-fn taken<T>(state: &Mutex<T>) -> PyResult<MutexGuard<'_, T>> {
+pub fn taken<T>(state: &Mutex<T>) -> PyResult<MutexGuard<'_, T>> {
     match state.try_lock() {
         Ok(state) => Ok(state),
         Err(TryLockError::Poisoned(state)) => Ok(state.into_inner()),
@@ -54,7 +55,7 @@ fn taken<T>(state: &Mutex<T>) -> PyResult<MutexGuard<'_, T>> {
     }
 }
 
-fn over() -> PyErr {
+pub fn over() -> PyErr {
     PyRuntimeError::new_err("this is over")
 }
 
@@ -92,6 +93,39 @@ fn unblock(fd: i32) -> Option<(i32, i32)> {
     changed.then_some((fd, flags))
 }
 
+/// What is known of the source's pages: whether a step may have to wait for a disk.
+#[derive(Default)]
+pub struct Pages {
+    /// The source and where it began, if it is a file; open as long as the endpoint is.
+    file: Option<(RawFd, u64)>,
+    /// Before this its pages were found in memory.
+    cached: u64,
+}
+
+impl Pages {
+    /// Of a source that is read from this offset on, or from its position.
+    pub fn of(source: &Endpoint<'_>, offset: Option<u64>) -> Self {
+        let file = source.descriptor().filter(|_| source.facts().kind == Kind::File);
+        Self { file: file.map(|fd| (fd.as_raw_fd(), offset.unwrap_or_else(|| position_of(fd)))), cached: 0 }
+    }
+
+    /// Whether some of the next `length` bytes, after those moved, are not in memory. What cannot be found out counts as cold.
+    pub fn are_cold(&mut self, moved: u64, length: u64) -> bool {
+        let Some((fd, start)) = self.file else { return false };
+        let at = start + moved;
+        if at + length <= self.cached {
+            return false;
+        }
+        for window in [WINDOW, length] {
+            if zcio::residency(borrow(fd), at, window).is_ok_and(|found| found.is_complete()) {
+                self.cached = at + window;
+                return false;
+            }
+        }
+        true
+    }
+}
+
 /// A transfer to be stepped.
 #[pyclass(frozen, module = "zcio._zcio")]
 pub struct TransferSteps {
@@ -108,10 +142,7 @@ struct TransferState {
     taken_before: Vec<u8>,
     /// Where the file object that is the source began.
     position: Option<u64>,
-    /// Where the source file is read next, if it is one whose pages count.
-    at: Option<u64>,
-    /// Before this its pages were found in memory.
-    cached: u64,
+    pages: Pages,
     /// Every step may wait.
     slow: bool,
     /// What an error left, which `close` hands out as well.
@@ -148,8 +179,7 @@ impl TransferSteps {
             request,
             taken_before,
             position,
-            at: None,
-            cached: 0,
+            pages: Pages::default(),
             slow: true,
             undelivered: Vec::new(),
         };
@@ -168,7 +198,7 @@ impl TransferSteps {
         let mut guard = taken(&self.state)?;
         let state = guard.as_mut().ok_or_else(over)?;
         let moved = self.moved.load(Ordering::Relaxed);
-        Ok(state.slow || py.detach(|| state.is_cold(moved)))
+        Ok(state.slow || py.detach(|| state.pages.are_cold(moved, PIECE)))
     }
 
     /// Moves what it can now; in a thread (patient) as much as a cancelled task may wait for.
@@ -246,31 +276,11 @@ impl TransferState {
         let patient = matches!(mechanism, Some(Mechanism::DirectIo | Mechanism::Uring));
         let to_disk = to.kind.is_seekable();
         self.slow = patient || (to_disk && (!from.kind.is_stream() || cache.drop_behind));
-        if from.kind == Kind::File {
-            self.at = self.request.offset.or_else(|| source.descriptor().map(position_of));
-        } else if from.kind.is_seekable() {
-            self.slow = true;
-        }
+        self.slow |= from.kind == Kind::BlockDevice;
+        self.pages = Pages::of(&source, self.request.offset);
         let transfer = self.request.transfer(source, sink).step_size(PIECE);
         self.transfer = Some(transfer.taken_before(std::mem::take(&mut self.taken_before)));
         Ok(())
-    }
-
-    /// Whether the source's next bytes are not in memory. What cannot be found out counts as cold.
-    fn is_cold(&mut self, moved: u64) -> bool {
-        let (Some(start), Some(transfer)) = (self.at, &self.transfer) else { return false };
-        let at = start + moved;
-        if at + PIECE <= self.cached {
-            return false;
-        }
-        let fd = transfer.descriptor(Side::Source);
-        for window in [WINDOW, PIECE] {
-            if zcio::residency(fd, at, window).is_ok_and(|found| found.is_complete()) {
-                self.cached = at + window;
-                return false;
-            }
-        }
-        true
     }
 
     fn step(&mut self, moved: &AtomicU64, patient: bool) -> zcio::Result<Step> {

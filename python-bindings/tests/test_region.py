@@ -245,6 +245,53 @@ def test_protection(path: Path) -> None:
             region.protect("x")  # type: ignore[arg-type]
 
 
+def test_a_view_has_the_least_right_of_a_page(path: Path) -> None:
+    with zcio.Region.open(path, "r+") as region:
+        region.protect("r", PAGE, PAGE)
+        view = memoryview(region)
+        assert view.readonly
+        with pytest.raises(TypeError):
+            view[0] = 1
+        with pytest.raises(TypeError, match="not writable"):
+            (ctypes.c_char * len(DATA)).from_buffer(region)
+        # Nobody is relied upon not to store through a view: none that could exists.
+        region.protect("r", 2 * PAGE, PAGE)
+        with pytest.raises(BufferError, match="views"):
+            region.protect("none", PAGE, PAGE)
+        assert region.write(b"new") == 3
+        with pytest.raises(zcio.FaultedError) as raised:
+            region.write(bytes(2 * PAGE))
+        assert raised.value.moved == PAGE
+        assert view[PAGE] == DATA[PAGE]
+        view.release()
+        region.protect("rw")
+        array = numpy.asarray(region)
+        array[PAGE] = 7
+        with pytest.raises(BufferError, match="views"):
+            region.protect("r", PAGE, PAGE)
+        array[PAGE] = 8
+        del array
+    assert path.read_bytes() == bytes(PAGE) + b"\x08" + DATA[PAGE + 1 :]
+
+
+def test_a_region_that_is_made_writable(path: Path) -> None:
+    with zcio.Region.open(path) as region, pytest.raises(PermissionError):
+        region.protect("rw")
+    with path.open("r+b") as file, zcio.Region.open(file) as region:
+        with pytest.raises(TypeError, match="read-only"):
+            region.write(b"x")
+        region.protect("rw")
+        assert region.mode == "r+"
+        region.write(b"x")
+        view = memoryview(region)
+        view[1] = ord("y")
+        region.close()
+        # It may store as before, also where nobody reads it any more.
+        view[2] = ord("z")
+        assert bytes(view[:3]) == b"\0\0z"
+    assert path.read_bytes() == b"xy" + DATA[2:]
+
+
 def test_resizing(path: Path) -> None:
     with zcio.Region.open(path, "r+") as region:
         view = memoryview(region)

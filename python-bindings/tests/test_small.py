@@ -1,13 +1,15 @@
 """A few kilobytes of a file to TCP: the short way, and that it gives what the long one gives."""
 
+import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zcio
-from support import content, tcp_pair, unix_pair
+from support import background, content, tcp_pair, unix_pair
 
 DATA = content(20_000)
 
@@ -75,3 +77,63 @@ def test_errors_are_the_same(source: Path) -> None:
             zcio.transfer(write_only, near, offset=0, count=10)
         with pytest.raises(ValueError, match="no offsets"):
             zcio.transfer(far, near, offset=0, count=10)
+
+
+def test_a_socket_that_is_closed_meanwhile(source: Path) -> None:
+    """The close comes true when the transfer is over: until then nobody else gets the descriptor's number."""
+    with tcp_pair() as (near, far), source.open("rb") as file:
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        number = near.fileno()
+        reports: list[zcio.Report] = []
+
+        def send() -> None:
+            # Until it waits for the receiver.
+            while near.fileno() >= 0:
+                reports.append(zcio.transfer(file, near, offset=0, count=16_000))
+
+        with background(send):
+            waiting = Path(f"/proc/self/fd/{number}")
+            inode = waiting.readlink()
+            received = bytearray()
+            before = -1
+            while before != len(reports):
+                before = len(reports)
+                time.sleep(0.2)
+            near.close()
+            with source.open("rb") as other:
+                assert other.fileno() != number
+            assert near.fileno() in (-1, number)
+            assert waiting.readlink() == inode, "it is open as long as the transfer needs it"
+            while chunk := far.recv(1 << 20):
+                received += chunk
+        assert near.fileno() == -1
+        assert received == DATA[:16_000] * len(reports)
+
+
+def test_a_socket_has_as_many_users_as_before(source: Path) -> None:
+    with tcp_pair() as (near, far), source.open("rb") as file, near.makefile("rwb") as users:
+        near.close()
+        zcio.transfer(file, near, offset=0, count=10)
+        assert far.recv(100) == DATA[:10]
+        users.write(b"more")
+        users.flush()
+        assert far.recv(100) == b"more"
+        users.close()
+        assert near.fileno() == -1
+        with pytest.raises(OSError, match="closed"):
+            zcio.transfer(file, near, offset=0, count=10)
+        assert far.recv(100) == b""
+
+
+def test_a_reset_leaves_the_socket_to_its_owner(source: Path) -> None:
+    with tcp_pair() as (near, far), source.open("rb") as file:
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        far.close()
+        for _ in range(3):
+            with pytest.raises((ConnectionResetError, BrokenPipeError)):
+                zcio.transfer(file, near, offset=0, count=10)
+        number = near.fileno()
+        near.close()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(number)

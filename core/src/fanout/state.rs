@@ -23,6 +23,8 @@ use crate::sys::Calls;
 pub(super) struct State {
     window: Window,
     intake: Intake,
+    /// Bytes that had been taken out of the source before the fan-out began, and are not in the window yet.
+    before: Vec<u8>,
     branches: Vec<Branch>,
     origin: Origin,
     /// Where the source's bytes begin, for a source that has offsets.
@@ -70,6 +72,7 @@ impl State {
         Ok(Self {
             window: if read { Window::Buffer(Vec::new()) } else { Window::Unmade },
             intake: Intake::default(),
+            before: Vec::new(),
             branches: sinks.iter().map(Branch::to).collect(),
             origin: Origin::Open,
             start,
@@ -84,6 +87,11 @@ impl State {
             elapsed: Duration::ZERO,
             were_blocking: vec![false; sinks.len() + 1],
         })
+    }
+
+    /// Bytes that go before the source's own.
+    pub fn carry(&mut self, before: Vec<u8>) {
+        self.before = before;
     }
 
     /// Switches the sockets to `O_NONBLOCK`.
@@ -185,7 +193,12 @@ impl State {
         self.window.discard(self.window.len(), &mut self.calls)?;
         self.branches.iter_mut().filter(|branch| branch.is_live()).for_each(|branch| branch.ahead = 0);
         let at = self.start.map(|start| start + self.taken);
-        match self.window.fill(&mut self.intake, source, at, self.remaining, &mut self.calls) {
+        let filled = if self.before.is_empty() {
+            self.window.fill(&mut self.intake, source, at, self.remaining, &mut self.calls)
+        } else {
+            self.window.put(&mut self.before, self.remaining, &mut self.calls)
+        };
+        match filled {
             Ok(Taken::Bytes(count)) => {
                 self.taken += count as u64;
                 self.remaining -= count as u64;
@@ -290,6 +303,10 @@ impl State {
         let mut bytes = branch.lane.surrender(&mut self.calls)?;
         let window = self.window.bytes().unwrap_or_default();
         bytes.extend_from_slice(&window[branch.ahead.min(window.len())..]);
+        // One that was dropped before is behind everything.
+        if branch.ahead < usize::MAX {
+            bytes.extend_from_slice(&self.before);
+        }
         branch.ahead = usize::MAX;
         if branch.is_live() {
             let error = Error::new(crate::error::ErrorKind::Cancelled, "its bytes were taken back");

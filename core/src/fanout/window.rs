@@ -64,6 +64,32 @@ impl Window {
         }
     }
 
+    /// Moves bytes that are in memory already into the empty window, at most `limit` and as many as it holds.
+    pub fn put(&mut self, before: &mut Vec<u8>, limit: u64, calls: &mut Calls) -> Result<Taken, Stop> {
+        let most = before.len().min(usize::try_from(limit).unwrap_or(usize::MAX));
+        let count = loop {
+            match self {
+                Self::Unmade => {
+                    *self = Self::Pipe(Pipe::new().map_err(|errno| Stop::sort("pipe2", errno, no_pipe))?);
+                }
+                Self::Pipe(pipe) => match calls.write(pipe.write_end(), None, &before[..most.min(pipe.capacity())]) {
+                    Ok(count) => {
+                        pipe.filled(count);
+                        break count;
+                    }
+                    Err(Errno::EINTR) => return Ok(Taken::Bytes(0)),
+                    Err(errno) => return Err(Stop::Failed(Error::os("write", errno))),
+                },
+                Self::Buffer(bytes) => {
+                    bytes.extend_from_slice(&before[..most]);
+                    break most;
+                }
+            }
+        };
+        before.drain(..count);
+        Ok(Taken::Bytes(count))
+    }
+
     /// From now on the bytes are in memory.
     pub fn move_to_memory(&mut self, calls: &mut Calls) -> Result<(), Error> {
         let bytes = match self {

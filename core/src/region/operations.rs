@@ -108,7 +108,8 @@ impl Region {
     /// Changes what may be done with a range (mprotect(2)). Its ends must be page boundaries or the region's own ends.
     ///
     /// EBUSY if a right would be taken away while views exist. Checked copies respect it: a write to a read-only range is
-    /// [`crate::ErrorKind::Faulted`].
+    /// [`crate::ErrorKind::Faulted`]. A region that was mapped for reading becomes one for both when all of it is made
+    /// writable, which the kernel allows (or else EACCES) if its file was open for both.
     pub fn protect(&self, range: impl RangeBounds<u64>, protection: Protection) -> Result<()> {
         self.with_mut(|state| {
             let bytes = range::resolve(&range, state.mapping.len())?;
@@ -131,6 +132,10 @@ impl Region {
             // SAFETY: whole pages of this mapping; no view relies on a right that goes (above).
             unsafe { memory::protect(start, length, rights) }.map_err(|errno| Error::os("mprotect", errno))?;
             state.protection = if whole { protection } else { state.protection.min(protection) };
+            // What a view of it may do now, it may do after a close, too.
+            if state.protection == Protection::ReadWrite && state.access == Access::ReadOnly {
+                state.access = Access::ReadWrite;
+            }
             Ok(())
         })
     }

@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::{LARGE, assert_bytes, document, failed, folder, listening, pattern, signal, until, until_it_listens, zcio};
 
-/// Whether the process has a handler for the signal (proc_pid_status(5), `SigCgt`).
+/// Whether the process has a handler for the signal (`proc_pid_status(5)`, `SigCgt`).
 fn catches(child: &Child, signal: i32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();

@@ -102,7 +102,7 @@ fn signal(child: &Child, number: i32) {
 }
 
 /// Waits until somebody can connect to a UNIX-domain socket: its path is there a moment earlier. (By its flag of
-/// include/linux/net.h, `__SO_ACCEPTCON`, in the kernel's table, proc_net(5).)
+/// include/linux/net.h, `__SO_ACCEPTCON`, in the kernel's table, `proc_net(5)`.)
 #[track_caller]
 fn until_it_listens(socket: &Path) {
     let name = format!(" {}", socket.display());

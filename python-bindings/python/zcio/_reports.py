@@ -83,6 +83,10 @@ class SinkReport:
     bytes: int
     """Bytes it took."""
 
+    undelivered: "builtins.bytes"
+    """Bytes taken out of a socket or pipe that this sink has not got, when the fan-out ended early; they exist only
+    here now. Empty for a file, which has its bytes still, and for a sink that failed while others went on."""
+
     mechanism: Mechanism
     """How they were delivered last."""
 

@@ -20,7 +20,8 @@ def is_stream(end: object) -> bool:
     """Whether it is one of asyncio's, or the pair of them."""
     if isinstance(end, tuple):
         return True
-    return isinstance(end, asyncio.StreamReader | asyncio.StreamWriter | asyncio.BaseTransport)
+    # A transport of another loop (uvloop's) need not be of asyncio's class.
+    return isinstance(end, asyncio.StreamReader | asyncio.StreamWriter) or hasattr(end, "get_write_buffer_size")
 
 
 def transport_of(end: object) -> Any:

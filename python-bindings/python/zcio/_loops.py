@@ -1,0 +1,178 @@
+"""The loop that drives steps: on asyncio (its own loop, uvloop, or any other with ``add_reader``) and on trio.
+
+A step says what it waits for, and whether it may have to wait for a disk; here it is waited for, or made in a worker
+thread. Nothing here knows what is moved.
+"""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeAlias, TypeVar
+
+Interests: TypeAlias = tuple[tuple[int, int], ...]
+_T = TypeVar("_T")
+_READ, _WRITE = 1, 2
+# How long other tasks may have to wait for their turn while there is always something to move.
+_TURN = 0.005
+
+
+class Library(Protocol):
+    """What is needed of the library that runs the loop."""
+
+    async def wait(self, interests: Interests) -> None: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    async def in_thread(self, work: Callable[[], _T]) -> _T: ...
+
+
+class Steps(Protocol):
+    """Something that is moved step by step, whose ends may be files."""
+
+    def open(self) -> None: ...
+
+    def may_wait(self) -> bool: ...
+
+    def step(self, patient: bool, /) -> Interests | None: ...
+
+
+class _Asyncio:
+    async def wait(self, interests: Interests) -> None:
+        loop = asyncio.get_running_loop()
+        ready = loop.create_future()
+
+        def wake() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        try:
+            for fd, event in interests:
+                (loop.add_reader if event == _READ else loop.add_writer)(fd, wake)
+            await ready
+        finally:
+            for fd, event in interests:
+                (loop.remove_reader if event == _READ else loop.remove_writer)(fd)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def in_thread(self, work: Callable[[], _T]) -> _T:
+        future = asyncio.get_running_loop().run_in_executor(None, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            # The count is known only when the step is over.
+            while not future.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([future])
+            future.exception()
+            raise
+
+
+class _Trio:
+    async def wait(self, interests: Interests) -> None:
+        import trio
+
+        async def one(fd: int, event: int) -> None:
+            await (trio.lowlevel.wait_readable if event == _READ else trio.lowlevel.wait_writable)(fd)
+
+        if len(interests) == 1:
+            return await one(*interests[0])
+
+        async def first(fd: int, event: int) -> None:
+            await one(fd, event)
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            for fd, event in interests:
+                nursery.start_soon(first, fd, event)
+        return None
+
+    async def sleep(self, seconds: float) -> None:
+        import trio
+
+        await trio.sleep(seconds)
+
+    async def in_thread(self, work: Callable[[], _T]) -> _T:
+        import trio
+
+        return await trio.to_thread.run_sync(work)
+
+
+def library() -> Library:
+    """The one that runs this task."""
+    if "trio" in sys.modules:
+        import trio
+
+        if trio.lowlevel.in_trio_task():
+            return _Trio()
+    asyncio.get_running_loop()
+    return _Asyncio()
+
+
+class Drive:
+    """Steps something to its end."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.turn = time.monotonic()
+        self.in_vain = 0
+
+    async def follow(self, interests: Interests) -> None:
+        """Waits for what a step asked for, or lets others have their turn."""
+        if not interests:
+            self.in_vain = 0
+            if time.monotonic() - self.turn > _TURN:
+                await self.library.sleep(0)
+                self.turn = time.monotonic()
+            return
+        self.in_vain += 1
+        if any(event == 0 for _, event in interests):
+            await self.library.sleep(0.001)
+        else:
+            await self.library.wait(tuple(dict.fromkeys(interests)))
+            if self.in_vain > 3:  # Ready, and then again not: others share the socket's error queue, or its bytes.
+                await self.library.sleep(0.001 * min(self.in_vain, 16))
+        self.turn = time.monotonic()
+
+    async def run(self, steps: Steps, ends: Iterable[object], tell: Callable[[bool], None]) -> None:
+        """Opens the ends, where some may be paths, and makes steps to the end; each is told, with True for the last."""
+        if any(isinstance(end, str | bytes) or hasattr(end, "__fspath__") for end in ends):
+            await self.library.in_thread(steps.open)
+        else:
+            steps.open()
+        while True:
+            if steps.may_wait():
+                interests = await self.library.in_thread(lambda: steps.step(True))
+            else:
+                interests = steps.step(False)
+            tell(interests is None)
+            if interests is None:
+                return
+            await self.follow(interests)
+
+
+class Progress:
+    """A caller's ``progress=``, told at most every 64 MiB or 100 ms, and at the end."""
+
+    def __init__(self, progress: Callable[[int], object] | None) -> None:
+        self.progress = progress
+        self.told = (0, time.monotonic())
+
+    def tell(self, moved: int, last: bool) -> None:
+        if self.progress is None:
+            return
+        now = time.monotonic()
+        told, when = self.told
+        if moved != told and (last or moved - told >= 64 << 20 or now - when >= 0.1):
+            self.told = (moved, now)
+            self.progress(moved)
+
+
+def annotate(error: BaseException, **facts: object) -> None:
+    for name, fact in facts.items():
+        # A class with __slots__ takes no attributes.
+        with contextlib.suppress(AttributeError):
+            setattr(error, name, fact)
