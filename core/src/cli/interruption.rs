@@ -35,7 +35,15 @@ where
     })?;
     loop {
         match receiver.recv_timeout(LOOK_EVERY) {
-            Ok(result) => return result.map_err(Into::into),
+            Ok(result) => {
+                return result.map_err(|error| match error.into() {
+                    // The kernel may give the signal to the thread that works, whose own call it ends.
+                    error if error.kind() == io::ErrorKind::Interrupted && pending().is_some() => {
+                        interrupted(operation)
+                    }
+                    error => error,
+                });
+            }
             Err(RecvTimeoutError::Timeout) if pending().is_none() => {}
             Err(RecvTimeoutError::Timeout) => return Err(interrupted(operation)),
             Err(RecvTimeoutError::Disconnected) => return Err(Failure::new(operation, "a defect in zcio").into()),

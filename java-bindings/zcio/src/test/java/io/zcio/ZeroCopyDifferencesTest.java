@@ -11,6 +11,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.net.InetSocketAddress;
+import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedByInterruptException;
@@ -178,19 +180,21 @@ class ZeroCopyDifferencesTest {
     }
 
     /** Until a write would wait. */
-    private static void fill(WritableByteChannel channel) throws IOException {
+    private static void fill(WritableByteChannel channel) throws Exception {
         var selectable = (java.nio.channels.SelectableChannel) channel;
         selectable.configureBlocking(false);
         ByteBuffer zeros = ByteBuffer.allocateDirect(1 << 16);
-        // A peer's buffer may grow while it is filled.
-        for (int quiet = 0; quiet < 20; quiet++) {
-            while (channel.write(zeros.clear()) > 0) {
+        boolean tcp = channel instanceof SocketChannel socket && socket.getLocalAddress() instanceof InetSocketAddress;
+        if (tcp) {
+            ((SocketChannel) channel).setOption(StandardSocketOptions.SO_SNDBUF, 1 << 16);
+        }
+        // Over TCP there is room again when the peer acknowledges, after 40 ms, and its buffer may grow with a probe of its
+        // window, after 200 ms: full is what stays so for longer.
+        for (int quiet = 0; quiet < (tcp ? 60 : 1); quiet++) {
+            while (channel.write(zeros.clear()) > 0 || channel.write(zeros.clear().limit(1)) > 0) {
                 quiet = 0;
             }
-            Thread.onSpinWait();
-        }
-        while (channel.write(zeros.clear().limit(1)) > 0) {
-            continue;
+            Thread.sleep(tcp ? 10 : 0);
         }
         selectable.configureBlocking(true);
     }
