@@ -19,6 +19,8 @@ class Library(Protocol):
 
     async def for_at_most(self, seconds: float, job: Awaitable[object]) -> bool: ...
 
+    async def until(self, reached: Callable[[], bool], job: Awaitable[object]) -> bool: ...
+
     async def receive(self, end: socket.socket, size: int) -> bytes: ...
 
     async def send(self, end: socket.socket, data: bytes) -> None: ...
@@ -45,6 +47,22 @@ class Asyncio:
             async with asyncio.timeout(seconds):
                 await job
         except TimeoutError:
+            return False
+        return True
+
+    async def until(self, reached: Callable[[], bool], job: Awaitable[object]) -> bool:
+        """Cancels it when that is reached, however slow the machine is; whether it was over before."""
+
+        async def run() -> None:
+            await job
+
+        task = asyncio.create_task(run())
+        while not task.done() and not reached():
+            await asyncio.wait([task], timeout=0.005)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
             return False
         return True
 
@@ -89,6 +107,23 @@ class Trio:
             return True
         return False
 
+    async def until(self, reached: Callable[[], bool], job: Awaitable[object]) -> bool:
+        import trio
+
+        over = False
+
+        async def run() -> None:
+            nonlocal over
+            await job
+            over = True
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            while not over and not reached():
+                await trio.sleep(0.005)
+            nursery.cancel_scope.cancel()
+        return over
+
     async def receive(self, end: socket.socket, size: int) -> bytes:
         import trio
 
@@ -122,6 +157,23 @@ class AnyioOnAsyncio(Asyncio):
             await job
             return True
         return False
+
+    async def until(self, reached: Callable[[], bool], job: Awaitable[object]) -> bool:
+        import anyio
+
+        over = False
+
+        async def run() -> None:
+            nonlocal over
+            await job
+            over = True
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+            while not over and not reached():
+                await anyio.sleep(0.005)
+            group.cancel_scope.cancel()
+        return over
 
 
 def nonblocking(pair: Pair) -> Pair:

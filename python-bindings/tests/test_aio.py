@@ -42,7 +42,7 @@ def test_uploads_with_cancels(
     dice = random.Random(6)
     cut = 0
 
-    async def upload(offset: int, patience: float, pause: float) -> None:
+    async def upload(offset: int, patience: float, part: int, pause: float) -> None:
         nonlocal cut
         with pair() as ends:
             near, far = nonblocking(ends)
@@ -51,7 +51,10 @@ def test_uploads_with_cancels(
 
             async def send() -> None:
                 nonlocal cut
-                complete = await library.for_at_most(patience, job)
+                if part:
+                    complete = await library.until(lambda: job.bytes >= part, job)
+                else:
+                    complete = await library.for_at_most(patience, job)
                 cut += not complete and job.bytes > 0
                 assert not complete or job.bytes == len(DATA) - offset
                 near.close()
@@ -68,8 +71,12 @@ def test_uploads_with_cancels(
     async def main() -> None:
         jobs = []
         for index in range(CONNECTIONS):
-            patience = dice.uniform(0, 0.25) if index % 2 else 60
-            plan = (dice.randrange(len(DATA)), patience, dice.choice([0, 0, 0.01, 0.03]))
+            if index % 4 == 3:
+                # In its midst, however slow the machine is.
+                plan = (dice.randrange(1000), 0.0, dice.randrange(1, 500_000), 0.03)
+            else:
+                patience = dice.uniform(0, 0.25) if index % 2 else 60
+                plan = (dice.randrange(len(DATA)), patience, 0, dice.choice([0, 0, 0.01, 0.03]))
             jobs.append(functools.partial(upload, *plan))
         await library.together(jobs)
 
@@ -84,7 +91,7 @@ def test_downloads_with_cancels(
     dice = random.Random(7)
     cut = 0
 
-    async def download(index: int, size: int, patience: float, pause: float) -> None:
+    async def download(index: int, size: int, patience: float, part: int, pause: float) -> None:
         nonlocal cut
         with pair() as ends:
             near, far = nonblocking(ends)
@@ -99,7 +106,10 @@ def test_downloads_with_cancels(
 
             async def take() -> None:
                 nonlocal cut, rest
-                complete = await library.for_at_most(patience, job)
+                if part:
+                    complete = await library.until(lambda: job.bytes >= part, job)
+                else:
+                    complete = await library.for_at_most(patience, job)
                 cut += not complete and job.bytes > 0
                 assert complete or job.bytes <= size
                 rest = await receive_all(library, near)
@@ -114,8 +124,11 @@ def test_downloads_with_cancels(
     async def main() -> None:
         jobs = []
         for index in range(CONNECTIONS):
-            patience = dice.uniform(0, 0.25) if index % 2 else 60
-            plan = (index, dice.randrange(1, 1_000_000), patience, dice.choice([0, 0, 0.01, 0.03]))
+            if index % 4 == 3:
+                plan = (index, 1_000_000, 0.0, dice.randrange(1, 500_000), 0.03)
+            else:
+                patience = dice.uniform(0, 0.25) if index % 2 else 60
+                plan = (index, dice.randrange(1, 1_000_000), patience, 0, dice.choice([0, 0, 0.01, 0.03]))
             jobs.append(functools.partial(download, *plan))
         await library.together(jobs)
 

@@ -90,7 +90,7 @@ def test_cancels_leave_known_counts(library: Library, from_stream: bool, source:
     dice = random.Random(11)
     cut = died = 0
 
-    async def one(patience: float, pauses: list[float], dying: int | None) -> None:
+    async def one(patience: float, part: int, pauses: list[float], dying: int | None) -> None:
         nonlocal cut, died
         with contextlib.ExitStack() as stack:
             pairs = [nonblocking(stack.enter_context(unix_pair())) for _ in pauses]
@@ -109,7 +109,10 @@ def test_cancels_leave_known_counts(library: Library, from_stream: bool, source:
 
             async def share() -> None:
                 nonlocal cut, rest
-                complete = await library.for_at_most(patience, job)
+                if part:
+                    complete = await library.until(lambda: job.bytes >= part, job)
+                else:
+                    complete = await library.for_at_most(patience, job)
                 cut += not complete and job.bytes > 0
                 for near, _ in pairs:
                     near.close()
@@ -154,9 +157,12 @@ def test_cancels_leave_known_counts(library: Library, from_stream: bool, source:
     async def main() -> None:
         jobs = []
         for index in range(FAN_OUTS):
-            patience = dice.uniform(0, 0.3) if index % 2 else 60
+            patience, part = (dice.uniform(0, 0.3) if index % 2 else 60), 0
             pauses = [dice.choice([0, 0, 0.005, 0.02]) for _ in range(3)]
-            jobs.append(functools.partial(one, patience, pauses, dice.choice([None, None, 1])))
+            if index % 4 == 3:
+                # In its midst, however slow the machine is.
+                part, pauses[2] = dice.randrange(1, 200_000), 0.03
+            jobs.append(functools.partial(one, patience, part, pauses, dice.choice([None, None, 1])))
         await library.together(jobs)
 
     library.run(main)

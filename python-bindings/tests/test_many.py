@@ -264,11 +264,20 @@ def test_what_batch_refuses(source: Path) -> None:
 
 
 PROGRAM = """
-import os, socket, sys, threading, time, zcio
+import os, select, socket, sys, threading, time, zcio
 left, peer = socket.socketpair()
 right, other = socket.socketpair()
 operation, path = sys.argv[1:]
-print("ready", flush=True)
+
+def tell():
+    # When it has begun, and something has moved if something can.
+    while os.get_blocking(left.fileno()):
+        time.sleep(0.001)
+    if operation != "relay":
+        select.select([peer], [], [])
+    print("ready", flush=True)
+
+threading.Thread(target=tell, daemon=True).start()
 try:
     if operation == "relay":
         zcio.relay(left, right)
