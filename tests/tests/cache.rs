@@ -72,9 +72,9 @@ fn drop_behind_drops_what_was_moved_and_nothing_else() {
             assert_eq!(moving.run().unwrap().bytes, 32 * MIB);
             for (name, file) in [("source", &source), ("sink", &sink)] {
                 let left = if policy.drop_behind { 0 } else { 8192 };
-                assert_eq!(pages(file, 4, 32), (left, 8192), "{mechanism:?}, {name}: moved");
-                assert_eq!(pages(file, 0, 4), (1024, 1024), "{mechanism:?}, {name}: before");
-                assert_eq!(pages(file, 36, 4), (1024, 1024), "{mechanism:?}, {name}: behind");
+                assert_eq!(pages(file, 4, 32), (left, 8192), "{mechanism:?}, {policy:?}, {name}: moved");
+                assert_eq!(pages(file, 0, 4), (1024, 1024), "{mechanism:?}, {policy:?}, {name}: before");
+                assert_eq!(pages(file, 36, 4), (1024, 1024), "{mechanism:?}, {policy:?}, {name}: behind");
             }
             drop(moving);
             let mut content = vec![0; SIZE as usize];
