@@ -21,6 +21,7 @@ use nix::sys::stat::{Mode, SFlag, stat};
 use zcio::{Endpoint, ErrorKind};
 
 use crate::errors::Failure;
+use crate::file_channel;
 
 /// Whose thread it is that will wait: decides how an end is kept from sleeping in a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,13 +204,12 @@ fn memory((address, length): (i64, i64)) -> &'static [u8] {
 /// `sun.nio.ch.FileChannelImpl.fd` → `java.io.FileDescriptor.fd`
 #[allow(unsafe_code)]
 pub(crate) fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Descriptor, Failure> {
-    let holder = env.get_field(channel, jni_str!("fd"), jni_sig!(java.io.FileDescriptor))?.into_object()?;
-    let number = env.get_field(&holder, jni_str!("fd"), jni_sig!(int))?.into_int()?;
+    let number = file_channel::number(env, channel)?;
     if number < 0 {
         return Err(Failure::Closed);
     }
-    // SAFETY: the Java side registers the thread with the channel (Native.enter) before this call and before each one that
-    // moves bytes later, and Native.leave comes after it, so the channel does not close the descriptor while it is used.
+    // SAFETY: the thread is registered with the channel (Native.enter, registration::during) before this call and before each
+    // one that moves bytes later, and leaves it after it, so the channel does not close the descriptor while it is used.
     Ok(Descriptor::Registered(unsafe { BorrowedFd::borrow_raw(number) }))
 }
 

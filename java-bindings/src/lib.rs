@@ -17,6 +17,7 @@ mod copy;
 mod descriptors;
 mod errors;
 mod fanout;
+mod file_channel;
 mod handle;
 mod pages;
 mod patience;

@@ -14,9 +14,9 @@ use jni::{Env, EnvUnowned};
 use zcio::region::{Populate, guard};
 use zcio::{Access, Advice, Region, RegionOptions, SharedRegion, View};
 
-use crate::descriptors::Descriptor;
 use crate::errors::{Failure, Throw, Trouble};
 use crate::handle;
+use crate::registration;
 
 /// What a region's handle names.
 pub(crate) enum Held {
@@ -61,6 +61,30 @@ fn range(offset: jlong, length: jlong) -> Range<u64> {
     offset as u64..(offset + length) as u64
 }
 
+/// Hands a new region over: its handle, and what [`facts`] says of a view of it.
+pub(crate) fn give(env: &mut Env<'_>, held: Held, into: &JLongArray<'_>) -> Result<jlong, Failure> {
+    let view = held.region().view(..).map_err(Failure::region)?;
+    let region = handle::give(held);
+    match facts(env, view, into) {
+        Ok(()) => Ok(region),
+        Err(failure) => {
+            handle::take::<Held>(region);
+            Err(failure)
+        }
+    }
+}
+
+/// A view's handle, address, length, and 1 if it may be written to.
+fn facts(env: &mut Env<'_>, view: View, into: &JLongArray<'_>) -> Result<(), Failure> {
+    let of_view = [view.as_ptr() as jlong, view.len() as jlong, jlong::from(view.is_writable())];
+    let view = handle::give(view);
+    let written = into.set_region(env, 0, &[view, of_view[0], of_view[1], of_view[2]]);
+    written.map_err(|error| {
+        handle::take::<View>(view);
+        error.into()
+    })
+}
+
 /// A negative length stands for "to the end of the file".
 fn options(access: jint, offset: jlong, length: jlong) -> RegionOptions {
     let access = [Access::ReadOnly, Access::ReadWrite, Access::Private][access as usize];
@@ -69,13 +93,14 @@ fn options(access: jint, offset: jlong, length: jlong) -> RegionOptions {
 }
 
 native! {
-    /// `static native long open(byte[] path, String name, int access, long offset, long length)`
+    /// `static native long open(byte[] path, String name, int access, long offset, long length, long[] facts)`
     fn Java_io_zcio_NativeRegion_open(
-        env, path: JByteArray<'local>, name: JString<'local>, access: jint, offset: jlong, length: jlong
+        env, path: JByteArray<'local>, name: JString<'local>, access: jint, offset: jlong, length: jlong,
+        facts: JLongArray<'local>
     ) -> jlong {
         let path = OsString::from_vec(env.convert_byte_array(&path)?);
         match options(access, offset, length).open(path) {
-            Ok(region) => Ok(handle::give(Held::Own(region))),
+            Ok(region) => give(env, Held::Own(region), &facts),
             Err(error) => {
                 let file = Some(name.try_to_string(env)?);
                 Err(Failure::Region(Trouble { error, file, undelivered: Vec::new() }))
@@ -85,22 +110,22 @@ native! {
 }
 
 native! {
-    /// `static native long map(FileChannel channel, int access, long offset, long length)`; the calling thread is registered
-    /// with the channel ([`crate::registration`]). The descriptor is not kept, and so not duplicated.
+    /// `static native long map(FileChannel channel, int access, long offset, long length, long[] facts)`: the descriptor is
+    /// used where it is ([`crate::registration`]), and not kept.
     fn Java_io_zcio_NativeRegion_map(
-        env, channel: JObject<'local>, access: jint, offset: jlong, length: jlong
+        env, channel: JObject<'local>, access: jint, offset: jlong, length: jlong, facts: JLongArray<'local>
     ) -> jlong {
-        let Descriptor::Registered(file) = Descriptor::of_channel(env, &channel)? else {
-            return Err(Failure::Closed);
-        };
-        Ok(handle::give(Held::Own(options(access, offset, length).map(file).map_err(Failure::region)?)))
+        let options = options(access, offset, length);
+        let region = registration::during(env, &channel, |file| options.map(file).map_err(Failure::region))?;
+        give(env, Held::Own(region), &facts)
     }
 }
 
 native! {
-    /// `static native long anonymous(long length)`
-    fn Java_io_zcio_NativeRegion_anonymous(_env, length: jlong) -> jlong {
-        Ok(handle::give(Held::Own(Region::anonymous(length as u64).map_err(Failure::region)?)))
+    /// `static native long anonymous(long length, long[] facts)`
+    fn Java_io_zcio_NativeRegion_anonymous(env, length: jlong, facts: JLongArray<'local>) -> jlong {
+        let region = Region::anonymous(length as u64).map_err(Failure::region)?;
+        give(env, Held::Own(region), &facts)
     }
 }
 
@@ -120,17 +145,10 @@ native! {
 }
 
 native! {
-    /// `static native long view(long region)`: the handle of a view of all of it.
-    fn Java_io_zcio_NativeRegion_view(_env, region: jlong) -> jlong {
-        with(region, |region| region.view(..)).map(handle::give)
-    }
-}
-
-native! {
-    /// `static native long[] viewOf(long view)`: address, length, 1 if it may be written to.
-    fn Java_io_zcio_NativeRegion_addresses(env, view: jlong) -> JLongArray<'local> {
-        let view = handle::borrow::<View>(view);
-        longs(env, &[view.as_ptr() as jlong, view.len() as jlong, jlong::from(view.is_writable())])
+    /// `static native void view(long region, long[] facts)`: a view of all of it.
+    fn Java_io_zcio_NativeRegion_view(env, region: jlong, into: JLongArray<'local>) -> () {
+        let view = with(region, |region| region.view(..))?;
+        facts(env, view, &into)
     }
 }
 

@@ -7,21 +7,24 @@
 //! A duplicate of the descriptor would be simpler and is not possible: closing *any* descriptor of a file takes away the
 //! POSIX locks that this process has on it (fcntl(2)), `FileLock`s of the caller included.
 //!
-//! The Java side calls [`leave`] in a `finally`, so that not even a panic can leave an entry behind, for which `close()`
-//! would wait for ever.
+//! The Java side calls [`leave`] in a `finally`, and [`during`] catches panics, so that not even one of these can leave an
+//! entry behind, for which `close()` would wait for ever.
 
-use jni::objects::{JObject, JValue};
-use jni::{Env, jni_sig, jni_str};
+use std::os::fd::BorrowedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use crate::descriptors::is_open;
+use jni::Env;
+use jni::objects::JObject;
+
+use crate::descriptors::{Descriptor, registered};
 use crate::errors::Failure;
+use crate::file_channel;
 
 /// Adds this thread to the channel's set; gives back its entry. [`Failure::Closed`] if the channel is closed.
 pub(crate) fn enter(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<i32, Failure> {
-    let threads = threads(env, channel)?;
-    let entry = env.call_method(&threads, jni_str!("add"), jni_sig!(() -> int), &[])?.into_int()?;
+    let entry = file_channel::add_thread(env, channel)?;
     // In this order: a close that had not begun when we looked will find us in the set.
-    if is_open(env, channel)? {
+    if file_channel::is_open(env, channel)? {
         return Ok(entry);
     }
     leave(env, channel, entry)?;
@@ -30,11 +33,21 @@ pub(crate) fn enter(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<i32, Fai
 
 /// Takes this thread's entry out of the channel's set again.
 pub(crate) fn leave(env: &mut Env<'_>, channel: &JObject<'_>, entry: i32) -> Result<(), Failure> {
-    let threads = threads(env, channel)?;
-    env.call_method(&threads, jni_str!("remove"), jni_sig!((int) -> void), &[JValue::Int(entry)])?;
-    Ok(())
+    file_channel::remove_thread(env, channel, entry)
 }
 
-fn threads<'local>(env: &mut Env<'local>, channel: &JObject<'_>) -> Result<JObject<'local>, Failure> {
-    Ok(env.get_field(channel, jni_str!("threads"), jni_sig!(sun.nio.ch.NativeThreadSet))?.into_object()?)
+/// Runs something short with the channel's descriptor between [`enter`] and [`leave`]: one call of Java's instead of three.
+pub(crate) fn during<T>(
+    env: &mut Env<'_>,
+    channel: &JObject<'_>,
+    work: impl FnOnce(BorrowedFd<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let entry = enter(env, channel)?;
+    let done = match registered(env, channel) {
+        Ok(Descriptor::Registered(file)) => catch_unwind(AssertUnwindSafe(|| work(file))),
+        Ok(_) => Ok(Err(Failure::Closed)),
+        Err(failure) => Ok(Err(failure)),
+    };
+    leave(env, channel, entry)?;
+    done.unwrap_or_else(|panic| resume_unwind(panic))
 }

@@ -19,24 +19,25 @@ final class NativeRegion {
 
     private NativeRegion() {}
 
-    /** A region of a file. {@code access}: 0 read-only, 1 read-write, 2 private; a negative length is the rest of the file. */
-    static native long open(byte[] path, String name, int access, long offset, long length) throws IOException;
+    /**
+     * A region of a file. {@code access}: 0 read-only, 1 read-write, 2 private; a negative length is the rest of the file.
+     * {@code facts}: see {@link #view}, which is part of every call that makes a region.
+     */
+    static native long open(byte[] path, String name, int access, long offset, long length, long[] facts)
+            throws IOException;
 
-    /** As {@link #open}, of a channel that this thread is registered with ({@link Native#enter}). */
-    static native long map(FileChannel channel, int access, long offset, long length) throws IOException;
+    /** As {@link #open}, of one of the JDK's own channels, which does not close its descriptor meanwhile. */
+    static native long map(FileChannel channel, int access, long offset, long length, long[] facts) throws IOException;
 
-    static native long anonymous(long length) throws IOException;
+    static native long anonymous(long length, long[] facts) throws IOException;
 
     /** Lets file and memory go; the addresses stay, as zeroes, while a view exists. */
     static native void close(long region) throws IOException;
 
     static native void drop(long region);
 
-    /** A claim on all the region's addresses. */
-    static native long view(long region) throws IOException;
-
-    /** Address, length, and 1 if it may be written to. */
-    static native long[] addresses(long view);
+    /** A claim on all the region's addresses; into {@code facts} go its handle, address, length, and 1 if it may be written to. */
+    static native void view(long region, long[] facts) throws IOException;
 
     static native long cloneView(long view);
 
