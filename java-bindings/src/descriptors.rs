@@ -208,8 +208,8 @@ pub(crate) fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Des
     if number < 0 {
         return Err(Failure::Closed);
     }
-    // SAFETY: the thread is registered with the channel (Native.enter, registration::during) before this call and before each
-    // one that moves bytes later, and leaves it after it, so the channel does not close the descriptor while it is used.
+    // SAFETY: the thread is registered with the channel (Native.enter) before this call and before each one that
+    // moves bytes later, and Native.leave comes after it, so the channel does not close the descriptor while it is used.
     Ok(Descriptor::Registered(unsafe { BorrowedFd::borrow_raw(number) }))
 }
 

@@ -64,7 +64,8 @@ pub(crate) fn number(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<i32, Fa
 pub(crate) fn is_open(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<bool, Failure> {
     let ids = ids(env)?;
     // SAFETY: the method's own class and signature; see the module's introduction.
-    let open = unsafe { env.call_method_unchecked(channel, ids.is_open, ReturnType::Primitive(Primitive::Boolean), &[]) };
+    let open =
+        unsafe { env.call_method_unchecked(channel, ids.is_open, ReturnType::Primitive(Primitive::Boolean), &[]) };
     Ok(open?.into_bool()?)
 }
 
@@ -85,10 +86,7 @@ pub(crate) fn remove_thread(env: &mut Env<'_>, channel: &JObject<'_>, entry: i32
     Ok(())
 }
 
-fn threads<'local>(
-    env: &mut Env<'local>,
-    channel: &JObject<'_>,
-) -> Result<(&'static Ids, JObject<'local>), Failure> {
+fn threads<'local>(env: &mut Env<'local>, channel: &JObject<'_>) -> Result<(&'static Ids, JObject<'local>), Failure> {
     let ids = ids(env)?;
     // SAFETY: as in `number`.
     let threads = unsafe { env.get_field_unchecked(channel, ids.threads, JavaType::Object) }?.into_object()?;

@@ -6,9 +6,10 @@
 
 use std::ffi::OsString;
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStringExt;
 
-use jni::objects::{JByteArray, JClass, JLongArray, JObject, JObjectArray, JString};
+use jni::objects::{JByteArray, JClass, JLongArray, JObjectArray, JString};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned};
 use zcio::region::{Populate, guard};
@@ -16,7 +17,6 @@ use zcio::{Access, Advice, Region, RegionOptions, SharedRegion, View};
 
 use crate::errors::{Failure, Throw, Trouble};
 use crate::handle;
-use crate::registration;
 
 /// What a region's handle names.
 pub(crate) enum Held {
@@ -110,14 +110,17 @@ native! {
 }
 
 native! {
-    /// `static native long map(FileChannel channel, int access, long offset, long length, long[] facts)`: the descriptor is
-    /// used where it is ([`crate::registration`]), and not kept.
+    /// `static native long map(int descriptor, int access, long offset, long length, long[] facts)`: not kept.
+    #[allow(unsafe_code)]
     fn Java_io_zcio_NativeRegion_map(
-        env, channel: JObject<'local>, access: jint, offset: jlong, length: jlong, facts: JLongArray<'local>
+        env, descriptor: jint, access: jint, offset: jlong, length: jlong, facts: JLongArray<'local>
     ) -> jlong {
-        let options = options(access, offset, length);
-        let region = registration::during(env, &channel, |file| options.map(file).map_err(Failure::region))?;
-        give(env, Held::Own(region), &facts)
+        if descriptor < 0 {
+            return Err(Failure::Closed);
+        }
+        // SAFETY: the Java side has registered the thread with the channel, which does not close its descriptor meanwhile.
+        let file = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        give(env, Held::Own(options(access, offset, length).map(file).map_err(Failure::region)?), &facts)
     }
 }
 
@@ -130,8 +133,11 @@ native! {
 }
 
 native! {
-    /// `static native void close(long region)`
-    fn Java_io_zcio_NativeRegion_close(_env, region: jlong) -> () {
+    /// `static native void close(long region, long claim)`: takes the view of that handle back first, unless it is 0.
+    fn Java_io_zcio_NativeRegion_close(_env, region: jlong, claim: jlong) -> () {
+        if claim != 0 {
+            handle::take::<View>(claim);
+        }
         with(region, Region::close)
     }
 }

@@ -7,16 +7,12 @@
 //! A duplicate of the descriptor would be simpler and is not possible: closing *any* descriptor of a file takes away the
 //! POSIX locks that this process has on it (fcntl(2)), `FileLock`s of the caller included.
 //!
-//! The Java side calls [`leave`] in a `finally`, and [`during`] catches panics, so that not even one of these can leave an
-//! entry behind, for which `close()` would wait for ever.
-
-use std::os::fd::BorrowedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+//! The Java side calls [`leave`] in a `finally`, so that not even a panic can leave an entry behind, for which `close()`
+//! would wait for ever.
 
 use jni::Env;
 use jni::objects::JObject;
 
-use crate::descriptors::{Descriptor, registered};
 use crate::errors::Failure;
 use crate::file_channel;
 
@@ -34,20 +30,4 @@ pub(crate) fn enter(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<i32, Fai
 /// Takes this thread's entry out of the channel's set again.
 pub(crate) fn leave(env: &mut Env<'_>, channel: &JObject<'_>, entry: i32) -> Result<(), Failure> {
     file_channel::remove_thread(env, channel, entry)
-}
-
-/// Runs something short with the channel's descriptor between [`enter`] and [`leave`]: one call of Java's instead of three.
-pub(crate) fn during<T>(
-    env: &mut Env<'_>,
-    channel: &JObject<'_>,
-    work: impl FnOnce(BorrowedFd<'_>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let entry = enter(env, channel)?;
-    let done = match registered(env, channel) {
-        Ok(Descriptor::Registered(file)) => catch_unwind(AssertUnwindSafe(|| work(file))),
-        Ok(_) => Ok(Err(Failure::Closed)),
-        Err(failure) => Ok(Err(failure)),
-    };
-    leave(env, channel, entry)?;
-    done.unwrap_or_else(|panic| resume_unwind(panic))
 }

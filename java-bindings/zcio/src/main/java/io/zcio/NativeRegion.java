@@ -3,7 +3,6 @@ package io.zcio;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
-import java.nio.channels.FileChannel;
 
 /**
  * The bridge to the native code of regions. Not an API.
@@ -26,13 +25,13 @@ final class NativeRegion {
     static native long open(byte[] path, String name, int access, long offset, long length, long[] facts)
             throws IOException;
 
-    /** As {@link #open}, of one of the JDK's own channels, which does not close its descriptor meanwhile. */
-    static native long map(FileChannel channel, int access, long offset, long length, long[] facts) throws IOException;
+    /** As {@link #open}, of the descriptor of a channel that this thread is registered with ({@link CloseProtocol}). */
+    static native long map(int descriptor, int access, long offset, long length, long[] facts) throws IOException;
 
     static native long anonymous(long length, long[] facts) throws IOException;
 
-    /** Lets file and memory go; the addresses stay, as zeroes, while a view exists. */
-    static native void close(long region) throws IOException;
+    /** Lets a view go, if {@code claim} is not 0, and then file and memory; the addresses stay, as zeroes, while a view exists. */
+    static native void close(long region, long claim) throws IOException;
 
     static native void drop(long region);
 

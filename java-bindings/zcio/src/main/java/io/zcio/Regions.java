@@ -10,6 +10,8 @@ final class Regions {
     /** Whether regions remember where they were made. */
     static final String LEAK_DETECTION = "io.zcio.leakDetection";
 
+    private static final boolean DETECTING = Boolean.getBoolean(LEAK_DETECTION);
+
     static final Cleaner CLEANER = Cleaner.create();
     private static final AtomicBoolean REPORTED = new AtomicBoolean();
 
@@ -42,7 +44,7 @@ final class Regions {
             this.number = number;
             this.claim = view;
             this.what = what;
-            this.where = Boolean.getBoolean(LEAK_DETECTION) ? new Throwable("the region was made here") : null;
+            this.where = DETECTING ? new Throwable("the region was made here") : null;
         }
 
         void closed() {
