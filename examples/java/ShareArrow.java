@@ -41,9 +41,10 @@ public final class ShareArrow {
             System.err.println("usage: ShareArrow SOCKET");
             System.exit(2);
         }
+        // Before the other side knows of this one: this loads what a hand-over needs.
+        Peer peer = Peer.sameUser();
         try (SocketChannel socket = SocketChannel.open(UnixDomainSocketAddress.of(Path.of(arguments[0])));
-                SharedRegion received =
-                        SharedRegion.receive(socket, Peer.sameUser(), Seal.SHRINK, Seal.GROW, Seal.WRITE)) {
+                SharedRegion received = SharedRegion.receive(socket, peer, Seal.SHRINK, Seal.GROW, Seal.WRITE)) {
             // For the other side's clock.
             socket.write(ByteBuffer.wrap(new byte[] {'!'}));
             MappedRegion from = received.region().order(ByteOrder.LITTLE_ENDIAN);
@@ -59,7 +60,7 @@ public final class ShareArrow {
                 to.putLong(to.size() - Long.BYTES, length);
                 answer.seal(Seal.SHRINK, Seal.GROW, Seal.WRITE);
                 long start = System.nanoTime();
-                answer.send(socket, Peer.sameUser());
+                answer.send(socket, peer);
                 if (socket.read(ByteBuffer.allocate(1)) != 1) {
                     throw new IOException("the other side did not take it");
                 }

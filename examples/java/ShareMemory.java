@@ -67,13 +67,15 @@ public final class ShareMemory {
     }
 
     private static void answer(Path path) throws IOException {
+        // Before the other side knows of this one: this loads what a hand-over needs.
+        Peer peer = Peer.sameUser();
         try (SocketChannel socket = SocketChannel.open(UnixDomainSocketAddress.of(path));
-                SharedRegion received = SharedRegion.receive(socket, Peer.sameUser());
+                SharedRegion received = SharedRegion.receive(socket, peer);
                 SharedRegion memory = SharedRegion.create(received.region().size())) {
             check(received.region(), received.region().size(), 0);
             fill(memory.region(), -1);
             memory.seal(Seal.SHRINK);
-            memory.send(socket, Peer.sameUser());
+            memory.send(socket, peer);
         }
     }
 

@@ -21,6 +21,7 @@ use nix::sys::stat::{Mode, SFlag, stat};
 use zcio::{Endpoint, ErrorKind};
 
 use crate::errors::Failure;
+use crate::file_channel;
 use crate::upcalls::upcalls;
 
 /// Whose thread it is that will wait: decides how an end is kept from sleeping in a system call.
@@ -198,12 +199,11 @@ pub(crate) fn set_nonblocking(fd: &impl AsFd) {
 /// `sun.nio.ch.FileChannelImpl.fd` → `java.io.FileDescriptor.fd`
 #[allow(unsafe_code)]
 pub(crate) fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Descriptor, Failure> {
-    let holder = env.get_field(channel, jni_str!("fd"), jni_sig!(java.io.FileDescriptor))?.into_object()?;
-    let number = env.get_field(&holder, jni_str!("fd"), jni_sig!(int))?.into_int()?;
+    let number = file_channel::number(env, channel)?;
     if number < 0 {
         return Err(Failure::Closed);
     }
-    // SAFETY: the Java side registers the thread with the channel (Native.enter) before this call and before each one that
+    // SAFETY: the thread is registered with the channel (Native.enter) before this call and before each one that
     // moves bytes later, and Native.leave comes after it, so the channel does not close the descriptor while it is used.
     Ok(Descriptor::Registered(unsafe { BorrowedFd::borrow_raw(number) }))
 }

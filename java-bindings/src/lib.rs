@@ -17,6 +17,7 @@ mod copy;
 mod descriptors;
 mod errors;
 mod fanout;
+mod file_channel;
 mod handle;
 mod pages;
 mod patience;
@@ -57,6 +58,17 @@ pub extern "system" fn Java_io_zcio_Native_leave<'local>(
     entry: jint,
 ) {
     env.with_env(|env| registration::leave(env, &channel, entry)).resolve::<Throw>();
+}
+
+/// `static native int number(FileChannel channel)`: of its descriptor, negative once closed.
+#[allow(unsafe_code)] // An exported name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_io_zcio_Native_number<'local>(
+    mut env: EnvUnowned<'local>,
+    _class: JClass<'local>,
+    channel: JObject<'local>,
+) -> jint {
+    env.with_env(|env| file_channel::number(env, &channel)).resolve::<Throw>()
 }
 
 /// `static native long address(ByteBuffer buffer)`: `GetDirectBufferAddress`, 0 for a buffer that is not direct.

@@ -6,15 +6,15 @@
 
 use std::ffi::OsString;
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStringExt;
 
-use jni::objects::{JByteArray, JClass, JLongArray, JObject, JObjectArray, JString};
+use jni::objects::{JByteArray, JClass, JLongArray, JObjectArray, JString};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned};
 use zcio::region::{Populate, guard};
 use zcio::{Access, Advice, Region, RegionOptions, SharedRegion, View};
 
-use crate::descriptors::Descriptor;
 use crate::errors::{Failure, Throw, Trouble};
 use crate::handle;
 
@@ -61,6 +61,30 @@ fn range(offset: jlong, length: jlong) -> Range<u64> {
     offset as u64..(offset + length) as u64
 }
 
+/// Hands a new region over: its handle, and what [`facts`] says of a view of it.
+pub(crate) fn give(env: &mut Env<'_>, held: Held, into: &JLongArray<'_>) -> Result<jlong, Failure> {
+    let view = held.region().view(..).map_err(Failure::region)?;
+    let region = handle::give(held);
+    match facts(env, view, into) {
+        Ok(()) => Ok(region),
+        Err(failure) => {
+            handle::take::<Held>(region);
+            Err(failure)
+        }
+    }
+}
+
+/// A view's handle, address, length, and 1 if it may be written to.
+fn facts(env: &mut Env<'_>, view: View, into: &JLongArray<'_>) -> Result<(), Failure> {
+    let of_view = [view.as_ptr() as jlong, view.len() as jlong, jlong::from(view.is_writable())];
+    let view = handle::give(view);
+    let written = into.set_region(env, 0, &[view, of_view[0], of_view[1], of_view[2]]);
+    written.map_err(|error| {
+        handle::take::<View>(view);
+        error.into()
+    })
+}
+
 /// A negative length stands for "to the end of the file".
 fn options(access: jint, offset: jlong, length: jlong) -> RegionOptions {
     let access = [Access::ReadOnly, Access::ReadWrite, Access::Private][access as usize];
@@ -69,13 +93,14 @@ fn options(access: jint, offset: jlong, length: jlong) -> RegionOptions {
 }
 
 native! {
-    /// `static native long open(byte[] path, String name, int access, long offset, long length)`
+    /// `static native long open(byte[] path, String name, int access, long offset, long length, long[] facts)`
     fn Java_io_zcio_NativeRegion_open(
-        env, path: JByteArray<'local>, name: JString<'local>, access: jint, offset: jlong, length: jlong
+        env, path: JByteArray<'local>, name: JString<'local>, access: jint, offset: jlong, length: jlong,
+        facts: JLongArray<'local>
     ) -> jlong {
         let path = OsString::from_vec(env.convert_byte_array(&path)?);
         match options(access, offset, length).open(path) {
-            Ok(region) => Ok(handle::give(Held::Own(region))),
+            Ok(region) => give(env, Held::Own(region), &facts),
             Err(error) => {
                 let file = Some(name.try_to_string(env)?);
                 Err(Failure::Region(Trouble { error, file, undelivered: Vec::new() }))
@@ -85,28 +110,34 @@ native! {
 }
 
 native! {
-    /// `static native long map(FileChannel channel, int access, long offset, long length)`; the calling thread is registered
-    /// with the channel ([`crate::registration`]). The descriptor is not kept, and so not duplicated.
+    /// `static native long map(int descriptor, int access, long offset, long length, long[] facts)`: not kept.
+    #[allow(unsafe_code)]
     fn Java_io_zcio_NativeRegion_map(
-        env, channel: JObject<'local>, access: jint, offset: jlong, length: jlong
+        env, descriptor: jint, access: jint, offset: jlong, length: jlong, facts: JLongArray<'local>
     ) -> jlong {
-        let Descriptor::Registered(file) = Descriptor::of_channel(env, &channel)? else {
+        if descriptor < 0 {
             return Err(Failure::Closed);
-        };
-        Ok(handle::give(Held::Own(options(access, offset, length).map(file).map_err(Failure::region)?)))
+        }
+        // SAFETY: the Java side has registered the thread with the channel, which does not close its descriptor meanwhile.
+        let file = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        give(env, Held::Own(options(access, offset, length).map(file).map_err(Failure::region)?), &facts)
     }
 }
 
 native! {
-    /// `static native long anonymous(long length)`
-    fn Java_io_zcio_NativeRegion_anonymous(_env, length: jlong) -> jlong {
-        Ok(handle::give(Held::Own(Region::anonymous(length as u64).map_err(Failure::region)?)))
+    /// `static native long anonymous(long length, long[] facts)`
+    fn Java_io_zcio_NativeRegion_anonymous(env, length: jlong, facts: JLongArray<'local>) -> jlong {
+        let region = Region::anonymous(length as u64).map_err(Failure::region)?;
+        give(env, Held::Own(region), &facts)
     }
 }
 
 native! {
-    /// `static native void close(long region)`
-    fn Java_io_zcio_NativeRegion_close(_env, region: jlong) -> () {
+    /// `static native void close(long region, long claim)`: takes the view of that handle back first, unless it is 0.
+    fn Java_io_zcio_NativeRegion_close(_env, region: jlong, claim: jlong) -> () {
+        if claim != 0 {
+            handle::take::<View>(claim);
+        }
         with(region, Region::close)
     }
 }
@@ -120,17 +151,10 @@ native! {
 }
 
 native! {
-    /// `static native long view(long region)`: the handle of a view of all of it.
-    fn Java_io_zcio_NativeRegion_view(_env, region: jlong) -> jlong {
-        with(region, |region| region.view(..)).map(handle::give)
-    }
-}
-
-native! {
-    /// `static native long[] viewOf(long view)`: address, length, 1 if it may be written to.
-    fn Java_io_zcio_NativeRegion_addresses(env, view: jlong) -> JLongArray<'local> {
-        let view = handle::borrow::<View>(view);
-        longs(env, &[view.as_ptr() as jlong, view.len() as jlong, jlong::from(view.is_writable())])
+    /// `static native void view(long region, long[] facts)`: a view of all of it.
+    fn Java_io_zcio_NativeRegion_view(env, region: jlong, into: JLongArray<'local>) -> () {
+        let view = with(region, |region| region.view(..))?;
+        facts(env, view, &into)
     }
 }
 

@@ -10,18 +10,17 @@
 //! The Java side calls [`leave`] in a `finally`, so that not even a panic can leave an entry behind, for which `close()`
 //! would wait for ever.
 
-use jni::objects::{JObject, JValue};
-use jni::{Env, jni_sig, jni_str};
+use jni::Env;
+use jni::objects::JObject;
 
-use crate::descriptors::is_open;
 use crate::errors::Failure;
+use crate::file_channel;
 
 /// Adds this thread to the channel's set; gives back its entry. [`Failure::Closed`] if the channel is closed.
 pub(crate) fn enter(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<i32, Failure> {
-    let threads = threads(env, channel)?;
-    let entry = env.call_method(&threads, jni_str!("add"), jni_sig!(() -> int), &[])?.into_int()?;
+    let entry = file_channel::add_thread(env, channel)?;
     // In this order: a close that had not begun when we looked will find us in the set.
-    if is_open(env, channel)? {
+    if file_channel::is_open(env, channel)? {
         return Ok(entry);
     }
     leave(env, channel, entry)?;
@@ -30,11 +29,5 @@ pub(crate) fn enter(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<i32, Fai
 
 /// Takes this thread's entry out of the channel's set again.
 pub(crate) fn leave(env: &mut Env<'_>, channel: &JObject<'_>, entry: i32) -> Result<(), Failure> {
-    let threads = threads(env, channel)?;
-    env.call_method(&threads, jni_str!("remove"), jni_sig!((int) -> void), &[JValue::Int(entry)])?;
-    Ok(())
-}
-
-fn threads<'local>(env: &mut Env<'local>, channel: &JObject<'_>) -> Result<JObject<'local>, Failure> {
-    Ok(env.get_field(channel, jni_str!("threads"), jni_sig!(sun.nio.ch.NativeThreadSet))?.into_object()?)
+    file_channel::remove_thread(env, channel, entry)
 }

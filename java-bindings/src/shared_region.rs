@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use jni::objects::{JClass, JObject};
+use jni::objects::{JClass, JLongArray, JObject};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned};
 use nix::errno::Errno;
@@ -16,7 +16,7 @@ use zcio::region::{Peer, Seals};
 use crate::descriptors::Descriptor;
 use crate::errors::{Failure, Throw};
 use crate::handle;
-use crate::region::{Held, native};
+use crate::region::{Held, give, native};
 
 /// In the order of `io.zcio.Seal`.
 const SEALS: [Seals; 5] = [Seals::SHRINK, Seals::GROW, Seals::WRITE, Seals::FUTURE_WRITE, Seals::SEAL];
@@ -59,9 +59,10 @@ fn ready(env: &mut Env<'_>, channel: &JObject<'_>, peer: Peer, events: PollFlags
 }
 
 native! {
-    /// `static native long create(long length)`
-    fn Java_io_zcio_NativeShared_create(_env, length: jlong) -> jlong {
-        Ok(handle::give(Held::Shared(SharedRegion::create(length as u64).map_err(Failure::region)?)))
+    /// `static native long create(long length, long[] facts)`
+    fn Java_io_zcio_NativeShared_create(env, length: jlong, facts: JLongArray<'local>) -> jlong {
+        let shared = SharedRegion::create(length as u64).map_err(Failure::region)?;
+        give(env, Held::Shared(shared), &facts)
     }
 }
 
@@ -80,15 +81,16 @@ native! {
 }
 
 native! {
-    /// `static native long receive(SocketChannel channel, int peer, int number, int seals)`: 0 if it must be asked again.
+    /// `static native long receive(SocketChannel channel, int peer, int number, int seals, long[] facts)`: 0 if it must be
+    /// asked again.
     fn Java_io_zcio_NativeShared_receive(
-        env, channel: JObject<'local>, peer: jint, number: jint, seals: jint
+        env, channel: JObject<'local>, peer: jint, number: jint, seals: jint, facts: JLongArray<'local>
     ) -> jlong {
         let peer = peer_of(peer, number);
         let Some(socket) = ready(env, &channel, peer, PollFlags::POLLIN)? else { return Ok(0) };
         match SharedRegion::receive(socket.as_fd(), peer, seals_of(seals)) {
             Err(error) if would_wait(&error) => Ok(0),
-            received => Ok(handle::give(Held::Shared(received.map_err(Failure::region)?))),
+            received => give(env, Held::Shared(received.map_err(Failure::region)?), &facts),
         }
     }
 }

@@ -9,6 +9,8 @@
  */
 module io.zcio {
     requires static jdk.jfr;
+    // Loads and stores before JDK 22.
+    requires jdk.unsupported;
 
     exports io.zcio;
 }

@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.lang.ref.Reference;
 import java.nio.ByteOrder;
 import java.nio.MappedByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
@@ -52,6 +53,9 @@ import java.util.Objects;
 public final class MappedRegion extends RegionOperations implements AutoCloseable {
     private static final Map<MapMode, Integer> ACCESS =
             Map.of(MapMode.READ_ONLY, 0, MapMode.READ_WRITE, 1, MapMode.PRIVATE, 2);
+    /** How many {@linkplain NativeRegion#view facts} there are. */
+    static final int FACTS = 4;
+
     private static final int ENOMEM = 12;
     /** The JDK's own limit for buffers over segments. */
     private static final int LONGEST_BUFFER = Integer.MAX_VALUE - 8;
@@ -59,38 +63,39 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
     /** For what replaces pages and memory. Operations on the pages need no lock: the native code has one. */
     private final Object changing = new Object();
     private RegionPages pages;
+    /**
+     * The thread that made it, for as long as no other has loaded or stored anything. If it closes the region, nobody can be in a
+     * loop over the addresses, which then need not be kept: one system call less now and one less when the region is collected.
+     */
+    private Thread user = Thread.currentThread();
 
-    private MappedRegion(long number, String what) throws IOException {
-        super(new Regions.Handle(number, what));
+    /** Takes a native region over; {@code facts}: see {@link NativeRegion#view}. */
+    MappedRegion(long number, long[] facts, String what) {
+        super(new Regions.Handle(number, facts[0], what));
         Regions.CLEANER.register(this, handle);
-        try {
-            attach(ByteOrder.BIG_ENDIAN);
-        } catch (Throwable e) {
-            // Never the caller's, so not forgotten either.
-            handle.closed();
-            throw e;
-        }
+        attach(facts, ByteOrder.BIG_ENDIAN);
     }
 
     /** Makes a region; a second time after a garbage collection, which may free mappings, if there are too many. */
     static MappedRegion make(String what, Maker maker) throws IOException {
+        long[] facts = new long[FACTS];
         long number;
         try {
-            number = maker.make();
+            number = maker.make(facts);
         } catch (RegionException e) {
             if (e.errno().orElse(0) != ENOMEM) {
                 throw e;
             }
             System.gc();
-            number = maker.make();
+            number = maker.make(facts);
         }
-        return new MappedRegion(number, what);
+        return new MappedRegion(number, facts, what);
     }
 
-    /** Makes a native region and gives back its handle. */
+    /** Makes a native region and gives back its handle, and {@linkplain NativeRegion#view facts} about it. */
     @FunctionalInterface
     interface Maker {
-        long make() throws IOException;
+        long make(long[] facts) throws IOException;
     }
 
     /**
@@ -128,7 +133,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         int access = access(mode);
         requireNotNegative(offset, "offset");
         byte[] bytes = End.of(path).path();
-        return make(path.toString(), () -> NativeRegion.open(bytes, path.toString(), access, offset, size));
+        return make(path.toString(), facts -> NativeRegion.open(bytes, path.toString(), access, offset, size, facts));
     }
 
     /**
@@ -151,12 +156,30 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         int access = access(mode);
         requireNotNegative(offset, "offset");
         requireNotNegative(size, "size");
-        End end = End.of(channel);
-        return make("a file channel", () -> {
-            try (End.Hold held = end.hold()) {
-                return NativeRegion.map(channel, access, offset, size);
+        FileChannel own = (FileChannel) End.of(channel).given;
+        return make("a file channel", facts -> map(own, access, offset, size, facts));
+    }
+
+    /** Maps while this thread is registered with the channel, as NIO's own map is: neither asks the native code about it. */
+    private static long map(FileChannel channel, int access, long offset, long size, long[] facts) throws IOException {
+        if (!CloseProtocol.AVAILABLE) {
+            int entry = Native.enter(channel);
+            try {
+                return NativeRegion.map(Native.number(channel), access, offset, size, facts);
+            } finally {
+                Native.leave(channel, entry);
             }
-        });
+        }
+        Object threads = CloseProtocol.threads(channel);
+        int entry = CloseProtocol.enter(threads);
+        try {
+            if (!channel.isOpen()) {
+                throw new ClosedChannelException();
+            }
+            return NativeRegion.map(CloseProtocol.number(channel), access, offset, size, facts);
+        } finally {
+            CloseProtocol.leave(threads, entry);
+        }
     }
 
     /**
@@ -168,7 +191,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      */
     public static MappedRegion anonymous(long size) throws IOException {
         requireNotNegative(size, "size");
-        return make(size + " bytes of memory", () -> NativeRegion.anonymous(size));
+        return make(size + " bytes of memory", facts -> NativeRegion.anonymous(size, facts));
     }
 
     private static int access(MapMode mode) {
@@ -293,20 +316,44 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         synchronized (changing) {
             requireOpen();
             ByteOrder order = order();
+            memory(RegionMemory.CLOSED);
             pages.end();
+            long claim = handle.takeClaim();
+            if (isAlone()) {
+                Regions.drop(claim);
+            } else {
+                pages.leave(claim);
+            }
             try {
                 NativeRegion.leaveViews(handle.number);
                 operation.on(handle.number);
             } finally {
-                attach(order);
+                long[] facts = new long[FACTS];
+                NativeRegion.view(handle.number, facts);
+                handle.claim(facts[0]);
+                attach(facts, order);
             }
         }
     }
 
     /** Makes the region's memory accessible where it is now. */
-    private void attach(ByteOrder order) throws IOException {
-        pages = new RegionPages(NativeRegion.view(handle.number));
-        memory(RegionMemory.of(pages, order));
+    private void attach(long[] facts, ByteOrder order) {
+        pages = new RegionPages(this, facts);
+        memory(RegionMemory.of(pages, order, user));
+    }
+
+    /** For {@link RegionPages#shared}: from now on, every thread may be in the region. */
+    RegionMemory shared() {
+        synchronized (changing) {
+            user = null;
+            memory(memory().shared());
+            return memory();
+        }
+    }
+
+    /** Whether no other thread can be in the region. */
+    private boolean isAlone() {
+        return user == Thread.currentThread();
     }
 
     /** Gives the file and the memory back, now; see above what becomes of buffers. Closing again does nothing. */
@@ -318,7 +365,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
                 pages.end();
                 handle.closed();
                 try {
-                    NativeRegion.close(handle.number);
+                    NativeRegion.close(handle.number, isAlone() ? handle.takeClaim() : 0);
                 } catch (IOException e) {
                     throw new UncheckedIOException(e);
                 } finally {

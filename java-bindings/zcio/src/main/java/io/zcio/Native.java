@@ -34,6 +34,9 @@ final class Native {
     /** Ends what {@link #enter} began; must follow it in the same thread, whatever happens between them. */
     static native void leave(FileChannel channel, int entry);
 
+    /** The number of a file channel's descriptor, good between {@link #enter} and {@link #leave}; negative once closed. */
+    static native int number(FileChannel channel) throws IOException;
+
     /** The names of the mechanisms that the native code knows. */
     static native String[] mechanisms();
 

@@ -3,7 +3,6 @@ package io.zcio;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
-import java.nio.channels.FileChannel;
 
 /**
  * The bridge to the native code of regions. Not an API.
@@ -19,24 +18,25 @@ final class NativeRegion {
 
     private NativeRegion() {}
 
-    /** A region of a file. {@code access}: 0 read-only, 1 read-write, 2 private; a negative length is the rest of the file. */
-    static native long open(byte[] path, String name, int access, long offset, long length) throws IOException;
+    /**
+     * A region of a file. {@code access}: 0 read-only, 1 read-write, 2 private; a negative length is the rest of the file.
+     * {@code facts}: see {@link #view}, which is part of every call that makes a region.
+     */
+    static native long open(byte[] path, String name, int access, long offset, long length, long[] facts)
+            throws IOException;
 
-    /** As {@link #open}, of a channel that this thread is registered with ({@link Native#enter}). */
-    static native long map(FileChannel channel, int access, long offset, long length) throws IOException;
+    /** As {@link #open}, of the descriptor of a channel that this thread is registered with ({@link CloseProtocol}). */
+    static native long map(int descriptor, int access, long offset, long length, long[] facts) throws IOException;
 
-    static native long anonymous(long length) throws IOException;
+    static native long anonymous(long length, long[] facts) throws IOException;
 
-    /** Lets file and memory go; the addresses stay, as zeroes, while a view exists. */
-    static native void close(long region) throws IOException;
+    /** Lets a view go, if {@code claim} is not 0, and then file and memory; the addresses stay, as zeroes, while a view exists. */
+    static native void close(long region, long claim) throws IOException;
 
     static native void drop(long region);
 
-    /** A claim on all the region's addresses. */
-    static native long view(long region) throws IOException;
-
-    /** Address, length, and 1 if it may be written to. */
-    static native long[] addresses(long view);
+    /** A claim on all the region's addresses; into {@code facts} go its handle, address, length, and 1 if it may be written to. */
+    static native void view(long region, long[] facts) throws IOException;
 
     static native long cloneView(long view);
 

@@ -3,10 +3,17 @@ package io.zcio;
 /**
  * Which process a {@link SharedRegion} is sent to or received from. The kernel says who is at the other end of the socket
  * (unix(7), {@code SO_PEERCRED}); another than the accepted one is refused before anything is sent or read.
+ *
+ * <p>The first use of this class loads all that a hand-over needs: get the peer before you connect, and the first hand-over is as
+ * quick as later ones.
  */
 public final class Peer {
     private static final Peer SAME_USER = new Peer(Kind.SAME_USER, 0);
     private static final Peer ANYONE = new Peer(Kind.ANYONE, 0);
+
+    static {
+        SharedRegion.prepare();
+    }
 
     /** The order is known to the native code. */
     enum Kind {

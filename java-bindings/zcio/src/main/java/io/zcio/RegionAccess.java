@@ -7,7 +7,7 @@ import java.util.Objects;
 /**
  * Loads, stores and copies of a region: the part of {@link MappedRegion} that has to be fast, and never enters native code.
  *
- * <p>Nothing here locks, and bounds are checked by the buffers alone: a load compiles to what it is with a
+ * <p>Nothing here locks, and bounds are checked once, by {@link RegionMemory}: a load compiles to what it is with a
  * {@code MappedByteBuffer}. That a check failed because the region is closed is found out afterwards.
  */
 abstract class RegionAccess extends RegionSegments {
@@ -69,7 +69,7 @@ abstract class RegionAccess extends RegionSegments {
         return memory.order();
     }
 
-    /** The exception for an access that a buffer has refused: also the one for a closed region. */
+    /** The exception for an access that the memory has refused: also the one for a closed region. */
     final RuntimeException outside(long offset, long count) {
         requireOpen();
         return new IndexOutOfBoundsException(

@@ -1,36 +1,45 @@
 package io.zcio;
 
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 
 /**
  * The addresses of a region, and the buffers over them.
  *
- * <p>Every buffer claims the addresses until the garbage collector has seen that neither it nor a slice or duplicate of it is
- * reachable. This is all that can be done before JDK 22: such a buffer cannot be told that its region is closed. From 22 on
- * another class of this name stands in the place of this one (META-INF/versions/22), whose buffers can.
+ * <p>The region's own loads and stores have the claim that its handle holds. Every buffer that is given out has one of its own,
+ * until the garbage collector has seen that neither it nor a slice or duplicate of it is reachable. This is all that can be done
+ * before JDK 22: such a buffer cannot be told that its region is closed. From 22 on another class of this name stands in the place
+ * of this one (META-INF/versions/22), whose buffers can.
  */
 final class RegionPages {
-    /** The view's handle. */
+    /** Keeps the claim: who uses the address keeps this object reachable, and with it the region. */
+    private final MappedRegion owner;
     private final long view;
-    private final long address;
+    final long address;
     /** In bytes. */
     final long length;
     final boolean readOnly;
 
-    /** Takes a view over. */
-    RegionPages(long view) {
-        this.view = view;
-        Regions.CLEANER.register(this, () -> NativeRegion.dropView(view));
-        long[] addresses = NativeRegion.addresses(view);
-        this.address = addresses[0];
-        this.length = addresses[1];
-        this.readOnly = addresses[2] == 0;
+    private boolean ended;
+
+    /** {@code facts}: see {@link NativeRegion#view}. */
+    RegionPages(MappedRegion owner, long[] facts) {
+        this.owner = owner;
+        this.view = facts[0];
+        this.address = facts[1];
+        this.length = facts[2];
+        this.readOnly = facts[3] == 0;
     }
 
-    /** For the region's own loads and stores: always of the class of writable buffers, so that there is but one. */
+    /** For the region's own copies, which keep this object reachable: of the class of writable buffers in any case. */
     ByteBuffer window(long offset, int length) {
-        return claimed(NativeRegion.window(address + offset, length));
+        return NativeRegion.window(address + offset, length);
+    }
+
+    /** The region's bytes for a thread that has not used them before. */
+    RegionMemory shared() {
+        return owner.shared();
     }
 
     /** For others: read-only if the region is. */
@@ -39,19 +48,32 @@ final class RegionPages {
         return readOnly && !buffer.isReadOnly() ? (MappedByteBuffer) buffer.asReadOnlyBuffer() : buffer;
     }
 
-    /** For a transfer: the addresses stay claimed for as long as the given object is reachable. */
+    /** For a transfer: the addresses stay claimed for as long as the end is reachable. */
     End end(long offset, long length) {
-        return End.ofMemory(this, address + offset, length, moved -> {});
+        return End.ofMemory(claimed(new Object()), address + offset, length, moved -> {});
     }
 
-    private <B extends ByteBuffer> B claimed(B buffer) {
+    private synchronized <T> T claimed(T holder) {
+        if (ended) {
+            throw new IllegalStateException("the region is closed");
+        }
         long claim = NativeRegion.cloneView(view);
-        Regions.CLEANER.register(buffer, () -> NativeRegion.dropView(claim));
-        // Until here it was this object's claim that kept the addresses.
-        java.lang.ref.Reference.reachabilityFence(this);
-        return buffer;
+        Regions.CLEANER.register(holder, () -> NativeRegion.dropView(claim));
+        // Until here it was the region's claim that kept the addresses.
+        Reference.reachabilityFence(this);
+        return holder;
     }
 
-    /** Ends every access that can be ended, because the region is closed or moves away: here, none. */
-    void end() {}
+    /** Nothing is given out from now on, because the region is closed or moves away. */
+    synchronized void end() {
+        ended = true;
+    }
+
+    /**
+     * The region moves away, its handle has given the claim up, and other threads may have used it: one that is still here keeps
+     * the claim.
+     */
+    void leave(long claim) {
+        Regions.CLEANER.register(this, () -> Regions.drop(claim));
+    }
 }

@@ -10,10 +10,19 @@ final class Regions {
     /** Whether regions remember where they were made. */
     static final String LEAK_DETECTION = "io.zcio.leakDetection";
 
+    private static final boolean DETECTING = Boolean.getBoolean(LEAK_DETECTION);
+
     static final Cleaner CLEANER = Cleaner.create();
     private static final AtomicBoolean REPORTED = new AtomicBoolean();
 
     private Regions() {}
+
+    /** Gives a view back; 0 is none. */
+    static void drop(long view) {
+        if (view != 0) {
+            NativeRegion.dropView(view);
+        }
+    }
 
     /**
      * The owner of a region's handle, for the time after the {@link MappedRegion}; it must not know that one.
@@ -22,18 +31,35 @@ final class Regions {
      */
     static final class Handle implements Runnable {
         final long number;
+        /**
+         * The claim on the addresses that the region's own loads and stores go to, 0 for none. It outlives the close, because
+         * another thread's loop may still be there: its frame keeps the region reachable.
+         */
+        private volatile long claim;
         private final String what;
         private final Throwable where;
         private volatile boolean closed;
 
-        Handle(long number, String what) {
+        Handle(long number, long view, String what) {
             this.number = number;
+            this.claim = view;
             this.what = what;
-            this.where = Boolean.getBoolean(LEAK_DETECTION) ? new Throwable("the region was made here") : null;
+            this.where = DETECTING ? new Throwable("the region was made here") : null;
         }
 
         void closed() {
             closed = true;
+        }
+
+        /** The claim is the caller's from now on. */
+        long takeClaim() {
+            long taken = claim;
+            claim = 0;
+            return taken;
+        }
+
+        void claim(long view) {
+            claim = view;
         }
 
         /** Runs when the region is unreachable. */
@@ -45,6 +71,7 @@ final class Regions {
                 }
             } finally {
                 NativeRegion.drop(number);
+                drop(takeClaim());
             }
         }
 

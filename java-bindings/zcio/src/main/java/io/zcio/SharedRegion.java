@@ -1,6 +1,8 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.lang.ref.Reference;
+import java.net.StandardProtocolFamily;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
@@ -26,6 +28,23 @@ import java.util.Set;
 public final class SharedRegion implements AutoCloseable {
     private final MappedRegion region;
 
+    /**
+     * Loads and links all that a hand-over needs, by one to itself that fails. {@link Peer} does it: whoever has a peer to name is
+     * ready, and the first message is not kept waiting for the library and the classes to be loaded.
+     */
+    static void prepare() {
+        byte[] bytes = new byte[1];
+        try (SocketChannel nowhere = SocketChannel.open(StandardProtocolFamily.UNIX);
+                SharedRegion shared = create(1)) {
+            shared.region().get(0, bytes, 0, 1);
+            shared.region().put(0, shared.region().get(0));
+            End.of(nowhere).isOpen();
+            NativeShared.receive(nowhere, 0, 0, bits(Seal.SHRINK), new long[MappedRegion.FACTS]);
+        } catch (IOException | RuntimeException e) {
+            // As it should; and what else is wrong, the operation that is meant will say.
+        }
+    }
+
     private SharedRegion(MappedRegion region) {
         this.region = region;
     }
@@ -44,7 +63,7 @@ public final class SharedRegion implements AutoCloseable {
             throw new IllegalArgumentException("size is negative: " + size);
         }
         return new SharedRegion(
-                MappedRegion.make(size + " bytes of shared memory", () -> NativeShared.create(size)));
+                MappedRegion.make(size + " bytes of shared memory", facts -> NativeShared.create(size, facts)));
     }
 
     /**
@@ -66,12 +85,15 @@ public final class SharedRegion implements AutoCloseable {
     public static SharedRegion receive(SocketChannel channel, Peer peer, Seal... seals) throws IOException {
         requireConnected(channel);
         int demanded = bits(seals);
-        long[] received = new long[1];
-        await(channel, () -> {
-            received[0] = NativeShared.receive(channel, peer.kind.ordinal(), peer.number, demanded);
-            return received[0] != 0;
-        });
-        return new SharedRegion(MappedRegion.make("shared memory received", () -> received[0]));
+        long[] facts = new long[MappedRegion.FACTS];
+        long received;
+        boolean waited = false;
+        do {
+            requireWanted(channel, waited);
+            waited = true;
+            received = NativeShared.receive(channel, peer.kind.ordinal(), peer.number, demanded, facts);
+        } while (received == 0);
+        return new SharedRegion(new MappedRegion(received, facts, "shared memory received"));
     }
 
     /**
@@ -91,11 +113,15 @@ public final class SharedRegion implements AutoCloseable {
      */
     public void send(SocketChannel channel, Peer peer) throws IOException {
         requireConnected(channel);
-        await(channel, () -> {
-            boolean[] sent = new boolean[1];
-            region.ask(handle -> sent[0] = NativeShared.send(handle, channel, peer.kind.ordinal(), peer.number));
-            return sent[0];
-        });
+        boolean sent;
+        boolean waited = false;
+        do {
+            requireWanted(channel, waited);
+            waited = true;
+            region.requireOpen();
+            sent = NativeShared.send(region.handle.number, channel, peer.kind.ordinal(), peer.number);
+            Reference.reachabilityFence(region);
+        } while (!sent);
     }
 
     private static void requireConnected(SocketChannel channel) throws ClosedChannelException {
@@ -106,24 +132,15 @@ public final class SharedRegion implements AutoCloseable {
         end.requireConnected();
     }
 
-    /** Something to be tried until it says true. */
-    @FunctionalInterface
-    private interface Attempt {
-        boolean succeeds() throws IOException;
-    }
-
-    private static void await(SocketChannel channel, Attempt attempt) throws IOException {
-        boolean waited = false;
-        do {
-            if (Thread.currentThread().isInterrupted()) {
-                channel.close();
-                throw new ClosedByInterruptException();
-            }
-            if (waited && !channel.isOpen()) {
-                throw new AsynchronousCloseException();
-            }
-            waited = true;
-        } while (!attempt.succeeds());
+    /** Whether to go on waiting for the peer: asked before each native call, which waits for a tenth of a second. */
+    private static void requireWanted(SocketChannel channel, boolean waited) throws IOException {
+        if (Thread.currentThread().isInterrupted()) {
+            channel.close();
+            throw new ClosedByInterruptException();
+        }
+        if (waited && !channel.isOpen()) {
+            throw new AsynchronousCloseException();
+        }
     }
 
     /**

@@ -2,40 +2,52 @@ package io.zcio;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
 import java.nio.MappedByteBuffer;
 
 /**
- * The addresses of a region, and the buffers and segments over them, from JDK 22 on: all of one shared arena, so that every access
- * can be ended at once.
+ * The addresses of a region, and the buffers and segments over them, from JDK 22 on: all that is given out is of one shared arena,
+ * so that every access can be ended at once.
  *
- * <p>The addresses are claimed for as long as anything of the arena is reachable, which is more than the arena asks for: native code
- * that was given the address of a buffer meets zeroes, not a hole. Only if nothing was ever given out, they are free at the end.
+ * <p>Ending a shared arena stops every thread for a moment, which takes longer than mapping and unmapping. So there is an arena only
+ * once something was given out. The region's own loads and stores need none: their addresses stay claimed while another thread may
+ * be in a loop over them, and show zeroes once the region is closed.
+ *
+ * <p>What was given out has a claim of its own for as long as anything of the arena is reachable, which is more than the arena asks
+ * for: native code that was given the address of a buffer meets zeroes, not a hole.
  */
 final class RegionPages {
-    private final Arena arena = Arena.ofShared();
-    private final Cleaner.Cleanable claim;
+    /** Keeps the claim: who uses the segment keeps this object reachable, and with it the region. */
+    private final MappedRegion owner;
+    private final long view;
     private final long address;
-    /** Made when somebody asks for it; also the sign that something was given out. */
-    private volatile MemorySegment mapped;
-    /** Whether a transfer was given the address. */
-    private boolean lent;
     /** All of the region, writable in any case: for its own loads and stores. */
     final MemorySegment segment;
     /** In bytes. */
     final long length;
     final boolean readOnly;
 
-    /** Takes a view over. */
+    /** For the three below. */
+    private final Object giving = new Object();
+    private Arena arena;
+    /** What the segments given out are slices of. */
+    private MemorySegment mapped;
+    private boolean ended;
+
+    /** {@code facts}: see {@link NativeRegion#view}. */
     @SuppressWarnings("restricted")
-    RegionPages(long view) {
-        // Segments and buffers know the scope; nobody but this object knows the arena.
-        claim = Regions.CLEANER.register(arena.scope(), () -> NativeRegion.dropView(view));
-        long[] addresses = NativeRegion.addresses(view);
-        this.address = addresses[0];
-        this.length = addresses[1];
-        this.readOnly = addresses[2] == 0;
-        this.segment = MemorySegment.ofAddress(address).reinterpret(length, arena, null);
+    RegionPages(MappedRegion owner, long[] facts) {
+        this.owner = owner;
+        this.view = facts[0];
+        this.address = facts[1];
+        this.length = facts[2];
+        this.readOnly = facts[3] == 0;
+        this.segment = MemorySegment.ofAddress(address).reinterpret(length);
+    }
+
+    /** The region's bytes for a thread that has not used them before. */
+    RegionMemory shared() {
+        return owner.shared();
     }
 
     /** For others: read-only if the region is. */
@@ -45,37 +57,71 @@ final class RegionPages {
 
     /** For others: read-only if the region is, and mapped, so that it can be forced and loaded. */
     MemorySegment segment(long offset, long length) {
-        if (mapped == null) {
-            mapped = mapped();
+        synchronized (giving) {
+            requireNotEnded();
+            if (mapped == null) {
+                arena = Arena.ofShared();
+                // Segments and buffers know the scope; nobody but this object knows the arena.
+                mapped = mapped(claimed(arena.scope()));
+            }
+            return mapped.asSlice(offset, length);
         }
-        return mapped.asSlice(offset, length);
     }
 
-    /** For a transfer: the addresses stay claimed for as long as the scope is reachable. Excludes {@link #end}. */
+    /** For a transfer: the addresses stay claimed for as long as the end is reachable. */
     End end(long offset, long length) {
-        lent = true;
-        return End.ofMemory(arena.scope(), address + offset, length, moved -> {});
+        synchronized (giving) {
+            requireNotEnded();
+            return End.ofMemory(claimed(new Object()), address + offset, length, moved -> {});
+        }
+    }
+
+    private void requireNotEnded() {
+        if (ended) {
+            throw new IllegalStateException("the region is closed");
+        }
+    }
+
+    private <T> T claimed(T holder) {
+        long claim = NativeRegion.cloneView(view);
+        Regions.CLEANER.register(holder, () -> NativeRegion.dropView(claim));
+        // Until here it was the region's claim that kept the addresses.
+        Reference.reachabilityFence(this);
+        return holder;
     }
 
     /** The JDK's own mapped segment; where it cannot be made, one whose force and load do nothing. */
-    private MemorySegment mapped() {
+    @SuppressWarnings("restricted")
+    private MemorySegment mapped(MemorySegment.Scope scope) {
         MappedByteBuffer buffer = NativeRegion.buffer(address, (int) Math.min(length, Integer.MAX_VALUE), readOnly);
-        Object made = NativeRegion.segment(buffer, address, length, readOnly, arena.scope());
-        return made != null ? (MemorySegment) made : readOnly ? segment.asReadOnly() : segment;
+        Object made = NativeRegion.segment(buffer, address, length, readOnly, scope);
+        if (made != null) {
+            return (MemorySegment) made;
+        }
+        MemorySegment plain = segment.reinterpret(arena, null);
+        return readOnly ? plain.asReadOnly() : plain;
     }
 
-    /** Ends every access, because the region is closed or moves away. */
+    /** Ends every access to what was given out, because the region is closed or moves away. */
     void end() {
-        if (!isEnded()) {
-            // A channel or a checksum is using a buffer in another thread: it meets zeroes, and is refused the next time.
-            Thread.ofVirtual().start(() -> {
-                for (long pause = 1; !isEnded(); pause = Math.min(2 * pause, 1000)) {
-                    java.util.concurrent.locks.LockSupport.parkNanos(pause * 1_000_000);
-                }
-            });
-        } else if (mapped == null && !lent) {
-            claim.clean();
+        synchronized (giving) {
+            ended = true;
+            if (arena != null && !isEnded()) {
+                // A channel or a checksum is using a buffer in another thread: it meets zeroes, and is refused the next time.
+                Thread.ofVirtual().start(() -> {
+                    for (long pause = 1; !isEnded(); pause = Math.min(2 * pause, 1000)) {
+                        java.util.concurrent.locks.LockSupport.parkNanos(pause * 1_000_000);
+                    }
+                });
+            }
         }
+    }
+
+    /** The region moves away, its handle has given the claim up, and other threads may have used it. */
+    void leave(long claim) {
+        // Stops every thread once, as if something had been given out: none is in a loop over the old addresses after it.
+        Arena.ofShared().close();
+        Regions.drop(claim);
     }
 
     private boolean isEnded() {
