@@ -59,9 +59,7 @@ fn leave_table() -> Sys<()> {
     match Errno::result(left) {
         Ok(_) => Ok(()),
         // Before 5.9, or under a filter that does not know it.
-        Err(Errno::ENOSYS | Errno::EPERM) => {
-            leave_table_bit_by_bit()
-        }
+        Err(Errno::ENOSYS | Errno::EPERM) => leave_table_bit_by_bit(),
         Err(errno) => Err(errno),
     }
 }
@@ -114,7 +112,8 @@ mod tests {
         let mut lock: libc::flock = unsafe { std::mem::zeroed() };
         lock.l_type = libc::F_WRLCK as libc::c_short;
         fcntl(&file, FcntlArg::F_SETLK(&lock)).unwrap();
-        let open_and_close = |reopening: Reopening| std::thread::spawn(move || reopening.open().map(drop)).join().unwrap();
+        let open_and_close =
+            |reopening: Reopening| std::thread::spawn(move || reopening.open().map(drop)).join().unwrap();
         let reopening = Calls::default().reopening(file.as_fd(), OFlag::O_RDONLY).unwrap();
         open_and_close(reopening).unwrap();
         assert!(is_locked(path.path()));
