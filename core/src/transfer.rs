@@ -11,6 +11,7 @@
 
 pub(crate) mod checks;
 mod engine;
+mod pace;
 mod small;
 
 use std::fmt;
@@ -28,6 +29,7 @@ use crate::mechanism::Mechanism;
 use crate::plan;
 use crate::report::Report;
 use engine::{Engine, Running};
+use pace::Pace;
 pub use small::{Attempted, Begun};
 
 /// Whether later changes to the source may show in bytes that are still on their way.
@@ -266,11 +268,18 @@ impl<'fd> Transfer<'fd> {
     fn drive(&mut self, mut watch: Option<Watch<'_>>) -> Result<Report> {
         let mut watched = (Instant::now(), 0);
         let mut in_vain = 0;
+        if watch.is_some() && sleeps(&self.sink) {
+            self.begin()?.engine.pace = Pace::watched();
+        }
         loop {
             if let Some(watch) = &mut watch {
                 self.wait_where_a_step_could_sleep(watch)?;
             }
+            let began = watch.is_some().then(Instant::now);
             let step = self.step()?;
+            if let (Some(began), true) = (began, sleeps(&self.sink)) {
+                self.begin()?.engine.pace.learn(began.elapsed());
+            }
             let moved = self.moved();
             in_vain = if matches!(step, Step::Moved(_)) { 0 } else { in_vain + 1 };
             match step {
@@ -300,7 +309,6 @@ impl<'fd> Transfer<'fd> {
     /// be called.
     fn wait_where_a_step_could_sleep(&mut self, watch: &mut Watch<'_>) -> Result<()> {
         let needs = self.begin()?.needs();
-        let sleeps = |end: &Endpoint<'_>| end.facts().kind.is_stream() && !end.facts().nonblocking;
         match needs {
             Some(Side::Source) if sleeps(&self.source) => self.wait(Side::Source, Some(watch)),
             Some(Side::Sink) if sleeps(&self.sink) => self.wait(Side::Sink, Some(watch)),
@@ -360,6 +368,11 @@ impl<'fd> Transfer<'fd> {
             Side::Sink => descriptor(&self.sink),
         }
     }
+}
+
+/// Whether a system call on that end may sleep until its peer does something.
+fn sleeps(end: &Endpoint<'_>) -> bool {
+    end.facts().kind.is_stream() && !end.facts().nonblocking
 }
 
 /// The descriptor of an end that has one.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
-use super::{Begun, Request, Side, Step, checks, descriptor};
+use super::{Begun, Pace, Request, Side, Step, checks, descriptor};
 use crate::cache::Cache;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
@@ -42,6 +42,8 @@ pub(super) struct Engine {
     /// What was delivered when the source's own position was last moved behind it; `None` if it is to be left alone.
     settled: Option<u64>,
     cache: Option<Cache>,
+    /// What one step may move into a sink that holds the thread.
+    pub pace: Pace,
     attempts: Vec<Attempt>,
     calls: Calls,
     waits: u64,
@@ -84,6 +86,7 @@ impl Engine {
             source_size: source.facts().size,
             settled: (seekable && request.offset.is_none()).then_some(0),
             cache,
+            pace: Pace::default(),
             attempts: Vec::new(),
             calls,
             waits: 0,
@@ -220,7 +223,7 @@ impl Running<'_, '_> {
                 Mechanism::Reflink => u64::MAX,
                 _ => self.request.piece.unwrap_or(if stream { STREAM_STEP } else { FILE_STEP }),
             };
-            let limit = self.engine.remaining().min(most);
+            let limit = self.engine.remaining().min(most).min(self.engine.pace.most());
             let holding = self.engine.mover.held() > 0;
             if !holding && (limit == 0 || (self.is_past_size() && !self.has_grown()?)) {
                 return self.finish();

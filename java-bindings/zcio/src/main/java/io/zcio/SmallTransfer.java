@@ -112,7 +112,8 @@ final class SmallTransfer {
             last = ChannelNative.send(call, from, to, position + sent, count - sent);
             sent += Math.max(last, 0);
         }
-        if (sent == 0 && last == -EINTR) {
+        if (sent < count && (last > 0 || last == -EINTR)) {
+            // Closed meanwhile, which is told although some bytes have gone, as a transfer does.
             throw new ClosedChannelException();
         }
         boolean full = last == -EAGAIN;

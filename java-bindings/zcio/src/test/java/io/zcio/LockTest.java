@@ -102,9 +102,10 @@ class LockTest {
                 LockProbe probe = new LockProbe(from, to)) {
             // A tail that fills no block goes through the page cache, for which this descriptor does not do.
             assertEquals(SIZE - 100, source.transferTo(0, SIZE - 100, sink));
-            assertArrayEquals(Ends.pattern(SIZE), Files.readAllBytes(to));
             probe.assertBothLocked("direct");
         }
+        // Not before: reading them opens and closes them.
+        assertArrayEquals(Ends.pattern(SIZE), Files.readAllBytes(to));
     }
 
     /** Asks from a process of its own, where a lock of this process shows. */

@@ -1,0 +1,88 @@
+//! How much one step moves into a sink in blocking mode while somebody watches.
+//!
+//! Such a sink holds the thread inside one system call until everything has been taken, however slowly its reader takes it:
+//! a timeout of the socket (`SO_SNDTIMEO`, socket(7)) is for each 64 KiB in there, and sixteen mebibytes have 256 of them.
+//! No watcher can be called meanwhile. So a step is made half as long when the last one took too long, and twice as long
+//! when it did not. What was learned from a fast reader is wrong once, when it gets slow; hence the limit.
+
+use std::time::Duration;
+
+/// What a step may take at most; less than what is left of the promised 100 ms when a wait of 50 ms comes before it.
+const LONG: Duration = Duration::from_millis(20);
+
+/// What the kernel takes at once; a step of less would be no shorter.
+const LEAST: u64 = 64 << 10;
+/// A system call for so many bytes costs nothing that could be measured.
+const MOST: u64 = 1 << 20;
+
+/// See the module's introduction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace(u64);
+
+impl Default for Pace {
+    /// Nobody watches.
+    fn default() -> Self {
+        Self(u64::MAX)
+    }
+}
+
+impl Pace {
+    pub fn watched() -> Self {
+        Self(4 * LEAST)
+    }
+
+    /// The most the next step may move.
+    pub fn most(self) -> u64 {
+        self.0
+    }
+
+    /// A step took so long.
+    pub fn learn(&mut self, took: Duration) {
+        self.0 = if took > LONG { (self.0 / 2).max(LEAST) } else { self.0.saturating_mul(2).min(MOST) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::Read;
+    use std::ops::ControlFlow;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use crate::{Endpoint, Transfer};
+
+    /// Counts bytes, not time: a busy machine makes the reader slower still, and then even less may be moved between two looks.
+    #[test]
+    fn a_slow_reader_does_not_keep_the_watcher_waiting() {
+        const SIZE: u64 = 8 << 20;
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(SIZE).unwrap();
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut taken = 0;
+            // 64 KiB every 10 ms: sixteen mebibytes would take two and a half seconds.
+            while let Ok(count @ 1..) = far.read(&mut [0; 64 << 10]) {
+                taken += count as u64;
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            taken
+        });
+        let (before, looks, longest) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        let ends = (Endpoint::new(file.as_fd()).unwrap(), Endpoint::new(near.as_fd()).unwrap());
+        let stopped = Transfer::new(ends.0, ends.1).run_watched(|moved| {
+            // The first steps fill the socket's buffer.
+            if moved > 1 << 20 {
+                longest.set(longest.get().max(moved - before.get()));
+            }
+            before.set(moved);
+            looks.set(looks.get() + 1);
+            if moved > SIZE / 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        drop(near);
+        let moved = stopped.unwrap_err().moved();
+        assert_eq!(moved, reader.join().unwrap());
+        // It stopped in the middle, after many looks, not after the whole file in one call.
+        assert!(moved < SIZE && looks.get() >= 5 && longest.get() <= 1 << 20, "{moved}, {looks:?}, {longest:?}");
+    }
+}
