@@ -13,15 +13,15 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use jni::Env;
 use jni::objects::{JByteArray, JObject};
-use jni::{Env, jni_sig, jni_str};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::stat::{Mode, SFlag, stat};
 use zcio::{Endpoint, ErrorKind};
 
 use crate::errors::Failure;
-use crate::file_channel;
+use crate::jdk_channels;
 use crate::upcalls::upcalls;
 
 /// Whose thread it is that will wait: decides how an end is kept from sleeping in a system call.
@@ -199,7 +199,7 @@ pub(crate) fn set_nonblocking(fd: &impl AsFd) {
 /// `sun.nio.ch.FileChannelImpl.fd` → `java.io.FileDescriptor.fd`
 #[allow(unsafe_code)]
 pub(crate) fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Descriptor, Failure> {
-    let number = file_channel::number(env, channel)?;
+    let number = jdk_channels::number(env, channel)?;
     if number < 0 {
         return Err(Failure::Closed);
     }
@@ -211,20 +211,15 @@ pub(crate) fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Des
 /// `sun.nio.ch.SelChImpl.getFDVal()`, duplicated with `F_DUPFD_CLOEXEC`.
 #[allow(unsafe_code)]
 pub(crate) fn duplicate(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<OwnedFd, Failure> {
-    let number = env.call_method(channel, jni_str!("getFDVal"), jni_sig!(() -> int), &[])?.into_int()?;
+    let number = jdk_channels::stream_number(env, channel)?;
     if number < 0 {
         return Err(Failure::Closed);
     }
     // SAFETY: the number is borrowed for this one call. Should it have been closed by now, or be another file's, then the
     // call fails, or the question below is answered with no and the duplicate is dropped unused.
     let duplicate = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned();
-    if !is_open(env, channel)? {
+    if !jdk_channels::is_open(env, channel)? {
         return Err(Failure::Closed);
     }
     duplicate.map_err(Failure::Duplicate)
-}
-
-/// `Channel.isOpen()`
-pub(crate) fn is_open(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<bool, Failure> {
-    Ok(env.call_method(channel, jni_str!("isOpen"), jni_sig!(() -> boolean), &[])?.into_bool()?)
 }

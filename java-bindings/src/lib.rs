@@ -17,8 +17,8 @@ mod copy;
 mod descriptors;
 mod errors;
 mod fanout;
-mod file_channel;
 mod handle;
+mod jdk_channels;
 mod pages;
 mod patience;
 mod poller;
@@ -68,7 +68,7 @@ pub extern "system" fn Java_io_zcio_Native_number<'local>(
     _class: JClass<'local>,
     channel: JObject<'local>,
 ) -> jint {
-    env.with_env(|env| file_channel::number(env, &channel)).resolve::<Throw>()
+    env.with_env(|env| jdk_channels::number(env, &channel)).resolve::<Throw>()
 }
 
 /// `static native long address(ByteBuffer buffer)`: `GetDirectBufferAddress`, 0 for a buffer that is not direct.

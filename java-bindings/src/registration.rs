@@ -14,13 +14,13 @@ use jni::Env;
 use jni::objects::JObject;
 
 use crate::errors::Failure;
-use crate::file_channel;
+use crate::jdk_channels;
 
 /// Adds this thread to the channel's set; gives back its entry. [`Failure::Closed`] if the channel is closed.
 pub(crate) fn enter(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<i32, Failure> {
-    let entry = file_channel::add_thread(env, channel)?;
+    let entry = jdk_channels::add_thread(env, channel)?;
     // In this order: a close that had not begun when we looked will find us in the set.
-    if file_channel::is_open(env, channel)? {
+    if jdk_channels::is_open(env, channel)? {
         return Ok(entry);
     }
     leave(env, channel, entry)?;
@@ -29,5 +29,5 @@ pub(crate) fn enter(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<i32, Fai
 
 /// Takes this thread's entry out of the channel's set again.
 pub(crate) fn leave(env: &mut Env<'_>, channel: &JObject<'_>, entry: i32) -> Result<(), Failure> {
-    file_channel::remove_thread(env, channel, entry)
+    jdk_channels::remove_thread(env, channel, entry)
 }

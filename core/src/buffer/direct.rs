@@ -27,7 +27,8 @@ impl AlignedBuffer {
 }
 
 /// Reads up to `length` bytes of a file, from its byte `offset` on, past the page cache (`O_DIRECT`); gives back how many,
-/// fewer only at the file's end. The descriptor's position stays.
+/// fewer only at the file's end. The descriptor's position stays. The file is opened again for it and closed: POSIX locks
+/// (fcntl(2)) that this process has on the file are gone after that.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
-//! What is read of and called on a `sun.nio.ch.FileChannelImpl`, by ids that are looked up once.
+//! What is read of and called on channels of the JDK's own (`sun.nio.ch`), by ids that are looked up once.
 //!
 //! Looking a field or a method up by name costs more than mapping a page. The classes are the boot loader's, which never
 //! unloads them, so their ids stay good. An id must only ever be used on an object of its class: the Java side hands over no
-//! other file channel than the JDK's own (`io.zcio.End`), and the rest is read out of that one.
+//! other channels than the JDK's own (`io.zcio.End`), and the rest is read out of these.
 #![allow(unsafe_code)]
 
 use std::sync::OnceLock;
@@ -26,6 +26,8 @@ struct Ids {
     add: JMethodID,
     /// `void NativeThreadSet.remove(int)`
     remove: JMethodID,
+    /// `int SelChImpl.getFDVal()`
+    stream_number: JMethodID,
     /// `boolean AbstractInterruptibleChannel.isOpen()`
     is_open: JMethodID,
 }
@@ -37,6 +39,7 @@ fn ids(env: &mut Env<'_>) -> Result<&'static Ids, Failure> {
     }
     let channel = jni_str!("sun/nio/ch/FileChannelImpl");
     let set = jni_str!("sun/nio/ch/NativeThreadSet");
+    let stream = jni_str!("sun/nio/ch/SelChImpl");
     let base = jni_str!("java/nio/channels/spi/AbstractInterruptibleChannel");
     let found = Ids {
         threads: env.get_field_id(channel, jni_str!("threads"), jni_sig!(sun.nio.ch.NativeThreadSet))?,
@@ -44,6 +47,7 @@ fn ids(env: &mut Env<'_>) -> Result<&'static Ids, Failure> {
         number: env.get_field_id(jni_str!("java/io/FileDescriptor"), jni_str!("fd"), jni_sig!(int))?,
         add: env.get_method_id(set, jni_str!("add"), jni_sig!(() -> int))?,
         remove: env.get_method_id(set, jni_str!("remove"), jni_sig!((int) -> void))?,
+        stream_number: env.get_method_id(stream, jni_str!("getFDVal"), jni_sig!(() -> int))?,
         is_open: env.get_method_id(base, jni_str!("isOpen"), jni_sig!(() -> boolean))?,
     };
     // Whoever was first has found the same.
@@ -58,6 +62,14 @@ pub(crate) fn number(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<i32, Fa
     // SAFETY: as above.
     let number = unsafe { env.get_field_unchecked(&holder, ids.number, JavaType::Primitive(Primitive::Int)) }?;
     Ok(number.into_int()?)
+}
+
+/// `SelChImpl.getFDVal()`, of a socket's or a pipe's channel; negative once closed.
+pub(crate) fn stream_number(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<i32, Failure> {
+    let id = ids(env)?.stream_number;
+    // SAFETY: the method's own interface and signature; see the module's introduction.
+    let number = unsafe { env.call_method_unchecked(channel, id, ReturnType::Primitive(Primitive::Int), &[]) };
+    Ok(number?.into_int()?)
 }
 
 /// `Channel.isOpen()`
