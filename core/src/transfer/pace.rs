@@ -60,9 +60,9 @@ mod tests {
         file.set_len(SIZE).unwrap();
         let (near, mut far) = UnixStream::pair().unwrap();
         let reader = std::thread::spawn(move || {
-            let mut taken = 0;
+            let (mut taken, mut buffer) = (0, vec![0; 64 << 10]);
             // 64 KiB every 10 ms: sixteen mebibytes would take two and a half seconds.
-            while let Ok(count @ 1..) = far.read(&mut [0; 64 << 10]) {
+            while let Ok(count @ 1..) = far.read(&mut buffer) {
                 taken += count as u64;
                 std::thread::sleep(std::time::Duration::from_millis(10));
             }

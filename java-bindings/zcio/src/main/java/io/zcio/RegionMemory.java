@@ -1,12 +1,10 @@
 package io.zcio;
 
 import java.lang.ref.Reference;
-import java.lang.reflect.Field;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.ReadOnlyBufferException;
 import java.util.Objects;
-import sun.misc.Unsafe;
 
 /**
  * A region's bytes, at {@code long} offsets.
@@ -24,7 +22,6 @@ final class RegionMemory {
     /** What is left after a close: no byte. */
     static final RegionMemory CLOSED = new RegionMemory(null, 0, 0, false, ByteOrder.BIG_ENDIAN, null);
 
-    private static final Unsafe UNSAFE = unsafe();
     private static final int SHIFT = 30;
     private static final int SIZE = 1 << SHIFT;
     /** What is copied at once between regions. */
@@ -60,16 +57,6 @@ final class RegionMemory {
         this.longs = Math.max(0, length - Long.BYTES + 1);
     }
 
-    private static Unsafe unsafe() {
-        try {
-            Field field = Unsafe.class.getDeclaredField("theUnsafe");
-            field.setAccessible(true);
-            return (Unsafe) field.get(null);
-        } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException("zcio does not know this Java runtime", e);
-        }
-    }
-
     /** For the accesses of one thread; of all threads if that is null. */
     static RegionMemory of(RegionPages pages, ByteOrder order, Thread user) {
         return new RegionMemory(pages, pages.address, pages.length, pages.readOnly, order, user);
@@ -103,7 +90,7 @@ final class RegionMemory {
         if (isForeign()) {
             return pages.shared().get(offset);
         }
-        byte value = UNSAFE.getByte(address + Objects.checkIndex(offset, length));
+        byte value = Addresses.getByte(address + Objects.checkIndex(offset, length));
         Reference.reachabilityFence(pages);
         return value;
     }
@@ -114,7 +101,7 @@ final class RegionMemory {
             return;
         }
         requireWritable();
-        UNSAFE.putByte(address + Objects.checkIndex(offset, length), value);
+        Addresses.putByte(address + Objects.checkIndex(offset, length), value);
         Reference.reachabilityFence(pages);
     }
 
@@ -122,7 +109,7 @@ final class RegionMemory {
         if (isForeign()) {
             return pages.shared().getShort(offset);
         }
-        short value = UNSAFE.getShort(address + Objects.checkIndex(offset, shorts));
+        short value = Addresses.getShort(address + Objects.checkIndex(offset, shorts));
         Reference.reachabilityFence(pages);
         return swap ? Short.reverseBytes(value) : value;
     }
@@ -133,7 +120,7 @@ final class RegionMemory {
             return;
         }
         requireWritable();
-        UNSAFE.putShort(address + Objects.checkIndex(offset, shorts), swap ? Short.reverseBytes(value) : value);
+        Addresses.putShort(address + Objects.checkIndex(offset, shorts), swap ? Short.reverseBytes(value) : value);
         Reference.reachabilityFence(pages);
     }
 
@@ -141,7 +128,7 @@ final class RegionMemory {
         if (isForeign()) {
             return pages.shared().getInt(offset);
         }
-        int value = UNSAFE.getInt(address + Objects.checkIndex(offset, ints));
+        int value = Addresses.getInt(address + Objects.checkIndex(offset, ints));
         Reference.reachabilityFence(pages);
         return swap ? Integer.reverseBytes(value) : value;
     }
@@ -152,7 +139,7 @@ final class RegionMemory {
             return;
         }
         requireWritable();
-        UNSAFE.putInt(address + Objects.checkIndex(offset, ints), swap ? Integer.reverseBytes(value) : value);
+        Addresses.putInt(address + Objects.checkIndex(offset, ints), swap ? Integer.reverseBytes(value) : value);
         Reference.reachabilityFence(pages);
     }
 
@@ -160,7 +147,7 @@ final class RegionMemory {
         if (isForeign()) {
             return pages.shared().getLong(offset);
         }
-        long value = UNSAFE.getLong(address + Objects.checkIndex(offset, longs));
+        long value = Addresses.getLong(address + Objects.checkIndex(offset, longs));
         Reference.reachabilityFence(pages);
         return swap ? Long.reverseBytes(value) : value;
     }
@@ -171,7 +158,7 @@ final class RegionMemory {
             return;
         }
         requireWritable();
-        UNSAFE.putLong(address + Objects.checkIndex(offset, longs), swap ? Long.reverseBytes(value) : value);
+        Addresses.putLong(address + Objects.checkIndex(offset, longs), swap ? Long.reverseBytes(value) : value);
         Reference.reachabilityFence(pages);
     }
 
