@@ -271,7 +271,9 @@ fn between_marks(trace: &str) -> Vec<BTreeMap<String, u64>> {
         }
         let Some((marked, calls)) = &mut open else { continue };
         if marked == thread {
-            *calls.entry(name.to_string()).or_default() += 1;
+            // A kept pipe is looked at before it is used again.
+            let kept = name.contains("fstat") && call.contains("S_IFIFO");
+            *calls.entry(if kept { "look at a pipe" } else { name }.to_string()).or_default() += 1;
         }
         if line.contains("/zcio-mark/end") {
             sections.extend(open.take().map(|(_, calls)| calls));
@@ -305,8 +307,18 @@ fn strace_counts_the_same_system_calls() {
             let all: u64 = calls.values().sum();
             // The two marks, and memory and pipes, which move no bytes.
             let apart = [
-                "statx", "munmap", "getpid", "brk", "mprotect", "madvise", "pipe2", "fcntl", "close", "fstatfs",
+                "statx",
+                "munmap",
+                "getpid",
+                "brk",
+                "mprotect",
+                "madvise",
+                "pipe2",
+                "fcntl",
+                "close",
+                "fstatfs",
                 "mremap",
+                "look at a pipe",
             ];
             let apart: u64 = apart.iter().filter_map(|name| calls.get(*name)).sum();
             assert_eq!(numbers[0] as u64, all - apart, "{mechanism}: {calls:?}");
