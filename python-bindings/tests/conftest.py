@@ -1,7 +1,9 @@
 """The fixtures of more than one file."""
 
+from pathlib import Path
+
 import pytest
-from loops import AnyioOnAsyncio, Asyncio, Library, Trio, Uvloop
+from loops import DATA, AnyioOnAsyncio, Asyncio, Library, Trio, Uvloop
 
 
 @pytest.fixture(params=[Asyncio, Uvloop, Trio, AnyioOnAsyncio], ids=lambda kind: kind.__name__.lower())
@@ -14,3 +16,10 @@ def library(request: pytest.FixtureRequest) -> Library:
 def loop(request: pytest.FixtureRequest) -> Asyncio:
     found: Asyncio = request.param()
     return found
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source"
+    path.write_bytes(DATA)
+    return path

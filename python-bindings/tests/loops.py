@@ -5,7 +5,9 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
-from support import Pair
+from support import Pair, content
+
+DATA = content(2_000_000)
 
 
 class Library(Protocol):
@@ -108,21 +110,7 @@ class Trio:
         return False
 
     async def until(self, reached: Callable[[], bool], job: Awaitable[object]) -> bool:
-        import trio
-
-        over = False
-
-        async def run() -> None:
-            nonlocal over
-            await job
-            over = True
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(run)
-            while not over and not reached():
-                await trio.sleep(0.005)
-            nursery.cancel_scope.cancel()
-        return over
+        return await run_until(reached, job)
 
     async def receive(self, end: socket.socket, size: int) -> bytes:
         import trio
@@ -159,21 +147,26 @@ class AnyioOnAsyncio(Asyncio):
         return False
 
     async def until(self, reached: Callable[[], bool], job: Awaitable[object]) -> bool:
-        import anyio
+        return await run_until(reached, job)
 
-        over = False
 
-        async def run() -> None:
-            nonlocal over
-            await job
-            over = True
+async def run_until(reached: Callable[[], bool], job: Awaitable[object]) -> bool:
+    """On trio too, which anyio runs on."""
+    import anyio
 
-        async with anyio.create_task_group() as group:
-            group.start_soon(run)
-            while not over and not reached():
-                await anyio.sleep(0.005)
-            group.cancel_scope.cancel()
-        return over
+    over = False
+
+    async def run() -> None:
+        nonlocal over
+        await job
+        over = True
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+        while not over and not reached():
+            await anyio.sleep(0.005)
+        group.cancel_scope.cancel()
+    return over
 
 
 def nonblocking(pair: Pair) -> Pair:

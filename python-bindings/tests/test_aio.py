@@ -18,18 +18,10 @@ import pytest
 import zcio
 import zcio._zcio
 import zcio.aio
-from loops import Asyncio, Library, nonblocking, receive_all, with_server
+from loops import DATA, Asyncio, Library, nonblocking, receive_all, with_server
 from support import Pair, content, tcp_pair, unix_pair
 
-DATA = content(2_000_000)
 CONNECTIONS = 200
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "source"
-    path.write_bytes(DATA)
-    return path
 
 
 # Every byte accounted for

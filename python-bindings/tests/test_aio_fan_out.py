@@ -17,18 +17,10 @@ import pytest
 import zcio
 import zcio._zcio
 import zcio.aio
-from loops import Asyncio, Library, nonblocking, receive_all, with_server
-from support import content, tcp_pair, unix_pair
+from loops import DATA, Asyncio, Library, nonblocking, receive_all, with_server
+from support import tcp_pair, unix_pair
 
-DATA = content(2_000_000)
 FAN_OUTS = 40
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "source"
-    path.write_bytes(DATA)
-    return path
 
 
 def reset(end: socket.socket) -> None:

@@ -6,7 +6,7 @@
 use nix::fcntl::OFlag;
 
 use super::worker::{Direction, Job, Worker};
-use super::{BUFFER, Route, Stop, alignment, refusal};
+use super::{AT_DISK, BUFFER, Route, Stop, alignment, refusal};
 use crate::buffer::AlignedBuffer;
 use crate::sys::Calls;
 
@@ -39,7 +39,7 @@ impl Reader {
         while self.current.is_none() && !self.ended {
             self.read_ahead(limit)?;
             let done = self.worker.wait(route.calls);
-            let (job, count) = match done.result {
+            let (job, count) = match done.result.expect("a read is always tried") {
                 Ok(count) => (done.job, count),
                 Err(errno) => {
                     self.forget(done.job);
@@ -70,7 +70,7 @@ impl Reader {
     /// Keeps two buffers at the disk, as far as there is something left to be read.
     fn read_ahead(&mut self, limit: u64) -> Result<(), Stop> {
         let end = self.next.saturating_add(limit);
-        while self.worker.in_flight() < 2 && (self.ahead < end || self.worker.in_flight() == 0) {
+        while self.worker.in_flight() < AT_DISK && (self.ahead < end || self.worker.in_flight() == 0) {
             let buffer = match self.spare.pop() {
                 Some(buffer) => buffer,
                 None => AlignedBuffer::new(BUFFER).map_err(Stop::Failed)?,

@@ -18,9 +18,6 @@ use crate::buffer::AlignedBuffer;
 use crate::error::Error;
 use crate::sys::Calls;
 
-/// The answer to a piece that was not tried, because one before it was refused.
-pub(super) const UNTRIED: Errno = Errno::ECANCELED;
-
 /// Which way the worker moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
@@ -42,7 +39,8 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) struct Done {
     pub job: Job,
-    pub result: Result<usize, Errno>,
+    /// `None` if it was not tried, because a piece before it was refused.
+    pub result: Option<Result<usize, Errno>>,
     /// System calls the worker made for it.
     pub calls: u64,
 }
@@ -79,12 +77,12 @@ impl Worker {
                 for mut job in todo {
                     let mut calls = Calls::default();
                     let result = if direction == Direction::Write && gap.is_some_and(|gap| gap != job.at) {
-                        Err(UNTRIED)
+                        None
                     } else {
                         let result = work(&file, direction, &mut job, &mut calls);
                         let end = job.at + result.unwrap_or(0) as u64;
                         gap = (result != Ok(job.range.len())).then_some(end);
-                        result
+                        Some(result)
                     };
                     if finished.send(Done { job, result, calls: calls.made }).is_err() {
                         return;
@@ -170,7 +168,7 @@ mod tests {
             }
             places.iter().map(|_| worker.wait(&mut Calls::default()).result).collect()
         };
-        assert_eq!(answers(&[0, 1, 2]), [Err(Errno::EBADF), Err(UNTRIED), Err(UNTRIED)]);
-        assert_eq!(answers(&[1, 0]), [Err(UNTRIED), Err(Errno::EBADF)], "the gap itself is tried again");
+        assert_eq!(answers(&[0, 1, 2]), [Some(Err(Errno::EBADF)), None, None]);
+        assert_eq!(answers(&[1, 0]), [None, Some(Err(Errno::EBADF))], "the gap itself is tried again");
     }
 }

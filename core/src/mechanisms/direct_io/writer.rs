@@ -11,14 +11,11 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::reader::Reader;
-use super::worker::{Direction, Job, UNTRIED, Worker};
-use super::{Advance, BUFFER, Route, Stop, alignment, refusal};
+use super::worker::{Direction, Done, Job, Worker};
+use super::{AT_DISK, Advance, BUFFER, Route, Stop, alignment, refusal};
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
 use crate::transfer::Side;
-
-/// Buffers at the disk: the next one must be there when it is done with one. Waiting for each one cost a twentieth of the speed.
-const AT_DISK: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -81,7 +78,7 @@ impl Writer {
     /// Collects what the disk has done, fills the buffer, gives it to the disk when it is full or nothing more will come.
     pub fn advance(&mut self, route: &mut Route<'_>, limit: u64, reader: Option<&mut Reader>) -> Result<Advance, Stop> {
         if let Some(done) = self.worker.poll(route.calls) {
-            return self.wrote(route, done.job, done.result);
+            return self.wrote(route, done);
         }
         if !self.refused.is_empty() {
             return self.write_refused(route);
@@ -105,7 +102,7 @@ impl Writer {
         while self.worker.in_flight() > 0 {
             let done = self.worker.wait(route.calls);
             // An error is met again when the piece is tried again.
-            let _ = self.wrote(route, done.job, done.result);
+            let _ = self.wrote(route, done);
         }
     }
 
@@ -159,7 +156,7 @@ impl Writer {
         // What is written here rather than by the worker has its turn after all that the worker has.
         if self.worker.in_flight() >= if is_blocks { AT_DISK } else { 1 } {
             let done = self.worker.wait(route.calls);
-            return self.wrote(route, done.job, done.result);
+            return self.wrote(route, done);
         }
         if range.is_empty() {
             if let Some(error) = self.broken.take() {
@@ -227,7 +224,7 @@ impl Writer {
         let length = range.len();
         piece[..length].copy_from_slice(&self.filling.buffer[range]);
         worker.submit(Job { buffer: piece, range: 0..length, at: self.filling.at });
-        Ok(worker.wait(route.calls).result)
+        Ok(worker.wait(route.calls).result.expect("nothing is before it"))
     }
 
     /// Tries the first refused piece again, here and now, when everything behind it has come back.
@@ -238,14 +235,15 @@ impl Writer {
             self.give_to_disk(job);
         }
         let done = self.worker.wait(route.calls);
-        self.wrote(route, done.job, done.result)
+        self.wrote(route, done)
     }
 
     /// The disk has answered.
-    fn wrote(&mut self, route: &mut Route<'_>, mut job: Job, result: Result<usize, Errno>) -> Result<Advance, Stop> {
+    fn wrote(&mut self, route: &mut Route<'_>, done: Done) -> Result<Advance, Stop> {
+        let Done { mut job, result, .. } = done;
         let length = job.range.len();
         self.at_disk -= length;
-        let count = *result.as_ref().unwrap_or(&0);
+        let count = result.and_then(Result::ok).unwrap_or(0);
         job.range.start += count;
         job.at += count as u64;
         if job.range.is_empty() {
@@ -255,10 +253,11 @@ impl Writer {
             self.refused.insert(place, job);
         }
         match result {
-            Err(UNTRIED) => Ok(Advance::Moved(0)),
-            Ok(0) => Err(Stop::Failed(Error::os("pwrite", Errno::EIO))),
-            Ok(count) => self.delivered(route, count, length),
-            Err(errno) => Err(Stop::sort("pwrite", errno, refusal)),
+            // One before it was refused, and that was told.
+            None => Ok(Advance::Moved(0)),
+            Some(Ok(0)) => Err(Stop::Failed(Error::os("pwrite", Errno::EIO))),
+            Some(Ok(count)) => self.delivered(route, count, length),
+            Some(Err(errno)) => Err(Stop::sort("pwrite", errno, refusal)),
         }
     }
 

@@ -12,6 +12,10 @@ final class ChannelNative {
     static final int WRITE_ONLY = 1;
     static final int APPEND = 02000;
 
+    /** The two calls of {@link #send}. */
+    static final int SENDFILE = 0;
+    static final int COPY_FILE_RANGE = 1;
+
     static {
         try {
             MethodHandles.lookup().ensureInitialized(Native.class);
@@ -27,10 +31,6 @@ final class ChannelNative {
 
     /** The flags a file was opened with, as fcntl(2) gives them. */
     static native int flags(FileChannel file) throws IOException;
-
-    /** The two calls of {@link #send}. */
-    static final int SENDFILE = 0;
-    static final int COPY_FILE_RANGE = 1;
 
     /** One such call, to the sink's own position: how many bytes it moved, or the negative error number. */
     static native long send(int call, int source, int sink, long offset, long count);

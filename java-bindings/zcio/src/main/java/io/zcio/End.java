@@ -243,14 +243,21 @@ final class End {
 
     /** Keeps a file channel's descriptor open until it is released; other ends need no hold. */
     Hold hold() throws IOException {
-        if (given instanceof FileChannel channel) {
-            if (CloseProtocol.AVAILABLE) {
-                return CloseProtocol.hold(channel);
-            }
-            int entry = Native.enter(channel);
-            return () -> Native.leave(channel, entry);
+        return given instanceof FileChannel channel ? hold(channel) : () -> {};
+    }
+
+    /** {@link #hold} of one of the JDK's own. */
+    static Hold hold(FileChannel channel) throws IOException {
+        if (CloseProtocol.AVAILABLE) {
+            return CloseProtocol.hold(channel);
         }
-        return () -> {};
+        int entry = Native.enter(channel);
+        return () -> Native.leave(channel, entry);
+    }
+
+    /** The number of the descriptor of a channel that is held. */
+    static int number(FileChannel channel) {
+        return CloseProtocol.AVAILABLE ? CloseProtocol.number(channel) : Native.number(channel);
     }
 
     /** See {@link End#hold}. */

@@ -5,7 +5,6 @@ import java.io.UncheckedIOException;
 import java.lang.ref.Reference;
 import java.nio.ByteOrder;
 import java.nio.MappedByteBuffer;
-import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
@@ -157,29 +156,11 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         requireNotNegative(offset, "offset");
         requireNotNegative(size, "size");
         FileChannel own = (FileChannel) End.of(channel).given;
-        return make("a file channel", facts -> map(own, access, offset, size, facts));
-    }
-
-    /** Maps while this thread is registered with the channel, as NIO's own map is: neither asks the native code about it. */
-    private static long map(FileChannel channel, int access, long offset, long size, long[] facts) throws IOException {
-        if (!CloseProtocol.AVAILABLE) {
-            int entry = Native.enter(channel);
-            try {
-                return NativeRegion.map(Native.number(channel), access, offset, size, facts);
-            } finally {
-                Native.leave(channel, entry);
+        return make("a file channel", facts -> {
+            try (End.Hold held = End.hold(own)) {
+                return NativeRegion.map(End.number(own), access, offset, size, facts);
             }
-        }
-        Object threads = CloseProtocol.threads(channel);
-        int entry = CloseProtocol.enter(threads);
-        try {
-            if (!channel.isOpen()) {
-                throw new ClosedChannelException();
-            }
-            return NativeRegion.map(CloseProtocol.number(channel), access, offset, size, facts);
-        } finally {
-            CloseProtocol.leave(threads, entry);
-        }
+        });
     }
 
     /**

@@ -109,15 +109,12 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
         if (channel instanceof ZeroCopyFileChannel || !End.hasDescriptor(channel)) {
             throw new IllegalArgumentException(channel.getClass().getName() + " is not a channel of the JDK's own");
         }
-        int entry = Native.enter(channel);
-        try {
+        try (End.Hold held = End.hold(channel)) {
             int flags = ChannelNative.flags(channel);
             int access = flags & ChannelNative.ACCESS;
             boolean append = (flags & ChannelNative.APPEND) != 0;
             return new ZeroCopyFileChannel(
                     channel, access != ChannelNative.WRITE_ONLY, access != ChannelNative.READ_ONLY, append);
-        } finally {
-            Native.leave(channel, entry);
         }
     }
 
@@ -266,7 +263,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
     }
 
     /**
-     * Begins to read a range into the page cache and does not wait for it ({@code posix_fadvise(2)}, {@code WILLNEED}).
+     * Begins to read a range into the page cache and does not wait for it ({@code readahead(2)}).
      *
      * @param position where the range begins, in bytes
      * @param count    its length in bytes
@@ -348,11 +345,8 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
 
     private <T> T insideDelegate(DescriptorCall<T> call) throws IOException {
         requireDescriptor();
-        int entry = Native.enter(delegate);
-        try {
+        try (End.Hold held = End.hold(delegate)) {
             return call.run();
-        } finally {
-            Native.leave(delegate, entry);
         }
     }
 
