@@ -256,7 +256,7 @@ final class End {
     }
 
     /** The number of the descriptor of a channel that is held. */
-    static int number(FileChannel channel) {
+    static int number(FileChannel channel) throws IOException {
         return CloseProtocol.AVAILABLE ? CloseProtocol.number(channel) : Native.number(channel);
     }
 
