@@ -83,7 +83,7 @@ pub struct Facts {
     pub readable: bool,
     /// Opened for writing.
     pub writable: bool,
-    /// Memory that nobody can write any more ([`Pages`]).
+    /// Memory that nobody can write any more ([`Pages`](crate::Pages)).
     pub frozen: bool,
     /// Device number and inode number: the identity of what the descriptor refers to.
     pub identity: (u64, u64),
