@@ -4,6 +4,7 @@
 //! read once, when the endpoint is made; nothing in them promises that the descriptor stays as it was.
 
 mod facts;
+mod unblocked;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::buffer::Pages;
 use crate::buffer::Span;
 use crate::error::{Error, ErrorKind, Result};
 pub use facts::{Facts, Kind};
+pub use unblocked::Unblocked;
 
 /// One end of a transfer. See the module's introduction.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Endpoint<'fd> {
     facts: Facts,
     path: Option<PathBuf>,
     destination: Option<Destination>,
+    /// Switched to non-blocking mode by us.
+    unblocked: bool,
 }
 
 #[derive(Debug)]
@@ -69,12 +73,12 @@ impl<'fd> Endpoint<'fd> {
     ///
     /// [`ErrorKind::BadDescriptor`] if it is not open.
     pub fn new(fd: BorrowedFd<'fd>) -> Result<Self> {
-        Ok(Self { facts: Facts::of(fd)?, handle: Handle::Borrowed(fd), path: None, destination: None })
+        Ok(Self::with(Facts::of(fd)?, Handle::Borrowed(fd)))
     }
 
     /// An end that owns a descriptor and closes it when it is dropped.
     pub fn owning(fd: OwnedFd) -> Result<Self> {
-        Ok(Self { facts: Facts::of(fd.as_fd())?, handle: Handle::Owned(fd), path: None, destination: None })
+        Ok(Self::with(Facts::of(fd.as_fd())?, Handle::Owned(fd)))
     }
 
     /// A source that is memory. It may be changed again as soon as the transfer is over, so it is copied at least once, or
@@ -85,14 +89,16 @@ impl<'fd> Endpoint<'fd> {
     }
 
     pub(crate) fn of_span(span: Span<'fd>) -> Self {
-        let facts = Facts::of_memory(span.len(), false);
-        Self { facts, handle: Handle::Memory(span), path: None, destination: None }
+        Self::with(Facts::of_memory(span.len(), false), Handle::Memory(span))
     }
 
     /// A source that is memory nobody can write any more, so that it may be sent by reference.
     pub fn pages(pages: Pages) -> Endpoint<'static> {
-        let facts = Facts::of_memory(pages.len(), true);
-        Endpoint { facts, handle: Handle::Pages(pages), path: None, destination: None }
+        Endpoint::with(Facts::of_memory(pages.len(), true), Handle::Pages(pages))
+    }
+
+    fn with(facts: Facts, handle: Handle<'fd>) -> Self {
+        Self { handle, facts, path: None, destination: None, unblocked: false }
     }
 
     /// The same end again, without asking the kernel for its facts again: for many transfers over one descriptor.
@@ -105,7 +111,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Memory(span) => Handle::Memory(*span),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
-        Endpoint { facts: self.facts, handle, path: None, destination: None }
+        Endpoint::with(self.facts, handle)
     }
 
     /// Opens a path as a source (open(2), `O_RDONLY`).

@@ -28,6 +28,7 @@ use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::descriptor;
 use crate::transfer::{Readiness, Request, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT, checks};
+use crate::waiting::InVain;
 pub use report::{FanOutReport, SinkReport};
 use state::State;
 
@@ -199,7 +200,7 @@ impl<'fd> FanOut<'fd> {
             state.carry(std::mem::take(&mut self.before));
         }
         // From here on Drop restores what was switched, also when switching fails half-way.
-        self.state.insert(state).unblock(&self.source, &self.sinks)
+        self.state.insert(state).unblock(&mut self.source, &mut self.sinks)
     }
 
     fn check(&self) -> Result<()> {
@@ -228,9 +229,12 @@ impl<'fd> FanOut<'fd> {
 
     fn drive(&mut self, mut watch: Option<&mut dyn FnMut(u64) -> ControlFlow<()>>) -> Result<FanOutReport> {
         let mut watched = (Instant::now(), 0);
+        let mut in_vain = InVain::default();
         loop {
             let mut interrupted = false;
-            match self.step()? {
+            let step = self.step()?;
+            in_vain.note(step != FanOutStep::Blocked);
+            match step {
                 FanOutStep::Done => return Ok(self.report().expect("begun")),
                 FanOutStep::Moved(_) => {}
                 FanOutStep::Blocked => {
@@ -273,7 +277,7 @@ impl Drop for FanOut<'_> {
     /// Sockets that were in blocking mode are again.
     fn drop(&mut self) {
         if let Some(state) = &mut self.state {
-            state.restore(&self.source, &self.sinks);
+            state.restore(&mut self.source, &mut self.sinks);
         }
     }
 }

@@ -7,7 +7,7 @@
 //! bytes follow; read(2) steps over it. Both answers are therefore checked with read(2) before they are believed twice.
 
 use nix::errno::Errno;
-use nix::poll::{PollFlags, PollTimeout};
+use nix::poll::PollFlags;
 
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::Error;
@@ -15,6 +15,7 @@ use crate::lane::{BUFFER, descriptor};
 use crate::mechanisms::{Stop, refusal};
 use crate::pipe::Pipe;
 use crate::sys::Calls;
+use crate::waiting::is_ready;
 
 /// A source that gave at least this much at once probably has more by now: asking again is cheaper than waiting.
 pub(crate) const BULK: usize = 64 << 10;
@@ -141,7 +142,7 @@ fn step_over(pipe: &mut Pipe, source: &Endpoint<'_>, limit: u64, calls: &mut Cal
 fn read(source: &Endpoint<'_>, at: Option<u64>, buffer: &mut [u8], calls: &mut Calls) -> Result<Taken, Error> {
     let facts = source.facts();
     let sleeps = matches!(facts.kind, Kind::Pipe | Kind::CharDevice) && !facts.nonblocking;
-    if sleeps && !calls.poll(descriptor(source), PollFlags::POLLIN, PollTimeout::ZERO).unwrap_or(false) {
+    if sleeps && !is_ready(descriptor(source), PollFlags::POLLIN, calls).unwrap_or(false) {
         return Ok(Taken::Blocked);
     }
     match calls.read(descriptor(source), at, buffer) {

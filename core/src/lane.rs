@@ -7,7 +7,7 @@
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
-use nix::poll::{PollFlags, PollTimeout};
+use nix::poll::PollFlags;
 
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::Error;
@@ -16,6 +16,7 @@ use crate::mechanisms::{Stop, no_pipe, refusal};
 use crate::pipe::Pipe;
 use crate::report::Attempt;
 use crate::sys::Calls;
+use crate::waiting::is_ready;
 
 /// The buffer of the way that copies: 256 KiB as in `read_write`.
 pub(crate) const BUFFER: usize = 256 << 10;
@@ -159,7 +160,7 @@ fn splice(pipe: &mut Pipe, sink: &Endpoint<'_>, at: Option<u64>, calls: &mut Cal
 pub(crate) fn write(sink: &Endpoint<'_>, at: Option<u64>, bytes: &[u8], calls: &mut Calls) -> Result<Delivery, Error> {
     let mut length = bytes.len();
     if sink.facts().kind == Kind::Pipe && !sink.facts().nonblocking {
-        if !calls.poll(descriptor(sink), PollFlags::POLLOUT, PollTimeout::ZERO).unwrap_or(false) {
+        if !is_ready(descriptor(sink), PollFlags::POLLOUT, calls).unwrap_or(false) {
             return Ok(Delivery::Blocked);
         }
         length = length.min(ONE_SLOT);

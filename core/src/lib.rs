@@ -76,13 +76,14 @@ pub mod report;
 pub mod residency;
 mod sys;
 pub mod transfer;
+mod waiting;
 
 pub use batch::{Batch, BatchProgress, BatchReport, Item, ItemReport};
 pub use buffer::{AlignedBuffer, Pages};
 pub use cache::CachePolicy;
 pub use capabilities::{Answer, Capabilities, Capability, Cause};
 pub use copy::{Copy, CopyReport, Reflink};
-pub use endpoint::{Endpoint, Facts, Kind};
+pub use endpoint::{Endpoint, Facts, Kind, Unblocked};
 pub use error::{Error, ErrorKind, Result};
 pub use fanout::{FanOut, FanOutReport, FanOutStep, SinkReport};
 pub use mechanism::Mechanism;

@@ -25,6 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lane::descriptor;
 use crate::sys::Calls;
 use crate::transfer::{Readiness, Side, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT};
+use crate::waiting::InVain;
 use flow::{Flow, Progress};
 pub use report::{DirectionReport, Outcome, RelayReport};
 
@@ -92,8 +93,6 @@ pub struct Relay<'fd> {
     waits: u64,
     began: Option<Instant>,
     elapsed: Duration,
-    /// Which sockets were in blocking mode before.
-    were_blocking: [bool; 2],
 }
 
 impl<'fd> Relay<'fd> {
@@ -106,7 +105,6 @@ impl<'fd> Relay<'fd> {
             waits: 0,
             began: None,
             elapsed: Duration::ZERO,
-            were_blocking: [false; 2],
         }
     }
 
@@ -224,9 +222,8 @@ impl<'fd> Relay<'fd> {
             let message = "a relay joins two sockets, and was given the same one twice";
             return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL));
         }
-        for (end, was_blocking) in self.ends.iter().zip(&mut self.were_blocking) {
-            let changed = self.calls.set_nonblocking(descriptor(end), true);
-            *was_blocking |= changed.map_err(|errno| Error::os("fcntl", errno))?;
+        for end in &mut self.ends {
+            end.unblock(&mut self.calls).map_err(|errno| Error::os("fcntl", errno))?;
         }
         Ok(*self.began.insert(Instant::now()))
     }
@@ -244,9 +241,12 @@ impl<'fd> Relay<'fd> {
 
     fn drive(&mut self, mut watch: Option<Watch<'_>>) -> Result<RelayReport> {
         let mut watched = (Instant::now(), 0);
+        let mut in_vain = InVain::default();
         loop {
             let mut interrupted = false;
-            match self.step()? {
+            let step = self.step()?;
+            in_vain.note(!matches!(step, RelayStep::Blocked { .. }));
+            match step {
                 RelayStep::Done => return Ok(self.report()),
                 RelayStep::Moved { .. } if self.flows.iter().any(Flow::is_eager) => {}
                 RelayStep::Moved { .. } | RelayStep::Blocked { .. } => {
@@ -310,11 +310,8 @@ fn events(side: Side) -> PollFlags {
 impl Drop for Relay<'_> {
     /// Sockets that were in blocking mode are again.
     fn drop(&mut self) {
-        for (end, was_blocking) in self.ends.iter().zip(self.were_blocking) {
-            if was_blocking {
-                // A descriptor that is not open any more has no mode to restore.
-                let _ = self.calls.set_nonblocking(descriptor(end), false);
-            }
+        for end in &mut self.ends {
+            end.block(&mut self.calls);
         }
     }
 }

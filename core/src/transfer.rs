@@ -28,6 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::plan;
 use crate::report::Report;
+use crate::waiting::InVain;
 use engine::{Engine, Running};
 use pace::Pace;
 pub use small::{Attempted, Begun};
@@ -267,7 +268,7 @@ impl<'fd> Transfer<'fd> {
 
     fn drive(&mut self, mut watch: Option<Watch<'_>>) -> Result<Report> {
         let mut watched = (Instant::now(), 0);
-        let mut in_vain = 0;
+        let mut in_vain = InVain::default();
         if watch.is_some() && sleeps(&self.sink) {
             self.begin()?.engine.pace = Pace::watched();
         }
@@ -281,18 +282,13 @@ impl<'fd> Transfer<'fd> {
                 self.begin()?.engine.pace.learn(began.elapsed());
             }
             let moved = self.moved();
-            in_vain = if matches!(step, Step::Moved(_)) { 0 } else { in_vain + 1 };
             match step {
                 Step::Done => return Ok(self.begin()?.report()),
                 Step::Blocked(side) => self.wait(side, watch.as_mut())?,
                 Step::Completing => self.wait_for(Side::Sink, PollFlags::empty(), watch.as_mut())?,
                 Step::Moved(_) => {}
             }
-            // Ready, and then again not: poll(2) reports whatever is in a socket's error queue, somebody else's too, until
-            // it is read. Waiting a little is all that is left.
-            if in_vain > 3 {
-                std::thread::sleep(Duration::from_millis(1 << (in_vain - 3).min(4)));
-            }
+            in_vain.note(matches!(step, Step::Moved(_)));
             let Some(watch) = &mut watch else { continue };
             // A count cut short by a blocking end is how most signals show themselves.
             let signal = self.begin()?.engine.cut_short();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use zcio::{Direction, Endpoint, Error, Kind, Mechanism, Readiness, Relay, RelayStep, Side, Step, Transfer};
+use zcio::{Direction, Endpoint, Error, Kind, Mechanism, Readiness, Relay, RelayStep, Side, Step, Transfer, Unblocked};
 
 use crate::descriptors::{End, borrow};
 use crate::errors;
@@ -57,40 +57,6 @@ pub fn taken<T>(state: &Mutex<T>) -> PyResult<MutexGuard<'_, T>> {
 
 pub fn over() -> PyErr {
     PyRuntimeError::new_err("this is over")
-}
-
-/// Streams that were in blocking mode, until this is dropped.
-struct Unblocked(Vec<(i32, i32)>);
-
-impl Unblocked {
-    fn new(ends: &[End]) -> Self {
-        let streams = ends.iter().filter_map(End::descriptor).filter(|fd| is_stream(*fd));
-        Self(streams.filter_map(|fd| unblock(fd.as_raw_fd())).collect())
-    }
-}
-
-impl Drop for Unblocked {
-    fn drop(&mut self) {
-        for &(fd, flags) in &self.0 {
-            // SAFETY: fcntl(2) with integers; the descriptor is open or the answer is EBADF.
-            unsafe { libc::fcntl(fd, libc::F_SETFL, flags) };
-        }
-    }
-}
-
-fn is_stream(fd: BorrowedFd<'_>) -> bool {
-    Endpoint::new(fd).is_ok_and(|end| end.facts().kind.is_stream())
-}
-
-/// The flags as they were, if they had to be changed.
-fn unblock(fd: i32) -> Option<(i32, i32)> {
-    // SAFETY: fcntl(2) with integers; see above.
-    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-    // SAFETY: as above.
-    let changed = flags >= 0
-        && flags & libc::O_NONBLOCK == 0
-        && unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) } == 0;
-    changed.then_some((fd, flags))
 }
 
 /// What is known of the source's pages: whether a step may have to wait for a disk.
@@ -136,7 +102,8 @@ pub struct TransferSteps {
 /// Fields are dropped in order: what uses the ends before the ends.
 struct TransferState {
     transfer: Option<Transfer<'static>>,
-    unblocked: Option<Unblocked>,
+    /// The streams, in non-blocking mode.
+    unblocked: Vec<Unblocked<'static>>,
     ends: [End; 2],
     request: Request,
     taken_before: Vec<u8>,
@@ -174,7 +141,7 @@ impl TransferSteps {
         let position = request.begin(py, &ends[0], &ends[1])?;
         let state = TransferState {
             transfer: None,
-            unblocked: None,
+            unblocked: Vec::new(),
             ends,
             request,
             taken_before,
@@ -249,7 +216,7 @@ impl TransferSteps {
         let undelivered = detached(py, || {
             let undelivered = state.surrender();
             state.transfer = None;
-            state.unblocked = None;
+            state.unblocked.clear();
             undelivered
         })?;
         let position = state.position.map(|start| start + self.bytes());
@@ -266,7 +233,9 @@ impl TransferState {
     }
 
     fn open(&mut self) -> zcio::Result<()> {
-        self.unblocked = Some(Unblocked::new(&self.ends));
+        for fd in self.ends.iter().filter_map(End::descriptor) {
+            self.unblocked.push(Unblocked::new(borrow(fd.as_raw_fd()))?);
+        }
         let (source, sink) = opened(&mut Watch::new(None), || {
             // `ends` outlive the transfer: see the order of the fields.
             Ok((self.ends[0].endpoint(Side::Source)?, self.ends[1].endpoint(Side::Sink)?))

@@ -240,6 +240,32 @@ def test_a_blocking_socket_is_blocking_again(library: Library, source: Path) -> 
     library.run(main)
 
 
+def test_both_directions_of_a_blocking_socket(library: Library, source: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        with unix_pair() as (near, far):
+            far.setblocking(False)
+            received = b""
+
+            async def send() -> None:
+                await zcio.aio.transfer(source, near)
+                assert not os.get_blocking(near.fileno()), "the download would hold the loop"
+                near.shutdown(socket.SHUT_WR)
+
+            async def take() -> None:
+                nonlocal received
+                received = await receive_all(library, far)
+                far.close()
+
+            async def download() -> None:
+                await zcio.aio.transfer(near, tmp_path / "answer")
+
+            await library.together([download, send, take])
+            assert received == DATA
+            assert os.get_blocking(near.fileno())
+
+    library.run(main)
+
+
 def test_a_file_object_is_left_behind_what_was_moved(library: Library, source: Path) -> None:
     async def main() -> None:
         with unix_pair() as ends, source.open("rb") as file:

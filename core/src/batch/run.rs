@@ -13,6 +13,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
 use crate::transfer::Transfer;
+use crate::waiting::wait;
 
 use super::watcher::{BatchProgress, Watcher};
 
@@ -29,8 +30,6 @@ pub(super) struct Run<'a, 'fd> {
     /// Of the items that are over.
     progress: BatchProgress,
     watcher: Watcher<'a>,
-    /// Sinks that were in blocking mode.
-    were_blocking: Vec<usize>,
 }
 
 /// The ends that are descriptors, each one asked for its facts once.
@@ -72,7 +71,6 @@ impl<'a, 'fd> Run<'a, 'fd> {
             waits: 0,
             progress: BatchProgress::default(),
             watcher,
-            were_blocking: Vec::new(),
         }
     }
 
@@ -128,14 +126,8 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// Nobody can be asked while a call sleeps, so a stream in blocking mode is switched until the batch is over.
     fn keep_awake(&mut self, sink: usize) {
-        let end = &self.sinks.ends[sink];
-        let Some(fd) = end.descriptor().filter(|_| end.facts().kind.is_stream() && !end.facts().nonblocking) else {
-            return;
-        };
         // One that cannot be switched is not open any more, and will say so itself.
-        if self.calls.set_nonblocking(fd, true).is_ok() {
-            self.were_blocking.push(sink);
-        }
+        let _ = self.sinks.ends[sink].unblock(&mut self.calls);
     }
 
     /// A sink by its number.
@@ -158,7 +150,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
         let Some(fd) = self.sinks.ends[sink].descriptor() else { return };
         loop {
             self.waits += 1;
-            match self.calls.poll(fd, PollFlags::POLLOUT, self.watcher.timeout()) {
+            match wait(fd, PollFlags::POLLOUT, self.watcher.timeout(), &mut self.calls) {
                 Ok(false) | Err(Errno::EINTR) if !self.watcher.ask(self.progress) => {}
                 // An error of poll(2) is answered by trying again: the next write says it better.
                 _ => return,
@@ -260,11 +252,8 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// The results, the number of system calls, and how many of them were waits.
     pub fn finish(mut self) -> (Vec<Result<ItemReport>>, u64, u64) {
-        for sink in std::mem::take(&mut self.were_blocking) {
-            if let Some(fd) = self.sinks.ends[sink].descriptor() {
-                // A descriptor that is not open any more has no mode to restore.
-                let _ = self.calls.set_nonblocking(fd, false);
-            }
+        for sink in &mut self.sinks.ends {
+            sink.block(&mut self.calls);
         }
         let results = self.results.into_iter().map(|result| result.expect("every item is over"));
         (results.collect(), self.calls.made, self.waits)

@@ -39,8 +39,6 @@ pub(super) struct State {
     waits: u64,
     began: Instant,
     elapsed: Duration,
-    /// Which ends were in blocking mode before: the source, then the sinks.
-    were_blocking: Vec<bool>,
 }
 
 /// What the source said last.
@@ -85,7 +83,6 @@ impl State {
             waits: 0,
             began: Instant::now(),
             elapsed: Duration::ZERO,
-            were_blocking: vec![false; sinks.len() + 1],
         })
     }
 
@@ -95,23 +92,17 @@ impl State {
     }
 
     /// Switches the sockets to `O_NONBLOCK`.
-    pub fn unblock(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<()> {
-        for (end, was_blocking) in ends(source, sinks).zip(&mut self.were_blocking) {
-            if end.facts().kind.is_socket() {
-                let changed = self.calls.set_nonblocking(descriptor(end), true);
-                *was_blocking = changed.map_err(|errno| Error::os("fcntl", errno))?;
-            }
+    pub fn unblock<'fd>(&mut self, source: &mut Endpoint<'fd>, sinks: &mut [Sink<'fd>]) -> Result<()> {
+        for end in ends(source, sinks).filter(|end| end.facts().kind.is_socket()) {
+            end.unblock(&mut self.calls).map_err(|errno| Error::os("fcntl", errno))?;
         }
         Ok(())
     }
 
     /// Switches them back.
-    pub fn restore(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) {
-        for (end, &was_blocking) in ends(source, sinks).zip(&self.were_blocking) {
-            if was_blocking {
-                // A descriptor that is not open any more has no mode to restore.
-                let _ = self.calls.set_nonblocking(descriptor(end), false);
-            }
+    pub fn restore<'fd>(&mut self, source: &mut Endpoint<'fd>, sinks: &mut [Sink<'fd>]) {
+        for end in ends(source, sinks) {
+            end.block(&mut self.calls);
         }
     }
 
@@ -342,6 +333,9 @@ impl State {
     }
 }
 
-fn ends<'a>(source: &'a Endpoint<'_>, sinks: &'a [Sink<'_>]) -> impl Iterator<Item = &'a Endpoint<'a>> {
-    std::iter::once(source).chain(sinks.iter().map(|sink| &sink.end))
+fn ends<'a, 'fd>(
+    source: &'a mut Endpoint<'fd>,
+    sinks: &'a mut [Sink<'fd>],
+) -> impl Iterator<Item = &'a mut Endpoint<'fd>> {
+    std::iter::once(source).chain(sinks.iter_mut().map(|sink| &mut sink.end))
 }

@@ -9,7 +9,7 @@
 //! over it.
 
 use nix::errno::Errno;
-use nix::poll::{PollFlags, PollTimeout};
+use nix::poll::PollFlags;
 
 use super::{Advance, Mover, Route, Stop, not_here};
 use crate::endpoint::Kind;
@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::pipe::Pipe;
 use crate::sys::Calls;
 use crate::transfer::Side;
+use crate::waiting::is_ready;
 
 /// splice(2) through a pipe of our own, or straight when an end is one.
 #[derive(Debug, Default)]
@@ -137,7 +138,7 @@ fn fill(pipe: &mut Pipe, route: &mut Route<'_>, limit: u64) -> Result<Advance, S
 fn top_up(pipe: &mut Pipe, route: &mut Route<'_>, mut limit: u64) -> Option<Stop> {
     while route.source_facts.kind.is_socket() && limit > 0 && pipe.held() < pipe.capacity() / 2 {
         // splice(2) would wait for a socket that is in blocking mode, with bytes of ours in the pipe.
-        let readable = route.calls.poll(route.source(), PollFlags::POLLIN, PollTimeout::ZERO);
+        let readable = is_ready(route.source(), PollFlags::POLLIN, route.calls);
         if !readable.unwrap_or(false) {
             return None;
         }
@@ -188,10 +189,10 @@ fn blocked_end(route: &mut Route<'_>) -> Advance {
         return Advance::Blocked(Side::Source);
     }
     // An error of poll(2) (a signal) is answered by trying again as well.
-    if !route.calls.poll(route.sink(), PollFlags::POLLOUT, PollTimeout::ZERO).unwrap_or(true) {
+    if !is_ready(route.sink(), PollFlags::POLLOUT, route.calls).unwrap_or(true) {
         return Advance::Blocked(Side::Sink);
     }
-    if !route.calls.poll(route.source(), PollFlags::POLLIN, PollTimeout::ZERO).unwrap_or(true) {
+    if !is_ready(route.source(), PollFlags::POLLIN, route.calls).unwrap_or(true) {
         return Advance::Blocked(Side::Source);
     }
     Advance::Moved(0)

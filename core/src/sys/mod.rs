@@ -216,10 +216,13 @@ impl Calls {
         nix::unistd::lseek(fd, to as i64, Whence::SeekSet).map(|_| ())
     }
 
-    /// Waits until the descriptor is ready (or in error, or hung up); false when the time ran out first.
-    pub fn poll(&mut self, fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout) -> Sys<bool> {
+    /// poll(2) on one descriptor: what was found, also of `POLLERR` and `POLLHUP`; nothing when the time ran out first. See
+    /// [`crate::waiting`].
+    pub fn poll(&mut self, fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout) -> Sys<PollFlags> {
         self.enter("poll", fd, 0)?;
-        nix::poll::poll(&mut [PollFd::new(fd, events)], timeout).map(|ready| ready > 0)
+        let mut polled = [PollFd::new(fd, events)];
+        nix::poll::poll(&mut polled, timeout)?;
+        Ok(polled[0].revents().unwrap_or(PollFlags::POLLNVAL))
     }
 
     /// poll(2) on several descriptors at once; 0 when the time ran out first.

@@ -20,6 +20,7 @@ use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover};
 use crate::plan;
 use crate::report::{Attempt, Copies, Report};
 use crate::sys::{Calls, socket_option};
+use crate::waiting;
 
 /// The most one step moves between files; bounds the time between two calls of a watcher.
 pub(super) const FILE_STEP: u64 = 64 << 20;
@@ -118,10 +119,10 @@ impl Engine {
         self.progress.cut_short
     }
 
-    /// poll(2), counted.
+    /// See [`waiting::wait`]; counted.
     pub fn wait(&mut self, fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout) -> nix::Result<bool> {
         self.waits += 1;
-        self.calls.poll(fd, events, timeout)
+        waiting::wait(fd, events, timeout, &mut self.calls)
     }
 
     /// Whether an end is a socket that others connect to. poll(2) calls it not ready until somebody does, where a read or

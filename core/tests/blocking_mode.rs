@@ -1,0 +1,73 @@
+//! Operations that share a socket in blocking mode, one for each direction of it: the first to end must not put the socket
+//! back to sleep under the other.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use zcio::{Endpoint, FanOut, Relay, Unblocked};
+
+fn sleeps(socket: &UnixStream) -> bool {
+    let flags = fcntl(socket, FcntlArg::F_GETFL).unwrap();
+    !OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK)
+}
+
+fn end(socket: &UnixStream) -> Endpoint<'_> {
+    Endpoint::new(socket.as_fd()).unwrap()
+}
+
+/// The socket, its peer, and a pair to join it with.
+fn sockets() -> [UnixStream; 4] {
+    let ((shared, peer), (left, right)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    [shared, peer, left, right]
+}
+
+#[test]
+fn the_last_operation_restores_blocking_mode() {
+    let [shared, mut peer, left, right] = sockets();
+    let mut down = FanOut::new(end(&shared)).sink(end(&left));
+    let mut up = FanOut::new(end(&right)).sink(end(&shared));
+    peer.write_all(b"some").unwrap();
+    down.step().unwrap();
+    up.step().unwrap();
+    assert!(!sleeps(&shared) && !sleeps(&right));
+    drop(down);
+    assert!(!sleeps(&shared), "the other one would sleep in its next step");
+    drop(up);
+    assert!(sleeps(&shared) && sleeps(&right));
+
+    let mut relay = Relay::new(end(&shared), end(&left));
+    let guard = Unblocked::new(shared.as_fd()).unwrap();
+    relay.step().unwrap();
+    drop(guard);
+    assert!(!sleeps(&shared));
+    let guard = Unblocked::new(shared.as_fd()).unwrap();
+    drop(relay);
+    assert!(!sleeps(&shared) && sleeps(&left));
+    drop(guard);
+    assert!(sleeps(&shared));
+}
+
+#[test]
+fn a_socket_in_non_blocking_mode_stays_in_it() {
+    let [shared, _peer, left, _right] = sockets();
+    shared.set_nonblocking(true).unwrap();
+    let mut relay = Relay::new(end(&shared), end(&left));
+    relay.step().unwrap();
+    drop(relay);
+    assert!(!sleeps(&shared) && sleeps(&left));
+}
+
+#[test]
+fn a_mode_that_somebody_changed_meanwhile_is_changed_again() {
+    let [shared, _peer, ..] = sockets();
+    let first = Unblocked::new(shared.as_fd()).unwrap();
+    shared.set_nonblocking(false).unwrap();
+    let second = Unblocked::new(shared.as_fd()).unwrap();
+    assert!(!sleeps(&shared));
+    drop(first);
+    assert!(!sleeps(&shared));
+    drop(second);
+    assert!(sleeps(&shared));
+}
