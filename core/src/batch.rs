@@ -17,6 +17,9 @@
 //!
 //! Items for other descriptors go on. They, too, are delivered in the order of the items, so a sink that takes nothing keeps
 //! those behind it waiting.
+//!
+//! Sources are read ahead of their turn: whether an item that reads a file which an earlier item of the same batch writes
+//! finds the old bytes or the new is not said.
 
 mod pipeline;
 mod run;

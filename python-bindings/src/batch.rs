@@ -18,7 +18,8 @@ use crate::transfer::{exception, number};
 /// Each item is a tuple (src, dst), (src, dst, offset) or (src, dst, offset, count), with src and dst as for `transfer()`, but
 /// src a regular file; without offset it is sent from its beginning, and its position is left alone. What goes to the same
 /// dst arrives in the order of the items, each one whole. Where `io_uring` is allowed, files are opened, read and closed
-/// many at a time; elsewhere one transfer is made after the other.
+/// many at a time; elsewhere one transfer is made after the other. Do not read in one batch what it writes: whether an item
+/// finds the old bytes of a file or those of an earlier item is not said.
 ///
 /// Returns a `BatchReport` whose .items are each item's `ItemReport`, or the exception that ended it: one item's failure is
 /// its own. After an item that failed in the middle, later ones for the same dst fail too, unsent.

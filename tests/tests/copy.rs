@@ -240,6 +240,30 @@ fn a_watcher_sees_progress_and_can_stop() {
     assert_eq!(names(dir.path()), ["from", "to"]);
 }
 
+/// What was copied stays, as far as it reached, however few of the bytes before it were data.
+#[test]
+fn a_sparse_source_that_becomes_shorter_meanwhile() {
+    const MIB: u64 = 1 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    let source = sparse(&from, 300 * MIB, &[(100 * MIB, 96 << 20), (290 * MIB, 100_000)]);
+    let report = Copy::new(&from, &to)
+        .reflink(Reflink::Never)
+        .run_watched(|moved| {
+            if moved > 0 {
+                source.set_len(50 * MIB).unwrap();
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!((1..=96 * MIB).contains(&report.bytes) && report.holes == 100 * MIB, "{report:?}");
+    let copy = File::open(&to).unwrap();
+    assert_eq!(copy.metadata().unwrap().len(), 100 * MIB + report.bytes);
+    let mut island = vec![0; report.bytes as usize];
+    copy.read_exact_at(&mut island, 100 * MIB).unwrap();
+    assert!(island == pattern(96 << 20)[..island.len()], "other bytes");
+}
+
 #[test]
 fn a_file_without_a_size_is_copied_whole() {
     let dir = tempfile::tempdir().unwrap();

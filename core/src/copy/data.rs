@@ -95,20 +95,23 @@ impl<'a> Data<'a> {
         if clone && self.clone_all()? {
             return Ok(());
         }
-        let mut at = 0;
+        let (mut at, mut reached) = (0, 0);
         while let Some(data) = self.next_data(at, size)? {
             if at == 0 && data != (0..size) {
                 // Not at the end: XFS takes room behind the end of a file that grows, and it would be kept in the holes.
                 self.set_size(size)?;
             }
             at = data.end;
+            let (start, before) = (data.start, self.report.bytes);
             self.move_range(data)?;
+            reached = start + self.report.bytes - before;
             self.at = at;
             self.watch()?;
         }
-        // A hole at the end is written by nobody. A source that has become shorter meanwhile must not end in one.
+        // A hole at the end is written by nobody. A source that has become shorter meanwhile must not end in one, and what
+        // was copied before that stays.
         let now = fstat(self.source).map_err(|errno| Error::os("fstat", errno))?;
-        let size = size.min(now.st_size as u64).max(self.report.bytes);
+        let size = size.min(now.st_size as u64).max(reached);
         self.report.holes = size - self.report.bytes;
         self.set_size(size)
     }

@@ -85,7 +85,8 @@ pub struct Facts {
     pub writable: bool,
     /// Memory that nobody can write any more ([`Pages`](crate::Pages)).
     pub frozen: bool,
-    /// Device number and inode number: the identity of what the descriptor refers to.
+    /// Device number and inode number: the identity of what the descriptor refers to. A block device is known by its own
+    /// number.
     pub identity: (u64, u64),
     /// A regular file on a file system of a type that can share blocks between files (XFS, btrfs, …). Found out only for
     /// the sink of a transfer where it matters, when that begins; false before.
@@ -101,8 +102,9 @@ impl Facts {
         let access = flags & OFlag::O_ACCMODE;
         // O_PATH descriptors name a file without opening it: neither reading nor writing is allowed.
         let opened = !flags.contains(OFlag::O_PATH);
+        let kind = kind_of(fd, &stat)?;
         Ok(Self {
-            kind: kind_of(fd, &stat)?,
+            kind,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             append: flags.contains(OFlag::O_APPEND),
             direct: flags.contains(OFlag::O_DIRECT),
@@ -110,7 +112,8 @@ impl Facts {
             readable: opened && access != OFlag::O_WRONLY,
             writable: opened && access != OFlag::O_RDONLY,
             frozen: false,
-            identity: (stat.st_dev, stat.st_ino),
+            // Many nodes can name one device.
+            identity: if kind == Kind::BlockDevice { (u64::MAX, stat.st_rdev) } else { (stat.st_dev, stat.st_ino) },
             shares_blocks: false,
         })
     }

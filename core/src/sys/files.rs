@@ -9,6 +9,16 @@ use nix::fcntl::PosixFadviseAdvice;
 
 use super::{Calls, Sys};
 
+/// The size of a block device in bytes (`BLKGETSIZE64`), which fstat(2) does not say.
+pub(crate) fn device_size(device: BorrowedFd<'_>) -> Sys<u64> {
+    let mut size = 0_u64;
+    // SAFETY: the request stores one u64, despite its definition with size_t, through a pointer to a local of that type.
+    Errno::result(unsafe { libc::ioctl(device.as_raw_fd(), BLKGETSIZE64, &raw mut size) }).map(|_| size)
+}
+
+/// linux/fs.h; libc does not have it.
+const BLKGETSIZE64: libc::Ioctl = libc::_IOR::<usize>(0x12, 114);
+
 /// What cachestat(2) fills in, in pages (`struct cachestat` of linux/mman.h).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]

@@ -121,7 +121,7 @@ fn same_object(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Result<()> {
 
 /// Refuses a transfer inside one file that would read what it has written.
 ///
-/// `from` is where it reads, `to` where it writes; what is read is bounded by the count and by the file's size now.
+/// `from` is where it reads, `to` where it writes; what is read is bounded by the count and by the size now.
 /// Gives back that bound, so that a file appended to itself does not grow for ever.
 pub(super) fn overlap(from: u64, to: u64, size: u64, count: Option<u64>) -> Result<u64> {
     let available = size.saturating_sub(from);

@@ -383,13 +383,19 @@ fn bounded_count(
     request: &Request,
 ) -> Result<Option<u64>> {
     let (from, to) = (source.facts(), sink.facts());
-    let (Some(start), true) = (source_start, from.identity == to.identity && from.kind == Kind::File) else {
+    let (Some(start), true) = (source_start, from.identity == to.identity && from.kind.is_seekable()) else {
         return Ok(request.count);
     };
+    let size = if from.kind == Kind::BlockDevice { device_size(calls, source)? } else { from.size };
     let sink_start = match request.sink_offset {
         Some(offset) => offset,
         None if to.append => to.size,
         None => position(calls, sink)?,
     };
-    checks::overlap(start, sink_start, from.size, request.count).map(Some)
+    checks::overlap(start, sink_start, size, request.count).map(Some)
+}
+
+fn device_size(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
+    calls.made += 1;
+    crate::sys::files::device_size(descriptor(end)).map_err(|errno| Error::os("ioctl", errno).at(end.path()))
 }
