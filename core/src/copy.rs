@@ -20,6 +20,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, futimens};
 use nix::sys::time::TimeSpec;
 use nix::unistd::fsync;
 
+use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::report::Attempt;
@@ -170,7 +171,8 @@ impl Copy {
         let source = destination::open(&self.source, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty())?;
         let stat = status(source.as_fd(), &self.source)?;
         let mut destination = Destination::open(&self.destination, &stat, self.atomic, self.mode)?;
-        let mut data = Data::new(source.as_fd(), destination.as_fd(), self.reflink, watch);
+        let ends = [Endpoint::new(source.as_fd())?, Endpoint::new(destination.as_fd())?];
+        let mut data = Data::new(&ends, self.reflink, watch);
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         // Asked before anything is emptied: a clone that is refused must not cost the old content.
         let clone = data.is_to_be_cloned(size).map_err(|error| self.locate(error))?;

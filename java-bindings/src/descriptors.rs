@@ -18,7 +18,7 @@ use jni::objects::{JByteArray, JObject};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::stat::{Mode, SFlag, stat};
-use zcio::{Endpoint, ErrorKind};
+use zcio::{Endpoint, Kind};
 
 use crate::errors::Failure;
 use crate::jdk_channels;
@@ -108,16 +108,13 @@ impl Descriptor {
     /// As a source.
     pub fn source(self) -> zcio::Result<Opened> {
         match self {
-            Self::Path(path) if is_fifo(&path) => {
+            // No wait inside open(2), where no interrupt reaches it.
+            Self::Path(path) => {
+                let endpoint = Endpoint::open_now(path)?;
                 // Reading a FIFO that nobody has opened for writing looks like its end, so it must be asked first.
-                let opened = open(&path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty());
-                match opened {
-                    Ok(fd) => Ok(Opened { endpoint: Endpoint::owning(fd)?, fifo: true }),
-                    // The core says what is wrong with it; permission, most likely.
-                    Err(_) => Endpoint::open(path).map(Opened::from),
-                }
+                let fifo = endpoint.facts().kind == Kind::Pipe;
+                Ok(Opened { endpoint, fifo })
             }
-            Self::Path(path) => Endpoint::open(path).map(Opened::from),
             other => other.endpoint().map(Opened::from),
         }
     }
@@ -125,16 +122,8 @@ impl Descriptor {
     /// As a sink; `None` for a FIFO that nobody reads yet.
     pub fn sink(self) -> zcio::Result<Option<Endpoint<'static>>> {
         match self {
-            Self::Path(path) if is_fifo(&path) => {
-                match open(&path, OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty()) {
-                    Ok(fd) => Endpoint::owning(fd).map(Some),
-                    Err(Errno::ENXIO) => Ok(None),
-                    Err(_) => Endpoint::create(path).map(Some),
-                }
-            }
-            Self::Path(path) => match Endpoint::create(path) {
-                // Something else that waits to be opened (a FIFO that has just taken the file's place).
-                Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
+            Self::Path(path) => match Endpoint::create_now(&path) {
+                Err(error) if error.errno() == Some(Errno::ENXIO as i32) && is_fifo(&path) => Ok(None),
                 created => created.map(Some),
             },
             other => other.endpoint().map(Some),
@@ -144,7 +133,7 @@ impl Descriptor {
     #[allow(unsafe_code)]
     fn endpoint(self) -> zcio::Result<Endpoint<'static>> {
         match self {
-            Self::Path(path) => Endpoint::open(path),
+            Self::Path(path) => Endpoint::open_now(path),
             Self::Registered(fd) => Endpoint::new(fd),
             Self::Duplicate(fd) => Endpoint::owning(fd),
             // SAFETY: the Java side gives the address and length of memory that it keeps where it is until the transfer is
@@ -154,7 +143,7 @@ impl Descriptor {
     }
 }
 
-/// A FIFO is opened without waiting for its other end: the wait would be inside open(2), where no interrupt reaches it.
+/// What fails to be opened may be a device that is not there, too.
 fn is_fifo(path: &PathBuf) -> bool {
     stat(path).is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO)
 }

@@ -129,22 +129,27 @@ fn run<'local>(
 }
 
 fn report_object<'local>(env: &mut Env<'local>, report: &Report) -> Result<JObject<'local>, Failure> {
-    let attempts = reports::attempts(env, &report.attempts)?;
-    let mechanism = env.new_string(report.mechanism.name())?;
-    let known_by = env.new_string(report.copies.known_by.name())?;
+    let upcalls = upcalls(env)?;
+    let attempts;
+    let attempts = if report.attempts.is_empty() {
+        upcalls.no_attempts()
+    } else {
+        attempts = reports::attempts(env, &report.attempts)?;
+        &attempts
+    };
     let arguments = [
         JValue::Long(report.bytes as i64),
         JValue::Long(report.requested.map_or(-1, |requested| requested as i64)),
-        JValue::Object(&mechanism),
+        JValue::Object(upcalls.mechanism(report.mechanism)),
         JValue::Bool(report.automatic),
-        JValue::Object(&attempts),
+        JValue::Object(attempts),
         JValue::Long(report.system_calls as i64),
         JValue::Long(report.waits as i64),
         JValue::Int(report.copies.count.map_or(-1, i32::from)),
-        JValue::Object(&known_by),
+        JValue::Object(upcalls.known_by(report.copies.known_by)),
         JValue::Long(report.elapsed.as_nanos() as i64),
     ];
-    Ok(upcalls(env)?.report(env, &arguments.map(|argument| argument.as_jni()))?)
+    Ok(upcalls.report(env, &arguments.map(|argument| argument.as_jni()))?)
 }
 
 /// Negative numbers and a null name stand for what was not said.

@@ -11,6 +11,7 @@ use nix::unistd::{Whence, ftruncate, lseek};
 use super::{CopyReport, Reflink, Watch};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lane::descriptor;
 use crate::mechanism::Mechanism;
 use crate::mechanisms::reflink;
 use crate::report::{Attempt, Report};
@@ -23,18 +24,23 @@ const APART: &[Mechanism] = &[Mechanism::Sendfile, Mechanism::ReadWrite];
 pub(super) struct Data<'a> {
     source: BorrowedFd<'a>,
     sink: BorrowedFd<'a>,
+    /// The same two, looked at once: there may be very many ranges.
+    ends: &'a [Endpoint<'a>; 2],
     reflink: Reflink,
     watch: Watch<'a>,
     /// When the watcher was called last, and what it was told.
     watched: (Instant, u64),
     /// Where the range begins that is being moved, or the last one ended.
     at: u64,
+    /// The sink's position.
+    sink_at: u64,
     report: CopyReport,
 }
 
 impl<'a> Data<'a> {
-    /// From the start of `source` to the start of `sink`.
-    pub fn new(source: BorrowedFd<'a>, sink: BorrowedFd<'a>, reflink: Reflink, watch: Watch<'a>) -> Self {
+    /// From the start of the first end to the start of the second, two files just opened.
+    pub fn new(ends: &'a [Endpoint<'a>; 2], reflink: Reflink, watch: Watch<'a>) -> Self {
+        let [source, sink] = ends.each_ref().map(descriptor);
         let report = CopyReport {
             bytes: 0,
             holes: 0,
@@ -43,7 +49,7 @@ impl<'a> Data<'a> {
             attempts: Vec::new(),
             elapsed: Duration::ZERO,
         };
-        Self { source, sink, reflink, watch, watched: (Instant::now(), 0), at: 0, report }
+        Self { source, sink, ends, reflink, watch, watched: (Instant::now(), 0), at: 0, sink_at: 0, report }
     }
 
     /// What was done; the time is for others to say.
@@ -102,11 +108,13 @@ impl<'a> Data<'a> {
                 self.set_size(size)?;
             }
             at = data.end;
-            let (start, before) = (data.start, self.report.bytes);
             self.move_range(data)?;
-            reached = start + self.report.bytes - before;
-            self.at = at;
+            (reached, self.at) = (self.sink_at, at);
             self.watch()?;
+        }
+        self.report.holes = size - self.report.bytes;
+        if reached == size {
+            return Ok(());
         }
         // A hole at the end is written by nobody. A source that has become shorter meanwhile must not end in one, and what
         // was copied before that stays.
@@ -122,7 +130,7 @@ impl<'a> Data<'a> {
 
     /// Clones the file; false if the bytes are to be copied after all.
     fn clone_all(&mut self) -> Result<bool> {
-        let transfer = self.transfer(&(0..u64::MAX))?.sink_offset(0).mechanism(Mechanism::Reflink);
+        let transfer = self.transfer(&(0..u64::MAX)).sink_offset(0).mechanism(Mechanism::Reflink);
         let cloned = self.run(transfer).map(|report| self.note(report));
         self.report.cloned = self.report.bytes > 0;
         self.accept(cloned)
@@ -130,6 +138,9 @@ impl<'a> Data<'a> {
 
     /// The first range of data at or behind `at`; `None` if there is only a hole up to the end.
     fn next_data(&self, at: u64, size: u64) -> Result<Option<Range<u64>>> {
+        if at == size {
+            return Ok(None);
+        }
         let seek = |from: u64, whence| lseek(self.source, from as i64, whence).map(|found| (found as u64).min(size));
         let start = match seek(at, Whence::SeekData) {
             // All hole, or behind the end.
@@ -148,13 +159,22 @@ impl<'a> Data<'a> {
     /// Moves a range by the best mechanism that may be used, going on with the next where one refuses.
     fn move_range(&mut self, range: Range<u64>) -> Result<()> {
         self.at = range.start;
-        lseek(self.sink, range.start as i64, Whence::SeekSet).map_err(|errno| Error::os("lseek", errno))?;
+        if self.sink_at != range.start {
+            lseek(self.sink, range.start as i64, Whence::SeekSet).map_err(|errno| Error::os("lseek", errno))?;
+        }
+        let before = self.report.bytes;
+        self.move_bytes(&range)?;
+        self.sink_at = range.start + self.report.bytes - before;
+        Ok(())
+    }
+
+    fn move_bytes(&mut self, range: &Range<u64>) -> Result<()> {
         if self.reflink != Reflink::Never {
-            let transfer = self.transfer(&range)?;
+            let transfer = self.transfer(range);
             return self.run(transfer).map(|report| self.note(report));
         }
         for &mechanism in APART {
-            let transfer = self.transfer(&range)?.mechanism(mechanism);
+            let transfer = self.transfer(range).mechanism(mechanism);
             match self.run(transfer) {
                 Err(refusal) if refusal.kind() == ErrorKind::Refused && refusal.moved() == 0 => {
                     self.note_attempt(Attempt::of(mechanism, 0, &refusal));
@@ -165,9 +185,9 @@ impl<'a> Data<'a> {
         unreachable!("read_write refuses nothing");
     }
 
-    fn transfer(&self, range: &Range<u64>) -> Result<Transfer<'a>> {
-        let ends = (Endpoint::new(self.source)?, Endpoint::new(self.sink)?);
-        Ok(Transfer::new(ends.0, ends.1).offset(range.start).count(range.end - range.start))
+    fn transfer(&self, range: &Range<u64>) -> Transfer<'a> {
+        let [source, sink] = self.ends.each_ref().map(Endpoint::borrow);
+        Transfer::new(source, sink).offset(range.start).count(range.end - range.start)
     }
 
     /// Runs a transfer with the watcher told of all bytes of the copy.

@@ -96,9 +96,13 @@ pub struct Facts {
 impl Facts {
     /// Asks the kernel: fstat(2), `F_GETFL`, and for sockets their family and type.
     pub(super) fn of(fd: BorrowedFd<'_>) -> Result<Self> {
-        let stat = fstat(fd).map_err(|errno| Error::os("fstat", errno))?;
         let flags = fcntl(fd, FcntlArg::F_GETFL).map_err(|errno| Error::os("fcntl", errno))?;
-        let flags = OFlag::from_bits_retain(flags);
+        Self::opened(fd, OFlag::from_bits_retain(flags))
+    }
+
+    /// The same for a descriptor whose flags are known.
+    pub(super) fn opened(fd: BorrowedFd<'_>, flags: OFlag) -> Result<Self> {
+        let stat = fstat(fd).map_err(|errno| Error::os("fstat", errno))?;
         let access = flags & OFlag::O_ACCMODE;
         // O_PATH descriptors name a file without opening it: neither reading nor writing is allowed.
         let opened = !flags.contains(OFlag::O_PATH);

@@ -67,8 +67,8 @@ impl Engine {
         let mut calls = Calls::default();
         let seekable = source.facts().kind.is_seekable();
         let source_start = match request.offset {
+            None if source.facts().kind == Kind::Memory || (seekable && source.is_ours()) => Some(0),
             None if seekable => Some(position(&mut calls, source)?),
-            None if source.facts().kind == Kind::Memory => Some(0),
             given => given,
         };
         let count = bounded_count(&mut calls, source, sink, source_start, request)?;
@@ -85,7 +85,7 @@ impl Engine {
             unspoken: None,
             count,
             source_size: source.facts().size,
-            settled: (seekable && request.offset.is_none()).then_some(0),
+            settled: (seekable && request.offset.is_none() && !source.is_ours()).then_some(0),
             cache,
             pace: Pace::default(),
             attempts: Vec::new(),

@@ -1,8 +1,11 @@
 package io.zcio;
 
+import jdk.jfr.FlightRecorder;
+
 /**
  * The door to JDK Flight Recorder, which a runtime need not have: the module {@code jdk.jfr} is optional, and no class of it
- * is touched before it was found. While nobody records, a transfer costs one look at a flag.
+ * is touched before it was found. Our event is not, either, before a recording was begun: the first event of a process starts
+ * the recorder's machinery, which takes a tenth of a second. While nobody records, a transfer costs one look at a flag.
  */
 final class Flight {
     private static final boolean PRESENT = isPresent();
@@ -20,7 +23,7 @@ final class Flight {
 
     /** The event of an operation that begins; null if nobody records. */
     static Object begin() {
-        return PRESENT ? TransferEvent.begun() : null;
+        return PRESENT && FlightRecorder.isInitialized() ? TransferEvent.begun() : null;
     }
 
     /**

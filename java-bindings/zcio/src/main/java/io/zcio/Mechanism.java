@@ -38,13 +38,15 @@ public enum Mechanism {
     /** io_uring(7): reads and writes in flight many at a time, to TCP by reference. Never chosen automatically. */
     URING;
 
+    private final String name = name().toLowerCase(Locale.ROOT);
+
     /**
      * The stable lower-case name, such as {@code "copy_file_range"}.
      *
      * @return the name
      */
     public String mechanismName() {
-        return name().toLowerCase(Locale.ROOT);
+        return name;
     }
 
     /**
@@ -56,7 +58,7 @@ public enum Mechanism {
      */
     public static Mechanism of(String name) {
         for (Mechanism mechanism : values()) {
-            if (mechanism.mechanismName().equals(name)) {
+            if (mechanism.name.equals(name)) {
                 return mechanism;
             }
         }

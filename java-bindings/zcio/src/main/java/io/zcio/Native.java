@@ -47,7 +47,7 @@ final class Native {
     static Report report(
             long bytes,
             long requested,
-            String mechanism,
+            Mechanism mechanism,
             boolean automatic,
             Attempt[] attempts,
             long systemCalls,
@@ -58,7 +58,7 @@ final class Native {
         return new Report(
                 bytes,
                 requested < 0 ? OptionalLong.empty() : OptionalLong.of(requested),
-                Mechanism.of(mechanism),
+                mechanism,
                 automatic,
                 List.of(attempts),
                 systemCalls,

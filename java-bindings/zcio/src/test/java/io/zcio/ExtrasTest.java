@@ -19,6 +19,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import jdk.jfr.FlightRecorder;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
@@ -197,8 +198,8 @@ class ExtrasTest {
         // What the sockets' own timeout is now, their peer's silence shows: a write in blocking mode waits for good.
         try (Ends.Pair pair = Ends.tcp()) {
             Path content = file();
-            var first = Ends.background(() -> Transfer.from(content).to(pair.near()).count(100_000).run());
-            Transfer.from(content).to(pair.near()).count(100_000).run();
+            var first = Ends.background(() -> Transfer.from(content).to(pair.near()).count(500_000).run());
+            Transfer.from(content).to(pair.near()).count(500_000).run();
             Ends.result(first);
             var read = Ends.background(() -> {
                 Thread.sleep(500);
@@ -209,7 +210,7 @@ class ExtrasTest {
                 assertEquals(large.capacity(), pair.near().write(large.clear()));
             }
             pair.near().close();
-            assertEquals(200_000 + 24L * large.capacity(), Ends.result(read));
+            assertEquals(1_000_000 + 24L * large.capacity(), Ends.result(read));
         }
     }
 
@@ -217,6 +218,8 @@ class ExtrasTest {
     static final class Recorded {
         public static void main(String[] arguments) throws Exception {
             Path source = Path.of(arguments[0]);
+            Transfer.from(source).to(Path.of(arguments[1])).run();
+            System.out.println("a transfer starts the recorder: " + FlightRecorder.isInitialized());
             try (Recording recording = new Recording()) {
                 recording.enable("io.zcio.Transfer");
                 recording.start();
@@ -257,6 +260,7 @@ class ExtrasTest {
         assertTrue(said.contains("transfer " + CONTENT.length + " copy_file_range 0 true"), said);
         assertTrue(said.contains("copy " + CONTENT.length + " "), said);
         assertTrue(said.contains("transfer 1000 "), said);
+        assertTrue(said.contains("a transfer starts the recorder: false"), said);
         said = Child.of(Plain.class, file().toString(), sink).option("--limit-modules=java.base").run();
         assertTrue(said.contains("moved " + CONTENT.length) && said.contains("recorder false"), said);
     }
