@@ -2,7 +2,7 @@
 //!
 //! Looking at both ends takes longer than sending four kilobytes. This attempt asks one question: how much a TCP socket has
 //! not sent yet. Only TCP answers it, and where that is little, a few pages more are taken without waiting, as sendfile(2)
-//! has no flag to demand. (Only into a send buffer that was made smaller than that they may have to wait, as with any
+//! has no flag to demand. Where it is not, poll(2) knows whether a third of the send buffer is free. (Only into a send buffer that was made smaller than that they may have to wait, as with any
 //! sendfile; a signal ends it. A socket with a timeout is non-blocking and never waits.) What the source
 //! is, sendfile(2) says itself: with an offset it takes nothing out of anything. Whatever is left undone, a [`Transfer`]
 //! does, from the byte it reached.
@@ -11,6 +11,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 
 use super::Transfer;
 use crate::endpoint::Kind;
@@ -20,6 +21,7 @@ use crate::mechanisms::Stop;
 use crate::mechanisms::sendfile::refusal;
 use crate::report::{Copies, Report};
 use crate::sys::Calls;
+use crate::waiting::is_ready;
 
 /// A queue that is not deeper than this takes a few pages more: the send buffer of a new connection is some 80 KiB. (Nagle's
 /// algorithm keeps a few kilobytes unsent until an acknowledgement comes.)
@@ -47,8 +49,9 @@ impl Attempted {
 }
 
 impl Transfer<'_> {
-    /// Tries to send `count` bytes ([`Attempted::MOST`] at most) of a file from `offset` on to a TCP socket in two system calls:
-    /// what a transfer without a named mechanism would do, if nothing has to be waited for and the file does not end.
+    /// Tries to send `count` bytes ([`Attempted::MOST`] at most) of a file from `offset` on to a TCP socket in two or three
+    /// system calls: what a transfer without a named mechanism would do, if nothing has to be waited for and the file does
+    /// not end.
     ///
     /// # Errors
     ///
@@ -59,7 +62,11 @@ impl Transfer<'_> {
             return begun(0, 0);
         }
         let (mut calls, started) = (Calls::default(), Instant::now());
-        if !calls.unsent(sink).is_ok_and(|unsent| unsent <= SHALLOW) {
+        let takes_more = match calls.unsent(sink) {
+            Ok(unsent) => unsent <= SHALLOW || is_ready(sink, PollFlags::POLLOUT, &mut calls).unwrap_or(false),
+            Err(_) => false,
+        };
+        if !takes_more {
             return begun(0, calls.made);
         }
         let moved = match calls.sendfile(source, offset, sink, count as usize) {
@@ -123,6 +130,26 @@ mod tests {
         assert!(bytes.iter().zip(100_u32..).all(|(&byte, i)| u32::from(byte) == i % 251));
         let attempted = Transfer::attempt(file.as_fd(), near.as_fd(), 19_000, 4096).unwrap();
         assert!(matches!(attempted, Attempted::Begun(Begun { moved: 1000, .. })), "{attempted:?}");
+    }
+
+    /// Nothing is read at the other end, and the send buffer grows with what it is given.
+    #[test]
+    fn a_deep_queue_takes_what_it_has_room_for() {
+        let (file, near, mut far) = ends();
+        let (mut sent, mut deep) = (0, 0);
+        loop {
+            match Transfer::attempt(file.as_fd(), near.as_fd(), 0, 4096).unwrap() {
+                Attempted::Done(report) => deep += u64::from(report.system_calls == 3),
+                Attempted::Begun(begun) => break sent += begun.moved,
+            }
+            sent += 4096;
+        }
+        assert!(deep > 10, "{deep} of {sent} bytes");
+        drop(near);
+        let mut bytes = Vec::new();
+        far.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes.len() as u64, sent);
+        assert!(bytes.iter().zip((0..4096_u32).cycle()).all(|(&byte, i)| u32::from(byte) == i % 251));
     }
 
     #[test]
