@@ -36,6 +36,7 @@ final class Mapping {
         Path source = job.path("source");
         long times = job.number("times");
         boolean sum = job.route.equals("mapped_sum");
+        MethodHandle cleaner = cleaner();
         job.timed(() -> {
             long bytes = 0;
             long digest = 0;
@@ -52,7 +53,7 @@ final class Mapping {
                 } else {
                     try (FileChannel in = FileChannel.open(source)) {
                         bytes += in.size();
-                        digest = sum ? sum(in) : checksum(in, checksum);
+                        digest = sum ? sum(in, cleaner) : checksum(in, checksum, cleaner);
                     }
                 }
             }
@@ -72,9 +73,11 @@ final class Mapping {
         return bytes;
     }
 
-    private static long checksum(FileChannel in, CRC32 checksum) throws IOException {
+    private static long checksum(FileChannel in, CRC32 checksum, MethodHandle cleaner) throws IOException {
         for (long place = 0; place < in.size(); place += FileToFile.MAPPING) {
-            checksum.update(map(in, place));
+            MappedByteBuffer mapped = map(in, place);
+            checksum.update(mapped);
+            clean(cleaner, mapped);
         }
         return checksum.getValue();
     }
@@ -90,10 +93,12 @@ final class Mapping {
         return in.map(FileChannel.MapMode.READ_ONLY, place, Math.min(in.size() - place, FileToFile.MAPPING));
     }
 
-    private static long sum(FileChannel in) throws IOException {
+    private static long sum(FileChannel in, MethodHandle cleaner) throws IOException {
         long sum = 0;
         for (long place = 0; place < in.size(); place += FileToFile.MAPPING) {
-            sum += sum(map(in, place).order(ByteOrder.LITTLE_ENDIAN));
+            MappedByteBuffer mapped = map(in, place);
+            sum += sum(mapped.order(ByteOrder.LITTLE_ENDIAN));
+            clean(cleaner, mapped);
         }
         return sum;
     }
