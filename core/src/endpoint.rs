@@ -3,6 +3,7 @@
 //! An endpoint borrows its descriptor, or owns one it opened from a path; it never closes what it did not open. Facts are
 //! read once, when the endpoint is made; nothing in them promises that the descriptor stays as it was.
 
+mod cached;
 mod facts;
 mod unblocked;
 
@@ -119,17 +120,8 @@ impl<'fd> Endpoint<'fd> {
     /// Opening a FIFO waits for its other end; a signal ends that with [`ErrorKind::Interrupted`], so that the caller can
     /// look at it and open again.
     pub fn open(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
-        Self::open_as(path.as_ref(), OFlag::O_RDONLY)
-    }
-
-    /// As [`Self::open`], without waiting for anybody: a FIFO or a device is opened in non-blocking mode (`O_NONBLOCK`), and a
-    /// FIFO that nobody has opened for writing reads as one that has ended.
-    pub fn open_now(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
-        Self::open_as(path.as_ref(), OFlag::O_RDONLY | OFlag::O_NONBLOCK)
-    }
-
-    fn open_as(path: &Path, flags: OFlag) -> Result<Endpoint<'static>> {
-        Endpoint::from_path(open(path, flags)?, flags, path, None)
+        let path = path.as_ref();
+        Endpoint::from_path(open(path, OFlag::O_RDONLY)?, OFlag::O_RDONLY, path, None)
     }
 
     /// Opens or creates a path as a sink (open(2), `O_WRONLY | O_CREAT`, mode 0666 less the umask).
@@ -137,32 +129,24 @@ impl<'fd> Endpoint<'fd> {
     /// An existing file is emptied when the transfer begins, after every check that could still refuse it; a file that
     /// was created for a transfer that is then refused is removed. A FIFO is waited for as in [`Self::open`].
     pub fn create(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
-        Self::create_as(path.as_ref(), OFlag::O_WRONLY)
-    }
-
-    /// As [`Self::create`], without waiting for anybody: a FIFO or a device is opened in non-blocking mode (`O_NONBLOCK`), and
-    /// a FIFO that nobody has opened for reading is an error (ENXIO).
-    pub fn create_now(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
-        Self::create_as(path.as_ref(), OFlag::O_WRONLY | OFlag::O_NONBLOCK)
-    }
-
-    fn create_as(path: &Path, flags: OFlag) -> Result<Endpoint<'static>> {
-        let (fd, destination) = match open(path, flags) {
+        let path = path.as_ref();
+        let (fd, destination) = match open(path, OFlag::O_WRONLY) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                match open(path, flags | OFlag::O_CREAT | OFlag::O_EXCL) {
+                match open(path, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL) {
                     Ok(fd) => (fd, Destination::Created(Unneeded(Some(path.to_path_buf())))),
                     // Somebody else was quicker, or the path is a symbolic link to a file that is yet to be made.
                     Err(error) if error.errno() == Some(Errno::EEXIST as i32) => {
-                        (open(path, flags | OFlag::O_CREAT)?, Destination::Existing)
+                        (open(path, OFlag::O_WRONLY | OFlag::O_CREAT)?, Destination::Existing)
                     }
                     Err(error) => return Err(error),
                 }
             }
             opened => (opened?, Destination::Existing),
         };
-        Endpoint::from_path(fd, flags, path, Some(destination))
+        Endpoint::from_path(fd, OFlag::O_WRONLY, path, Some(destination))
     }
 
+    /// A path that was opened with these flags, which need not be asked for.
     fn from_path(fd: OwnedFd, flags: OFlag, path: &Path, destination: Option<Destination>) -> Result<Self> {
         let facts = Facts::opened(fd.as_fd(), flags).map_err(|error| error.at(Some(path)))?;
         let (handle, path) = (Handle::Owned(fd), Some(path.to_path_buf()));
@@ -177,11 +161,6 @@ impl<'fd> Endpoint<'fd> {
     /// The path, when the endpoint was made from one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
-    }
-
-    /// Whether it was made from a path: its position in a file was 0, and nobody else can see where it is now.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.path.is_some()
     }
 
     /// The descriptor; memory has none.
@@ -235,13 +214,8 @@ impl<'fd> Endpoint<'fd> {
 }
 
 fn open(path: &Path, flags: OFlag) -> Result<OwnedFd> {
-    let open = |flags| nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o666));
-    let opened = match open(flags) {
-        // Somebody has a lease on the file (fcntl(2), F_SETLEASE) and gives it up within a limited time.
-        Err(Errno::EAGAIN) if flags.contains(OFlag::O_NONBLOCK) => open(flags - OFlag::O_NONBLOCK),
-        opened => opened,
-    };
-    opened.map_err(|errno| Error::os("open", errno).at(Some(path)))
+    nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o666))
+        .map_err(|errno| Error::os("open", errno).at(Some(path)))
 }
 
 #[cfg(test)]

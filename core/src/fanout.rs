@@ -28,7 +28,7 @@ use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::descriptor;
 use crate::transfer::{Readiness, Request, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT, checks};
-use crate::waiting::InVain;
+use crate::waiting::{InVain, Waited, wait_for_any};
 pub use report::{FanOutReport, SinkReport};
 use state::State;
 
@@ -229,22 +229,25 @@ impl<'fd> FanOut<'fd> {
 
     fn drive(&mut self, mut watch: Option<&mut dyn FnMut(u64) -> ControlFlow<()>>) -> Result<FanOutReport> {
         let mut watched = (Instant::now(), 0);
-        let mut in_vain = InVain::default();
+        let (mut in_vain, mut waited) = (InVain::default(), Waited::Nothing);
         loop {
-            let mut interrupted = false;
             let step = self.step()?;
-            in_vain.note(step != FanOutStep::Blocked);
+            in_vain.note(waited != Waited::Ready || step != FanOutStep::Blocked);
+            waited = Waited::Nothing;
             match step {
                 FanOutStep::Done => return Ok(self.report().expect("begun")),
                 FanOutStep::Moved(_) => {}
                 FanOutStep::Blocked => {
                     let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
-                    interrupted = self.wait(timeout)?;
+                    waited = self.wait(timeout)?;
                 }
             }
             let Some(watch) = &mut watch else { continue };
             let moved = self.state.as_ref().map_or(0, State::bytes);
-            if interrupted || moved.abs_diff(watched.1) >= WATCH_BYTES || watched.0.elapsed() >= WATCH_EVERY {
+            if waited == Waited::Signal
+                || moved.abs_diff(watched.1) >= WATCH_BYTES
+                || watched.0.elapsed() >= WATCH_EVERY
+            {
                 if watch(moved).is_break() {
                     return Err(Error::new(ErrorKind::Cancelled, "stopped by the caller").after(moved));
                 }
@@ -253,8 +256,8 @@ impl<'fd> FanOut<'fd> {
         }
     }
 
-    /// Waits in poll(2) until one of the ends is ready; true if a signal came first.
-    fn wait(&mut self, timeout: PollTimeout) -> Result<bool> {
+    /// Waits in poll(2) until one of the ends is ready.
+    fn wait(&mut self, timeout: PollTimeout) -> Result<Waited> {
         let mut polled: Vec<_> = self
             .interests()
             .map(|(fd, readiness)| match readiness {
@@ -262,14 +265,10 @@ impl<'fd> FanOut<'fd> {
                 Readiness::Writable => PollFd::new(fd, PollFlags::POLLOUT),
             })
             .collect();
-        let polled = crate::sys::Calls::default().poll_all(&mut polled, timeout);
+        let waited = wait_for_any(&mut polled, timeout, &mut crate::sys::Calls::default());
         let state = self.state.as_mut().expect("only a fan-out that has begun waits");
         state.waited();
-        match polled {
-            Ok(_) => Ok(false),
-            Err(Errno::EINTR) => Ok(true),
-            Err(errno) => Err(Error::os("poll", errno).after(state.bytes())),
-        }
+        waited.map_err(|errno| Error::os("poll", errno).after(state.bytes()))
     }
 }
 

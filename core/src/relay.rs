@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lane::descriptor;
 use crate::sys::Calls;
 use crate::transfer::{Readiness, Side, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT};
-use crate::waiting::InVain;
+use crate::waiting::{InVain, Waited, wait_for_any};
 use flow::{Flow, Progress};
 pub use report::{DirectionReport, Outcome, RelayReport};
 
@@ -241,23 +241,23 @@ impl<'fd> Relay<'fd> {
 
     fn drive(&mut self, mut watch: Option<Watch<'_>>) -> Result<RelayReport> {
         let mut watched = (Instant::now(), 0);
-        let mut in_vain = InVain::default();
+        let (mut in_vain, mut waited) = (InVain::default(), Waited::Nothing);
         loop {
-            let mut interrupted = false;
             let step = self.step()?;
-            in_vain.note(!matches!(step, RelayStep::Blocked { .. }));
+            in_vain.note(waited != Waited::Ready || !matches!(step, RelayStep::Blocked { .. }));
+            waited = Waited::Nothing;
             match step {
                 RelayStep::Done => return Ok(self.report()),
                 RelayStep::Moved { .. } if self.flows.iter().any(Flow::is_eager) => {}
                 RelayStep::Moved { .. } | RelayStep::Blocked { .. } => {
                     let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
-                    interrupted = self.wait(timeout)?;
+                    waited = self.wait(timeout)?;
                 }
             }
             let Some(watch) = &mut watch else { continue };
             let [forward, backward] = self.flows.each_ref().map(|flow| flow.lane.delivered);
             let far = forward + backward - watched.1 >= WATCH_BYTES;
-            if interrupted || far || watched.0.elapsed() >= WATCH_EVERY {
+            if waited == Waited::Signal || far || watched.0.elapsed() >= WATCH_EVERY {
                 if watch(forward, backward).is_break() {
                     let error = Error::new(ErrorKind::Cancelled, "stopped by the caller");
                     return Err(error.after(forward + backward));
@@ -267,29 +267,27 @@ impl<'fd> Relay<'fd> {
         }
     }
 
-    /// Waits in poll(2) until one of the directions can go on, and lets the next step try only those that can. True if
-    /// a signal came first.
-    fn wait(&mut self, timeout: PollTimeout) -> Result<bool> {
+    /// Waits in poll(2) until one of the directions can go on, and lets the next step try only those that can.
+    fn wait(&mut self, timeout: PollTimeout) -> Result<Waited> {
         let needs = self.flows.each_ref().map(Flow::needs);
         let waiting = Direction::BOTH.into_iter().zip(needs).filter_map(|(direction, need)| Some((direction, need?)));
         let mut polled: Vec<_> = waiting
             .map(|(direction, side)| PollFd::new(descriptor(&self.ends[index(direction, side)]), events(side)))
             .collect();
         if polled.is_empty() {
-            return Ok(false);
+            return Ok(Waited::Nothing);
         }
         self.waits += 1;
-        match self.calls.poll_all(&mut polled, timeout) {
-            Ok(_) => {}
-            Err(Errno::EINTR) => return Ok(true),
-            Err(errno) => return Err(Error::os("poll", errno)),
+        let waited = wait_for_any(&mut polled, timeout, &mut self.calls).map_err(|errno| Error::os("poll", errno))?;
+        if waited == Waited::Signal {
+            return Ok(waited);
         }
         let mut polled = polled.iter();
         for (flow, need) in self.flows.iter_mut().zip(needs) {
             let ready = need.is_none() || polled.next().and_then(PollFd::any).unwrap_or(true);
             flow.skip_once(!ready);
         }
-        Ok(false)
+        Ok(waited)
     }
 }
 

@@ -88,6 +88,9 @@ pub enum KnownBy {
 }
 
 impl KnownBy {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Model, Self::Kernel, Self::Unknown];
+
     /// The stable lower-case name.
     pub const fn name(self) -> &'static str {
         match self {

@@ -332,7 +332,7 @@ impl<'fd> Transfer<'fd> {
                     let error = Error::new(ErrorKind::NotConnected, "the socket listens: accept a connection first");
                     return Err(error.during("poll").with_errno(Errno::ENOTCONN));
                 }
-                Ok(false) | Err(Errno::EINTR) => {
+                Ok(false) => {
                     let moved = self.moved();
                     if watch.as_mut().is_some_and(|watch| watch(moved).is_break()) {
                         return Err(self.cancelled());

@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFlags, PollTimeout};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::sys::{Calls, Sys, socket_option};
 
@@ -21,21 +21,52 @@ pub(crate) fn is_ready(fd: BorrowedFd<'_>, events: PollFlags, calls: &mut Calls)
     Ok(!found.is_empty() && (found != PollFlags::POLLERR || !is_socket(fd, calls)))
 }
 
-/// Waits until [`is_ready`]; false when that has to be asked again, usually because the time ran out.
-///
-/// With no events it waits for the error queue itself.
-pub(crate) fn wait(fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout, calls: &mut Calls) -> Sys<bool> {
-    let found = calls.poll(fd, events, timeout)?;
-    if found != PollFlags::POLLERR || events.is_empty() || !is_socket(fd, calls) {
-        return Ok(!found.is_empty());
+/// What a wait ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// Somebody is ready.
+    Ready,
+    /// The time ran out.
+    Nothing,
+    /// A signal came first.
+    Signal,
+    /// There is an error, and nothing else: that of the socket itself, or its error queue. It was waited a little, because
+    /// the next wait may end with the same at once.
+    Error,
+}
+
+/// Waits in poll(2). With no events it waits for the error queue itself.
+pub(crate) fn wait(fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout, calls: &mut Calls) -> Sys<Waited> {
+    let found = match calls.poll(fd, events, timeout) {
+        Err(Errno::EINTR) => return Ok(Waited::Signal),
+        found => found?,
+    };
+    if found.is_empty() {
+        return Ok(Waited::Nothing);
     }
-    // An error of the socket itself comes with a hang-up, save for those that IP_RECVERR asks for (ip(7)).
+    if found != PollFlags::POLLERR || events.is_empty() || !is_socket(fd, calls) {
+        return Ok(Waited::Ready);
+    }
+    std::thread::sleep(NAP);
+    Ok(Waited::Error)
+}
+
+/// Waits for several at once, none of which sleeps in its calls: an error is ready, too. See [`InVain`].
+pub(crate) fn wait_for_any(ends: &mut [PollFd<'_>], timeout: PollTimeout, calls: &mut Calls) -> Sys<Waited> {
+    match calls.poll_all(ends, timeout) {
+        Ok(0) => Ok(Waited::Nothing),
+        Ok(_) => Ok(Waited::Ready),
+        Err(Errno::EINTR) => Ok(Waited::Signal),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The error of the socket itself, which is told once. It comes with a hang-up, save for those that `IP_RECVERR` asks for
+/// (ip(7)).
+pub(crate) fn own_error(socket: BorrowedFd<'_>, calls: &mut Calls) -> Sys<()> {
     calls.made += 1;
-    match socket_option(fd, libc::SO_ERROR)? {
-        0 => {
-            std::thread::sleep(NAP);
-            Ok(false)
-        }
+    match socket_option(socket, libc::SO_ERROR)? {
+        0 => Ok(()),
         errno => Err(Errno::from_raw(errno)),
     }
 }

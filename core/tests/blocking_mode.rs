@@ -8,8 +8,8 @@ use std::os::unix::net::UnixStream;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use zcio::{Endpoint, FanOut, Relay, Unblocked};
 
-fn sleeps(socket: &UnixStream) -> bool {
-    let flags = fcntl(socket, FcntlArg::F_GETFL).unwrap();
+fn sleeps(stream: &impl AsFd) -> bool {
+    let flags = fcntl(stream, FcntlArg::F_GETFL).unwrap();
     !OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK)
 }
 
@@ -47,6 +47,23 @@ fn the_last_operation_restores_blocking_mode() {
     assert!(!sleeps(&shared) && sleeps(&left));
     drop(guard);
     assert!(sleeps(&shared));
+}
+
+/// Several may write to one pipe; its other end is another matter.
+#[test]
+fn the_last_writer_restores_a_pipe() {
+    let (read, write) = std::io::pipe().unwrap();
+    let again = write.try_clone().unwrap();
+    let first = Unblocked::new(write.as_fd()).unwrap();
+    let second = Unblocked::new(again.as_fd()).unwrap();
+    assert!(!sleeps(&write) && sleeps(&read));
+    let reader = Unblocked::new(read.as_fd()).unwrap();
+    drop(first);
+    assert!(!sleeps(&write), "the other one would sleep in its next step");
+    drop(reader);
+    assert!(!sleeps(&write) && sleeps(&read));
+    drop(second);
+    assert!(sleeps(&write));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use jni::objects::{JByteArray, JObject};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::stat::{Mode, SFlag, stat};
-use zcio::{Endpoint, Kind};
+use zcio::{Endpoint, ErrorKind};
 
 use crate::errors::Failure;
 use crate::jdk_channels;
@@ -108,13 +108,16 @@ impl Descriptor {
     /// As a source.
     pub fn source(self) -> zcio::Result<Opened> {
         match self {
-            // No wait inside open(2), where no interrupt reaches it.
-            Self::Path(path) => {
-                let endpoint = Endpoint::open_now(path)?;
+            Self::Path(path) if is_fifo(&path) => {
                 // Reading a FIFO that nobody has opened for writing looks like its end, so it must be asked first.
-                let fifo = endpoint.facts().kind == Kind::Pipe;
-                Ok(Opened { endpoint, fifo })
+                let opened = open(&path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty());
+                match opened {
+                    Ok(fd) => Ok(Opened { endpoint: Endpoint::owning(fd)?, fifo: true }),
+                    // The core says what is wrong with it; permission, most likely.
+                    Err(_) => Endpoint::open(path).map(Opened::from),
+                }
             }
+            Self::Path(path) => Endpoint::open(path).map(Opened::from),
             other => other.endpoint().map(Opened::from),
         }
     }
@@ -122,8 +125,16 @@ impl Descriptor {
     /// As a sink; `None` for a FIFO that nobody reads yet.
     pub fn sink(self) -> zcio::Result<Option<Endpoint<'static>>> {
         match self {
-            Self::Path(path) => match Endpoint::create_now(&path) {
-                Err(error) if error.errno() == Some(Errno::ENXIO as i32) && is_fifo(&path) => Ok(None),
+            Self::Path(path) if is_fifo(&path) => {
+                match open(&path, OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty()) {
+                    Ok(fd) => Endpoint::owning(fd).map(Some),
+                    Err(Errno::ENXIO) => Ok(None),
+                    Err(_) => Endpoint::create(path).map(Some),
+                }
+            }
+            Self::Path(path) => match Endpoint::create(path) {
+                // Something else that waits to be opened (a FIFO that has just taken the file's place).
+                Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
                 created => created.map(Some),
             },
             other => other.endpoint().map(Some),
@@ -133,7 +144,7 @@ impl Descriptor {
     #[allow(unsafe_code)]
     fn endpoint(self) -> zcio::Result<Endpoint<'static>> {
         match self {
-            Self::Path(path) => Endpoint::open_now(path),
+            Self::Path(path) => Endpoint::open(path),
             Self::Registered(fd) => Endpoint::new(fd),
             Self::Duplicate(fd) => Endpoint::owning(fd),
             // SAFETY: the Java side gives the address and length of memory that it keeps where it is until the transfer is
@@ -143,7 +154,7 @@ impl Descriptor {
     }
 }
 
-/// What fails to be opened may be a device that is not there, too.
+/// A FIFO is opened without waiting for its other end: the wait would be inside open(2), where no interrupt reaches it.
 fn is_fifo(path: &PathBuf) -> bool {
     stat(path).is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO)
 }

@@ -19,9 +19,10 @@ use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use zcio::{Endpoint, Kind};
 
-/// Once poll(2) has called a socket in blocking mode writable, a third of its send buffer is free: it takes a quarter of it,
-/// and what the kernel adds, without a wait. More than so many bytes are not worth the question.
-const SMALL: u64 = 256 << 10;
+/// What a socket in blocking mode takes without a wait once poll(2) has called it writable, if its send buffer is no smaller
+/// than [`ROOMY`]: that means that a third of the buffer is free.
+const SMALL: u64 = 4096;
+const ROOMY: usize = 16 << 10;
 
 /// A socket's identity (device and inode number), how many transfers limit it, and its own timeout.
 type Limited = HashMap<(u64, u64), (usize, TimeVal)>;
@@ -44,9 +45,8 @@ impl Patience {
             return None;
         }
         let fd = sink.descriptor()?;
-        if let Some(length) = length.filter(|&length| length <= SMALL)
-            && getsockopt(&fd, sockopt::SndBuf).is_ok_and(|size| size as u64 >= 4 * length)
-        {
+        let small = length.is_some_and(|length| length <= SMALL);
+        if small && getsockopt(&fd, sockopt::SndBuf).is_ok_and(|size| size >= ROOMY) {
             return None;
         }
         let mut limited = limited();

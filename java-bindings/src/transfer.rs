@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use jni::objects::{JByteArray, JClass, JObject, JString, JValue};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned, jni_sig, jni_str};
-use zcio::{CachePolicy, Endpoint, Mechanism, Report, Visibility};
+use zcio::{CachePolicy, Endpoint, Kind, Mechanism, Report, Visibility};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
 use crate::errors::{Failure, Throw, Trouble};
@@ -42,13 +42,14 @@ impl Request {
         transfer.visibility(self.visibility).cache(self.cache)
     }
 
-    /// The most it can move, as far as that is known.
+    /// The most it writes after the sink was asked whether it takes any. A stream is asked instead of the sink, and a file may
+    /// grow.
     fn length(&self, source: &Endpoint<'_>) -> Option<u64> {
         let facts = source.facts();
-        let known = (facts.size > 0).then(|| facts.size.saturating_sub(self.offset.unwrap_or(0)));
-        match (self.count, known) {
-            (Some(count), Some(known)) => Some(count.min(known)),
-            (count, known) => count.or(known),
+        match facts.kind {
+            Kind::Memory => Some(facts.size),
+            Kind::File | Kind::BlockDevice => self.count,
+            _ => None,
         }
     }
 }

@@ -59,9 +59,9 @@ pub(crate) fn upcalls(env: &mut Env<'_>) -> Result<&'static Upcalls> {
     let no_attempts = env.new_object_array(0, &attempt, JObject::null())?;
     let found = Upcalls {
         mechanisms: Mechanism::ALL.iter().map(|&each| mechanism(env, each)).collect::<Result<_>>()?,
-        known_by: [KnownBy::Model, KnownBy::Kernel, KnownBy::Unknown]
-            .into_iter()
-            .map(|source| {
+        known_by: KnownBy::ALL
+            .iter()
+            .map(|&source| {
                 let name = env.new_string(source.name())?;
                 Ok((source, env.new_global_ref(name)?))
             })

@@ -142,6 +142,15 @@ impl End {
         }
     }
 
+    /// [`Self::endpoint`] in an event loop: `None` if it might have to wait.
+    pub fn endpoint_now<'a>(&self, side: Side) -> Result<Option<Endpoint<'a>>, Error> {
+        match (&self.place, side) {
+            (Place::Path { path, .. }, Side::Source) => Endpoint::open_cached(path),
+            (Place::Path { .. }, Side::Sink) => Ok(None),
+            _ => self.endpoint(side).map(Some),
+        }
+    }
+
     /// Whether it is a buffer.
     pub fn is_memory(&self) -> bool {
         matches!(self.place, Place::Memory(_))

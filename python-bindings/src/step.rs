@@ -153,11 +153,11 @@ impl TransferSteps {
         Ok(Self { state: Mutex::new(Some(state)), moved: AtomicU64::new(0) })
     }
 
-    /// Opens the ends. May wait if one of them is a path.
-    fn open(&self, py: Python<'_>) -> PyResult<()> {
+    /// Opens the ends; false if it is not to wait, and might have to because of a path.
+    fn open(&self, py: Python<'_>, wait: bool) -> PyResult<bool> {
         let mut guard = taken(&self.state)?;
         let state = guard.as_mut().ok_or_else(over)?;
-        detached(py, || state.open())?.map_err(|error| errors::exception(py, &error, &state.all(), &[]))
+        detached(py, || state.open(wait))?.map_err(|error| errors::exception(py, &error, &state.all(), &[]))
     }
 
     /// Whether the next step may wait for a disk.
@@ -232,14 +232,21 @@ impl TransferState {
         self.ends.iter().collect()
     }
 
-    fn open(&mut self) -> zcio::Result<()> {
+    fn open(&mut self, wait: bool) -> zcio::Result<bool> {
         for fd in self.ends.iter().filter_map(End::descriptor) {
             self.unblocked.push(Unblocked::new(borrow(fd.as_raw_fd()))?);
         }
-        let (source, sink) = opened(&mut Watch::new(None), || {
-            // `ends` outlive the transfer: see the order of the fields.
-            Ok((self.ends[0].endpoint(Side::Source)?, self.ends[1].endpoint(Side::Sink)?))
-        })?;
+        // `ends` outlive the transfer: see the order of the fields.
+        let [source, sink] = &self.ends;
+        let (source, sink) = if wait {
+            opened(&mut Watch::new(None), || Ok((source.endpoint(Side::Source)?, sink.endpoint(Side::Sink)?)))?
+        } else if let (Some(sink), Some(source)) = (sink.endpoint_now(Side::Sink)?, source.endpoint_now(Side::Source)?)
+        {
+            (source, sink)
+        } else {
+            self.unblocked.clear();
+            return Ok(false);
+        };
         let (from, to) = (*source.facts(), *sink.facts());
         let Request { mechanism, cache, .. } = &self.request;
         let patient = matches!(mechanism, Some(Mechanism::DirectIo | Mechanism::Uring));
@@ -249,7 +256,7 @@ impl TransferState {
         self.pages = Pages::of(&source, self.request.offset);
         let transfer = self.request.transfer(source, sink).step_size(PIECE);
         self.transfer = Some(transfer.taken_before(std::mem::take(&mut self.taken_before)));
-        Ok(())
+        Ok(true)
     }
 
     fn step(&mut self, moved: &AtomicU64, patient: bool) -> zcio::Result<Step> {

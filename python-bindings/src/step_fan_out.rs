@@ -83,11 +83,11 @@ impl FanOutSteps {
         Ok(Self { state: Mutex::new(Some(state)), moved: AtomicU64::new(0) })
     }
 
-    /// Opens the ends. May wait if one of them is a path.
-    fn open(&self, py: Python<'_>) -> PyResult<()> {
+    /// Opens the ends; false if it is not to wait, and might have to because of a path.
+    fn open(&self, py: Python<'_>, wait: bool) -> PyResult<bool> {
         let mut guard = taken(&self.state)?;
         let state = guard.as_mut().ok_or_else(over)?;
-        detached(py, || state.open())?.map_err(|error| errors::exception(py, &error, &state.all(), &[]))
+        detached(py, || state.open(wait))?.map_err(|error| errors::exception(py, &error, &state.all(), &[]))
     }
 
     /// Whether the next step may wait for a disk.
@@ -161,12 +161,19 @@ impl State {
         self.ends.iter().collect()
     }
 
-    fn open(&mut self) -> zcio::Result<()> {
-        let (source, sinks) = opened(&mut Watch::new(None), || {
-            // `ends` outlive the fan-out: see the order of the fields.
-            let source = self.ends[0].endpoint(Side::Source)?;
-            Ok((source, self.ends[1..].iter().map(|sink| sink.endpoint(Side::Sink)).collect::<Result<Vec<_>, _>>()?))
-        })?;
+    fn open(&mut self, wait: bool) -> zcio::Result<bool> {
+        // `ends` outlive the fan-out: see the order of the fields.
+        let (source, sinks) = (&self.ends[0], &self.ends[1..]);
+        let (source, sinks) = if wait {
+            opened(&mut Watch::new(None), || {
+                let source = source.endpoint(Side::Source)?;
+                Ok((source, sinks.iter().map(|sink| sink.endpoint(Side::Sink)).collect::<Result<Vec<_>, _>>()?))
+            })?
+        } else {
+            let sinks = sinks.iter().map(|sink| sink.endpoint_now(Side::Sink)).collect::<Result<Option<Vec<_>>, _>>();
+            let (Some(sinks), Some(source)) = (sinks?, source.endpoint_now(Side::Source)?) else { return Ok(false) };
+            (source, sinks)
+        };
         let from = source.facts().kind;
         let to_disk = sinks.iter().any(|sink| sink.facts().kind.is_seekable());
         self.slow = from == Kind::BlockDevice || (to_disk && !from.is_stream());
@@ -174,7 +181,7 @@ impl State {
         self.pages = Pages::of(&source, self.request.offset);
         let taken_before = std::mem::take(&mut self.taken_before);
         self.fan_out = Some(described(&self.request, source, sinks).taken_before(taken_before));
-        Ok(())
+        Ok(true)
     }
 
     fn step(&mut self, patient: bool) -> zcio::Result<FanOutStep> {

@@ -11,8 +11,9 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import zcio
@@ -217,6 +218,23 @@ def test_a_file_that_is_not_in_memory_is_read_in_a_thread(
     library.run(main)
     assert received == DATA
     assert threads - {threading.get_ident()}
+
+
+def test_what_is_in_memory_needs_no_thread(source: Path) -> None:
+    if not os.major(source.stat().st_dev):
+        pytest.skip(f"{source} is not on a block device, and might be anywhere")
+
+    class NoExecutor(ThreadPoolExecutor):
+        def submit(self, *_arguments: object, **_keywords: object) -> NoReturn:
+            raise AssertionError("a thread for a file in memory")
+
+    async def main() -> None:
+        with unix_pair() as ends:
+            near, _ = nonblocking(ends)
+            asyncio.get_running_loop().set_default_executor(NoExecutor())
+            assert (await zcio.aio.transfer(source, near, count=1000)).bytes == 1000
+
+    asyncio.run(main())
 
 
 def test_a_blocking_socket_is_blocking_again(library: Library, source: Path) -> None:

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use nix::errno::Errno;
 use nix::poll::PollFlags;
 
 use super::{End, Item, ItemReport};
@@ -13,7 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
 use crate::transfer::Transfer;
-use crate::waiting::wait;
+use crate::waiting::{Waited, wait};
 
 use super::watcher::{BatchProgress, Watcher};
 
@@ -151,7 +150,11 @@ impl<'a, 'fd> Run<'a, 'fd> {
         loop {
             self.waits += 1;
             match wait(fd, PollFlags::POLLOUT, self.watcher.timeout(), &mut self.calls) {
-                Ok(false) | Err(Errno::EINTR) if !self.watcher.ask(self.progress) => {}
+                Ok(Waited::Nothing | Waited::Signal) if !self.watcher.ask(self.progress) => {}
+                Ok(Waited::Error) => {
+                    self.watcher.ask(self.progress);
+                    return;
+                }
                 // An error of poll(2) is answered by trying again: the next write says it better.
                 _ => return,
             }

@@ -2,10 +2,11 @@
 //!
 //! Those made while a transfer moves bytes are methods of [`Calls`] and counted; the others are plain functions.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::PosixFadviseAdvice;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, PosixFadviseAdvice, ResolveFlag, openat2};
 
 use super::{Calls, Sys};
 
@@ -18,6 +19,28 @@ pub(crate) fn device_size(device: BorrowedFd<'_>) -> Sys<u64> {
 
 /// linux/fs.h; libc does not have it.
 const BLKGETSIZE64: libc::Ioctl = libc::_IOR::<usize>(0x12, 114);
+
+/// Finds what a path names if all its names are in the kernel's cache, else EAGAIN: openat2(2) with `O_PATH` and
+/// `RESOLVE_CACHED`.
+pub(crate) fn find_cached(path: &Path) -> Sys<OwnedFd> {
+    /// linux/openat2.h; libc does not have it.
+    const RESOLVE_CACHED: u64 = 0x20;
+    let how =
+        OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::from_bits_retain(RESOLVE_CACHED));
+    openat2(AT_FDCWD, path, how)
+}
+
+/// Whether it is a regular file of a file system that lies on a block device; asked without looking at the disk (statx(2)).
+pub(crate) fn is_on_local_disk(file: BorrowedFd<'_>) -> Sys<bool> {
+    // SAFETY: all-zero is a valid statx buffer.
+    let mut answer: libc::statx = unsafe { std::mem::zeroed() };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
+    // SAFETY: the path is an empty C string and the buffer a local of the right type.
+    let result = unsafe { libc::statx(file.as_raw_fd(), c"".as_ptr(), flags, libc::STATX_TYPE, &raw mut answer) };
+    // What has no device of its own (network file systems, FUSE, tmpfs) has a number with major 0.
+    Errno::result(result)
+        .map(|_| u32::from(answer.stx_mode) & libc::S_IFMT == libc::S_IFREG && answer.stx_dev_major != 0)
+}
 
 /// What cachestat(2) fills in, in pages (`struct cachestat` of linux/mman.h).
 #[repr(C)]

@@ -20,7 +20,7 @@ use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover};
 use crate::plan;
 use crate::report::{Attempt, Copies, Report};
 use crate::sys::{Calls, socket_option};
-use crate::waiting;
+use crate::waiting::{self, Waited};
 
 /// The most one step moves between files; bounds the time between two calls of a watcher.
 pub(super) const FILE_STEP: u64 = 64 << 20;
@@ -67,8 +67,8 @@ impl Engine {
         let mut calls = Calls::default();
         let seekable = source.facts().kind.is_seekable();
         let source_start = match request.offset {
-            None if source.facts().kind == Kind::Memory || (seekable && source.is_ours()) => Some(0),
             None if seekable => Some(position(&mut calls, source)?),
+            None if source.facts().kind == Kind::Memory => Some(0),
             given => given,
         };
         let count = bounded_count(&mut calls, source, sink, source_start, request)?;
@@ -85,7 +85,7 @@ impl Engine {
             unspoken: None,
             count,
             source_size: source.facts().size,
-            settled: (seekable && request.offset.is_none() && !source.is_ours()).then_some(0),
+            settled: (seekable && request.offset.is_none()).then_some(0),
             cache,
             pace: Pace::default(),
             attempts: Vec::new(),
@@ -119,10 +119,15 @@ impl Engine {
         self.progress.cut_short
     }
 
-    /// See [`waiting::wait`]; counted.
+    /// Waits until the descriptor is ready; false when that has to be asked again, usually because the time ran out.
     pub fn wait(&mut self, fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout) -> nix::Result<bool> {
         self.waits += 1;
-        waiting::wait(fd, events, timeout, &mut self.calls)
+        match waiting::wait(fd, events, timeout, &mut self.calls)? {
+            Waited::Ready => Ok(true),
+            Waited::Nothing | Waited::Signal => Ok(false),
+            // An end in blocking mode would sleep in its call, with nobody to ask.
+            Waited::Error => waiting::own_error(fd, &mut self.calls).map(|()| false),
+        }
     }
 
     /// Whether an end is a socket that others connect to. poll(2) calls it not ready until somebody does, where a read or

@@ -2,10 +2,10 @@
 //!
 //! Looking at both ends takes longer than sending four kilobytes. This attempt asks one question: how much a TCP socket has
 //! not sent yet. Only TCP answers it, and where that is little, a few pages more are taken without waiting, as sendfile(2)
-//! has no flag to demand. Where it is not, poll(2) knows whether a third of the send buffer is free. (Only into a send buffer that was made smaller than that they may have to wait, as with any
-//! sendfile; a signal ends it. A socket with a timeout is non-blocking and never waits.) What the source
-//! is, sendfile(2) says itself: with an offset it takes nothing out of anything. Whatever is left undone, a [`Transfer`]
-//! does, from the byte it reached.
+//! has no flag to demand. Where it is not, poll(2) knows whether a third of the send buffer is free. (Only where the send
+//! buffer or `TCP_NOTSENT_LOWAT` was made smaller than that they may have to wait, as with any sendfile; a signal ends it.
+//! A socket with a timeout is non-blocking and never waits.) What the source is, sendfile(2) says itself: with an offset it
+//! takes nothing out of anything. Whatever is left undone, a [`Transfer`] does, from the byte it reached.
 
 use std::os::fd::BorrowedFd;
 use std::time::Instant;

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Protocol, TypeAlias, TypeVar
 
 Interests: TypeAlias = tuple[tuple[int, int], ...]
@@ -31,7 +31,7 @@ class Library(Protocol):
 class Steps(Protocol):
     """Something that is moved step by step, whose ends may be files."""
 
-    def open(self) -> None: ...
+    def open(self, wait: bool, /) -> bool: ...
 
     def may_wait(self) -> bool: ...
 
@@ -137,12 +137,10 @@ class Drive:
                 await self.library.sleep(0.001 * min(self.in_vain, 16))
         self.turn = time.monotonic()
 
-    async def run(self, steps: Steps, ends: Iterable[object], tell: Callable[[bool], None]) -> None:
+    async def run(self, steps: Steps, tell: Callable[[bool], None]) -> None:
         """Opens the ends, where some may be paths, and makes steps to the end; each is told, with True for the last."""
-        if any(isinstance(end, str | bytes) or hasattr(end, "__fspath__") for end in ends):
-            await self.library.in_thread(steps.open)
-        else:
-            steps.open()
+        if not steps.open(False):
+            await self.library.in_thread(lambda: steps.open(True))
         while True:
             if steps.may_wait():
                 interests = await self.library.in_thread(lambda: steps.step(True))

@@ -8,8 +8,9 @@ on either.
     report = await zcio.aio.fan_out("large.bin", socks)
 
 Nothing is waited for in the loop: sockets and pipes are waited for by the library that runs, and steps that a disk
-could hold up (a source whose pages are not in the page cache, file to file, direct I/O) are made in its worker threads.
-Each step moves 1 MiB at most. Writing to a file whose source is a stream happens in the loop, into the page cache.
+could hold up (a path that is not in the kernel's cache of names, a source whose pages are not in the page cache, a file
+to a file, direct I/O) are made in its worker threads. Each step moves 1 MiB at most. Writing to a file whose source is
+a stream happens in the loop, into the page cache.
 
 Sockets and pipes are duplicated for the time, so that a close in another task cannot lead the bytes elsewhere, and
 switched to non-blocking mode if they are not; their timeouts do not count here, ``asyncio.timeout()`` and its like do.
@@ -117,7 +118,7 @@ class Transfer:
     async def _move(self, steps: TransferSteps, loop: Library, dst: object) -> None:
         if is_stream(dst):
             await flushed(dst, steps.sink(), loop.wait, loop.sleep)
-        await Drive(loop).run(steps, self._ends, lambda last: self._progress.tell(steps.bytes, last))
+        await Drive(loop).run(steps, lambda last: self._progress.tell(steps.bytes, last))
 
     def _close(self, reading: "Reading | None") -> None:
         undelivered = b"" if reading is None else reading.taken
@@ -284,8 +285,7 @@ class FanOut:
         for index, sink in enumerate(self._sinks):
             if is_stream(sink):
                 await flushed(sink, steps.sink(index), loop.wait, loop.sleep)
-        ends = (self._src, *self._sinks)
-        await Drive(loop).run(steps, ends, lambda last: self._progress.tell(steps.bytes, last))
+        await Drive(loop).run(steps, lambda last: self._progress.tell(steps.bytes, last))
 
     def _close(self, reading: "Reading | None") -> None:
         rest = b"" if reading is None else reading.taken

@@ -29,9 +29,10 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>What goes to one channel arrives in the order of the items, each one whole. An item that fails before its first byte
  * leaves nothing in the sink; one that fails in the middle leaves its first part there, and all later items for that channel
  * fail too, unsent. One item's failure is its own, see {@link BatchReport#items}. Sources are read ahead of their turn: whether
- * an item that reads a file which an earlier one writes finds the old bytes or the new is not said. A batch keeps a ring with 2 MiB of memory
- * for its next {@link #run}; it serves one thread at a time. On a virtual thread the work is done by a platform thread of
- * zcio's own while the virtual one is parked.
+ * an item that reads a file which an earlier one writes finds the old bytes or the new is not said.
+ *
+ * <p>A batch keeps a ring with 2 MiB of memory for its next {@link #run}; it serves one thread at a time. On a virtual thread
+ * the work is done by a platform thread of zcio's own while the virtual one is parked.
  */
 public final class Batch implements AutoCloseable {
     private static final Cleaner CLEANER = Cleaner.create();

@@ -210,13 +210,19 @@ public final class Stepper<R> implements AutoCloseable {
     }
 
     private void runParked() throws IOException {
+        int inVain = 0;
         while (!watch.look(moved)) {
             long result = advance();
             if (result == NativeRunning.DONE) {
                 return;
             }
-            if (result == NativeRunning.BLOCKED) {
+            inVain = result == NativeRunning.BLOCKED ? inVain + 1 : 0;
+            if (inVain > 0) {
                 Poller.await(NativeRunning.interests(handle.number), watch, moved);
+            }
+            if (inVain > 3) {
+                // Ready, and then again not: epoll reports what somebody else has left in a socket's error queue, for ever.
+                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(Math.min(inVain, 16)));
             }
         }
         throw new TransferException("stopped by the caller", moved, 0, new byte[0]);
