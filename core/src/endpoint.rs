@@ -17,6 +17,7 @@ use nix::sys::stat::Mode;
 use crate::buffer::Pages;
 use crate::buffer::Span;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::Calls;
 pub use facts::{Facts, Kind};
 pub use unblocked::Unblocked;
 
@@ -151,6 +152,20 @@ impl<'fd> Endpoint<'fd> {
         let facts = Facts::opened(fd.as_fd(), flags).map_err(|error| error.at(Some(path)))?;
         let (handle, path) = (Handle::Owned(fd), Some(path.to_path_buf()));
         Ok(Self { handle, facts, path, destination, unblocked: false })
+    }
+
+    /// The same end, non-blocking for good, if it is a stream: for a FIFO that was opened by its path and belongs to nobody
+    /// else. For others there is [`Unblocked`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Os`] if the mode cannot be changed.
+    pub fn nonblocking(mut self) -> Result<Self> {
+        if let (Some(fd), true, false) = (self.descriptor(), self.facts.kind.is_stream(), self.facts.nonblocking) {
+            Calls::default().set_nonblocking(fd, true).map_err(|errno| Error::os("fcntl", errno))?;
+            self.facts.nonblocking = true;
+        }
+        Ok(self)
     }
 
     /// What is known about the descriptor.

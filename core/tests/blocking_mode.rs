@@ -1,11 +1,14 @@
 //! Operations that share a socket in blocking mode, one for each direction of it: the first to end must not put the socket
 //! back to sleep under the other.
 
+use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use zcio::{Endpoint, FanOut, Relay, Unblocked};
 
 fn sleeps(stream: &impl AsFd) -> bool {
@@ -64,6 +67,23 @@ fn the_last_writer_restores_a_pipe() {
     assert!(!sleeps(&write) && sleeps(&read));
     drop(second);
     assert!(sleeps(&write));
+}
+
+/// Each has a mode of its own.
+#[test]
+fn a_fifo_that_was_opened_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fifo");
+    mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    let open = || File::options().read(true).write(true).open(&path).unwrap();
+    let (one, other) = (open(), open());
+    let first = Unblocked::new(one.as_fd()).unwrap();
+    assert!(!sleeps(&one) && sleeps(&other));
+    let second = Unblocked::new(other.as_fd()).unwrap();
+    drop(first);
+    assert!(sleeps(&one) && !sleeps(&other));
+    drop(second);
+    assert!(sleeps(&other));
 }
 
 #[test]

@@ -1,23 +1,18 @@
 //! `Endpoint::open_cached`: what may be opened in an event loop.
 
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use zcio::{Endpoint, ErrorKind, Kind, Transfer};
+use zcio::{Endpoint, Kind, Transfer};
 
 #[test]
 fn only_what_is_known_without_waiting() {
     let dir = tempfile::tempdir().unwrap();
     let (file, fifo) = (dir.path().join("file"), dir.path().join("fifo"));
     std::fs::write(&file, b"content").unwrap();
-    if std::fs::metadata(&file).unwrap().dev() >> 8 == 0 {
-        eprintln!("not tested: {} is on no block device", dir.path().display());
-        return;
-    }
-    let opened = Endpoint::open_cached(&file).unwrap().expect("it has just been written");
+    let opened = Endpoint::open_cached(&file).expect("it has just been written");
     assert_eq!((opened.facts().kind, opened.facts().size, opened.path()), (Kind::File, 7, Some(file.as_path())));
     let sink = tempfile::tempfile().unwrap();
     let report = Transfer::new(opened, Endpoint::new(sink.as_fd()).unwrap()).run().unwrap();
@@ -25,9 +20,7 @@ fn only_what_is_known_without_waiting() {
 
     mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
     for elsewhere in [fifo.as_path(), dir.path(), Path::new("/proc/self/maps"), Path::new("/dev/null")] {
-        assert!(Endpoint::open_cached(elsewhere).unwrap().is_none(), "{}", elsewhere.display());
+        assert!(Endpoint::open_cached(elsewhere).is_none(), "{}", elsewhere.display());
     }
-    let missing = dir.path().join("missing");
-    assert!(!missing.exists());
-    assert_eq!(Endpoint::open_cached(&missing).unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(Endpoint::open_cached(dir.path().join("missing")).is_none());
 }

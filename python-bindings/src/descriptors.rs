@@ -145,7 +145,7 @@ impl End {
     /// [`Self::endpoint`] in an event loop: `None` if it might have to wait.
     pub fn endpoint_now<'a>(&self, side: Side) -> Result<Option<Endpoint<'a>>, Error> {
         match (&self.place, side) {
-            (Place::Path { path, .. }, Side::Source) => Endpoint::open_cached(path),
+            (Place::Path { path, .. }, Side::Source) => Ok(Endpoint::open_cached(path)),
             (Place::Path { .. }, Side::Sink) => Ok(None),
             _ => self.endpoint(side).map(Some),
         }

@@ -233,6 +233,10 @@ impl TransferState {
     }
 
     fn open(&mut self, wait: bool) -> zcio::Result<bool> {
+        // Nothing is touched that would have to be touched again.
+        if !wait && self.ends[1].path().is_some() {
+            return Ok(false);
+        }
         for fd in self.ends.iter().filter_map(End::descriptor) {
             self.unblocked.push(Unblocked::new(borrow(fd.as_raw_fd()))?);
         }
@@ -240,13 +244,14 @@ impl TransferState {
         let [source, sink] = &self.ends;
         let (source, sink) = if wait {
             opened(&mut Watch::new(None), || Ok((source.endpoint(Side::Source)?, sink.endpoint(Side::Sink)?)))?
-        } else if let (Some(sink), Some(source)) = (sink.endpoint_now(Side::Sink)?, source.endpoint_now(Side::Source)?)
-        {
-            (source, sink)
+        } else if let Some(source) = source.endpoint_now(Side::Source)? {
+            (source, sink.endpoint(Side::Sink)?)
         } else {
             self.unblocked.clear();
             return Ok(false);
         };
+        // A FIFO that was opened here.
+        let (source, sink) = (source.nonblocking()?, sink.nonblocking()?);
         let (from, to) = (*source.facts(), *sink.facts());
         let Request { mechanism, cache, .. } = &self.request;
         let patient = matches!(mechanism, Some(Mechanism::DirectIo | Mechanism::Uring));

@@ -171,7 +171,8 @@ impl State {
             })?
         } else {
             let sinks = sinks.iter().map(|sink| sink.endpoint_now(Side::Sink)).collect::<Result<Option<Vec<_>>, _>>();
-            let (Some(sinks), Some(source)) = (sinks?, source.endpoint_now(Side::Source)?) else { return Ok(false) };
+            let Some(sinks) = sinks? else { return Ok(false) };
+            let Some(source) = source.endpoint_now(Side::Source)? else { return Ok(false) };
             (source, sinks)
         };
         let from = source.facts().kind;

@@ -221,9 +221,6 @@ def test_a_file_that_is_not_in_memory_is_read_in_a_thread(
 
 
 def test_what_is_in_memory_needs_no_thread(source: Path) -> None:
-    if not os.major(source.stat().st_dev):
-        pytest.skip(f"{source} is not on a block device, and might be anywhere")
-
     class NoExecutor(ThreadPoolExecutor):
         def submit(self, *_arguments: object, **_keywords: object) -> NoReturn:
             raise AssertionError("a thread for a file in memory")
@@ -282,6 +279,33 @@ def test_both_directions_of_a_blocking_socket(library: Library, source: Path, tm
             assert os.get_blocking(near.fileno())
 
     library.run(main)
+
+
+def test_a_fifo_by_its_path(library: Library, source: Path, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    received = b""
+
+    async def main() -> None:
+        moved = 0
+
+        async def send() -> None:
+            nonlocal moved
+            moved = (await zcio.aio.transfer(source, fifo)).bytes
+
+        async def take() -> None:
+            nonlocal received
+            while not moved or len(received) < moved:
+                await library.sleep(0.001)  # The loop goes on although the FIFO is full.
+                with contextlib.suppress(BlockingIOError):
+                    received += os.read(reader, 1 << 20)
+
+        await library.together([send, take])
+
+    library.run(main)
+    os.close(reader)
+    assert received == DATA
 
 
 def test_a_file_object_is_left_behind_what_was_moved(library: Library, source: Path) -> None:

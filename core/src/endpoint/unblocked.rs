@@ -1,66 +1,71 @@
 //! Streams in blocking mode that are switched to `O_NONBLOCK` while something of ours uses them.
 //!
-//! The mode belongs to the socket or pipe, not to the descriptor or to its user. A socket has two directions: what takes
-//! bytes out of it and what brings bytes to it are often two operations; and several may write to a pipe. So the users of
-//! a stream are counted, in the whole process, and the last one switches it back.
+//! The mode belongs to the open file description, not to the descriptor or to its user, and a socket has two directions:
+//! what takes bytes out of it and what brings bytes to it are often two operations; and several may write to a pipe. So
+//! the users of a stream are counted, in the whole process, and the last one switches it back.
 
-use std::collections::BTreeMap;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Endpoint, Facts};
 use crate::error::{Error, Result};
+use crate::sys::process::same_description;
 use crate::sys::{Calls, Sys};
 
-/// What a stream is known by: device and inode number, and of a pipe which of its ends it is (readable, writable).
-type Key = ((u64, u64), bool, bool);
-
-/// How many users each stream has that was in blocking mode.
-struct Users {
-    /// A child of fork(2) inherits the counts, but not the users.
-    process: u32,
-    streams: BTreeMap<Key, usize>,
+/// A stream that was in blocking mode, and the descriptors by which it is used: they stay open for as long as they are here.
+struct Stream {
+    identity: (u64, u64),
+    users: Vec<RawFd>,
 }
 
-static USERS: Mutex<Users> = Mutex::new(Users { process: 0, streams: BTreeMap::new() });
-
-fn users() -> MutexGuard<'static, Users> {
-    // Nothing between lock and unlock can panic half-way through a change.
-    let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let process = std::process::id();
-    if users.process != process {
-        *users = Users { process, streams: BTreeMap::new() };
+impl Stream {
+    /// A socket has one open file description. Of a pipe there are at least two, and of a FIFO as many as it was opened.
+    fn is(&self, fd: BorrowedFd<'_>, facts: &Facts) -> bool {
+        self.identity == facts.identity && (facts.kind.is_socket() || same_description(self.users[0], fd.as_raw_fd()))
     }
-    users
 }
 
-fn key(facts: &Facts) -> Key {
-    (facts.identity, facts.readable, facts.writable)
+struct Streams {
+    /// A child of fork(2) inherits the users, who are not its own.
+    process: u32,
+    streams: Vec<Stream>,
+}
+
+static STREAMS: Mutex<Streams> = Mutex::new(Streams { process: 0, streams: Vec::new() });
+
+fn all() -> MutexGuard<'static, Streams> {
+    // Nothing between lock and unlock can panic half-way through a change.
+    let mut all = STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if all.process != process {
+        *all = Streams { process, streams: Vec::new() };
+    }
+    all
 }
 
 /// Switches a stream to `O_NONBLOCK`; true if that is to be undone by [`block`].
 fn unblock(fd: BorrowedFd<'_>, facts: &Facts, calls: &mut Calls) -> Sys<bool> {
-    let mut users = users();
-    let known = users.streams.get_mut(&key(facts));
+    let mut all = all();
+    let known = all.streams.iter_mut().find(|stream| stream.is(fd, facts));
     let switched = calls.set_nonblocking(fd, true)?;
-    if let Some(count) = known {
-        *count += 1;
-        return Ok(true);
+    match known {
+        Some(stream) => stream.users.push(fd.as_raw_fd()),
+        None if switched => all.streams.push(Stream { identity: facts.identity, users: vec![fd.as_raw_fd()] }),
+        None => return Ok(false),
     }
-    if switched {
-        users.streams.insert(key(facts), 1);
-    }
-    Ok(switched)
+    Ok(true)
 }
 
 /// Undoes what [`unblock`] did, if nobody else needs it.
 fn block(fd: BorrowedFd<'_>, facts: &Facts, calls: &mut Calls) {
-    let mut users = users();
+    let mut all = all();
+    let is_it = |stream: &Stream| stream.identity == facts.identity && stream.users.contains(&fd.as_raw_fd());
     // A child of fork(2) drops what its parent still uses.
-    let Some(count) = users.streams.get_mut(&key(facts)) else { return };
-    *count -= 1;
-    if *count == 0 {
-        users.streams.remove(&key(facts));
+    let Some(place) = all.streams.iter().position(is_it) else { return };
+    let users = &mut all.streams[place].users;
+    users.swap_remove(users.iter().position(|&user| user == fd.as_raw_fd()).expect("it is among them"));
+    if users.is_empty() {
+        all.streams.swap_remove(place);
         // A descriptor that is not open any more has no mode to restore.
         let _ = calls.set_nonblocking(fd, false);
     }

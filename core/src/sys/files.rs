@@ -30,16 +30,16 @@ pub(crate) fn find_cached(path: &Path) -> Sys<OwnedFd> {
     openat2(AT_FDCWD, path, how)
 }
 
-/// Whether it is a regular file of a file system that lies on a block device; asked without looking at the disk (statx(2)).
-pub(crate) fn is_on_local_disk(file: BorrowedFd<'_>) -> Sys<bool> {
+/// Whether it is a regular file of a file system that is all in the kernel; asked without looking at the disk (statx(2)).
+pub(crate) fn is_local_file(file: BorrowedFd<'_>) -> Sys<bool> {
     // SAFETY: all-zero is a valid statx buffer.
     let mut answer: libc::statx = unsafe { std::mem::zeroed() };
     let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
     // SAFETY: the path is an empty C string and the buffer a local of the right type.
     let result = unsafe { libc::statx(file.as_raw_fd(), c"".as_ptr(), flags, libc::STATX_TYPE, &raw mut answer) };
-    // What has no device of its own (network file systems, FUSE, tmpfs) has a number with major 0.
-    Errno::result(result)
-        .map(|_| u32::from(answer.stx_mode) & libc::S_IFMT == libc::S_IFREG && answer.stx_dev_major != 0)
+    // They know of files that cannot be changed (chattr(1)); FUSE and the network file systems do not.
+    let local = answer.stx_attributes_mask & libc::STATX_ATTR_IMMUTABLE as u64 != 0;
+    Errno::result(result).map(|_| local && u32::from(answer.stx_mode) & libc::S_IFMT == libc::S_IFREG)
 }
 
 /// What cachestat(2) fills in, in pages (`struct cachestat` of linux/mman.h).

@@ -1,6 +1,6 @@
 //! What the kernel tells about a process's memory by system call: fault counts, and the scan of page tables.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -104,4 +104,12 @@ pub(crate) fn scan_pages(
     // SAFETY: the argument has the layout and says the size that the kernel expects; `vec` is a live slice.
     let found = unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut argument) };
     Errno::result(found).map(|found| (found as usize, argument.walk_end))
+}
+
+/// Whether two descriptors of this process are of one open file description (kcmp(2), `KCMP_FILE`). No, where nobody may ask.
+pub(crate) fn same_description(one: RawFd, other: RawFd) -> bool {
+    const KCMP_FILE: libc::c_int = 0;
+    let process = std::process::id();
+    // SAFETY: takes numbers.
+    one == other || unsafe { libc::syscall(libc::SYS_kcmp, process, process, KCMP_FILE, one, other) } == 0
 }

@@ -7,6 +7,7 @@ thread. Nothing here knows what is moved.
 import asyncio
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Protocol, TypeAlias, TypeVar
@@ -14,8 +15,10 @@ from typing import Protocol, TypeAlias, TypeVar
 Interests: TypeAlias = tuple[tuple[int, int], ...]
 _T = TypeVar("_T")
 _READ, _WRITE = 1, 2
-# How long other tasks may have to wait for their turn while there is always something to move.
+# How long other tasks may have to wait for their turn while there is always something to move, in one transfer after
+# the other. A thread has one loop.
 _TURN = 0.005
+_turns = threading.local()
 
 
 class Library(Protocol):
@@ -24,6 +27,9 @@ class Library(Protocol):
     async def wait(self, interests: Interests) -> None: ...
 
     async def sleep(self, seconds: float) -> None: ...
+
+    async def look(self) -> None:
+        """Raises if the task is cancelled; does not wait."""
 
     async def in_thread(self, work: Callable[[], _T]) -> _T: ...
 
@@ -34,6 +40,9 @@ class Steps(Protocol):
     def open(self, wait: bool, /) -> bool: ...
 
     def may_wait(self) -> bool: ...
+
+    @property
+    def bytes(self) -> int: ...
 
     def step(self, patient: bool, /) -> Interests | None: ...
 
@@ -57,6 +66,9 @@ class _Asyncio:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    async def look(self) -> None:
+        """A task is cancelled where it waits."""
 
     async def in_thread(self, work: Callable[[], _T]) -> _T:
         future = asyncio.get_running_loop().run_in_executor(None, work)
@@ -95,6 +107,11 @@ class _Trio:
 
         await trio.sleep(seconds)
 
+    async def look(self) -> None:
+        import trio
+
+        await trio.lowlevel.checkpoint_if_cancelled()
+
     async def in_thread(self, work: Callable[[], _T]) -> _T:
         import trio
 
@@ -117,17 +134,13 @@ class Drive:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self.turn = time.monotonic()
         self.in_vain = 0
 
     async def follow(self, interests: Interests) -> None:
         """Waits for what a step asked for, or lets others have their turn."""
         if not interests:
             self.in_vain = 0
-            if time.monotonic() - self.turn > _TURN:
-                await self.library.sleep(0)
-                self.turn = time.monotonic()
-            return
+            return await self.give_way()
         self.in_vain += 1
         if any(event == 0 for _, event in interests):
             await self.library.sleep(0.001)
@@ -135,17 +148,29 @@ class Drive:
             await self.library.wait(tuple(dict.fromkeys(interests)))
             if self.in_vain > 3:  # Ready, and then again not: others share the socket's error queue, or its bytes.
                 await self.library.sleep(0.001 * min(self.in_vain, 16))
-        self.turn = time.monotonic()
+        _turns.last = time.monotonic()
+        return None
+
+    async def give_way(self) -> None:
+        """Lets other tasks have their turn, if they have waited long enough."""
+        if time.monotonic() - getattr(_turns, "last", 0.0) > _TURN:
+            await self.library.sleep(0)
+            _turns.last = time.monotonic()
 
     async def run(self, steps: Steps, tell: Callable[[bool], None]) -> None:
         """Opens the ends, where some may be paths, and makes steps to the end; each is told, with True for the last."""
+        await self.library.look()
+        await self.give_way()
         if not steps.open(False):
             await self.library.in_thread(lambda: steps.open(True))
         while True:
+            moved = steps.bytes
             if steps.may_wait():
                 interests = await self.library.in_thread(lambda: steps.step(True))
             else:
                 interests = steps.step(False)
+            if steps.bytes != moved:
+                self.in_vain = 0
             tell(interests is None)
             if interests is None:
                 return

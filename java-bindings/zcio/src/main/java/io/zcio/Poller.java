@@ -65,8 +65,12 @@ final class Poller {
         }
     }
 
-    /** Waits until one of the ends is ready (see {@link NativeRunning#interests}) or the watch says stop. */
-    static void await(int[] interests, Watch watch, long moved) {
+    /**
+     * Waits until one of the ends is ready (see {@link NativeRunning#interests}) or the watch says stop.
+     *
+     * @return whether epoll has called one ready
+     */
+    static boolean await(int[] interests, Watch watch, long moved) {
         long token = TOKENS.incrementAndGet();
         Waiter waiter = new Waiter(watch);
         int added = 0;
@@ -80,11 +84,12 @@ final class Poller {
             LockSupport.unpark(THREAD);
             if (!asleep) {
                 LockSupport.parkNanos(NAP);
-                return;
+                return false;
             }
             while (!waiter.ready && !watch.look(moved)) {
                 LockSupport.park(waiter);
             }
+            return waiter.ready;
         } finally {
             WAITERS.remove(token);
             for (int i = 0; i < added; i += 3) {

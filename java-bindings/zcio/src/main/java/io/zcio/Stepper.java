@@ -216,10 +216,9 @@ public final class Stepper<R> implements AutoCloseable {
             if (result == NativeRunning.DONE) {
                 return;
             }
-            inVain = result == NativeRunning.BLOCKED ? inVain + 1 : 0;
-            if (inVain > 0) {
-                Poller.await(NativeRunning.interests(handle.number), watch, moved);
-            }
+            boolean ready = result == NativeRunning.BLOCKED
+                    && Poller.await(NativeRunning.interests(handle.number), watch, moved);
+            inVain = ready ? inVain + 1 : 0;
             if (inVain > 3) {
                 // Ready, and then again not: epoll reports what somebody else has left in a socket's error queue, for ever.
                 LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(Math.min(inVain, 16)));
