@@ -154,8 +154,8 @@ impl<'fd> Endpoint<'fd> {
         Ok(Self { handle, facts, path, destination, unblocked: false })
     }
 
-    /// The same end, non-blocking for good, if it is a stream: for a FIFO that was opened by its path and belongs to nobody
-    /// else. For others there is [`Unblocked`].
+    /// The same end as a non-blocking one, if it is a stream: one that an [`Unblocked`] of the caller's keeps so, or a FIFO that
+    /// was opened by its path and belongs to nobody else. It is switched if it has to be, and not switched back.
     ///
     /// # Errors
     ///

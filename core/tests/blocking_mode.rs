@@ -52,6 +52,18 @@ fn the_last_operation_restores_blocking_mode() {
     assert!(sleeps(&shared));
 }
 
+/// Whoever looks at it meanwhile must not rely on the mode.
+#[test]
+fn it_counts_as_blocking_meanwhile() {
+    let [shared, _peer, left, _right] = sockets();
+    left.set_nonblocking(true).unwrap();
+    let guards = [&shared, &left].map(|socket| Unblocked::new(socket.as_fd()).unwrap());
+    assert!(!end(&shared).facts().nonblocking && end(&left).facts().nonblocking);
+    assert!(end(&shared).nonblocking().unwrap().facts().nonblocking, "who keeps a guard may");
+    drop(guards);
+    assert!(!end(&shared).facts().nonblocking && end(&left).facts().nonblocking);
+}
+
 /// Several may write to one pipe; its other end is another matter.
 #[test]
 fn the_last_writer_restores_a_pipe() {

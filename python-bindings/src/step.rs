@@ -250,7 +250,7 @@ impl TransferState {
             self.unblocked.clear();
             return Ok(false);
         };
-        // A FIFO that was opened here.
+        // Kept so above; and a FIFO that was opened here.
         let (source, sink) = (source.nonblocking()?, sink.nonblocking()?);
         let (from, to) = (*source.facts(), *sink.facts());
         let Request { mechanism, cache, .. } = &self.request;

@@ -7,6 +7,7 @@ use std::os::fd::BorrowedFd;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{FileStat, SFlag, fstat};
 
+use super::unblocked::is_unblocked;
 use crate::error::{Error, Result};
 
 /// What sort of thing a descriptor refers to, as far as moving bytes is concerned.
@@ -77,7 +78,7 @@ pub struct Facts {
     pub append: bool,
     /// Opened with `O_DIRECT`.
     pub direct: bool,
-    /// Opened with, or switched to, `O_NONBLOCK`.
+    /// Opened with, or switched to, `O_NONBLOCK`, and not only for a while by something of ours (see [`crate::Unblocked`]).
     pub nonblocking: bool,
     /// Opened for reading.
     pub readable: bool,
@@ -107,17 +108,18 @@ impl Facts {
         // O_PATH descriptors name a file without opening it: neither reading nor writing is allowed.
         let opened = !flags.contains(OFlag::O_PATH);
         let kind = kind_of(fd, &stat)?;
+        // Many nodes can name one device.
+        let identity = if kind == Kind::BlockDevice { (u64::MAX, stat.st_rdev) } else { (stat.st_dev, stat.st_ino) };
         Ok(Self {
             kind,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             append: flags.contains(OFlag::O_APPEND),
             direct: flags.contains(OFlag::O_DIRECT),
-            nonblocking: flags.contains(OFlag::O_NONBLOCK),
+            nonblocking: flags.contains(OFlag::O_NONBLOCK) && !(kind.is_stream() && is_unblocked(fd, kind, identity)),
             readable: opened && access != OFlag::O_WRONLY,
             writable: opened && access != OFlag::O_RDONLY,
             frozen: false,
-            // Many nodes can name one device.
-            identity: if kind == Kind::BlockDevice { (u64::MAX, stat.st_rdev) } else { (stat.st_dev, stat.st_ino) },
+            identity,
             shares_blocks: false,
         })
     }

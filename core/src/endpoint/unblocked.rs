@@ -7,7 +7,7 @@
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Endpoint, Facts};
+use super::{Endpoint, Facts, Kind};
 use crate::error::{Error, Result};
 use crate::sys::process::same_description;
 use crate::sys::{Calls, Sys};
@@ -20,8 +20,8 @@ struct Stream {
 
 impl Stream {
     /// A socket has one open file description. Of a pipe there are at least two, and of a FIFO as many as it was opened.
-    fn is(&self, fd: BorrowedFd<'_>, facts: &Facts) -> bool {
-        self.identity == facts.identity && (facts.kind.is_socket() || same_description(self.users[0], fd.as_raw_fd()))
+    fn is(&self, fd: BorrowedFd<'_>, kind: Kind, identity: (u64, u64)) -> bool {
+        self.identity == identity && (kind.is_socket() || same_description(self.users[0], fd.as_raw_fd()))
     }
 }
 
@@ -46,7 +46,7 @@ fn all() -> MutexGuard<'static, Streams> {
 /// Switches a stream to `O_NONBLOCK`; true if that is to be undone by [`block`].
 fn unblock(fd: BorrowedFd<'_>, facts: &Facts, calls: &mut Calls) -> Sys<bool> {
     let mut all = all();
-    let known = all.streams.iter_mut().find(|stream| stream.is(fd, facts));
+    let known = all.streams.iter_mut().find(|stream| stream.is(fd, facts.kind, facts.identity));
     let switched = calls.set_nonblocking(fd, true)?;
     match known {
         Some(stream) => stream.users.push(fd.as_raw_fd()),
@@ -54,6 +54,11 @@ fn unblock(fd: BorrowedFd<'_>, facts: &Facts, calls: &mut Calls) -> Sys<bool> {
         None => return Ok(false),
     }
     Ok(true)
+}
+
+/// Whether a stream is non-blocking only until its users here are done.
+pub(super) fn is_unblocked(fd: BorrowedFd<'_>, kind: Kind, identity: (u64, u64)) -> bool {
+    all().streams.iter().any(|stream| stream.is(fd, kind, identity))
 }
 
 /// Undoes what [`unblock`] did, if nobody else needs it.
