@@ -9,7 +9,7 @@ use crate::results::{Cell, Row};
 use crate::routes::Axis;
 
 /// The panel, in units of its own; it is scaled to the room there is.
-const WIDTH: f64 = 360.0;
+const WIDTH: f64 = 380.0;
 const HEIGHT: f64 = 200.0;
 /// The plot in it.
 const LEFT: f64 = 32.0;
