@@ -6,7 +6,7 @@
 //!
 //! One thread serves both directions, so it must never sleep in one of them: a peer that reads only after it has been
 //! read from would never be served. A socket in blocking mode makes splice(2) sleep whatever its flags say, so a relay
-//! switches `O_NONBLOCK` on at its first step and restores what it found when it is dropped. There is no timeout in it:
+//! switches `O_NONBLOCK` on at its first step and back when it is dropped (see [`crate::Unblocked`]). There is no timeout in it:
 //! the caller's loop, or the watcher of [`Relay::run_watched`], sees the counts and knows its own clock.
 
 mod flow;

@@ -8,12 +8,10 @@ import os
 import random
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 import zcio
@@ -175,137 +173,6 @@ def test_others_have_their_turn(library: Library, source: Path, tmp_path: Path) 
 
     library.run(lambda: library.together([tick, move]))
     assert len(ticks) > 10
-
-
-def test_a_file_that_is_not_in_memory_is_read_in_a_thread(
-    library: Library, source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    threads: set[int] = set()
-    fd = os.open(source, os.O_RDONLY)
-    os.fsync(fd)
-    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.close(fd)
-    made = zcio._zcio.TransferSteps
-
-    class Watched:
-        def __init__(self, *arguments: Any) -> None:
-            self.steps = made(*arguments)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.steps, name)
-
-        def step(self, patient: bool) -> Any:
-            threads.add(threading.get_ident())
-            return self.steps.step(patient)
-
-    monkeypatch.setattr(zcio.aio, "TransferSteps", Watched)
-    received = b""
-
-    async def main() -> None:
-        with unix_pair() as ends:
-            near, far = nonblocking(ends)
-
-            async def send() -> None:
-                await zcio.aio.transfer(source, near)
-                near.close()
-
-            async def take() -> None:
-                nonlocal received
-                received = await receive_all(library, far)
-
-            await library.together([send, take])
-
-    library.run(main)
-    assert received == DATA
-    assert threads - {threading.get_ident()}
-
-
-def test_what_is_in_memory_needs_no_thread(source: Path) -> None:
-    class NoExecutor(ThreadPoolExecutor):
-        def submit(self, *_arguments: object, **_keywords: object) -> NoReturn:
-            raise AssertionError("a thread for a file in memory")
-
-    async def main() -> None:
-        with unix_pair() as ends:
-            near, _ = nonblocking(ends)
-            asyncio.get_running_loop().set_default_executor(NoExecutor())
-            assert (await zcio.aio.transfer(source, near, count=1000)).bytes == 1000
-
-    asyncio.run(main())
-
-
-def test_a_blocking_socket_is_blocking_again(library: Library, source: Path) -> None:
-    async def main() -> None:
-        with unix_pair() as (near, far):
-            far.setblocking(False)
-            received = b""
-
-            async def send() -> None:
-                await zcio.aio.transfer(source, near)
-                assert os.get_blocking(near.fileno())
-                near.close()
-
-            async def take() -> None:
-                nonlocal received
-                received = await receive_all(library, far)
-
-            await library.together([send, take])
-            assert received == DATA
-
-    library.run(main)
-
-
-def test_both_directions_of_a_blocking_socket(library: Library, source: Path, tmp_path: Path) -> None:
-    async def main() -> None:
-        with unix_pair() as (near, far):
-            far.setblocking(False)
-            received = b""
-
-            async def send() -> None:
-                await zcio.aio.transfer(source, near)
-                assert not os.get_blocking(near.fileno()), "the download would hold the loop"
-                near.shutdown(socket.SHUT_WR)
-
-            async def take() -> None:
-                nonlocal received
-                received = await receive_all(library, far)
-                far.close()
-
-            async def download() -> None:
-                await zcio.aio.transfer(near, tmp_path / "answer")
-
-            await library.together([download, send, take])
-            assert received == DATA
-            assert os.get_blocking(near.fileno())
-
-    library.run(main)
-
-
-def test_a_fifo_by_its_path(library: Library, source: Path, tmp_path: Path) -> None:
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    received = b""
-
-    async def main() -> None:
-        moved = 0
-
-        async def send() -> None:
-            nonlocal moved
-            moved = (await zcio.aio.transfer(source, fifo)).bytes
-
-        async def take() -> None:
-            nonlocal received
-            while not moved or len(received) < moved:
-                await library.sleep(0.001)  # The loop goes on although the FIFO is full.
-                with contextlib.suppress(BlockingIOError):
-                    received += os.read(reader, 1 << 20)
-
-        await library.together([send, take])
-
-    library.run(main)
-    os.close(reader)
-    assert received == DATA
 
 
 def test_a_file_object_is_left_behind_what_was_moved(library: Library, source: Path) -> None:

@@ -149,14 +149,14 @@ impl<'a, 'fd> Run<'a, 'fd> {
         let Some(fd) = self.sinks.ends[sink].descriptor() else { return };
         loop {
             self.waits += 1;
-            match wait(fd, PollFlags::POLLOUT, self.watcher.timeout(), &mut self.calls) {
-                Ok(Waited::Nothing | Waited::Signal) if !self.watcher.ask(self.progress) => {}
-                Ok(Waited::Error) => {
-                    self.watcher.ask(self.progress);
-                    return;
-                }
+            let waited = match wait(fd, PollFlags::POLLOUT, self.watcher.timeout(), &mut self.calls) {
                 // An error of poll(2) is answered by trying again: the next write says it better.
-                _ => return,
+                Ok(Waited::Ready) | Err(_) => return,
+                Ok(waited) => waited,
+            };
+            // So is an error of the socket: it does not sleep in its writes.
+            if self.watcher.ask(self.progress) || waited == Waited::Error {
+                return;
             }
         }
     }

@@ -32,7 +32,7 @@ pub(super) struct Data<'a> {
     watched: (Instant, u64),
     /// Where the range begins that is being moved, or the last one ended.
     at: u64,
-    /// The sink's position.
+    /// The sink's position: behind the last byte that was written.
     sink_at: u64,
     report: CopyReport,
 }
@@ -101,7 +101,7 @@ impl<'a> Data<'a> {
         if clone && self.clone_all()? {
             return Ok(());
         }
-        let (mut at, mut reached) = (0, 0);
+        let mut at = 0;
         while let Some(data) = self.next_data(at, size)? {
             if at == 0 && data != (0..size) {
                 // Not at the end: XFS takes room behind the end of a file that grows, and it would be kept in the holes.
@@ -109,19 +109,19 @@ impl<'a> Data<'a> {
             }
             at = data.end;
             self.move_range(data)?;
-            (reached, self.at) = (self.sink_at, at);
+            self.at = at;
             self.watch()?;
         }
-        self.report.holes = size - self.report.bytes;
-        if reached == size {
-            return Ok(());
+        let mut end = size;
+        if self.sink_at < size {
+            // A hole at the end is written by nobody. A source that has become shorter meanwhile must not end in one, and what
+            // was copied before that stays.
+            let now = fstat(self.source).map_err(|errno| Error::os("fstat", errno))?;
+            end = size.min(now.st_size as u64).max(self.sink_at);
+            self.set_size(end)?;
         }
-        // A hole at the end is written by nobody. A source that has become shorter meanwhile must not end in one, and what
-        // was copied before that stays.
-        let now = fstat(self.source).map_err(|errno| Error::os("fstat", errno))?;
-        let size = size.min(now.st_size as u64).max(reached);
-        self.report.holes = size - self.report.bytes;
-        self.set_size(size)
+        self.report.holes = end - self.report.bytes;
+        Ok(())
     }
 
     fn set_size(&self, size: u64) -> Result<()> {
