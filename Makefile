@@ -22,6 +22,9 @@ FILE ?=
 ARGS ?=
 RESULTS := target/compare/results.json
 
+# Measurements and suites share one machine: one after the other, whatever -j says. (cargo and Maven use every processor.)
+.NOTPARALLEL:
+
 .PHONY: help demo compare compare-libraries benchmarks test lint tools venv jar arrow compare-program test-rust test-java test-python clean
 .PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
 

@@ -68,19 +68,28 @@ mod tests {
         if present(0, 32 * 4096) > 0 {
             return eprintln!("SKIPPED: this file system has no disk behind its cache");
         }
-        assert_eq!(present(0, u64::MAX), 32);
-        prefetch(&file, 0, 16 * 4096).unwrap();
+        // More than once, here and below: the kernel takes pages whenever it likes, and holds some for a moment.
+        let half_stays = |_| {
+            file.read_exact_at(&mut vec![0; 32 * 4096], 32 * 4096).unwrap();
+            evict(&file, 0, 32 * 4096).unwrap();
+            present(0, u64::MAX) == 32 && present(0, 32 * 4096) == 0
+        };
+        assert!((0..5).any(half_stays));
         let started = std::time::Instant::now();
         while present(0, 16 * 4096) < 16 {
             assert!(started.elapsed().as_secs() < 60, "never read");
+            prefetch(&file, 0, 16 * 4096).unwrap();
             std::thread::yield_now();
         }
         // Pages that are still being read are counted already, and stay: a read waits for them.
         let mut read = vec![0; 16 * 4096];
         file.read_exact_at(&mut read, 0).unwrap();
         assert!(read.iter().all(|&byte| byte == 7));
-        evict(&file, 0, u64::MAX).unwrap();
-        assert_eq!(present(0, u64::MAX), 0);
+        let all_gone = |_| {
+            evict(&file, 0, u64::MAX).unwrap();
+            present(0, u64::MAX) == 0
+        };
+        assert!((0..5).any(all_gone));
         // Behind the end there is nothing to do.
         prefetch(&file, 1 << 40, u64::MAX).unwrap();
         prefetch(&file, 0, u64::MAX).unwrap();

@@ -279,10 +279,16 @@ fn collapse_makes_huge_pages_of_what_is_there() {
     region.write_at(0, &pattern(8 << 20)).unwrap();
     assert_eq!(smaps_bytes(address(&region), "AnonHugePages"), 0);
     region.advise(.., Advice::HugePage).unwrap();
-    match region.advise(.., Advice::Collapse) {
-        Err(error) if error.errno() == Some(libc::EINVAL) => return skip("collapse", "Linux before 6.1"),
-        // EAGAIN, ENOMEM: memory too scattered at this moment; what was collapsed is checked all the same.
-        result => result.unwrap_or_else(|error| eprintln!("collapse: {error}")),
+    for _ in 0..10 {
+        match region.advise(.., Advice::Collapse) {
+            Err(error) if error.errno() == Some(libc::EINVAL) => return skip("collapse", "Linux before 6.1"),
+            // EAGAIN, ENOMEM: memory too scattered at this moment; what was collapsed is checked all the same.
+            result => result.unwrap_or_else(|error| eprintln!("collapse: {error}")),
+        }
+        if smaps_bytes(address(&region), "AnonHugePages") > 0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
     }
     assert!(smaps_bytes(address(&region), "AnonHugePages") >= 2 << 20);
     assert_eq!(bytes(&region, 0, 8 << 20), pattern(8 << 20));

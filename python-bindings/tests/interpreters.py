@@ -4,9 +4,11 @@ Only looked for where ZCIO_LARGE is set: it takes a build and, for each interpre
 pyarrow.
 """
 
+import atexit
 import functools
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,10 +42,17 @@ def _find() -> list[str]:
 NEWER = _find() if LARGE else []
 
 
+def _directory(prefix: str) -> str:
+    """One that goes when the tests end."""
+    directory = tempfile.mkdtemp(prefix=prefix)
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
+
+
 @functools.cache
 def wheel() -> Path:
     """The wheel of this source tree."""
-    directory = tempfile.mkdtemp(prefix="zcio-wheel-")
+    directory = _directory("zcio-wheel-")
     subprocess.run(
         ["maturin", "build", "--release", "--quiet", "--out", directory],
         cwd=REPOSITORY / "python-bindings",
@@ -57,7 +66,7 @@ def wheel() -> Path:
 @functools.cache
 def environment(python: str, *packages: str) -> str:
     """A new virtual environment with the wheel and these packages; its interpreter."""
-    directory = tempfile.mkdtemp(prefix="zcio-venv-")
+    directory = _directory("zcio-venv-")
     subprocess.run([python, "-m", "venv", directory], check=True)
     pip = [f"{directory}/bin/pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, str(wheel()), *packages], check=True)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,13 @@ def skip(reason: str) -> NoReturn:
     if os.environ.get("ZCIO_REQUIRE"):
         pytest.fail(f"cannot run: {reason}")
     pytest.skip(reason)
+
+
+def on_disk(directory: Path) -> None:
+    """Skips the test if the page cache is all that files there have, as on a tmpfs."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", directory], capture_output=True, text=True, check=True).stdout
+    if kind.strip() == "tmpfs":
+        skip(f"{directory} is no disk: set TMPDIR to a directory that is on one")
 
 
 @contextlib.contextmanager

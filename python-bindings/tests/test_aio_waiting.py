@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ import zcio
 import zcio._zcio
 import zcio.aio
 from loops import DATA, Library, nonblocking, receive_all
-from support import unix_pair
+from support import on_disk, unix_pair
 
 
 async def arrives(library: Library, far: socket.socket, *others: Callable[[], Awaitable[None]]) -> None:
@@ -34,6 +35,7 @@ async def arrives(library: Library, far: socket.socket, *others: Callable[[], Aw
 def test_a_file_that_is_not_in_memory_is_read_in_a_thread(
     library: Library, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    on_disk(source.parent)
     threads: set[int] = set()
     fd = os.open(source, os.O_RDONLY)
     os.fsync(fd)
@@ -113,6 +115,10 @@ def test_both_directions_of_a_blocking_socket(library: Library, source: Path, tm
             far.setblocking(False)
 
             async def send() -> None:
+                # The download begins in a thread, as its sink is a path.
+                begun = time.monotonic()
+                while os.get_blocking(near.fileno()) and time.monotonic() < begun + 60:
+                    await library.sleep(0.001)
                 await zcio.aio.transfer(source, near)
                 assert not os.get_blocking(near.fileno()), "the download would hold the loop"
                 near.shutdown(socket.SHUT_WR)

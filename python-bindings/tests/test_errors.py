@@ -3,8 +3,8 @@
 import errno
 import os
 import pickle
+import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,7 +13,7 @@ from typing import Literal
 
 import pytest
 import zcio
-from support import Pair, background, content, read_all, skip, tcp_pair, unix_pair
+from support import Pair, background, content, on_disk, read_all, skip, tcp_pair, unix_pair
 
 DATA = content(8 << 20)
 
@@ -45,6 +45,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_peer_that_closes_half_way(pair: Callable[[], AbstractContextManager[Pair]], source: Path) -> None:
     received = bytearray()
     with pair() as (near, far):
+        # Together the queues must not hold what is left, however late the other side runs.
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
 
         def take_some() -> None:
             while len(received) < 1 << 20:
@@ -147,7 +150,7 @@ def test_the_timeout_of_a_socket(end: str, timeout: float, source: Path, tmp_pat
         waited = time.monotonic() - start
     error = raised.value
     assert isinstance(error, zcio.TimeoutTransferError)
-    assert timeout <= waited < timeout + 1
+    assert timeout <= waited < timeout + 10
     assert error.errno == errno.ETIMEDOUT
     if end == "src":
         assert (error.moved, (tmp_path / "sink").read_bytes()) == (5, b"first")
@@ -157,12 +160,12 @@ def test_the_timeout_of_a_socket(end: str, timeout: float, source: Path, tmp_pat
 
 def test_a_socket_that_keeps_moving_does_not_time_out(tmp_path: Path) -> None:
     with tcp_pair() as (near, far):
-        near.settimeout(0.3)
+        near.settimeout(2)
 
         def trickle() -> None:
             for _ in range(6):
                 far.sendall(b"x")
-                time.sleep(0.1)
+                time.sleep(0.5)
             far.close()
 
         with background(trickle):
@@ -195,6 +198,6 @@ def test_each_class_is_also_the_builtin_of_its_errno() -> None:
             assert type(error) is zcio.TransferError
 
 
-def test_the_temporary_directory_is_a_disk() -> None:
+def test_the_temporary_directory_is_a_disk(tmp_path: Path) -> None:
     """The large transfers of test_large fill it: memory would not do."""
-    assert not tempfile.gettempdir().startswith("/dev/shm")
+    on_disk(tmp_path)

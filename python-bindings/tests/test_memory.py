@@ -113,9 +113,10 @@ def test_progress_while_bytes_come_slowly(tmp_path: Path) -> None:
     with unix_pair() as (near, far):
 
         def trickle() -> None:
-            for _ in range(4):
-                far.sendall(b"x")
-                time.sleep(0.15)
+            far.sendall(b"x")
+            while not seen:
+                time.sleep(0.01)
+            far.sendall(b"xxx")
             far.close()
 
         with background(trickle):

@@ -72,7 +72,7 @@ fn connect(path: &Path) -> UnixStream {
     loop {
         match UnixStream::connect(path) {
             Ok(socket) => return socket,
-            Err(error) => assert!(start.elapsed() < Duration::from_secs(60), "Java does not listen: {error}"),
+            Err(error) => assert!(start.elapsed() < Duration::from_secs(300), "Java does not listen: {error}"),
         }
         thread::sleep(Duration::from_millis(20));
     }

@@ -63,6 +63,20 @@ fn a_stopped_sender_resets_and_the_receiver_keeps_what_came() {
     assert_bytes(&to, &bytes);
 }
 
+/// Whether neither this end's bytes wait to be sent nor the other end's to be received (`proc_net_tcp(5)`).
+fn nothing_is_queued(sender: &std::net::TcpStream) -> bool {
+    let [ours, theirs] = [sender.local_addr(), sender.peer_addr()].map(|address| address.unwrap().port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let queues = |local: u16, remote: u16| {
+        let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let is_it = |line: &Vec<&str>| {
+            line[1].ends_with(&format!(":{local:04X}")) && line[2].ends_with(&format!(":{remote:04X}"))
+        };
+        lines.find(is_it).unwrap()[4].to_owned()
+    };
+    [queues(ours, theirs), queues(theirs, ours)].iter().all(|queues| queues == "00000000:00000000")
+}
+
 /// Also what was still waiting in memory for a buffer to be full.
 #[test]
 fn a_stopped_receiver_keeps_what_came_by_every_way() {
@@ -76,8 +90,9 @@ fn a_stopped_receiver_keeps_what_came_by_every_way() {
         let receiver = zcio(&arguments).spawn().unwrap();
         let (mut sender, _) = listener.accept().unwrap();
         sender.write_all(&bytes).unwrap();
-        // Nobody outside can see that the last byte has been taken.
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        until("all has been taken", || nothing_is_queued(&sender));
+        // What the receiver has taken it has now to count.
+        std::thread::sleep(std::time::Duration::from_millis(100));
         signal(&receiver, libc::SIGINT);
         let output = receiver.wait_with_output().unwrap();
         assert!(failed(&output, 130).contains(": interrupted, after 700001 bytes"), "{mechanism}");
@@ -136,7 +151,7 @@ fn a_stopped_copy_leaves_no_half() {
     for _ in 0..8 {
         file.write_all(&bytes).unwrap();
     }
-    for _ in 0..5 {
+    for _ in 0..20 {
         let copy =
             zcio(&["copy".as_ref(), "--reflink=never".as_ref(), from.as_os_str(), to.as_os_str()]).spawn().unwrap();
         until("it writes", || to.metadata().is_ok_and(|file| file.len() > 0));
@@ -152,7 +167,7 @@ fn a_stopped_copy_leaves_no_half() {
         assert!(!to.exists());
         return;
     }
-    panic!("five copies of 512 MiB were all over before a signal came");
+    panic!("twenty copies of 512 MiB were all over before a signal came");
 }
 
 /// nohup(1) and shells' background jobs have the signal ignored, and it stays so.

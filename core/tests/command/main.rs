@@ -26,6 +26,9 @@ const LARGE: usize = (48 << 20) + 12_345;
 
 /// The command with these arguments, its three streams in pipes.
 fn zcio<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
+    // A shell lets its background jobs ignore Ctrl-C, and what is ignored is inherited.
+    // SAFETY: it is the default action, and nothing in this process has another.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     let mut command = Command::new(env!("CARGO_BIN_EXE_zcio"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -30,7 +30,8 @@ class CommandTest {
     }
 
     private ProcessBuilder command(Object... arguments) {
-        List<String> words = new ArrayList<>(List.of(JAVA, "-Xmx64m", "-jar", JAR));
+        // A shell lets its background jobs ignore Ctrl-C, and what is ignored is inherited.
+        List<String> words = new ArrayList<>(List.of("env", "--default-signal=INT", JAVA, "-Xmx64m", "-jar", JAR));
         for (Object argument : arguments) {
             words.add(argument.toString());
         }

@@ -1,5 +1,7 @@
 package io.zcio;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -246,12 +248,14 @@ final class Ends {
             StackTraceElement[] frames = thread.getStackTrace();
             if (frames.length > 0 && frames[0].isNativeMethod()) {
                 String name = frames[0].getClassName();
-                if (name.startsWith("io.zcio.") || name.startsWith("sun.nio.ch.") || name.endsWith(".misc.Unsafe")) {
+                if (name.startsWith("io.zcio.") || name.startsWith("sun.nio.ch.")
+                        || name.endsWith(".misc.Unsafe") && frames[0].getMethodName().equals("park")) {
                     return;
                 }
             }
             Thread.sleep(1);
         }
+        assertFalse(thread.isAlive(), "it does not begin");
     }
 
     /**

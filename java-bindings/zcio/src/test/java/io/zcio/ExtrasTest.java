@@ -69,6 +69,7 @@ class ExtrasTest {
             ByteBuffer half = buffer.duplicate();
             Thread transfer = Thread.currentThread();
             Ends.background(() -> {
+                Ends.awaitAtWork(transfer);
                 Thread.sleep(200);
                 transfer.interrupt();
                 return null;

@@ -20,6 +20,8 @@ import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.Pipe;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.SelectableChannel;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -147,6 +149,13 @@ class FileChannelTransferFromTest {
         assertArrayEquals(expected, Files.readAllBytes(path));
     }
 
+    private static void awaitReadable(SelectableChannel channel) throws IOException {
+        try (Selector selector = Selector.open()) {
+            channel.register(selector, SelectionKey.OP_READ);
+            assertEquals(1, selector.select(60_000));
+        }
+    }
+
     @ParameterizedTest
     @EnumSource
     void aNonBlockingSourceGivesWhatIsThere(Opener opener) throws Exception {
@@ -162,12 +171,12 @@ class FileChannelTransferFromTest {
                 ((SelectableChannel) source).configureBlocking(false);
                 assertEquals(0, file.transferFrom(source, 0, 100), "nothing there");
                 Ends.writeAll(ends.getValue(), part(1000));
-                Thread.sleep(50);
+                awaitReadable((SelectableChannel) source);
                 assertEquals(600, file.transferFrom(source, 0, 600));
                 assertEquals(400, file.transferFrom(source, 600, 600));
                 assertEquals(0, file.transferFrom(source, 1000, 600));
                 ends.getValue().close();
-                Thread.sleep(50);
+                awaitReadable((SelectableChannel) source);
                 assertEquals(0, file.transferFrom(source, 1000, 600), "ended");
                 assertArrayEquals(part(1000), Files.readAllBytes(directory.resolve("sink")));
                 file.truncate(0);

@@ -61,7 +61,7 @@ class RegionLeakTest {
 
         private static void collectUntil(long expected, Path file) throws Exception {
             for (int i = 0; mappings(file) != expected; i++) {
-                if (i == 200) {
+                if (i == 3000) {
                     throw new AssertionError(mappings(file) + " mappings instead of " + expected);
                 }
                 System.gc();

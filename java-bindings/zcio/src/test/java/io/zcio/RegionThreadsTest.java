@@ -43,7 +43,7 @@ class RegionThreadsTest {
                         default -> region.copyTo(16, other, 0, 8);
                     }
                     return null;
-                }).get(10, TimeUnit.SECONDS);
+                }).get(60, TimeUnit.SECONDS);
                 switch (chosen) {
                     case 4, 5, 6, 7, 9, 11 -> assertEquals(1, region.get(0));
                     case 8, 10 -> assertEquals(8, bytes[7]);
@@ -65,7 +65,7 @@ class RegionThreadsTest {
             assertThrowsExactly(IllegalStateException.class, () -> region.copyTo(0, open, 0, 1));
             assertThrowsExactly(IllegalStateException.class, () -> open.copyTo(0, region, 0, 1));
             return null;
-        }).get(10, TimeUnit.SECONDS);
+        }).get(60, TimeUnit.SECONDS);
         open.close();
     }
 
@@ -107,7 +107,7 @@ class RegionThreadsTest {
                 Ends.background(() -> {
                     region.close();
                     return null;
-                }).get(10, TimeUnit.SECONDS);
+                }).get(60, TimeUnit.SECONDS);
             }
             return loop.thenCombine(another, Long::sum);
         }
@@ -119,7 +119,7 @@ class RegionThreadsTest {
                     System.gc();
                     TimeUnit.MILLISECONDS.sleep(20);
                 }
-                if (loops.get(60, TimeUnit.SECONDS) != 0) {
+                if (loops.get(180, TimeUnit.SECONDS) != 0) {
                     throw new AssertionError("something else than zeroes");
                 }
             }

@@ -55,7 +55,7 @@ class StepperTest {
                     for (Step.Interest interest : on.interests()) {
                         interest.channel().register(selector, interest.operations());
                     }
-                    assertTrue(selector.select(10_000) > 0, "nothing was selected");
+                    assertTrue(selector.select(60_000) > 0, "nothing was selected");
                     selector.selectedKeys().clear();
                 }
             }

@@ -91,7 +91,7 @@ class VirtualTest {
         }
 
         private static void join(Thread thread) throws Exception {
-            thread.join(10_000);
+            thread.join(60_000);
             if (thread.isAlive()) {
                 System.out.println("hangs: " + Arrays.toString(thread.getStackTrace()));
                 System.exit(3);

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.net.InetSocketAddress;
@@ -100,22 +101,23 @@ class ZeroCopyDifferencesTest {
             ends.write(ByteBuffer.wrap(CONTENT), length - CONTENT.length);
         }
         try (FileChannel file = ZeroCopyFileChannel.open(path); Ends.Pair pair = Ends.unix()) {
-            var last = Ends.background(() -> lastBytes(pair.far(), CONTENT.length));
+            var last = Ends.background(() -> bytesFrom(pair.far(), length - CONTENT.length));
             assertEquals(length, file.transferTo(0, Long.MAX_VALUE, pair.near()));
             pair.near().close();
             assertArrayEquals(CONTENT, Ends.result(last));
         }
     }
 
-    private static byte[] lastBytes(SocketChannel channel, int count) throws IOException {
+    /** What comes after that many bytes. */
+    private static byte[] bytesFrom(SocketChannel channel, long position) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocate(1 << 20);
-        byte[] last = new byte[count];
-        while (channel.read(buffer.clear()) >= 0) {
-            int read = buffer.position();
-            System.arraycopy(last, read, last, 0, count - read);
-            buffer.flip().get(last, count - read, read);
+        for (long left = position; left > 0; left -= buffer.position()) {
+            buffer.clear().limit((int) Math.min(buffer.capacity(), left));
+            if (channel.read(buffer) < 0) {
+                throw new EOFException(left + " bytes before it");
+            }
         }
-        return last;
+        return Ends.readAll(channel);
     }
 
     /** NIO: the bytes of the 8 KiB that could not be written are lost. */
@@ -141,7 +143,7 @@ class ZeroCopyDifferencesTest {
             for (boolean target : new boolean[] {true, false}) {
                 Pipe pipe = Pipe.open();
                 try (Ends.Pair tcp = Ends.tcp(); Ends.Pair unix = Ends.unix()) {
-                    fill(tcp.near());
+                    fill(tcp);
                     fill(unix.near());
                     fill(pipe.sink());
                     for (WritableByteChannel to : new WritableByteChannel[] {tcp.near(), unix.near(), pipe.sink()}) {
@@ -165,7 +167,7 @@ class ZeroCopyDifferencesTest {
         for (long count : new long[] {1000, LARGE}) {
             Pipe pipe = Pipe.open();
             try (Ends.Pair tcp = Ends.tcp(); Ends.Pair unix = Ends.unix()) {
-                fill(tcp.near());
+                fill(tcp);
                 fill(unix.near());
                 fill(pipe.sink());
                 for (WritableByteChannel to : new WritableByteChannel[] {tcp.near(), unix.near(), pipe.sink()}) {
@@ -179,17 +181,21 @@ class ZeroCopyDifferencesTest {
         }
     }
 
+    /** Until a write would wait, and with no more room later: queues that the kernel sizes may grow. */
+    private static void fill(Ends.Pair tcp) throws Exception {
+        tcp.near().setOption(StandardSocketOptions.SO_SNDBUF, 1 << 16);
+        tcp.far().setOption(StandardSocketOptions.SO_RCVBUF, 1 << 16);
+        fill(tcp.near());
+    }
+
     /** Until a write would wait. */
     private static void fill(WritableByteChannel channel) throws Exception {
         var selectable = (java.nio.channels.SelectableChannel) channel;
         selectable.configureBlocking(false);
         ByteBuffer zeros = ByteBuffer.allocateDirect(1 << 16);
         boolean tcp = channel instanceof SocketChannel socket && socket.getLocalAddress() instanceof InetSocketAddress;
-        if (tcp) {
-            ((SocketChannel) channel).setOption(StandardSocketOptions.SO_SNDBUF, 1 << 16);
-        }
-        // Over TCP there is room again when the peer acknowledges, after 40 ms, and its buffer may grow with a probe of its
-        // window, after 200 ms: full is what stays so for longer.
+        // Over TCP there is room again when the peer acknowledges, after 40 ms, and its window is probed after 200 ms: full
+        // is what stays so for longer.
         for (int quiet = 0; quiet < (tcp ? 60 : 1); quiet++) {
             while (channel.write(zeros.clear()) > 0 || channel.write(zeros.clear().limit(1)) > 0) {
                 quiet = 0;

@@ -54,9 +54,14 @@ class FileUploadTest {
                 all[before.length] = upload;
                 all[before.length + 1] = teller;
                 all[before.length + 2] = new SimpleChannelInboundHandler<ByteBuf>() {
+                    private String text = "";
+
                     @Override
                     protected void channelRead0(ChannelHandlerContext context, ByteBuf bytes) {
-                        rest.complete(bytes.toString(java.nio.charset.StandardCharsets.US_ASCII));
+                        text += bytes.toString(java.nio.charset.StandardCharsets.US_ASCII);
+                        if (text.length() >= 4) {
+                            rest.complete(text);
+                        }
                     }
                 };
                 return all;
