@@ -52,6 +52,20 @@ fn the_last_operation_restores_blocking_mode() {
     assert!(sleeps(&shared));
 }
 
+#[test]
+fn what_is_switched_for_good_is_left_so_by_everybody() {
+    let [shared, _peer, left, _right] = sockets();
+    let mut before = Relay::new(end(&shared), end(&left));
+    before.step().unwrap();
+    Unblocked::new(shared.as_fd()).unwrap().for_good();
+    assert!(end(&shared).facts().nonblocking);
+    let after = Unblocked::new(shared.as_fd()).unwrap();
+    drop(before);
+    assert!(!sleeps(&shared) && sleeps(&left));
+    drop(after);
+    assert!(!sleeps(&shared));
+}
+
 /// Whoever looks at it meanwhile must not rely on the mode.
 #[test]
 fn it_counts_as_blocking_meanwhile() {

@@ -18,7 +18,7 @@ use jni::objects::{JByteArray, JObject};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::stat::{Mode, SFlag, stat};
-use zcio::{Endpoint, ErrorKind};
+use zcio::{Endpoint, ErrorKind, Unblocked};
 
 use crate::errors::Failure;
 use crate::jdk_channels;
@@ -159,12 +159,14 @@ fn is_fifo(path: &PathBuf) -> bool {
     stat(path).is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO)
 }
 
-/// A socket for a thread that must not sleep in a system call.
-fn keep_awake(socket: OwnedFd, waiting: Waiting) -> OwnedFd {
-    if waiting == Waiting::Parked {
-        set_nonblocking(&socket);
+/// A stream for a thread that must not sleep in a system call.
+fn keep_awake(stream: OwnedFd, waiting: Waiting) -> OwnedFd {
+    if waiting == Waiting::Parked
+        && let Ok(unblocked) = Unblocked::new(stream.as_fd())
+    {
+        unblocked.for_good();
     }
-    socket
+    stream
 }
 
 /// A pipe's end gets an open file description of its own, in non-blocking mode: a call on it would otherwise hold the
@@ -184,15 +186,6 @@ fn pipe_of_our_own(duplicate: OwnedFd, waiting: Waiting) -> OwnedFd {
     match open(path.as_str(), access, Mode::empty()) {
         Ok(own) => own,
         Err(_) => keep_awake(duplicate, waiting),
-    }
-}
-
-/// Switches `O_NONBLOCK` on, if it is off.
-pub(crate) fn set_nonblocking(fd: &impl AsFd) {
-    let flags = fcntl(fd, FcntlArg::F_GETFL).map_or(OFlag::O_NONBLOCK, OFlag::from_bits_retain);
-    if !flags.contains(OFlag::O_NONBLOCK) {
-        // An open descriptor's flags can be set.
-        let _ = fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK));
     }
 }
 

@@ -113,6 +113,14 @@ impl<'fd> Unblocked<'fd> {
         end.unblock(&mut Calls::default()).map_err(|errno| Error::os("fcntl", errno))?;
         Ok(Self(end))
     }
+
+    /// Leaves the stream in non-blocking mode, and so does everybody else of this process who needs it so for a while now.
+    /// For a runtime whose own operations expect to find it that way.
+    pub fn for_good(mut self) {
+        if let (true, Some(fd)) = (std::mem::take(&mut self.0.unblocked), self.0.descriptor()) {
+            all().streams.retain(|stream| !stream.is(fd, self.0.facts.kind, self.0.facts.identity));
+        }
+    }
 }
 
 impl Drop for Unblocked<'_> {
