@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::statvfs::statvfs;
 use tempfile::TempDir;
 
 /// A tmpfs that is gone with this value.
@@ -32,6 +34,21 @@ impl Tmpfs {
 impl Drop for Tmpfs {
     fn drop(&mut self) {
         let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
+    }
+}
+
+/// What a file system has left, in bytes.
+pub fn room(at: &Path) -> u64 {
+    let found = statvfs(at).unwrap();
+    found.blocks_available() as u64 * found.fragment_size() as u64
+}
+
+/// Waits until it has as much: a removed file keeps its room while a child that another test has started holds it open.
+pub fn await_room(at: &Path, bytes: u64) {
+    let begun = Instant::now();
+    while room(at) < bytes {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} of {bytes} bytes are there", room(at));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

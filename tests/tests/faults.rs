@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use zcio::{Endpoint, ErrorKind, Mechanism, Step, Transfer};
-use zcio_tests::mounts::Tmpfs;
+use zcio_tests::mounts::{Tmpfs, await_room};
 use zcio_tests::{
     Kind, Sink, Source, content, file_with, nonblocking, open_descriptors, pattern, storm_of_signals, tcp_pair,
     watchdog,
@@ -199,6 +199,7 @@ fn a_disk_that_has_room_again_is_written_on() {
         let error = moving.run().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFull);
         std::fs::remove_file(ballast).unwrap();
+        await_room(small.path(), 5 << 19);
         moving.run().unwrap();
         assert!(content(&sink) == bytes, "{mechanism}");
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use zcio::{Copy, ErrorKind};
-use zcio_tests::mounts::{LoopFs, Tmpfs};
+use zcio_tests::mounts::{LoopFs, Tmpfs, await_room, room};
 use zcio_tests::seccomp::in_child;
 use zcio_tests::{names, pattern, watchdog};
 
@@ -49,14 +49,16 @@ fn a_full_disk_leaves_the_old_file_or_none() {
     fs::write(from.path(), pattern(64 << 20)).unwrap();
     let (Some(tmpfs), Some(ext4)) = (Tmpfs::of(2 << 20), LoopFs::ext4(32 << 20)) else { return };
     for (name, dir) in [("tmpfs", tmpfs.path()), ("ext4", ext4.path())] {
-        let before = names(dir);
+        let (before, most) = (names(dir), room(dir) / 8 * 7);
         let to = dir.join("to");
         for atomic in [false, true] {
+            await_room(dir, most);
             let error = Copy::new(from.path(), &to).atomic(atomic).run().unwrap_err();
             assert_eq!((error.kind(), error.path()), (ErrorKind::StorageFull, Some(to.as_path())), "{name}: {error}");
             assert!(error.moved() > 0 && error.moved() < 64 << 20, "{name}: {error}");
             assert_eq!(names(dir), before, "{name}: something is left");
         }
+        await_room(dir, most);
         fs::write(&to, b"precious").unwrap();
         let error = Copy::new(from.path(), &to).atomic(true).run().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFull, "{name}: {error}");
