@@ -22,7 +22,7 @@ FILE ?=
 ARGS ?=
 RESULTS := target/compare/results.json
 
-# Measurements and suites share one machine: one after the other, whatever -j says. (cargo and Maven use every processor.)
+# Measurements and suites share one machine: one after the other, whatever -j says; cargo uses every processor by itself.
 .NOTPARALLEL:
 
 .PHONY: help demo compare compare-libraries benchmarks test lint tools venv jar arrow compare-program test-rust test-java test-python clean

@@ -64,7 +64,8 @@ def background(work: Callable[[], object]) -> Iterator[None]:
         except BaseException as error:
             raised.append(error)
 
-    thread = threading.Thread(target=run)
+    # A daemon, so that a test that fails does not keep the process when the work waits for what will never be.
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         yield

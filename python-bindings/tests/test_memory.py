@@ -114,7 +114,8 @@ def test_progress_while_bytes_come_slowly(tmp_path: Path) -> None:
 
         def trickle() -> None:
             far.sendall(b"x")
-            while not seen:
+            end = time.monotonic() + 30
+            while not seen and time.monotonic() < end:
                 time.sleep(0.01)
             far.sendall(b"xxx")
             far.close()

@@ -106,7 +106,9 @@ def test_a_socket_that_is_closed_meanwhile(source: Path) -> None:
             inode = waiting.readlink()
             received = bytearray()
             # Full, and a transfer that holds the socket: it waits.
+            end = time.monotonic() + 30
             while select.select([], [near], [], 0)[1] or near._io_refs == 0:  # type: ignore[attr-defined]
+                assert time.monotonic() < end
                 time.sleep(0.01)
             near.close()
             with source.open("rb") as other:

@@ -132,9 +132,8 @@ class RoundsTest {
                 System.out.printf("%s, %s, %s threads: %d rounds, released after %.1f ms (median), %.1f ms (99 %%)%n",
                         operation, stop, virtual ? "virtual" : "platform", ROUNDS,
                         released.get(ROUNDS / 2) / 1e6, released.get(ROUNDS * 99 / 100) / 1e6);
-                // 100 ms are promised to a thread that finds a processor; here sixteen rounds share two, and whatever else
-                // runs beside.
-                assertTrue(released.get(ROUNDS / 2) < 1e9, "released after a second or more");
+                // 100 ms are promised to a thread that finds a processor; here sixteen rounds share two.
+                assertTrue(released.get(ROUNDS / 2) < 300e6, "released after 300 ms or more");
                 if (descriptors == 0) {
                     descriptors = descriptors();
                 }
