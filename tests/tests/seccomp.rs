@@ -236,3 +236,31 @@ fn without_kcmp_a_pipe_that_was_switched_back_is_known_by_its_switch() {
         assert!(sleeps(&write));
     });
 }
+
+/// A new file gets its name without linkat(2), or without a rename(2) that replaces nothing, as well.
+#[test]
+fn a_new_file_gets_its_name_where_calls_are_denied() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = || dir.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let (source, path) = (tempfile::NamedTempFile::new().unwrap(), dir.path().join("name"));
+    std::fs::write(&source, b"a few bytes").unwrap();
+    let work = || {
+        drop(Endpoint::create(&path).unwrap());
+        assert!(names().is_empty(), "{:?}", names());
+
+        let mut transfer = Transfer::new(Endpoint::open(&source).unwrap(), Endpoint::create(&path).unwrap());
+        std::fs::write(&path, b"precious").unwrap();
+        assert_eq!(transfer.run().unwrap_err().errno(), Some(Errno::EEXIST as i32));
+        drop(transfer);
+        assert!(names() == ["name"] && std::fs::read(&path).unwrap() == b"precious");
+        std::fs::remove_file(&path).unwrap();
+
+        Transfer::new(Endpoint::open(&source).unwrap(), Endpoint::create(&path).unwrap()).run().unwrap();
+        assert!(names() == ["name"] && std::fs::read(&path).unwrap() == b"a few bytes");
+        std::fs::remove_file(&path).unwrap();
+    };
+    work();
+    refusing(libc::SYS_linkat, Errno::EPERM, work);
+    refusing(libc::SYS_renameat2, Errno::ENOSYS, work);
+    refusing(libc::SYS_linkat, Errno::EPERM, || refusing(libc::SYS_renameat2, Errno::EINVAL, work));
+}
