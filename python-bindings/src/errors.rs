@@ -8,10 +8,10 @@ use std::path::Path;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use zcio::{Error, ErrorKind};
 
 use crate::descriptors::End;
+use crate::once::Once;
 
 /// The exception for an error of the core. `ends` lend the names that the caller gave them; `undelivered` are bytes that
 /// left a stream and did not arrive.
@@ -57,7 +57,7 @@ pub fn internal(panic: &(dyn std::any::Any + Send)) -> PyErr {
 
 /// `io.UnsupportedOperation`, which is an `OSError` and a `ValueError`.
 pub fn unsupported(py: Python<'_>, message: String) -> PyErr {
-    static CLASS: PyOnceLock<Py<pyo3::types::PyType>> = PyOnceLock::new();
+    static CLASS: Once<Py<pyo3::types::PyType>> = Once::new();
     match CLASS.import(py, "io", "UnsupportedOperation") {
         Ok(class) => PyErr::from_type(class.clone(), message),
         Err(error) => error,
@@ -77,7 +77,7 @@ pub struct TransferError<'a> {
 
 impl TransferError<'_> {
     pub fn into_exception(self, py: Python<'_>) -> PyErr {
-        static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static MAKE: Once<Py<PyAny>> = Once::new();
         let Self { errno, message, filename, operation, moved, undelivered } = self;
         MAKE.import(py, "zcio._errors", "transfer_error")
             .and_then(|make| make.call1((errno, message, filename, operation, moved, undelivered)))

@@ -7,10 +7,10 @@
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyString};
 
 use crate::errors;
+use crate::once::Once;
 
 const SEEK_SET: u8 = 0;
 
@@ -131,7 +131,7 @@ impl FileObject {
 
 /// A class of the module `io`.
 fn io<'py>(py: Python<'py>, class: &'static str) -> PyResult<Bound<'py, PyAny>> {
-    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    static MODULE: Once<Py<PyModule>> = Once::new();
     let module = MODULE.get_or_try_init(py, || py.import("io").map(Bound::unbind))?;
     module.bind(py).getattr(class)
 }

@@ -17,6 +17,7 @@ mod interrupt;
 mod lend;
 mod lender;
 mod lent;
+mod once;
 mod records;
 mod region;
 mod region_errors;

@@ -1,15 +1,15 @@
 //! Makes the records of `zcio/_reports.py`, which are Python's own dataclasses.
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 
+use crate::once::Once;
 use crate::report::Attempt;
 
 /// One of the classes.
 pub struct Class {
     name: &'static str,
-    class: PyOnceLock<Py<PyType>>,
+    class: Once<Py<PyType>>,
 }
 
 pub static COPY: Class = Class::new("CopyReport");
@@ -21,7 +21,7 @@ pub static BATCH: Class = Class::new("BatchReport");
 
 impl Class {
     const fn new(name: &'static str) -> Self {
-        Self { name, class: PyOnceLock::new() }
+        Self { name, class: Once::new() }
     }
 
     /// One record, from its fields in order.

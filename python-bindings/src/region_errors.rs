@@ -6,8 +6,9 @@
 use pyo3::exceptions::{PyBufferError, PyOSError, PyPermissionError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use zcio::{Error, ErrorKind};
+
+use crate::once::Once;
 
 /// The exception for an error of the core about the region of the file with that name.
 pub fn exception(py: Python<'_>, error: &Error, name: Option<&Py<PyAny>>) -> PyErr {
@@ -29,7 +30,7 @@ pub fn exception(py: Python<'_>, error: &Error, name: Option<&Py<PyAny>>) -> PyE
 }
 
 fn faulted(py: Python<'_>, moved: u64, arguments: (Option<i32>, String, Option<Py<PyAny>>)) -> PyErr {
-    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static CLASS: Once<Py<PyAny>> = Once::new();
     let error = CLASS.import(py, "zcio._errors", "FaultedError").and_then(|class| {
         let error = class.call1(arguments)?;
         error.setattr(intern!(py, "moved"), moved)?;

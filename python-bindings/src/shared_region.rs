@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyTimeoutError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyFrozenSet, PyTuple};
 use zcio::region::{Peer, Seals};
 
 use crate::interrupt::detached;
+use crate::once::Once;
 use crate::region::Region;
 use crate::region_errors;
 
@@ -37,7 +37,7 @@ pub struct SharedRegion;
 impl SharedRegion {
     fn make(py: Python<'_>, memory: zcio::SharedRegion) -> PyResult<Py<Self>> {
         // Teaches multiprocessing about this class, when there is the first object of it.
-        static PICKLED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static PICKLED: Once<Py<PyAny>> = Once::new();
         PICKLED.import(py, "zcio._sharing", "reduce_region")?;
         Py::new(py, PyClassInitializer::from(Region::shared(memory)).add_subclass(Self))
     }

@@ -8,7 +8,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyInt, PyType};
 use zcio::transfer::{Attempted, Begun};
 use zcio::{Side, Transfer};
@@ -16,6 +15,7 @@ use zcio::{Side, Transfer};
 use crate::descriptors::{borrow, duplicate};
 use crate::errors;
 use crate::interrupt::detached;
+use crate::once::Once;
 
 /// Makes the transfer, if it can be made the short way; else says what has been sent of it.
 pub fn attempt(
@@ -38,10 +38,10 @@ pub fn attempt(
 }
 
 /// Classes of a module, looked up once.
-type Classes = (PyOnceLock<Vec<Py<PyType>>>, Side);
+type Classes = (Once<Vec<Py<PyType>>>, Side);
 
-static FILES: Classes = (PyOnceLock::new(), Side::Source);
-static SOCKETS: Classes = (PyOnceLock::new(), Side::Sink);
+static FILES: Classes = (Once::new(), Side::Source);
+static SOCKETS: Classes = (Once::new(), Side::Sink);
 
 /// The descriptor of a bare number or of an object of one of these classes; `None` for anything else, and anything closed.
 fn number(object: &Bound<'_, PyAny>, classes: &Classes) -> PyResult<Option<i32>> {
@@ -121,7 +121,7 @@ fn add_user(socket: &Bound<'_, PyAny>, change: i32) -> PyResult<i32> {
 }
 
 fn has_gil(py: Python<'_>) -> PyResult<bool> {
-    static ENABLED: PyOnceLock<bool> = PyOnceLock::new();
+    static ENABLED: Once<bool> = Once::new();
     let ask = || match py.import("sys")?.getattr_opt("_is_gil_enabled")? {
         Some(ask) => ask.call0()?.is_truthy(),
         // Before 3.13 there is no interpreter without it.

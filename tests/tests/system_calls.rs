@@ -42,6 +42,7 @@ const NOT_COUNTED: [&str; 29] = [
     "pipe2",
     "fcntl",
     "ftruncate",
+    "linkat",
     "getrandom",
     "clock_gettime",
     "set_tid_address",
