@@ -38,6 +38,7 @@ use crate::mechanism::Mechanism;
 use crate::mechanisms::uring::{self, ring::Ring};
 use crate::report::Attempt;
 use crate::sys::Calls;
+use crate::sys::fork::Process;
 use run::Run;
 pub use watcher::BatchProgress;
 use watcher::{Watch, Watcher};
@@ -157,7 +158,7 @@ impl BatchReport {
 pub struct Batch {
     ring: std::result::Result<Ring, Attempt>,
     /// Whose ring it is. In a child of fork(2) the kernel would go on reading into the parent's memory.
-    process: u32,
+    process: Process,
 }
 
 impl Default for Batch {
@@ -170,7 +171,7 @@ impl Batch {
     /// Finds out whether `io_uring` is allowed here, and makes the ring if it is. Never fails: see [`Batch::refusal`].
     pub fn new() -> Self {
         let ring = Ring::new(&mut Calls::default(), pipeline::SLOTS + 1, pipeline::SLOT, pipeline::SLOTS as u32);
-        Self { ring: ring.map_err(|(operation, errno)| refused(operation, errno)), process: std::process::id() }
+        Self { ring: ring.map_err(|(operation, errno)| refused(operation, errno)), process: Process::this() }
     }
 
     /// Why `io_uring` is not used; `None` if it is.
@@ -199,7 +200,7 @@ impl Batch {
 
     fn drive<'a>(&mut self, items: &'a [Item<'a>], watch: Option<Watch<'a>>) -> BatchReport {
         let started = Instant::now();
-        if self.ring.is_ok() && self.process != std::process::id() {
+        if self.ring.is_ok() && !self.process.is_this() {
             *self = Self::new();
         }
         let mut run = Run::new(items, Watcher::new(watch));
@@ -217,7 +218,7 @@ impl Batch {
     /// A batch that makes one transfer after the other, as where `io_uring` is not allowed.
     #[cfg(test)]
     fn looping() -> Self {
-        Self { ring: Err(refused("io_uring_setup", nix::errno::Errno::ENOSYS)), process: std::process::id() }
+        Self { ring: Err(refused("io_uring_setup", nix::errno::Errno::ENOSYS)), process: Process::this() }
     }
 }
 

@@ -17,6 +17,7 @@ use std::sync::OnceLock;
 
 use crate::error::Result;
 use crate::mechanism::Mechanism;
+use crate::sys::fork::PerProcess;
 
 /// Whether something is to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,8 +93,8 @@ impl Capabilities {
 
     /// The answers of the first call in this process.
     pub fn get() -> &'static Self {
-        static FIRST: OnceLock<Capabilities> = OnceLock::new();
-        FIRST.get_or_init(Self::probe)
+        static FIRST: PerProcess<OnceLock<Capabilities>> = PerProcess::new(OnceLock::new);
+        FIRST.get().get_or_init(Self::probe)
     }
 
     /// What the file system at this path does: of a directory, or of the directory that a file is in.

@@ -13,14 +13,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, lstat};
 
 use crate::buffer::Pages;
 use crate::buffer::Span;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
+use crate::unnamed::{Naming, Unnamed};
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
 pub use hold::Hold;
@@ -32,7 +32,9 @@ pub struct Endpoint<'fd> {
     handle: Handle<'fd>,
     facts: Facts,
     path: Option<PathBuf>,
-    destination: Option<Destination>,
+    /// A path that is yet to be emptied, or to be given to a new file: when the transfer begins, because one that is refused
+    /// must change nothing.
+    destination: bool,
     /// Switched to non-blocking mode by us.
     unblocked: bool,
     /// What keeps it what it is, where a borrow does not.
@@ -43,35 +45,19 @@ pub struct Endpoint<'fd> {
 enum Handle<'fd> {
     Borrowed(BorrowedFd<'fd>),
     Owned(OwnedFd),
+    /// A file that does not have its name yet, or had none when it was made.
+    New(Unnamed),
     Memory(Span<'fd>),
     Pages(Pages),
 }
 
-/// A path that will be emptied when the transfer begins, and not before: a refused transfer must change nothing.
-#[derive(Debug)]
-enum Destination {
-    /// The path did not exist: opening it made an empty file, which a refused transfer removes again.
-    Created(Unneeded),
-    /// The path existed: the transfer truncates it just before the first byte.
-    Existing,
-}
-
-/// A file made for a transfer that has not begun. Dropped, it is taken away again.
-#[derive(Debug)]
-struct Unneeded(Option<PathBuf>);
-
-impl Unneeded {
-    /// The transfer has begun: the file stays.
-    fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unneeded {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // Nothing can be done about a failure here; the file is empty.
-            let _ = nix::unistd::unlink(path);
+impl Handle<'_> {
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Borrowed(fd) => Some(*fd),
+            Self::Owned(fd) => Some(fd.as_fd()),
+            Self::New(file) => Some(file.as_fd()),
+            Self::Memory(_) | Self::Pages(_) => None,
         }
     }
 }
@@ -107,7 +93,7 @@ impl<'fd> Endpoint<'fd> {
     }
 
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {
-        Self { handle, facts, path: None, destination: None, unblocked: false, hold: None }
+        Self { handle, facts, path: None, destination: false, unblocked: false, hold: None }
     }
 
     /// The same end again, with its hold, without asking the kernel for its facts again: for many transfers over one
@@ -118,6 +104,7 @@ impl<'fd> Endpoint<'fd> {
         let handle = match &self.handle {
             Handle::Borrowed(fd) => Handle::Borrowed(*fd),
             Handle::Owned(fd) => Handle::Borrowed(fd.as_fd()),
+            Handle::New(file) => Handle::Borrowed(file.as_fd()),
             Handle::Memory(span) => Handle::Memory(*span),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
@@ -130,36 +117,37 @@ impl<'fd> Endpoint<'fd> {
     /// look at it and open again.
     pub fn open(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
         let path = path.as_ref();
-        Endpoint::from_path(open(path, OFlag::O_RDONLY)?, OFlag::O_RDONLY, path, None)
+        Endpoint::from_path(Handle::Owned(open(path, OFlag::O_RDONLY)?), OFlag::O_RDONLY, path)
     }
 
     /// Opens or creates a path as a sink (open(2), `O_WRONLY | O_CREAT`, mode 0666 less the umask).
     ///
-    /// An existing file is emptied when the transfer begins, after every check that could still refuse it; a file that
-    /// was created for a transfer that is then refused is removed. A FIFO is waited for as in [`Self::open`].
+    /// An existing file is emptied when the transfer begins, after every check that could still refuse it. A new file gets its
+    /// name then; until then it has none, or, where the file system or the system has no way for that, a temporary one that
+    /// begins with `.zcio-`. A transfer that is refused leaves no file, and one that ends early leaves what has arrived. If
+    /// somebody else has made a file of that name meanwhile, that one stays and the transfer fails with EEXIST.
+    ///
+    /// A FIFO is waited for as in [`Self::open`]. What a symbolic link that leads nowhere would lead to is made at once.
     pub fn create(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
         let path = path.as_ref();
-        let (fd, destination) = match open(path, OFlag::O_WRONLY) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                match open(path, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL) {
-                    Ok(fd) => (fd, Destination::Created(Unneeded(Some(path.to_path_buf())))),
-                    // Somebody else was quicker, or the path is a symbolic link to a file that is yet to be made.
-                    Err(error) if error.errno() == Some(Errno::EEXIST as i32) => {
-                        (open(path, OFlag::O_WRONLY | OFlag::O_CREAT)?, Destination::Existing)
-                    }
-                    Err(error) => return Err(error),
-                }
+        let handle = match open(path, OFlag::O_WRONLY) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(fd) => Handle::Owned(fd),
+            // Only the kernel may follow a link: some it must not (`nosymfollow` of mount(8), `fs.protected_symlinks`).
+            Err(_) if lstat(path).is_ok() => Handle::Owned(open(path, OFlag::O_WRONLY | OFlag::O_CREAT)?),
+            Err(_) => {
+                let file = Unnamed::beside(path, MODE);
+                Handle::New(file.map_err(|errno| Error::os("open", errno).at(Some(path)))?)
             }
-            opened => (opened?, Destination::Existing),
         };
-        Endpoint::from_path(fd, OFlag::O_WRONLY, path, Some(destination))
+        Ok(Endpoint { destination: true, ..Endpoint::from_path(handle, OFlag::O_WRONLY, path)? })
     }
 
     /// A path that was opened with these flags, which need not be asked for.
-    fn from_path(fd: OwnedFd, flags: OFlag, path: &Path, destination: Option<Destination>) -> Result<Self> {
-        let facts = Facts::opened(fd.as_fd(), flags).map_err(|error| error.at(Some(path)))?;
-        let (handle, path) = (Handle::Owned(fd), Some(path.to_path_buf()));
-        Ok(Self { handle, facts, path, destination, unblocked: false, hold: None })
+    fn from_path(handle: Handle<'fd>, flags: OFlag, path: &Path) -> Result<Self> {
+        let fd = handle.descriptor().expect("what was opened has a descriptor");
+        let facts = Facts::opened(fd, flags).map_err(|error| error.at(Some(path)))?;
+        Ok(Self { path: Some(path.to_path_buf()), ..Self::with(facts, handle) })
     }
 
     /// The same end as a non-blocking one, if it is a stream: one that an [`Unblocked`] of the caller's keeps so, or a FIFO that
@@ -188,11 +176,7 @@ impl<'fd> Endpoint<'fd> {
 
     /// The descriptor; memory has none.
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        match &self.handle {
-            Handle::Borrowed(fd) => Some(*fd),
-            Handle::Owned(fd) => Some(fd.as_fd()),
-            Handle::Memory(_) | Handle::Pages(_) => None,
-        }
+        self.handle.descriptor()
     }
 
     /// The memory, for an end that is memory nobody can write.
@@ -208,7 +192,7 @@ impl<'fd> Endpoint<'fd> {
         match &self.handle {
             Handle::Memory(span) => Some(*span),
             Handle::Pages(pages) => Some(Span::from(&pages[..])),
-            Handle::Borrowed(_) | Handle::Owned(_) => None,
+            Handle::Borrowed(_) | Handle::Owned(_) | Handle::New(_) => None,
         }
     }
 
@@ -219,30 +203,36 @@ impl<'fd> Endpoint<'fd> {
 
     /// Whether beginning a transfer would empty what is there.
     pub(crate) fn will_be_emptied(&self) -> bool {
-        self.destination.is_some() && self.facts.kind == Kind::File
+        self.destination && self.facts.kind == Kind::File
     }
 
-    /// The transfer begins: what is there is emptied now, and what was created stays.
+    /// The transfer begins: what is there is emptied now, and what is new gets its name.
     pub(crate) fn empty(&mut self) -> Result<()> {
-        if matches!(self.destination, Some(Destination::Existing)) && self.facts.kind == Kind::File {
-            let fd = self.descriptor().expect("a file has a descriptor");
-            nix::unistd::ftruncate(fd, 0).map_err(|errno| Error::os("ftruncate", errno).at(self.path.as_deref()))?;
-            self.facts.size = 0;
+        if !self.destination {
+            return Ok(());
         }
-        if let Some(Destination::Created(unneeded)) = self.destination.take() {
-            unneeded.keep();
-        }
+        let (operation, done) = match &mut self.handle {
+            Handle::New(file) => ("linkat", file.publish(Naming::New)),
+            Handle::Owned(fd) if self.facts.kind == Kind::File => ("ftruncate", nix::unistd::ftruncate(fd, 0)),
+            _ => return Ok(()),
+        };
+        done.map_err(|errno| Error::os(operation, errno).at(self.path.as_deref()))?;
+        (self.facts.size, self.destination) = (0, false);
         Ok(())
     }
 }
 
+/// Of a new file, less the umask.
+const MODE: Mode = Mode::from_bits_truncate(0o666);
+
 fn open(path: &Path, flags: OFlag) -> Result<OwnedFd> {
-    nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o666))
-        .map_err(|errno| Error::os("open", errno).at(Some(path)))
+    nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, MODE).map_err(|errno| Error::os("open", errno).at(Some(path)))
 }
 
 #[cfg(test)]
 mod tests {
+    use nix::errno::Errno;
+
     use super::*;
 
     #[test]
@@ -253,15 +243,33 @@ mod tests {
         drop(Endpoint::create(&old).unwrap());
         assert_eq!(std::fs::read(&old).unwrap(), b"precious");
 
-        let endpoint = Endpoint::create(&new).unwrap();
+        drop(Endpoint::create(&new).unwrap());
+        assert_eq!(dir.path().read_dir().unwrap().count(), 1);
+        let mut endpoint = Endpoint::create(&new).unwrap();
+        endpoint.empty().unwrap();
         assert!(new.exists());
-        drop(endpoint);
-        assert!(!new.exists());
 
         let mut endpoint = Endpoint::create(&old).unwrap();
         endpoint.empty().unwrap();
         drop(endpoint);
         assert_eq!(std::fs::read(&old).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_file_that_got_the_name_meanwhile_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("name");
+        for refused in [false, true] {
+            let mut endpoint = Endpoint::create(&path).unwrap();
+            std::fs::write(&path, b"precious").unwrap();
+            if !refused {
+                let error = endpoint.empty().unwrap_err();
+                assert_eq!((error.errno(), error.path()), (Some(Errno::EEXIST as i32), Some(path.as_path())));
+            }
+            drop(endpoint);
+            assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub enum ErrorKind {
     Interrupted,
     /// The caller asked to stop.
     Cancelled,
+    /// Work that was begun by the process which this one was forked from (fork(2)), and which goes on there.
+    Inherited,
     /// Any other refusal of the operating system; see the errno.
     Os,
 }

@@ -67,6 +67,7 @@ mod lane;
 pub mod mechanism;
 mod mechanisms;
 pub mod memory;
+mod opening;
 pub mod page_cache;
 mod pipe;
 pub mod plan;
@@ -77,6 +78,7 @@ pub mod report;
 pub mod residency;
 mod sys;
 pub mod transfer;
+mod unnamed;
 mod waiting;
 
 pub use batch::{Batch, BatchProgress, BatchReport, Item, ItemReport};

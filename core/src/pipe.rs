@@ -12,6 +12,7 @@ use nix::sys::stat::fstat;
 
 use crate::error::Error;
 use crate::sys::Calls;
+use crate::sys::fork::Process;
 
 /// How large the pipe is asked to be, in bytes. A pipe has 64 KiB by default, in 16 slots of a page or a packet each;
 /// an unprivileged process may ask for up to /proc/sys/fs/pipe-max-size (1 MiB unless changed).
@@ -21,10 +22,10 @@ const WANTED: usize = 1 << 20;
 const KEPT: usize = 4;
 
 /// Idle pipes, all empty, and the process they belong to.
-static IDLE: Mutex<Idle> = Mutex::new(Idle { process: 0, pipes: Vec::new() });
+static IDLE: Mutex<Idle> = Mutex::new(Idle { process: None, pipes: Vec::new() });
 
 struct Idle {
-    process: u32,
+    process: Option<Process>,
     pipes: Vec<Ends>,
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct Pipe {
 #[derive(Debug)]
 struct Ends {
     /// Who made it. A child of fork(2) shares its parent's pipes, and must never put one among its own.
-    process: u32,
+    process: Process,
     read: OwnedFd,
     write: OwnedFd,
     capacity: usize,
@@ -54,7 +55,7 @@ impl Ends {
             .or_else(|_| fcntl(&write, FcntlArg::F_GETPIPE_SZ))
             .map_or(1 << 16, |size| size as usize);
         let identity = identity(&read)?;
-        Ok(Self { process: std::process::id(), read, write, capacity, identity })
+        Ok(Self { process: Process::this(), read, write, capacity, identity })
     }
 
     /// The pipe, if its descriptors still mean it. A program that closes every descriptor it does not know
@@ -150,15 +151,15 @@ impl Drop for Pipe {
 
 /// The idle pipes of this process; those a child of fork(2) has inherited are closed there. `None` while somebody else is
 /// at them, who in such a child may be a thread that does not exist any more.
-fn with_idle<T>(work: impl FnOnce(u32, &mut Vec<Ends>) -> T) -> Option<T> {
+fn with_idle<T>(work: impl FnOnce(Process, &mut Vec<Ends>) -> T) -> Option<T> {
     let mut idle = match IDLE.try_lock() {
         Ok(idle) => idle,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(TryLockError::WouldBlock) => return None,
     };
-    let process = std::process::id();
-    if idle.process != process {
-        idle.process = process;
+    let process = Process::this();
+    if idle.process != Some(process) {
+        idle.process = Some(process);
         idle.pipes.drain(..).for_each(|ends| drop(ends.if_still_there()));
     }
     Some(work(process, &mut idle.pipes))

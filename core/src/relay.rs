@@ -24,6 +24,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::descriptor;
 use crate::sys::Calls;
+use crate::sys::fork::Process;
 use crate::transfer::{Readiness, Side, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT};
 use crate::waiting::{InVain, Waited, wait_for_any};
 use flow::{Flow, Progress};
@@ -91,7 +92,8 @@ pub struct Relay<'fd> {
     flows: [Flow; 2],
     calls: Calls,
     waits: u64,
-    began: Option<Instant>,
+    /// When, and by whom: a child of fork(2) shares its pipes.
+    began: Option<(Instant, Process)>,
     elapsed: Duration,
 }
 
@@ -190,6 +192,9 @@ impl<'fd> Relay<'fd> {
     ///
     /// [`ErrorKind::Os`] if the pipe they are in cannot be read.
     pub fn take_undelivered(&mut self, direction: Direction) -> Result<Vec<u8>> {
+        if let Some((_, process)) = self.began {
+            process.check()?;
+        }
         self.flows[direction as usize].lane.surrender(&mut self.calls)
     }
 
@@ -208,7 +213,8 @@ impl<'fd> Relay<'fd> {
     }
 
     fn begin(&mut self) -> Result<Instant> {
-        if let Some(began) = self.began {
+        if let Some((began, process)) = self.began {
+            process.check()?;
             return Ok(began);
         }
         let [first, second] = &self.ends;
@@ -226,7 +232,8 @@ impl<'fd> Relay<'fd> {
         for end in &mut self.ends {
             end.unblock(&mut self.calls).map_err(|errno| Error::os("fcntl", errno))?;
         }
-        Ok(*self.began.insert(Instant::now()))
+        let (began, _) = *self.began.insert((Instant::now(), Process::this()));
+        Ok(began)
     }
 
     fn advance(&mut self, direction: Direction) -> Progress {

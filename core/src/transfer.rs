@@ -248,7 +248,10 @@ impl<'fd> Transfer<'fd> {
     /// Checks the request and gets ready to move, once.
     fn begin(&mut self) -> Result<Running<'_, 'fd>> {
         let engine = match &mut self.engine {
-            Some(engine) => engine,
+            Some(engine) => {
+                engine.process.check()?;
+                engine
+            }
             none => {
                 let _held = (self.source.enter()?, self.sink.enter()?);
                 checks::check(&self.source, &self.sink, &self.request)?;

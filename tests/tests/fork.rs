@@ -4,14 +4,16 @@
 //! A child only makes transfers here and ends with an exit code; what went wrong is told by the parent.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::mem::ManuallyDrop;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
-use zcio::{Batch, Endpoint, Item, Mechanism, Transfer};
+use zcio::{Batch, Capabilities, Direction, Endpoint, ErrorKind, FanOut, Item, Mechanism, Relay, Transfer, Unblocked};
 use zcio_tests::{content, watchdog};
 
 /// The exit code of a child that has done that; 99 if it panicked.
@@ -121,4 +123,169 @@ fn a_number_that_means_another_pipe_now_is_not_taken_for_ours() {
         i32::from(std::io::Read::read(&mut { read }, &mut [0; 100]).unwrap() > 0)
     });
     assert_eq!(code, 0, "bytes went into somebody else's pipe");
+}
+
+/// A thread makes ends and switches them while this one forks: no child waits for the locks it had.
+#[test]
+fn no_child_waits_for_a_lock_that_a_thread_had() {
+    let _dog = watchdog(60, "children of a process with threads");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let (near, _far) = UnixStream::pair().unwrap();
+                    drop(Unblocked::new(near.as_fd()).unwrap());
+                }
+            });
+        }
+        for _ in 0..500 {
+            let code = in_child(|| {
+                // SAFETY: takes a number. Ends a child that waits, which its parent then sees.
+                unsafe { libc::alarm(20) };
+                let (near, _far) = UnixStream::pair().unwrap();
+                drop(Unblocked::new(near.as_fd()).unwrap());
+                i32::from(Capabilities::get().iter().next().is_none())
+            });
+            assert_eq!(code, 0);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+fn is_inherited<T>(result: zcio::Result<T>) -> bool {
+    result.is_err_and(|error| error.kind() == ErrorKind::Inherited)
+}
+
+fn sleeps(socket: &UnixStream) -> bool {
+    let flags = nix::fcntl::fcntl(socket, nix::fcntl::FcntlArg::F_GETFL).unwrap();
+    flags & libc::O_NONBLOCK == 0
+}
+
+/// What a child does with a transfer, a fan-out and a relay that its parent has begun: an error, and nothing in the parent is
+/// other than before.
+#[test]
+fn a_child_steps_nothing_that_it_inherited() {
+    let _dog = watchdog(60, "what a child inherits");
+    let bytes = zcio_tests::pattern(1 << 20);
+    for mechanism in [Mechanism::Splice, Mechanism::ReadWrite, Mechanism::Uring] {
+        let ((mut near, far), sink) = (UnixStream::pair().unwrap(), tempfile::tempfile().unwrap());
+        far.set_nonblocking(true).unwrap();
+        let ends = (Endpoint::new(far.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap());
+        let mut transfer = Some(Transfer::new(ends.0, ends.1).mechanism(mechanism));
+        near.write_all(&bytes[..5000]).unwrap();
+        match transfer.as_mut().unwrap().step() {
+            Err(error) if error.kind() == ErrorKind::Refused => continue,
+            step => drop(step.unwrap()),
+        }
+        near.write_all(&bytes[5000..9000]).unwrap();
+        let code = in_child(|| {
+            let mut inherited = transfer.take().unwrap();
+            let refused = is_inherited(inherited.step())
+                && is_inherited(inherited.run())
+                && is_inherited(inherited.take_undelivered());
+            drop(inherited);
+            i32::from(!refused)
+        });
+        assert_eq!(code, 0, "{mechanism}");
+        near.write_all(&bytes[9000..20_000]).unwrap();
+        drop(near);
+        assert_eq!(transfer.unwrap().run().unwrap().bytes, 20_000);
+        assert!(content(&sink) == bytes[..20_000], "{mechanism}");
+    }
+}
+
+#[test]
+fn a_child_leaves_a_relay_and_a_fan_out_of_its_parent_alone() {
+    let _dog = watchdog(60, "what a child inherits");
+    let [mut client, left] = <[UnixStream; 2]>::from(UnixStream::pair().unwrap());
+    let [right, mut server] = <[UnixStream; 2]>::from(UnixStream::pair().unwrap());
+    let end = |socket: &'static UnixStream| Endpoint::new(socket.as_fd()).unwrap();
+    let [left, right]: [&'static UnixStream; 2] = [left, right].map(|socket| &*Box::leak(Box::new(socket)));
+    let mut relay = Some(Relay::new(end(left), end(right)));
+    client.write_all(b"question").unwrap();
+    relay.as_mut().unwrap().step().unwrap();
+    let code = in_child(|| {
+        let mut inherited = relay.take().unwrap();
+        let refused = is_inherited(inherited.step())
+            && is_inherited(inherited.run())
+            && is_inherited(inherited.take_undelivered(Direction::Forward));
+        drop(inherited);
+        i32::from(!refused)
+    });
+    assert_eq!(code, 0);
+    assert!(!sleeps(left) && !sleeps(right), "the child has put them to sleep");
+    server.write_all(b"answer").unwrap();
+    drop(server);
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let report = relay.take().unwrap().run();
+    // The server left before it had read the question.
+    assert!(report.is_err() || report.unwrap().backward.bytes == 6);
+    assert!(sleeps(left) && sleeps(right));
+
+    let (source, sink) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+    let bytes = zcio_tests::pattern(3 << 20);
+    (&source).write_all(&bytes).unwrap();
+    (&source).seek(SeekFrom::Start(0)).unwrap();
+    let mut fan_out =
+        Some(FanOut::new(Endpoint::new(source.as_fd()).unwrap()).sink(Endpoint::new(sink.as_fd()).unwrap()));
+    fan_out.as_mut().unwrap().step().unwrap();
+    let code = in_child(|| {
+        let mut inherited = fan_out.take().unwrap();
+        let refused = is_inherited(inherited.step())
+            && is_inherited(inherited.run())
+            && is_inherited(inherited.take_undelivered(0));
+        drop(inherited);
+        i32::from(!refused)
+    });
+    assert_eq!(code, 0);
+    assert_eq!(fan_out.unwrap().run().unwrap().bytes, bytes.len() as u64);
+    assert!(content(&sink) == bytes);
+}
+
+/// A watcher that forks and returns in the child, too: the child ends with an error, the parent with everything.
+#[test]
+fn a_watcher_may_fork() {
+    let _dog = watchdog(60, "watchers that fork");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("item");
+    let bytes = zcio_tests::pattern(10_000);
+    std::fs::write(&path, &bytes).unwrap();
+    // In a child, so that the watcher's is one more and nothing of the test goes on in it.
+    let run = || {
+        let (sink, mut far) = UnixStream::pair().unwrap();
+        let (forked, items) = (AtomicBool::new(false), vec![Item::new(path.as_path(), sink.as_fd()); 100]);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                // The socket takes less than all, so that the watcher is called.
+                while !forked.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                let mut received = vec![0; 100 * bytes.len()];
+                far.read_exact(&mut received).unwrap();
+                received == bytes.repeat(100)
+            });
+            let mut child = None;
+            let report = Batch::new().run_watched(&items, |_| {
+                if child.is_none() {
+                    // SAFETY: as in `in_child`.
+                    child = Some(unsafe { fork() }.unwrap());
+                    forked.store(true, Ordering::Relaxed);
+                }
+                ControlFlow::Continue(())
+            });
+            let failed = report.items.iter().filter(|item| item.is_err()).count();
+            match child.expect("the sink takes no more than it has room for") {
+                // SAFETY: as in `in_child`.
+                ForkResult::Child => unsafe { libc::_exit(i32::from(failed == 0)) },
+                ForkResult::Parent { child } => {
+                    let ended = waitpid(child, None) == Ok(WaitStatus::Exited(child, 0));
+                    i32::from(!(ended && failed == 0 && reader.join().unwrap()))
+                }
+            }
+        })
+    };
+    assert_eq!(in_child(run), 0);
+    let looping = || zcio_tests::seccomp::refusing(libc::SYS_io_uring_setup, nix::errno::Errno::EPERM, run);
+    assert_eq!(in_child(looping), 0);
 }

@@ -1,10 +1,16 @@
 //! One system call is refused by a filter: automatic transfers still move every byte and say why they changed their mind;
-//! a named mechanism fails with the filter's own errno; the capabilities know whose no it was.
+//! a named mechanism fails with the filter's own errno; the capabilities know whose no it was. And what a call was asked
+//! for besides is done without it, on the safe side.
 
+use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
-use zcio::{Answer, Capabilities, Cause, Endpoint, ErrorKind, Mechanism, Report, Transfer};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use zcio::{Answer, Capabilities, Cause, Endpoint, ErrorKind, Mechanism, Report, Transfer, Unblocked};
 use zcio_tests::seccomp::refusing;
 use zcio_tests::{Kind, Sink, Source, pattern, watchdog};
 
@@ -162,4 +168,99 @@ fn capabilities_know_a_filter_from_an_old_kernel() {
             assert_eq!(others(&probed), others(&free), "a filter against {name} must not hide anything else");
         }
     }
+}
+
+fn sleeps(stream: &impl AsFd) -> bool {
+    let flags = fcntl(stream, FcntlArg::F_GETFL).unwrap();
+    !OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK)
+}
+
+/// Most containers deny kcmp(2), which tells the open file descriptions of one pipe apart.
+#[test]
+fn without_kcmp_no_pipe_is_put_to_sleep_under_a_user() {
+    refusing(libc::SYS_kcmp, Errno::EPERM, || {
+        // One description, by two descriptors.
+        let (read, write) = std::io::pipe().unwrap();
+        let again = write.try_clone().unwrap();
+        let users = [&write, &again].map(|pipe| Unblocked::new(pipe.as_fd()).unwrap());
+        let reader = Unblocked::new(read.as_fd()).unwrap();
+        let [first, second] = users;
+        drop(first);
+        assert!(!sleeps(&write) && !sleeps(&read), "the other one would sleep in its next step");
+        drop(reader);
+        assert!(!sleeps(&write) && sleeps(&read));
+        assert!(!Endpoint::new(again.as_fd()).unwrap().facts().nonblocking, "it is so for a while only");
+        drop(second);
+        assert!(sleeps(&write));
+
+        // Two descriptions in blocking mode: each has its own.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        let open = |flags| File::options().read(true).write(true).custom_flags(flags).open(&path).unwrap();
+        let (one, other) = (open(0), open(0));
+        let [first, second] = [&one, &other].map(|fifo| Unblocked::new(fifo.as_fd()).unwrap());
+        drop(first);
+        assert!(sleeps(&one) && !sleeps(&other));
+        drop(second);
+        assert!(sleeps(&other));
+
+        // One that its owner made non-blocking cannot be told from one that is so for a while. It stays as it is.
+        let (ours, theirs) = (open(0), open(libc::O_NONBLOCK));
+        for reversed in [false, true] {
+            let mut users = [&ours, &theirs].map(|fifo| Some(Unblocked::new(fifo.as_fd()).unwrap()));
+            if reversed {
+                users.reverse();
+            }
+            for user in &mut users {
+                assert!(!sleeps(&ours) && !sleeps(&theirs));
+                *user = None;
+            }
+            assert!(sleeps(&ours) && !sleeps(&theirs));
+        }
+    });
+}
+
+/// Somebody switched a pipe back meanwhile: then one description shows what another descriptor of it does.
+#[test]
+fn without_kcmp_a_pipe_that_was_switched_back_is_known_by_its_switch() {
+    refusing(libc::SYS_kcmp, Errno::EPERM, || {
+        let (_read, write) = std::io::pipe().unwrap();
+        let again = write.try_clone().unwrap();
+        let first = Unblocked::new(write.as_fd()).unwrap();
+        fcntl(&write, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        let second = Unblocked::new(again.as_fd()).unwrap();
+        drop(first);
+        assert!(!sleeps(&write));
+        drop(second);
+        assert!(sleeps(&write));
+    });
+}
+
+/// A new file gets its name without linkat(2), or without a rename(2) that replaces nothing, as well.
+#[test]
+fn a_new_file_gets_its_name_where_calls_are_denied() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = || dir.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let (source, path) = (tempfile::NamedTempFile::new().unwrap(), dir.path().join("name"));
+    std::fs::write(&source, b"a few bytes").unwrap();
+    let work = || {
+        drop(Endpoint::create(&path).unwrap());
+        assert!(names().is_empty(), "{:?}", names());
+
+        let mut transfer = Transfer::new(Endpoint::open(&source).unwrap(), Endpoint::create(&path).unwrap());
+        std::fs::write(&path, b"precious").unwrap();
+        assert_eq!(transfer.run().unwrap_err().errno(), Some(Errno::EEXIST as i32));
+        drop(transfer);
+        assert!(names() == ["name"] && std::fs::read(&path).unwrap() == b"precious");
+        std::fs::remove_file(&path).unwrap();
+
+        Transfer::new(Endpoint::open(&source).unwrap(), Endpoint::create(&path).unwrap()).run().unwrap();
+        assert!(names() == ["name"] && std::fs::read(&path).unwrap() == b"a few bytes");
+        std::fs::remove_file(&path).unwrap();
+    };
+    work();
+    refusing(libc::SYS_linkat, Errno::EPERM, work);
+    refusing(libc::SYS_renameat2, Errno::ENOSYS, work);
+    refusing(libc::SYS_linkat, Errno::EPERM, || refusing(libc::SYS_renameat2, Errno::EINVAL, work));
 }

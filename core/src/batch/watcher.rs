@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use nix::poll::PollTimeout;
 
+use crate::sys::fork::Process;
 use crate::transfer::{WATCH_EVERY, WATCH_WAIT};
 
 /// How far a batch has come.
@@ -23,11 +24,13 @@ pub(super) struct Watcher<'a> {
     watch: Option<Watch<'a>>,
     last: Instant,
     stopped: bool,
+    /// Who asks: where the watcher makes a child by fork(2), and returns in it, the batch goes on in the parent alone.
+    process: Process,
 }
 
 impl<'a> Watcher<'a> {
     pub fn new(watch: Option<Watch<'a>>) -> Self {
-        Self { watch, last: Instant::now(), stopped: false }
+        Self { watch, last: Instant::now(), stopped: false, process: Process::this() }
     }
 
     /// Whether the batch is to stop. Once said, it stays said.
@@ -44,7 +47,7 @@ impl<'a> Watcher<'a> {
     pub fn ask(&mut self, progress: BatchProgress) -> bool {
         self.last = Instant::now();
         if let Some(watch) = &mut self.watch {
-            self.stopped = self.stopped || watch(progress).is_break();
+            self.stopped = self.stopped || watch(progress).is_break() || !self.process.is_this();
         }
         self.stopped
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::Endpoint;
+use super::{Endpoint, Handle};
 use crate::sys::files::{find_cached, is_local_file};
 use crate::sys::{Calls, Sys};
 
@@ -20,7 +20,7 @@ impl Endpoint<'_> {
     pub fn open_cached(path: impl AsRef<Path>) -> Option<Endpoint<'static>> {
         let path = path.as_ref();
         let fd = open(path).ok()??;
-        Endpoint::from_path(fd, OFlag::O_RDONLY, path, None).ok()
+        Endpoint::from_path(Handle::Owned(fd), OFlag::O_RDONLY, path).ok()
     }
 }
 

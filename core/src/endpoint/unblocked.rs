@@ -4,76 +4,101 @@
 //! what takes bytes out of it and what brings bytes to it are often two operations; and several may write to a pipe. So
 //! the users of a stream are counted, in the whole process, and the last one switches it back.
 
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Endpoint, Facts, Kind};
 use crate::error::{Error, Result};
+use crate::sys::fork::PerProcess;
 use crate::sys::process::same_description;
 use crate::sys::{Calls, Sys};
 
-/// A stream that was in blocking mode, and the descriptors by which it is used: they stay open for as long as they are here.
+/// An open file description that was in blocking mode, and the descriptors by which it is used: they stay open for as long as
+/// they are here.
 struct Stream {
     identity: (u64, u64),
     users: Vec<RawFd>,
+    /// Descriptors that may be of this description or of another one of the same pipe: as long as they are used it is not
+    /// switched back.
+    doubtful: Vec<RawFd>,
+    /// The description itself, to switch it back when its own users are done and the doubtful ones are not.
+    kept: Option<OwnedFd>,
 }
 
 impl Stream {
-    /// A socket has one open file description. Of a pipe there are at least two, and of a FIFO as many as it was opened.
-    fn is(&self, fd: BorrowedFd<'_>, kind: Kind, identity: (u64, u64)) -> bool {
-        self.identity == identity && (kind.is_socket() || same_description(self.users[0], fd.as_raw_fd()))
+    /// Whether a descriptor is of this description; `None` where that cannot be found out. A socket has only one. Of a pipe
+    /// there are at least two, and of a FIFO as many as it was opened.
+    fn is(&self, fd: BorrowedFd<'_>, kind: Kind, identity: (u64, u64)) -> Option<bool> {
+        if self.identity != identity {
+            return Some(false);
+        }
+        let own = self.kept.as_ref().map_or_else(|| self.users[0], AsRawFd::as_raw_fd);
+        if kind.is_socket() { Some(true) } else { same_description(own, fd.as_raw_fd()) }
     }
 }
 
-struct Streams {
-    /// A child of fork(2) inherits the users, who are not its own.
-    process: u32,
-    streams: Vec<Stream>,
-}
+/// A child of fork(2) has none: what it inherits is its parent's.
+static STREAMS: PerProcess<Mutex<Vec<Stream>>> = PerProcess::new(Mutex::default);
 
-static STREAMS: Mutex<Streams> = Mutex::new(Streams { process: 0, streams: Vec::new() });
-
-fn all() -> MutexGuard<'static, Streams> {
+fn all() -> MutexGuard<'static, Vec<Stream>> {
     // Nothing between lock and unlock can panic half-way through a change.
-    let mut all = STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
-    let process = std::process::id();
-    if all.process != process {
-        *all = Streams { process, streams: Vec::new() };
-    }
-    all
+    STREAMS.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Switches a stream to `O_NONBLOCK`; true if that is to be undone by [`block`].
 fn unblock(fd: BorrowedFd<'_>, facts: &Facts, calls: &mut Calls) -> Sys<bool> {
     let mut all = all();
-    let known = all.streams.iter_mut().find(|stream| stream.is(fd, facts.kind, facts.identity));
+    let is = |stream: &Stream| stream.is(fd, facts.kind, facts.identity);
+    let mut same: Vec<_> = all.iter().map(is).collect();
     let switched = calls.set_nonblocking(fd, true)?;
-    match known {
-        Some(stream) => stream.users.push(fd.as_raw_fd()),
-        None if switched => all.streams.push(Stream { identity: facts.identity, users: vec![fd.as_raw_fd()] }),
-        None => return Ok(false),
+    if switched {
+        // What was switched with it is the same description, and what was not is another one.
+        let after = all.iter().map(is);
+        same = same.into_iter().zip(after).map(|(before, after)| before.or(Some(after != Some(false)))).collect();
     }
-    Ok(true)
+    if let Some(place) = same.iter().position(|&same| same == Some(true)) {
+        all[place].users.push(fd.as_raw_fd());
+        return Ok(true);
+    }
+    if switched {
+        let users = vec![fd.as_raw_fd()];
+        all.push(Stream { identity: facts.identity, users, doubtful: Vec::new(), kept: None });
+        return Ok(true);
+    }
+    let perhaps = all.iter_mut().zip(&same).filter(|(_, same)| same.is_none());
+    Ok(perhaps.map(|(stream, _)| stream.doubtful.push(fd.as_raw_fd())).count() > 0)
 }
 
-/// Whether a stream is non-blocking only until its users here are done.
+/// Whether a stream is non-blocking only until its users here are done, as far as one can know.
 pub(super) fn is_unblocked(fd: BorrowedFd<'_>, kind: Kind, identity: (u64, u64)) -> bool {
-    all().streams.iter().any(|stream| stream.is(fd, kind, identity))
+    all().iter().any(|stream| stream.is(fd, kind, identity) != Some(false))
 }
 
 /// Undoes what [`unblock`] did, if nobody else needs it.
 fn block(fd: BorrowedFd<'_>, facts: &Facts, calls: &mut Calls) {
-    let mut all = all();
-    let is_it = |stream: &Stream| stream.identity == facts.identity && stream.users.contains(&fd.as_raw_fd());
-    // A child of fork(2) drops what its parent still uses.
-    let Some(place) = all.streams.iter().position(is_it) else { return };
-    let users = &mut all.streams[place].users;
-    users.swap_remove(users.iter().position(|&user| user == fd.as_raw_fd()).expect("it is among them"));
-    if users.is_empty() {
-        all.streams.swap_remove(place);
-        // A descriptor that is not open any more has no mode to restore.
-        let _ = calls.set_nonblocking(fd, false);
-    }
+    let take = |from: &mut Vec<RawFd>| {
+        let place = from.iter().position(|&user| user == fd.as_raw_fd());
+        place.map(|place| from.swap_remove(place)).is_some()
+    };
+    all().retain_mut(|stream| {
+        if stream.identity != facts.identity || !(take(&mut stream.users) || take(&mut stream.doubtful)) {
+            return true;
+        }
+        if !stream.users.is_empty() {
+            return true;
+        }
+        if stream.doubtful.is_empty() {
+            let own = stream.kept.as_ref().map_or(fd, AsFd::as_fd);
+            // A descriptor that is not open any more has no mode to restore.
+            let _ = calls.set_nonblocking(own, false);
+            return false;
+        }
+        if stream.kept.is_none() {
+            stream.kept = fd.try_clone_to_owned().ok();
+        }
+        // Without a descriptor for it, it is left as it is: asleep under somebody would be worse.
+        stream.kept.is_some()
+    });
 }
 
 impl Endpoint<'_> {
@@ -118,7 +143,8 @@ impl<'fd> Unblocked<'fd> {
     /// For a runtime whose own operations expect to find it that way.
     pub fn for_good(mut self) {
         if let (true, Some(fd)) = (std::mem::take(&mut self.0.unblocked), self.0.descriptor()) {
-            all().streams.retain(|stream| !stream.is(fd, self.0.facts.kind, self.0.facts.identity));
+            let Facts { kind, identity, .. } = self.0.facts;
+            all().retain(|stream| stream.is(fd, kind, identity) == Some(false));
         }
     }
 }

@@ -18,9 +18,12 @@ use crate::mechanism::Mechanism;
 use crate::mechanisms::Stop;
 use crate::report::Attempt;
 use crate::sys::Calls;
+use crate::sys::fork::Process;
 
 #[derive(Debug)]
 pub(super) struct State {
+    /// Whose it is: a child of fork(2) shares its pipes and the source's position.
+    process: Process,
     window: Window,
     intake: Intake,
     /// Bytes that had been taken out of the source before the fan-out began, and are not in the window yet.
@@ -68,6 +71,7 @@ impl State {
         // A size of 0 says nothing (/proc), and a character device cannot be spliced in general: they are read.
         let read = facts.kind == Kind::CharDevice || (facts.kind == Kind::File && facts.size == 0);
         Ok(Self {
+            process: Process::this(),
             window: if read { Window::Buffer(Vec::new()) } else { Window::Unmade },
             intake: Intake::default(),
             before: Vec::new(),
@@ -136,6 +140,7 @@ impl State {
 
     /// See [`super::FanOut::step`].
     pub fn step(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<FanOutStep> {
+        self.process.check()?;
         let result = self.advance(source, sinks);
         let settled = self.settle(source);
         self.elapsed = self.began.elapsed();
@@ -299,6 +304,7 @@ impl State {
 
     /// See [`super::FanOut::take_undelivered`].
     pub fn take_undelivered(&mut self, index: usize) -> Result<Vec<u8>> {
+        self.process.check()?;
         self.window.move_to_memory(&mut self.calls)?;
         let branch = &mut self.branches[index];
         let mut bytes = branch.lane.surrender(&mut self.calls)?;

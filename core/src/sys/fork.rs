@@ -1,244 +1,137 @@
-//! A lock that a child of fork(2) never finds held by a thread that it does not have.
+//! What a child of fork(2) inherits and must not use: locks that a thread held which is not there any more, and work whose
+//! pipes, positions and rings are the parent's.
 //!
-//! fork(2) copies the memory of a process and one of its threads. A lock that another thread held at that moment is held
-//! for ever in the child. Here the child puts a new lock in the place of each one that it inherited, when it first uses
-//! it. What a thread was *changing* at that moment may be half changed: it becomes the default value (an empty list, a
-//! region that is closed), and what it was is not dropped. What was only being read is as it was.
-//!
-//! That this is a child, fork(2) itself says (`pthread_atfork(3)`); vfork(2), whose child only executes a program, does
-//! not.
+//! The C library calls us in each child (`pthread_atfork(3)`), so that to ask costs no system call. A child made by a bare
+//! clone(2) is not seen; it may call nothing that is not async-signal-safe anyway.
 
-use std::cell::UnsafeCell;
-use std::ops::{Deref, DerefMut};
-use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+mod lock;
 
-/// How many forks there are between this process and the one that began.
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use crate::error::{Error, ErrorKind, Result};
+pub(crate) use lock::ForkSafe;
+
+/// How many forks lie between the first process that asked and this one, from 1 on; 0 while nobody has asked. It only has to
+/// differ between a process and its children.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
-static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 
-extern "C" fn count() {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
-}
-
-/// A number that is another one in each child of fork(2).
 fn generation() -> u32 {
-    if !IS_COUNTING.load(Ordering::Acquire) {
-        // SAFETY: the handler does nothing but add to a number. Two threads that come here at once both install it, which
-        // does no harm. ENOMEM leaves children as they would be without it.
-        unsafe { libc::pthread_atfork(None, None, Some(count)) };
-        IS_COUNTING.store(true, Ordering::Release);
+    match GENERATION.load(Ordering::Relaxed) {
+        0 => begin(),
+        generation => generation,
     }
-    GENERATION.load(Ordering::Relaxed)
 }
 
-/// A value behind a lock for many readers or one writer; see the module's introduction.
-pub(crate) struct ForkSafe<T: Default> {
-    /// Made when it is first used, and anew in each child.
-    lock: AtomicPtr<Lock>,
-    value: UnsafeCell<T>,
+/// Two threads may both begin, and each fork then counts twice, which harms nobody: there is no lock here to wait for.
+#[cold]
+fn begin() -> u32 {
+    extern "C" fn in_child() {
+        GENERATION.fetch_add(1, Ordering::Relaxed);
+    }
+    // SAFETY: the handler is async-signal-safe. One that is part of a library which is unloaded is taken out by the C library.
+    let failed = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    assert_eq!(failed, 0, "no memory for a handler of fork(2)");
+    let first = GENERATION.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
+    first.map_or_else(|generation| generation, |_| 1)
 }
 
-// SAFETY: the value is reached through the lock only, as with an RwLock.
-unsafe impl<T: Default + Send> Send for ForkSafe<T> {}
-// SAFETY: as above.
-unsafe impl<T: Default + Send + Sync> Sync for ForkSafe<T> {}
+/// The process that made something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Process(u32);
 
-struct Lock {
-    generation: u32,
-    lock: RwLock<()>,
-    /// A thread is changing the value.
-    changing: AtomicBool,
-    /// The value was being changed when this process was made, and has not been replaced yet.
-    torn: AtomicBool,
-}
-
-impl<T: Default> ForkSafe<T> {
-    /// The value, free.
-    pub const fn new(value: T) -> Self {
-        Self { lock: AtomicPtr::new(null_mut()), value: UnsafeCell::new(value) }
+impl Process {
+    /// The one that calls.
+    pub fn this() -> Self {
+        Self(generation())
     }
 
-    /// Waits until nobody changes the value.
-    pub fn read(&self) -> Reading<'_, T> {
-        loop {
-            let lock = self.lock();
-            let guard = lock.lock.read().unwrap_or_else(PoisonError::into_inner);
-            if !lock.torn.load(Ordering::Relaxed) {
-                // SAFETY: nobody changes it while the guard lives.
-                return Reading { value: unsafe { &*self.value.get() }, _guard: guard };
+    /// Whether it is the one that calls, and not one that it was forked from.
+    pub fn is_this(self) -> bool {
+        self == Self::this()
+    }
+
+    /// An error in a child of it.
+    pub fn check(self) -> Result<()> {
+        if self.is_this() {
+            return Ok(());
+        }
+        let message =
+            "begun by the process that this one was forked from, which goes on with it; begin another one here";
+        Err(Error::new(ErrorKind::Inherited, message))
+    }
+}
+
+/// A value of the whole process, usually a lock: a child of fork(2) begins with one of its own, because what it inherits may
+/// be locked by a thread that it does not have.
+pub(crate) struct PerProcess<T: 'static> {
+    make: fn() -> T,
+    current: AtomicPtr<Made<T>>,
+}
+
+struct Made<T> {
+    by: Process,
+    value: T,
+}
+
+impl<T: Send + Sync> PerProcess<T> {
+    /// Made when it is first asked for, in each process. Threads that ask at once may make several, of which one is used.
+    pub const fn new(make: fn() -> T) -> Self {
+        Self { make, current: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// This process's value.
+    pub fn get(&'static self) -> &'static T {
+        let known = self.current.load(Ordering::Acquire);
+        // SAFETY: null, or a box that was leaked.
+        match unsafe { known.as_ref() } {
+            Some(made) if made.by.is_this() => &made.value,
+            _ => self.replace(known),
+        }
+    }
+
+    #[cold]
+    fn replace(&'static self, known: *mut Made<T>) -> &'static T {
+        let made = Box::into_raw(Box::new(Made { by: Process::this(), value: (self.make)() }));
+        let current = match self.current.compare_exchange(known, made, Ordering::AcqRel, Ordering::Acquire) {
+            // The parent's is left as it is: it may be in the middle of a change.
+            Ok(_) => made,
+            Err(current) => {
+                // SAFETY: made above, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(made) });
+                current
             }
-            drop(guard);
-            drop(self.write());
-        }
-    }
-
-    /// Waits until nobody uses the value.
-    pub fn write(&self) -> Writing<'_, T> {
-        let lock = self.lock();
-        let guard = lock.lock.write().unwrap_or_else(PoisonError::into_inner);
-        lock.changing.store(true, Ordering::Relaxed);
-        // Before whatever is changed: a child has both or neither.
-        fence(Ordering::Release);
-        if lock.torn.load(Ordering::Relaxed) {
-            // SAFETY: nobody else uses the value while the guard lives; what is there is in no state to be dropped.
-            unsafe { self.value.get().write(T::default()) };
-            lock.torn.store(false, Ordering::Relaxed);
-        }
-        // SAFETY: nobody else uses it while the guard lives.
-        Writing { value: unsafe { &mut *self.value.get() }, changing: &lock.changing, _guard: guard }
-    }
-
-    /// The lock of this process.
-    fn lock(&self) -> &Lock {
-        let generation = generation();
-        let found = self.lock.load(Ordering::Acquire);
-        // SAFETY: a lock that was put here is not freed before the value is dropped.
-        let inherited = match unsafe { found.as_ref() } {
-            Some(lock) if lock.generation == generation => return lock,
-            inherited => inherited,
         };
-        let torn = |lock: &Lock| lock.changing.load(Ordering::Relaxed) || lock.torn.load(Ordering::Relaxed);
-        let new = Box::into_raw(Box::new(Lock {
-            generation,
-            lock: RwLock::new(()),
-            changing: AtomicBool::new(false),
-            torn: AtomicBool::new(inherited.is_some_and(torn)),
-        }));
-        match self.lock.compare_exchange(found, new, Ordering::AcqRel, Ordering::Acquire) {
-            // The inherited lock stays where it is: another thread of this process may be looking at it.
-            // SAFETY: just made, and freed with the value only.
-            Ok(_) => unsafe { &*new },
-            Err(other) => {
-                // SAFETY: nobody else knows the new one; the other one is of this process, as above.
-                unsafe {
-                    drop(Box::from_raw(new));
-                    &*other
-                }
-            }
-        }
-    }
-}
-
-impl<T: Default> Drop for ForkSafe<T> {
-    fn drop(&mut self) {
-        if self.lock.get_mut().is_null() {
-            return;
-        }
-        // What is torn must not be dropped either.
-        drop(self.write());
-        // SAFETY: `&mut self`: nobody has a guard.
-        drop(unsafe { Box::from_raw(*self.lock.get_mut()) });
-    }
-}
-
-impl<T: Default> Default for ForkSafe<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T: Default> std::fmt::Debug for ForkSafe<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ForkSafe").finish_non_exhaustive()
-    }
-}
-
-/// The value, while nobody changes it.
-pub(crate) struct Reading<'a, T> {
-    value: &'a T,
-    _guard: RwLockReadGuard<'a, ()>,
-}
-
-impl<T> Deref for Reading<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.value
-    }
-}
-
-/// The value, while nobody else uses it.
-pub(crate) struct Writing<'a, T> {
-    value: &'a mut T,
-    changing: &'a AtomicBool,
-    _guard: RwLockWriteGuard<'a, ()>,
-}
-
-impl<T> Deref for Writing<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.value
-    }
-}
-
-impl<T> DerefMut for Writing<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        self.value
-    }
-}
-
-impl<T> Drop for Writing<'_, T> {
-    fn drop(&mut self) {
-        self.changing.store(false, Ordering::Release);
+        // SAFETY: not null, and never freed once it is in `current`.
+        unsafe { &(*current).value }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::Mutex;
 
     use super::*;
 
-    /// Whether `question` is true in a child, which is ended by an alarm if it waits.
-    fn in_child(question: impl FnOnce() -> bool) -> bool {
-        // SAFETY: the child allocates at most, for which the C library is ready after fork(2), and ends without anything of
-        // the parent's being run.
-        unsafe {
-            let child = libc::fork();
-            if child == 0 {
-                libc::alarm(10);
-                libc::_exit(i32::from(!question()));
-            }
-            let mut status = -1;
-            libc::waitpid(child, &raw mut status, 0) == child && status == 0
-        }
-    }
-
     #[test]
-    fn a_child_waits_for_no_thread_of_its_parent() {
-        let value = ForkSafe::new(vec![1, 2, 3]);
-        assert!(in_child(|| *value.write() == [1, 2, 3]), "never used");
-        std::thread::scope(|scope| {
-            let (go, may_end) = channel::<()>();
-            let (tell, is_held) = channel();
-            let value = &value;
-            scope.spawn(move || {
-                let _reading = value.read();
-                tell.send(()).unwrap();
-                may_end.recv().unwrap_err();
-            });
-            is_held.recv().unwrap();
-            assert!(in_child(|| *value.write() == [1, 2, 3]), "only being read");
-            drop(go);
-        });
-        std::thread::scope(|scope| {
-            let (go, may_end) = channel::<()>();
-            let (tell, is_held) = channel();
-            let value = &value;
-            scope.spawn(move || {
-                let mut writing = value.write();
-                writing.push(4);
-                tell.send(()).unwrap();
-                may_end.recv().unwrap_err();
-            });
-            is_held.recv().unwrap();
-            assert!(in_child(|| value.read().is_empty() && value.write().is_empty()), "half changed");
-            drop(go);
-        });
-        assert_eq!(*value.read(), [1, 2, 3, 4]);
-        assert!(in_child(|| in_child(|| *value.read() == [1, 2, 3, 4])), "a child of a child");
+    fn a_child_has_a_lock_of_its_own_and_knows_that_it_is_another_process() {
+        static NUMBERS: PerProcess<Mutex<Vec<i32>>> = PerProcess::new(|| Mutex::new(vec![1]));
+        let (before, mut held) = (Process::this(), NUMBERS.get().lock().unwrap());
+        held.push(2);
+        // SAFETY: the child allocates, which the C library's malloc allows after a fork, and takes no inherited lock.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let fresh = NUMBERS.get().try_lock().is_ok_and(|numbers| *numbers == [1]);
+            let right = fresh && !before.is_this() && before.check().is_err() && Process::this().is_this();
+            // SAFETY: ends this process, whatever other threads were doing in the parent.
+            unsafe { libc::_exit(i32::from(!right)) }
+        }
+        let mut status = -1;
+        // SAFETY: a child of this process, and a local of the right type.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0);
+        assert!(before.is_this());
+        drop(held);
+        assert_eq!(*NUMBERS.get().lock().unwrap(), [1, 2]);
     }
 }

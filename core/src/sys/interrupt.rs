@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nix::errno::Errno;
 
 use super::Sys;
+use super::fork::PerProcess;
 
 const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
@@ -20,7 +21,7 @@ const ECHO_MILLISECONDS: i64 = 500;
 static PENDING: AtomicI32 = AtomicI32::new(0);
 static PENDING_SINCE: AtomicI64 = AtomicI64::new(0);
 static THREAD: AtomicI32 = AtomicI32::new(0);
-static ALONE: Mutex<()> = Mutex::new(());
+static ALONE: PerProcess<Mutex<()>> = PerProcess::new(Mutex::default);
 
 /// While this lives, the three signals are noted instead of what they did before. One at a time in a process.
 pub(crate) struct Signals {
@@ -32,7 +33,7 @@ impl Signals {
     /// Begins, with the calling thread as the one whose system calls are to be interrupted. What was ignored (nohup(1))
     /// stays so.
     pub fn note() -> Sys<Self> {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = ALONE.get().lock().unwrap_or_else(PoisonError::into_inner);
         PENDING.store(0, Ordering::SeqCst);
         THREAD.store(this_thread(), Ordering::SeqCst);
         let mut signals = Self { before: [None; 3], _alone: alone };

@@ -106,10 +106,20 @@ pub(crate) fn scan_pages(
     Errno::result(found).map(|found| (found as usize, argument.walk_end))
 }
 
-/// Whether two descriptors of this process are of one open file description (kcmp(2), `KCMP_FILE`). No, where nobody may ask.
-pub(crate) fn same_description(one: RawFd, other: RawFd) -> bool {
+/// Whether two descriptors of one pipe are of one open file description: its flags are the same for both, and kcmp(2)
+/// (`KCMP_FILE`) knows. `None` where it may not be asked, as in most containers.
+pub(crate) fn same_description(one: RawFd, other: RawFd) -> Option<bool> {
     const KCMP_FILE: libc::c_int = 0;
+    if one == other {
+        return Some(true);
+    }
+    // SAFETY: only asks, with numbers.
+    let [flags, others] = [one, other].map(|fd| unsafe { libc::fcntl(fd, libc::F_GETFL) });
+    if flags != others {
+        return Some(false);
+    }
     let process = std::process::id();
     // SAFETY: takes numbers.
-    one == other || unsafe { libc::syscall(libc::SYS_kcmp, process, process, KCMP_FILE, one, other) } == 0
+    let order = unsafe { libc::syscall(libc::SYS_kcmp, process, process, KCMP_FILE, one, other) };
+    (order >= 0).then_some(order == 0)
 }

@@ -19,6 +19,7 @@ use crate::mechanism::Mechanism;
 use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover};
 use crate::plan;
 use crate::report::{Attempt, Copies, Report};
+use crate::sys::fork::Process;
 use crate::sys::{Calls, socket_option};
 use crate::waiting::{self, Waited};
 
@@ -28,6 +29,8 @@ pub(super) const FILE_STEP: u64 = 64 << 20;
 const STREAM_STEP: u64 = 16 << 20;
 
 pub(super) struct Engine {
+    /// Whose it is: a child of fork(2) shares its pipes, positions and rings.
+    pub process: Process,
     mechanism: Mechanism,
     mover: Box<dyn Mover>,
     progress: Progress,
@@ -77,6 +80,7 @@ impl Engine {
         let mechanism = request.mechanism.or_else(|| candidate(source, sink, request, 0));
         let mechanism = mechanism.expect("read_write is always possible");
         Ok(Self {
+            process: Process::this(),
             mechanism,
             mover: mover(mechanism),
             progress: Progress { source_start, sink_start: request.sink_offset, ..Progress::default() },

@@ -17,6 +17,7 @@ use super::{Stop, refusal};
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
 use crate::sys::Calls;
+use crate::sys::fork::Process;
 
 /// Which way the worker moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,7 @@ pub(super) struct Worker {
     done: Receiver<Done>,
     in_flight: usize,
     thread: Option<JoinHandle<()>>,
+    process: Process,
 }
 
 impl Worker {
@@ -91,7 +93,7 @@ impl Worker {
             })
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN)))
             .map_err(|errno| Stop::Failed(Error::os("clone", errno)))?;
-        let worker = Self { jobs: Some(jobs), done, in_flight: 0, thread: Some(thread) };
+        let worker = Self { jobs: Some(jobs), done, in_flight: 0, thread: Some(thread), process: Process::this() };
         // A panic before the answer is a failure like any other.
         is_open.recv().unwrap_or(Err(Errno::EIO)).map_err(refused)?;
         Ok(worker)
@@ -133,7 +135,8 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(thread) = self.thread.take() {
+        // A child of fork(2) does not have the thread, and would wait for ever.
+        if let Some(thread) = self.thread.take().filter(|_| self.process.is_this()) {
             // A panic of the worker has been printed; there is nobody to tell it to here.
             let _ = thread.join();
         }

@@ -23,6 +23,7 @@ use nix::errno::Errno;
 use super::gather::Gather;
 use crate::buffer::{AlignedBuffer, Pages};
 use crate::sys::Calls;
+use crate::sys::fork::Process;
 
 /// `IORING_NOTIF_USAGE_ZC_COPIED`: the kernel copied although it was asked not to.
 const COPIED: u32 = 1 << 31;
@@ -30,6 +31,8 @@ const COPIED: u32 = 1 << 31;
 /// An `io_uring` instance with its own registered memory, in slots of one size.
 pub(crate) struct Ring {
     uring: IoUring,
+    /// Whose it is. A child of fork(2) has the queues, too, in memory that it shares: it takes nothing out of them.
+    process: Process,
     slots: Vec<Users>,
     slot_size: usize,
     records: Vec<Option<Record>>,
@@ -137,6 +140,7 @@ impl Ring {
         }
         Ok(Self {
             uring,
+            process: Process::this(),
             slots: vec![Users::default(); slots],
             slot_size,
             records: Vec::new(),
@@ -219,6 +223,9 @@ impl Ring {
 
     /// Submits what was pushed and waits until `want` completions are there. False: a signal came first.
     pub fn enter(&mut self, calls: &mut Calls, want: usize) -> Result<bool, Errno> {
+        if !self.process.is_this() {
+            self.broken = Some(Errno::EOWNERDEAD);
+        }
         if let Some(errno) = self.broken {
             return Err(errno);
         }
@@ -249,6 +256,9 @@ impl Ring {
 
     /// Closes the first `count` direct descriptors.
     pub fn close_all(&mut self, calls: &mut Calls, count: usize) {
+        if !self.process.is_this() {
+            return;
+        }
         calls.made += 1;
         // A ring that refuses this is broken, and its files are closed with it.
         let _ = self.uring.submitter().register_files_update(0, &vec![-1; count]);
@@ -260,6 +270,9 @@ impl Ring {
     }
 
     fn take(&mut self) -> Option<Completion> {
+        if !self.process.is_this() {
+            return None;
+        }
         let (entry, index, tag) = loop {
             let entry = self.uring.completion().next()?;
             let (index, number) = (entry.user_data() as u32 as usize, (entry.user_data() >> 32) as u32);
@@ -324,7 +337,7 @@ impl Ring {
     fn settle(&mut self, calls: &mut Calls) {
         loop {
             self.gather_completions();
-            if self.pending <= self.uring.submission().len() {
+            if !self.process.is_this() || self.pending <= self.uring.submission().len() {
                 return;
             }
             // Interrupted by a signal, or refused by a filter that came later: asked again below, or waited for.

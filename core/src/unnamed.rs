@@ -1,0 +1,247 @@
+//! A new file that has no name yet: others find it when it gets one, and one that is given up was never there.
+//!
+//! Until then its name is never that of the caller, so that nothing which is removed on the way can be somebody else's. Where
+//! the file system has files without a name (`O_TMPFILE`, open(2)), and they can be given one (linkat(2), through `/proc`), it
+//! has none; elsewhere it has a temporary one in the same folder, which a process that is killed leaves behind.
+//!
+//! The folder is held: it may be renamed, or the process may change its directory, before the file gets its name.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat, renameat2};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+use nix::unistd::{UnlinkatFlags, fsync, linkat, unlinkat};
+
+use crate::opening::open;
+use crate::sys::Sys;
+use crate::sys::fork::Process;
+
+/// A file on its way to a name.
+#[derive(Debug)]
+pub(crate) struct Unnamed {
+    fd: OwnedFd,
+    folder: OwnedFd,
+    /// The name that it is to have in its folder.
+    name: OsString,
+    /// The one that it has until then, if it has one.
+    temporary: Option<OsString>,
+    /// Who removes that: not a child of fork(2).
+    process: Process,
+}
+
+/// What may be at the name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Nothing: EEXIST otherwise, a symbolic link that leads nowhere included.
+    New,
+    /// Another file, which loses the name in the same moment.
+    #[allow(dead_code, reason = "for Copy, which moves here")]
+    Replacing,
+}
+
+impl Unnamed {
+    /// Makes an empty file in the folder of `path`, open for writing, with this mode less the umask.
+    pub fn beside(path: &Path, mode: Mode) -> Sys<Self> {
+        let (folder, name) = split(path)?;
+        let folder = open(folder, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty())?;
+        let new = |fd, folder, temporary| {
+            let (name, process) = (name.to_owned(), Process::this());
+            Self { fd, folder, name, temporary, process }
+        };
+        if let Ok(fd) = open_in(&folder, OsStr::new("."), OFlag::O_WRONLY | OFlag::O_TMPFILE, mode)
+            && can_be_linked(&fd)
+        {
+            return Ok(new(fd, folder, None));
+        }
+        loop {
+            let name = temporary_name();
+            match open_in(&folder, &name, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL, mode) {
+                Ok(fd) => return Ok(new(fd, folder, Some(name))),
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// Gives it its name.
+    pub fn publish(&mut self, naming: Naming) -> Sys<()> {
+        if naming == Naming::New && self.temporary.is_none() {
+            return link(&self.fd, &self.folder, &self.name);
+        }
+        if self.temporary.is_none() {
+            // linkat(2) does not replace a file, rename(2) does: a name of its own first.
+            self.temporary = Some(self.link_beside()?);
+        }
+        let (folder, from) = (&self.folder, self.temporary.as_deref().expect("it has a name now"));
+        match naming {
+            Naming::New => rename_to_new(folder, from, &self.name)?,
+            Naming::Replacing => renameat(folder, from, folder, self.name.as_os_str())?,
+        }
+        self.temporary = None;
+        Ok(())
+    }
+
+    /// Gives it a temporary name.
+    fn link_beside(&self) -> Sys<OsString> {
+        loop {
+            let name = temporary_name();
+            match link(&self.fd, &self.folder, &name) {
+                Ok(()) => return Ok(name),
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// Waits until the name is on the disk.
+    #[allow(dead_code, reason = "for Copy, which moves here")]
+    pub fn sync_name(&self) -> Sys<()> {
+        fsync(open_in(&self.folder, OsStr::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())?)
+    }
+}
+
+impl AsFd for Unnamed {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Unnamed {
+    fn drop(&mut self) {
+        let Some(name) = self.temporary.as_deref().filter(|_| self.process.is_this()) else { return };
+        // Only what is still this very file. Nothing can be done about a failure here.
+        let same = |named: FileStat| {
+            fstat(&self.fd).is_ok_and(|ours| (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino))
+        };
+        if fstatat(&self.folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(same) {
+            let _ = unlinkat(&self.folder, name, UnlinkatFlags::NoRemoveDir);
+        }
+    }
+}
+
+/// rename(2) to a name that must not be taken. Not every file system can promise that, and some have no links either: the
+/// name is then claimed by an empty file, which is the one that is replaced.
+fn rename_to_new(folder: &OwnedFd, from: &OsStr, to: &OsStr) -> Sys<()> {
+    match renameat2(folder, from, folder, to, RenameFlags::RENAME_NOREPLACE) {
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) => {}
+        renamed => return renamed,
+    }
+    match linkat(folder, from, folder, to, AtFlags::empty()) {
+        Ok(()) => return unlinkat(folder, from, UnlinkatFlags::NoRemoveDir),
+        Err(Errno::EEXIST) => return Err(Errno::EEXIST),
+        Err(_) => {}
+    }
+    drop(open_in(folder, to, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL, Mode::S_IRUSR | Mode::S_IWUSR)?);
+    renameat(folder, from, folder, to)
+}
+
+/// Whether a file without a name could be given one. Better known before than at the end: `/proc` may be missing, and a
+/// filter may deny linkat(2). Asked for a name that is always taken.
+fn can_be_linked(fd: &OwnedFd) -> bool {
+    link_at(fd, AT_FDCWD, OsStr::new("/")) == Err(Errno::EEXIST)
+}
+
+fn link(fd: &OwnedFd, folder: &OwnedFd, name: &OsStr) -> Sys<()> {
+    link_at(fd, folder.as_fd(), name)
+}
+
+fn link_at(fd: &OwnedFd, folder: BorrowedFd<'_>, name: &OsStr) -> Sys<()> {
+    let ours = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
+    linkat(AT_FDCWD, ours.as_str(), folder, name, AtFlags::AT_SYMLINK_FOLLOW)
+}
+
+fn open_in(folder: &OwnedFd, name: &OsStr, flags: OFlag, mode: Mode) -> Sys<OwnedFd> {
+    loop {
+        match openat(folder, name, flags | OFlag::O_CLOEXEC, mode) {
+            Err(Errno::EINTR) => {}
+            opened => return opened,
+        }
+    }
+}
+
+/// A name that nobody else is likely to have; who uses it must still be ready for one who has.
+fn temporary_name() -> OsString {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!(".zcio-{}-{next}", std::process::id()).into()
+}
+
+/// The folder that the last name of a path stands in, and that name. `Path::parent` takes `new/` for `new`, which open(2) does
+/// not.
+fn split(path: &Path) -> Sys<(&Path, &OsStr)> {
+    let bytes = path.as_os_str().as_bytes();
+    let (folder, name) = match bytes.iter().rposition(|&byte| byte == b'/') {
+        Some(slash) => (&bytes[..=slash], &bytes[slash + 1..]),
+        None => (&b"."[..], bytes),
+    };
+    match name {
+        b"" if !bytes.is_empty() => Err(Errno::EISDIR),
+        b"" | b"." | b".." => Err(Errno::ENOENT),
+        _ => Ok((Path::new(OsStr::from_bytes(folder)), OsStr::from_bytes(name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode() -> Mode {
+        Mode::from_bits_truncate(0o666)
+    }
+
+    /// Both ways of waiting for a name: with none, and with a temporary one.
+    fn both(path: &Path) -> [Unnamed; 2] {
+        let unnamed = Unnamed::beside(path, mode()).unwrap();
+        let mut named = Unnamed::beside(path, mode()).unwrap();
+        if named.temporary.is_none() {
+            named.temporary = Some(named.link_beside().unwrap());
+        }
+        [unnamed, named]
+    }
+
+    #[test]
+    fn it_takes_no_name_that_is_taken_and_leaves_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("name");
+        for number in 0..2 {
+            let [one, other] = both(&path);
+            let [mut first, mut second] = if number == 0 { [one, other] } else { [other, one] };
+            first.publish(Naming::New).unwrap();
+            assert_eq!(second.publish(Naming::New), Err(Errno::EEXIST));
+            drop(second);
+            let names: Vec<_> = dir.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(names, ["name"]);
+            assert_eq!(nix::sys::stat::stat(&path).unwrap().st_ino, fstat(&first).unwrap().st_ino);
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_temporary_name_that_is_somebody_elses_by_now_is_left_to_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let [_, named] = both(&dir.path().join("name"));
+        let theirs = dir.path().join(named.temporary.as_ref().unwrap());
+        std::fs::write(dir.path().join("theirs"), b"precious").unwrap();
+        std::fs::rename(dir.path().join("theirs"), &theirs).unwrap();
+        drop(named);
+        assert_eq!(std::fs::read(&theirs).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_folder_that_was_renamed_gets_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let [before, after] = ["before", "after"].map(|name| dir.path().join(name));
+        std::fs::create_dir(&before).unwrap();
+        let files = both(&before.join("name"));
+        std::fs::rename(&before, &after).unwrap();
+        for mut file in files {
+            file.publish(Naming::Replacing).unwrap();
+            assert_eq!(nix::sys::stat::stat(&after.join("name")).unwrap().st_ino, fstat(&file).unwrap().st_ino);
+        }
+    }
+}
