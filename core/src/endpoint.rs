@@ -76,9 +76,13 @@ impl<'fd> Endpoint<'fd> {
         Ok(Self::with(Facts::of(fd.as_fd())?, Handle::Owned(fd)))
     }
 
-    /// A source that is memory. It may be changed again as soon as the transfer is over, so it is copied at least once, or
-    /// waited for: only a `zerocopy_send` that was given up half-way (an error, a cancel, a drop) may still be read by the
-    /// kernel until the connection is closed.
+    /// A source that is memory. It may be changed again as soon as the call returns that has moved it: it is copied at
+    /// least once by then, or waited for.
+    ///
+    /// By `zerocopy_send`, which has to be waited for, it is sent in a blocking run only. A run that is stopped (an error,
+    /// a cancel) gets the memory back before it returns: if the peer has not taken all of it within a second, the
+    /// connection is reset, because there is no other way to keep the kernel from sending what the memory holds later.
+    /// [`Endpoint::pages`] has no such limits.
     pub fn bytes(bytes: &'fd [u8]) -> Self {
         Self::of_span(bytes.into())
     }

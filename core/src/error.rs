@@ -64,6 +64,7 @@ impl ErrorKind {
             Errno::ENOTCONN => Self::NotConnected,
             Errno::EPIPE | Errno::ECONNRESET => Self::PeerClosed,
             Errno::EINTR => Self::Interrupted,
+            Errno::EFAULT => Self::Faulted,
             Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Self::StorageFull,
             _ => Self::Os,
         }

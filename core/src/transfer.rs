@@ -200,6 +200,7 @@ impl<'fd> Transfer<'fd> {
     ///
     /// Any [`ErrorKind`], with [`Error::moved`] bytes delivered so far.
     pub fn step(&mut self) -> Result<Step> {
+        checks::steppable(&self.source, &self.request)?;
         self.begin()?.step()
     }
 
@@ -270,7 +271,25 @@ impl<'fd> Transfer<'fd> {
         Ok(Running { source: &self.source, sink: &self.sink, request: &self.request, engine })
     }
 
-    fn drive(&mut self, mut watch: Option<Watch<'_>>) -> Result<Report> {
+    fn drive(&mut self, watch: Option<Watch<'_>>) -> Result<Report> {
+        /// However the run ends, by a panic of the watcher too: nothing that was borrowed is still being read.
+        struct Run<'a, 'fd>(&'a mut Transfer<'fd>);
+        impl Drop for Run<'_, '_> {
+            fn drop(&mut self) {
+                if self.0.engine.is_some() {
+                    // What could not be settled has been told, or will be by the next step.
+                    let _ = self.0.begin().and_then(|mut running| running.pause());
+                }
+            }
+        }
+        let run = Run(self);
+        let report = run.0.drive_to_the_end(watch)?;
+        // Over: nothing is outstanding.
+        std::mem::forget(run);
+        Ok(report)
+    }
+
+    fn drive_to_the_end(&mut self, mut watch: Option<Watch<'_>>) -> Result<Report> {
         let mut watched = (Instant::now(), 0);
         let mut in_vain = InVain::default();
         if watch.is_some() && sleeps(&self.sink) {
@@ -281,7 +300,7 @@ impl<'fd> Transfer<'fd> {
                 self.wait_where_a_step_could_sleep(watch)?;
             }
             let began = watch.is_some().then(Instant::now);
-            let step = self.step()?;
+            let step = self.begin()?.step()?;
             if let (Some(began), true) = (began, sleeps(&self.sink)) {
                 self.begin()?.engine.pace.learn(began.elapsed());
             }

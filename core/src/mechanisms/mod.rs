@@ -51,7 +51,8 @@ pub(crate) trait Mover: Send {
     }
 
     /// Waits for what others (a thread at the disk) are doing for this mechanism, and counts it. Asked before anybody is
-    /// told a count that may be the last one. What failed there stays held.
+    /// told a count that may be the last one. What failed there stays held, and what was borrowed is nobody's but its owner's
+    /// when this returns.
     fn collect(&mut self, _route: &mut Route<'_>) {}
 
     /// What the source has said that was kept until the bytes before it are delivered: a socket tells its error only once.

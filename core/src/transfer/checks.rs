@@ -10,6 +10,7 @@ use nix::sys::socket::{MsgFlags, recv};
 use super::Request;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::mechanism::Mechanism;
 use crate::plan::{self, Demand};
 
 /// The largest offset a file can have (`loff_t`).
@@ -40,6 +41,20 @@ pub(crate) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Reques
     }
     same_object(source, sink)?;
     if sink.will_be_emptied() { connected(source) } else { Ok(()) }
+}
+
+/// A step returns while the kernel reads what it was given, and the caller may never step again: borrowed memory could be
+/// somebody else's by then.
+pub(super) fn steppable(source: &Endpoint<'_>, request: &Request) -> Result<()> {
+    if request.mechanism != Some(Mechanism::ZerocopySend)
+        || source.facts().kind != Kind::Memory
+        || source.facts().frozen
+    {
+        return Ok(());
+    }
+    let message = "zerocopy_send reads borrowed memory after a step has returned: run it to the end, step it with memory \
+                   that it owns (Pages), or leave the choice to zcio";
+    Err(Error::new(ErrorKind::Impossible, message))
 }
 
 /// An end that exists only on paper must not cost a destination its content: looks at a socket before that is emptied.
