@@ -10,6 +10,8 @@ use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
 use zcio::Endpoint;
 
+use crate::region::Region;
+
 /// An exported, contiguous buffer.
 pub struct Lent(PyUntypedBuffer);
 
@@ -25,6 +27,11 @@ impl Lent {
             return Ok(Some(Self(buffer)));
         }
         Err(PyBufferError::new_err("src is a buffer whose bytes are not contiguous (in C order); copy it first"))
+    }
+
+    /// A region: closed or protected, it says so itself.
+    pub fn all_of(region: &Bound<'_, Region>) -> PyResult<Self> {
+        PyUntypedBuffer::get(region).map(Self)
     }
 
     /// The core's end for it. The caller keeps `self` for as long as that lives.
