@@ -135,7 +135,8 @@ impl BatchReport {
 /// Makes batches. What it needs (a ring with 2 MiB of locked memory, a descriptor) is made once and kept for the next [`Batch::run`].
 pub struct Batch {
     ring: std::result::Result<Ring, Attempt>,
-    /// Whose ring it is. In a child of fork(2) the kernel would go on reading into the parent's memory.
+    /// Whose ring it is. In a child of fork(2) the kernel would go on reading into the parent's memory. 0 while a batch is at
+    /// work: after a panic of its watcher nobody knows any more what is in flight.
     process: u32,
 }
 
@@ -181,6 +182,7 @@ impl Batch {
         if self.ring.is_ok() && self.process != std::process::id() {
             *self = Self::new();
         }
+        let process = std::mem::take(&mut self.process);
         let mut run = Run::new(items, Watcher::new(watch));
         if let Ok(ring) = &mut self.ring {
             pipeline::run(&mut run, ring);
@@ -189,6 +191,7 @@ impl Batch {
             }
         }
         run.one_by_one();
+        self.process = process;
         let (items, system_calls, waits) = run.finish();
         BatchReport { items, refusal: self.refusal().cloned(), system_calls, waits, elapsed: started.elapsed() }
     }

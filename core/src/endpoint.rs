@@ -5,6 +5,7 @@
 
 mod cached;
 mod facts;
+mod terminal;
 mod unblocked;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -114,7 +114,8 @@ impl<'fd> FanOut<'fd> {
     }
 
     /// Bytes of a stream source that somebody (a parser, a buffered reader) has taken out of it already: every sink gets them
-    /// first, and they are counted. Not more than the count; without meaning for a source that has offsets.
+    /// first, and they are counted. What is more than the count stays undelivered; without meaning for a source that has
+    /// offsets.
     #[must_use]
     pub fn taken_before(mut self, bytes: Vec<u8>) -> Self {
         self.before = bytes;
@@ -196,7 +197,7 @@ impl<'fd> FanOut<'fd> {
         for sink in &mut self.sinks {
             sink.end.empty()?;
         }
-        if self.source.facts().kind.is_stream() {
+        if !self.source.facts().kind.has_offsets() {
             state.carry(std::mem::take(&mut self.before));
         }
         // From here on Drop restores what was switched, also when switching fails half-way.

@@ -255,10 +255,22 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// The results, the number of system calls, and how many of them were waits.
     pub fn finish(mut self) -> (Vec<Result<ItemReport>>, u64, u64) {
+        self.restore();
+        let results = std::mem::take(&mut self.results).into_iter().map(|result| result.expect("every item is over"));
+        (results.collect(), self.calls.made, self.waits)
+    }
+
+    /// Sinks that were in blocking mode are again.
+    fn restore(&mut self) {
         for sink in &mut self.sinks.ends {
             sink.block(&mut self.calls);
         }
-        let results = self.results.into_iter().map(|result| result.expect("every item is over"));
-        (results.collect(), self.calls.made, self.waits)
+    }
+}
+
+impl Drop for Run<'_, '_> {
+    /// After a panic of the watcher, too.
+    fn drop(&mut self) {
+        self.restore();
     }
 }

@@ -18,6 +18,7 @@ use crate::mechanism::Mechanism;
 use crate::mechanisms::Stop;
 use crate::report::Attempt;
 use crate::sys::Calls;
+use crate::transfer::checks;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -65,6 +66,10 @@ impl State {
             _ => None,
         };
         let start = offset.or(position);
+        for sink in sinks {
+            let at = checks::sink_position(&mut calls, &sink.end, sink.offset)?;
+            checks::whole_blocks((source, start), (&sink.end, at), (Mechanism::Splice, count), &mut calls)?;
+        }
         // A size of 0 says nothing (/proc), and a character device cannot be spliced in general: they are read.
         let read = facts.kind == Kind::CharDevice || (facts.kind == Kind::File && facts.size == 0);
         Ok(Self {
@@ -91,10 +96,14 @@ impl State {
         self.before = before;
     }
 
-    /// Switches the sockets to `O_NONBLOCK`.
+    /// Switches the sockets to `O_NONBLOCK`, and opens terminals once more in that mode.
     pub fn unblock<'fd>(&mut self, source: &mut Endpoint<'fd>, sinks: &mut [Sink<'fd>]) -> Result<()> {
         for end in ends(source, sinks).filter(|end| end.facts().kind.is_socket()) {
             end.unblock(&mut self.calls).map_err(|errno| Error::os("fcntl", errno))?;
+        }
+        for sink in sinks {
+            // One that cannot be opened again holds the others back for as long as it sleeps.
+            let _ = sink.end.open_again_awake(&mut self.calls);
         }
         Ok(())
     }
