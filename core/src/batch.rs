@@ -37,6 +37,7 @@ use crate::mechanism::Mechanism;
 use crate::mechanisms::uring::{self, ring::Ring};
 use crate::report::Attempt;
 use crate::sys::Calls;
+use crate::transfer::Visibility;
 use run::Run;
 pub use watcher::BatchProgress;
 use watcher::{Watch, Watcher};
@@ -138,6 +139,7 @@ pub struct Batch {
     /// Whose ring it is. In a child of fork(2) the kernel would go on reading into the parent's memory. 0 while a batch is at
     /// work: after a panic of its watcher nobody knows any more what is in flight.
     process: u32,
+    visibility: Visibility,
 }
 
 impl Default for Batch {
@@ -150,7 +152,15 @@ impl Batch {
     /// Finds out whether `io_uring` is allowed here, and makes the ring if it is. Never fails: see [`Batch::refusal`].
     pub fn new() -> Self {
         let ring = Ring::new(&mut Calls::default(), pipeline::SLOTS + 1, pipeline::SLOT, pipeline::SLOTS as u32);
-        Self { ring: ring.map_err(|(operation, errno)| refused(operation, errno)), process: std::process::id() }
+        let ring = ring.map_err(|(operation, errno)| refused(operation, errno));
+        Self { ring, process: std::process::id(), visibility: Visibility::default() }
+    }
+
+    /// Whether later changes to the files may show in flight; [`Visibility::Aliased`] unless said otherwise.
+    #[must_use]
+    pub fn visibility(mut self, visibility: Visibility) -> Self {
+        self.visibility = visibility;
+        self
     }
 
     /// Why `io_uring` is not used; `None` if it is.
@@ -180,10 +190,10 @@ impl Batch {
     fn drive<'a>(&mut self, items: &'a [Item<'a>], watch: Option<Watch<'a>>) -> BatchReport {
         let started = Instant::now();
         if self.ring.is_ok() && self.process != std::process::id() {
-            *self = Self::new();
+            *self = Self::new().visibility(self.visibility);
         }
         let process = std::mem::take(&mut self.process);
-        let mut run = Run::new(items, Watcher::new(watch));
+        let mut run = Run::new(items, self.visibility, Watcher::new(watch));
         if let Ok(ring) = &mut self.ring {
             pipeline::run(&mut run, ring);
             if let Some(errno) = ring.broken() {
@@ -199,7 +209,8 @@ impl Batch {
     /// A batch that makes one transfer after the other, as where `io_uring` is not allowed.
     #[cfg(test)]
     fn looping() -> Self {
-        Self { ring: Err(refused("io_uring_setup", nix::errno::Errno::ENOSYS)), process: std::process::id() }
+        let ring = Err(refused("io_uring_setup", nix::errno::Errno::ENOSYS));
+        Self { ring, process: std::process::id(), visibility: Visibility::default() }
     }
 }
 

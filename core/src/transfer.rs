@@ -40,7 +40,8 @@ pub enum Visibility {
     /// They may: the receiver may be looking at the source's own pages. What zero-copy means.
     #[default]
     Aliased,
-    /// They may not: every byte has been copied at least once when the transfer returns.
+    /// They may not: every byte has been copied at least once when the transfer returns. What a socket or a pipe holds counts
+    /// as well: it may be the page cache of somebody's file.
     Snapshot,
 }
 

@@ -54,8 +54,14 @@ enum Origin {
 }
 
 impl State {
-    /// Finds where the bytes begin. Changes nothing yet.
-    pub fn new(source: &Endpoint<'_>, offset: Option<u64>, count: Option<u64>, sinks: &[Sink<'_>]) -> Result<Self> {
+    /// Finds where the bytes begin. Changes nothing yet. `shares`: the sinks may be given the source's own pages.
+    pub fn new(
+        source: &Endpoint<'_>,
+        offset: Option<u64>,
+        count: Option<u64>,
+        sinks: &[Sink<'_>],
+        shares: bool,
+    ) -> Result<Self> {
         let mut calls = Calls::default();
         let facts = source.facts();
         let position = match offset {
@@ -71,7 +77,7 @@ impl State {
             checks::whole_blocks((source, start), (&sink.end, at), (Mechanism::Splice, count), &mut calls)?;
         }
         // A size of 0 says nothing (/proc), and a character device cannot be spliced in general: they are read.
-        let read = facts.kind == Kind::CharDevice || (facts.kind == Kind::File && facts.size == 0);
+        let read = !shares || facts.kind == Kind::CharDevice || (facts.kind == Kind::File && facts.size == 0);
         Ok(Self {
             window: if read { Window::Buffer(Vec::new()) } else { Window::Unmade },
             intake: Intake::default(),
