@@ -7,6 +7,7 @@
 mod cached;
 mod facts;
 mod hold;
+mod terminal;
 mod unblocked;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -56,7 +56,8 @@ pub mod cache;
 pub mod capabilities;
 #[cfg(feature = "cli")]
 pub mod cli;
-pub mod copy;
+pub mod connection;
+mod copy;
 pub mod endpoint;
 pub mod error;
 pub mod fanout;

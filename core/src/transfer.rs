@@ -23,11 +23,12 @@ use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
 use crate::cache::CachePolicy;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::plan;
 use crate::report::Report;
+use crate::sys::Calls;
 use crate::waiting::InVain;
 use engine::{Engine, Running};
 use pace::Pace;
@@ -39,7 +40,8 @@ pub enum Visibility {
     /// They may: the receiver may be looking at the source's own pages. What zero-copy means.
     #[default]
     Aliased,
-    /// They may not: every byte has been copied at least once when the transfer returns.
+    /// They may not: every byte has been copied at least once when the transfer returns. What a socket or a pipe holds counts
+    /// as well: it may be the page cache of somebody's file.
     Snapshot,
 }
 
@@ -176,7 +178,8 @@ impl<'fd> Transfer<'fd> {
     }
 
     /// Bytes of a stream source that somebody (a parser, a buffered reader) has taken out of it already: they are delivered
-    /// first, and counted. Not more than the count; without meaning for a source that has offsets.
+    /// first, and counted. What is more than the count stays undelivered ([`Transfer::take_undelivered`]). Without meaning
+    /// for a source that has offsets.
     #[must_use]
     pub fn taken_before(mut self, bytes: Vec<u8>) -> Self {
         self.taken_before = bytes;
@@ -262,7 +265,7 @@ impl<'fd> Transfer<'fd> {
                 let mut engine = Engine::new(&self.source, &self.sink, &self.request)?;
                 engine.resume(self.begun);
                 self.sink.empty()?;
-                if self.source.facts().kind.is_stream() {
+                if !self.source.facts().kind.has_offsets() {
                     engine.carry(std::mem::take(&mut self.taken_before));
                 }
                 none.insert(engine)
@@ -293,7 +296,9 @@ impl<'fd> Transfer<'fd> {
         let mut watched = (Instant::now(), 0);
         let mut in_vain = InVain::default();
         if watch.is_some() && sleeps(&self.sink) {
-            self.begin()?.engine.pace = Pace::watched();
+            self.begin()?;
+            let awake = self.sink.open_again_awake(&mut Calls::default());
+            self.begin()?.engine.pace = if awake { Pace::watched() } else { Pace::one_byte() };
         }
         loop {
             if let Some(watch) = &mut watch {
@@ -396,7 +401,7 @@ impl<'fd> Transfer<'fd> {
 
 /// Whether a system call on that end may sleep until its peer does something.
 fn sleeps(end: &Endpoint<'_>) -> bool {
-    end.facts().kind.is_stream() && !end.facts().nonblocking
+    (end.facts().kind.is_stream() || end.facts().kind == Kind::CharDevice) && !end.facts().nonblocking
 }
 
 /// The descriptor of an end that has one.

@@ -18,11 +18,11 @@ fn notified() -> (TcpStream, TcpStream) {
     let far = listener.accept().unwrap().0;
     let on: libc::c_int = 1;
     // SAFETY: the pointer is to a local of that length.
-    let set =
+    let option =
         unsafe { libc::setsockopt(near.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ZEROCOPY, (&raw const on).cast(), 4) };
     // SAFETY: the bytes are a constant.
     let sent = unsafe { libc::send(near.as_raw_fd(), b"?".as_ptr().cast(), 1, libc::MSG_ZEROCOPY) };
-    assert_eq!((set, sent), (0, 1));
+    assert_eq!((option, sent), (0, 1));
     (&far).read_exact(&mut [0]).unwrap();
     let mut polled = [PollFd::new(near.as_fd(), PollFlags::empty())];
     assert_eq!(poll(&mut polled, PollTimeout::from(60_000_u16)), Ok(1), "no notification came");

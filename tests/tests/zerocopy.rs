@@ -72,8 +72,10 @@ fn receive(mut from: &TcpStream, count: usize) -> Vec<u8> {
     bytes
 }
 
+type Stop = fn(Transfer<'_>) -> u64;
+
 /// The ways to stop one whose connection is full, each of which gives the bytes that were handed over.
-const STOPS: [(&str, fn(Transfer<'_>) -> u64); 4] = [
+const STOPS: [(&str, Stop); 4] = [
     ("dropped", |mut transfer| {
         while !matches!(transfer.step().unwrap(), Step::Blocked(_)) {}
         transfer.report().unwrap().bytes

@@ -177,7 +177,9 @@ impl Pipeline<'_, '_, '_> {
     fn is_for_ring(&mut self, item: usize) -> bool {
         let Some(sink) = self.run.sink_of(item) else { return false };
         let facts = self.run.sink(sink).facts();
-        let is_stream = facts.kind.is_stream() || facts.kind.is_seekable() || facts.kind == Kind::CharDevice;
+        // A terminal may sleep, and the ring with it; a transfer of its own knows how to go on calling the watcher.
+        let device = facts.kind == Kind::CharDevice && !self.run.is_watched();
+        let is_stream = facts.kind.is_stream() || facts.kind.is_seekable() || device;
         facts.writable && is_stream && !facts.direct
     }
 

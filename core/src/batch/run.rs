@@ -11,7 +11,7 @@ use super::{End, Item, ItemReport};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
-use crate::transfer::Transfer;
+use crate::transfer::{Transfer, Visibility};
 use crate::waiting::{Waited, wait};
 
 use super::watcher::{BatchProgress, Watcher};
@@ -19,6 +19,7 @@ use super::watcher::{BatchProgress, Watcher};
 /// The items of a batch and their results.
 pub(super) struct Run<'a, 'fd> {
     pub items: &'a [Item<'fd>],
+    visibility: Visibility,
     results: Vec<Option<Result<ItemReport>>>,
     sinks: Descriptors<'fd>,
     sources: Descriptors<'fd>,
@@ -64,9 +65,10 @@ impl<'fd> Descriptors<'fd> {
 }
 
 impl<'a, 'fd> Run<'a, 'fd> {
-    pub fn new(items: &'a [Item<'fd>], watcher: Watcher<'a>) -> Self {
+    pub fn new(items: &'a [Item<'fd>], visibility: Visibility, watcher: Watcher<'a>) -> Self {
         Self {
             items,
+            visibility,
             results: items.iter().map(|_| None).collect(),
             sinks: Descriptors::default(),
             sources: Descriptors::default(),
@@ -244,7 +246,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
         };
         // A path may turn out to be something without offsets; a transfer says so if one was asked for.
         let has_offsets = source.facts().kind.is_seekable() || source.facts().kind == Kind::Memory || offset > 0;
-        let mut transfer = Transfer::new(source, sink);
+        let mut transfer = Transfer::new(source, sink).visibility(self.visibility);
         if has_offsets {
             transfer = transfer.offset(offset);
         }
@@ -270,10 +272,22 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// The results, the number of system calls, and how many of them were waits.
     pub fn finish(mut self) -> (Vec<Result<ItemReport>>, u64, u64) {
+        self.restore();
+        let results = std::mem::take(&mut self.results).into_iter().map(|result| result.expect("every item is over"));
+        (results.collect(), self.calls.made, self.waits)
+    }
+
+    /// Sinks that were in blocking mode are again.
+    fn restore(&mut self) {
         for sink in &mut self.sinks.ends {
             sink.block(&mut self.calls);
         }
-        let results = self.results.into_iter().map(|result| result.expect("every item is over"));
-        (results.collect(), self.calls.made, self.waits)
+    }
+}
+
+impl Drop for Run<'_, '_> {
+    /// After a panic of the watcher, too.
+    fn drop(&mut self) {
+        self.restore();
     }
 }

@@ -19,6 +19,7 @@ use crate::mechanisms::Stop;
 use crate::report::Attempt;
 use crate::sys::Calls;
 use crate::sys::fork::Process;
+use crate::transfer::checks;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -56,8 +57,14 @@ enum Origin {
 }
 
 impl State {
-    /// Finds where the bytes begin. Changes nothing yet.
-    pub fn new(source: &Endpoint<'_>, offset: Option<u64>, count: Option<u64>, sinks: &[Sink<'_>]) -> Result<Self> {
+    /// Finds where the bytes begin. Changes nothing yet. `shares`: the sinks may be given the source's own pages.
+    pub fn new(
+        source: &Endpoint<'_>,
+        offset: Option<u64>,
+        count: Option<u64>,
+        sinks: &[Sink<'_>],
+        shares: bool,
+    ) -> Result<Self> {
         let mut calls = Calls::default();
         let facts = source.facts();
         let position = match offset {
@@ -68,8 +75,12 @@ impl State {
             _ => None,
         };
         let start = offset.or(position);
+        for sink in sinks {
+            let at = checks::sink_position(&mut calls, &sink.end, sink.offset)?;
+            checks::whole_blocks((source, start), (&sink.end, at), (Mechanism::Splice, count), &mut calls)?;
+        }
         // A size of 0 says nothing (/proc), and a character device cannot be spliced in general: they are read.
-        let read = facts.kind == Kind::CharDevice || (facts.kind == Kind::File && facts.size == 0);
+        let read = !shares || facts.kind == Kind::CharDevice || (facts.kind == Kind::File && facts.size == 0);
         Ok(Self {
             process: Process::this(),
             window: if read { Window::Buffer(Vec::new()) } else { Window::Unmade },
@@ -95,10 +106,14 @@ impl State {
         self.before = before;
     }
 
-    /// Switches the sockets to `O_NONBLOCK`.
+    /// Switches the sockets to `O_NONBLOCK`, and opens terminals once more in that mode.
     pub fn unblock<'fd>(&mut self, source: &mut Endpoint<'fd>, sinks: &mut [Sink<'fd>]) -> Result<()> {
         for end in ends(source, sinks).filter(|end| end.facts().kind.is_socket()) {
             end.unblock(&mut self.calls).map_err(|errno| Error::os("fcntl", errno))?;
+        }
+        for sink in sinks {
+            // One that cannot be opened again holds the others back for as long as it sleeps.
+            let _ = sink.end.open_again_awake(&mut self.calls);
         }
         Ok(())
     }

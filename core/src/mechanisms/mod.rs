@@ -103,6 +103,24 @@ impl Stop {
     }
 }
 
+impl Stop {
+    /// It was at that end.
+    pub(crate) fn of_side(self, side: Side) -> Self {
+        match self {
+            Self::Refused(error) => Self::Refused(error.of_side(side)),
+            Self::Failed(error) => Self::Failed(error.of_side(side)),
+        }
+    }
+
+    /// Sorts an errno for who can always copy instead, at any byte: if copying is no better, it will say so.
+    pub(crate) fn unless_final(operation: &'static str, errno: Errno) -> Self {
+        match Self::sort(operation, errno, refusal) {
+            Self::Failed(error) if others_may_work(errno) => Self::Refused(error),
+            stop => stop,
+        }
+    }
+}
+
 /// The two ends of a transfer and how far it has come; what a mechanism sees of the world.
 pub(crate) struct Route<'a> {
     pub source_end: &'a Endpoint<'a>,
@@ -192,6 +210,30 @@ pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
         Mechanism::Reflink => Box::new(reflink::Reflink::default()),
         Mechanism::Uring => Box::new(uring::Uring::default()),
     }
+}
+
+/// Whether a call of another sort might do what this errno has refused. Not where a connection or the room has come to its
+/// end: that is no mechanism's fault, and a socket tells it only once.
+pub(crate) fn others_may_work(errno: Errno) -> bool {
+    use Errno::{
+        ECONNABORTED, ECONNREFUSED, ECONNRESET, EDQUOT, EFBIG, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENETRESET,
+        ENETUNREACH, ENOSPC, ENOTCONN, EPIPE, EPROTO, ETIMEDOUT,
+    };
+    let of_connections = [
+        ECONNABORTED,
+        ECONNREFUSED,
+        ECONNRESET,
+        EHOSTDOWN,
+        EHOSTUNREACH,
+        ENETDOWN,
+        ENETRESET,
+        ENETUNREACH,
+        ENOTCONN,
+        EPIPE,
+        EPROTO,
+        ETIMEDOUT,
+    ];
+    !of_connections.contains(&errno) && ![ENOSPC, EDQUOT, EFBIG].contains(&errno)
 }
 
 /// What every newer system call may answer where it is not to be had: an old kernel, or a seccomp filter.

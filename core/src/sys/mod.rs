@@ -16,6 +16,7 @@ pub(crate) mod namespace;
 pub(crate) mod process;
 pub(crate) mod rights;
 pub(crate) mod signal;
+pub(crate) mod terminal;
 pub(crate) mod tracepoint;
 pub(crate) mod unsent;
 

@@ -12,7 +12,7 @@ const SO_EE_ORIGIN_ZEROCOPY: u8 = 5;
 /// `ee_code`: the kernel copied instead.
 const SO_EE_CODE_ZEROCOPY_COPIED: u8 = 1;
 
-/// Options that bring messages to a socket's error queue: msg_zerocopy.rst, timestamping.rst, ip(7), ipv6(7), socket(7).
+/// Options that bring messages to a socket's error queue: `msg_zerocopy.rst`, timestamping.rst, ip(7), ipv6(7), socket(7).
 const ERROR_QUEUE: [(libc::c_int, libc::c_int); 5] = [
     (libc::SOL_SOCKET, libc::SO_ZEROCOPY),
     (libc::SOL_SOCKET, libc::SO_TIMESTAMPING),
@@ -107,7 +107,7 @@ impl Calls {
     /// Whether nothing that was sent can have to be sent again: the peer has acknowledged everything, or there is no
     /// connection any more.
     pub fn nothing_to_send(&mut self, socket: BorrowedFd<'_>) -> bool {
-        /// linux/tcp_states.h; the state is the first byte of what `TCP_INFO` tells.
+        /// `linux/tcp_states.h`; the state is the first byte of what `TCP_INFO` tells.
         const TCP_CLOSE: u8 = 7;
         self.made += 1;
         let state = protocol_option(socket, libc::SOL_TCP, libc::TCP_INFO);
