@@ -197,6 +197,21 @@ fn a_receiver_refuses_what_it_cannot_trust() {
     assert!(error.kind() == ErrorKind::Untrusted && error.to_string().contains("12345"), "{error}");
     let error = sealed.send(ours.as_fd(), Peer::Process(1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Untrusted);
+    // What the owner of the socket has asked for comes beside what is sent (Linux 6.5 and later have the last).
+    for (option, comes) in [(libc::SO_PASSCRED, true), (libc::SO_PASSSEC, true), (76 /* SO_PASSPIDFD */, false)] {
+        let on: libc::c_int = 1;
+        // SAFETY: reads an int, which outlives the call.
+        let set = unsafe {
+            let value = (&raw const on).cast();
+            libc::setsockopt(theirs.as_raw_fd(), libc::SOL_SOCKET, option, value, size_of_val(&on) as u32)
+        };
+        assert!(set == 0 || !comes, "{option}");
+        send_raw(&ours, b"zcio-mem", &[&good]);
+        drop(SharedRegion::receive(theirs.as_fd(), Peer::SameUser, Seals::NONE).unwrap());
+        assert_eq!(descriptors(), before, "with option {option} no descriptor is left");
+        send_raw(&ours, b"zcio-mem", &[&good as &dyn AsRawFd; 253]);
+        refused(Seals::NONE);
+    }
     send_raw(&ours, b"zcio-mem", &[&good]);
     let taken = SharedRegion::receive(theirs.as_fd(), Peer::SameUser, Seals::NONE).unwrap();
     taken.region().write_at(0, b"shared").unwrap();

@@ -148,7 +148,7 @@ fn hint_for(error: &Error) -> Option<&'static str> {
 fn hint_for_errno(errno: i32) -> Option<&'static str> {
     match errno {
         libc::ECONNREFUSED => Some("nobody listens there; start the other side first, with --listen"),
-        libc::EADDRINUSE => Some("somebody listens there already; for unix: a socket left behind, to be removed"),
+        libc::EADDRINUSE => Some("somebody listens there already; for unix: it may be another file"),
         libc::EADDRNOTAVAIL => Some("an address of another machine"),
         libc::EMFILE => Some("raise the limit of open files: ulimit -n"),
         _ => None,

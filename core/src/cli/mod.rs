@@ -22,6 +22,7 @@ mod prove;
 mod recv;
 mod relay;
 mod send;
+mod unix_socket;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

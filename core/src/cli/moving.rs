@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::documents::{self, TransferDocument};
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::interruption::wait_for;
 use super::network::{self, Address, Listener};
 use super::progress::{Progress, remark};
@@ -101,7 +101,11 @@ impl<'a> Move<'a> {
 
     /// Runs it. A count that was not reached is an error.
     pub fn run(&mut self, progress: &Progress) -> io::Result<Report> {
-        let outcome = self.transfer.run_watched(|bytes| progress.watch(bytes)).map_err(io::Error::from);
+        let outcome = self.transfer.run_watched(|bytes| progress.watch(bytes)).map_err(|error| {
+            // Whoever read the output is gone, as when it was a document.
+            let about_output = self.sink == "-" && error.errno() == Some(libc::EPIPE);
+            if about_output { failure::about_output(Errno::EPIPE.into()) } else { error.into() }
+        });
         let outcome = outcome.and_then(|report| match report.requested {
             Some(requested) if report.is_short() => {
                 let reason = format!("the source ended before {requested} bytes");

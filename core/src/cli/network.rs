@@ -9,7 +9,7 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use nix::sys::socket::{Shutdown, getsockopt, setsockopt, shutdown, sockopt};
 
 use super::failure::Failure;
 use super::interruption::{self, interrupted, wait_for};
+use super::unix_socket::UnixSocket;
 use crate::sys::unsent::unacknowledged;
 
 /// A far end as the command line names it.
@@ -99,10 +100,10 @@ pub(super) fn connect(address: &Address) -> io::Result<OwnedFd> {
     })
 }
 
-/// A socket that others connect to. A UNIX-domain one takes its path away again when it is dropped.
+/// A socket that others connect to.
 pub(super) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
+    Unix(UnixSocket),
 }
 
 impl Listener {
@@ -116,8 +117,7 @@ impl Listener {
                 None => TcpListener::bind(text),
             }
             .and_then(|listener| listener.set_nonblocking(true).map(|()| Self::Tcp(listener))),
-            Address::Unix(path) => UnixListener::bind(path)
-                .and_then(|listener| listener.set_nonblocking(true).map(|()| Self::Unix(listener, path.clone()))),
+            Address::Unix(path) => UnixSocket::bind(path).map(Self::Unix),
             Address::Standard => unreachable!("nobody listens on the standard streams"),
         };
         bound.map_err(|error| Failure::os("bind", &address.to_string(), &error).into())
@@ -127,7 +127,7 @@ impl Listener {
     pub fn address(&self) -> String {
         match self {
             Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".into(), |address| address.to_string()),
-            Self::Unix(_, path) => format!("unix:{}", path.display()),
+            Self::Unix(socket) => format!("unix:{}", socket.path().display()),
         }
     }
 
@@ -160,10 +160,10 @@ impl Listener {
                 socket.set_nodelay(true)?;
                 Ok((socket.into(), peer.to_string()))
             }
-            Self::Unix(listener, path) => {
-                let (socket, _) = listener.accept()?;
+            Self::Unix(listener) => {
+                let socket = listener.accept()?;
                 socket.set_nonblocking(true)?;
-                Ok((socket.into(), format!("unix:{}", path.display())))
+                Ok((socket.into(), self.address()))
             }
         }
     }
@@ -171,16 +171,7 @@ impl Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(listener) => listener.as_fd(),
-            Self::Unix(listener, _) => listener.as_fd(),
-        }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Self::Unix(_, path) = self {
-            // Nothing can be done about a failure here.
-            let _ = std::fs::remove_file(path);
+            Self::Unix(listener) => listener.as_fd(),
         }
     }
 }

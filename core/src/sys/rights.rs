@@ -1,4 +1,5 @@
-//! Receiving descriptors (unix(7), `SCM_RIGHTS`) so that every one that arrives is owned at once.
+//! Receiving descriptors (unix(7), `SCM_RIGHTS`) so that every one that arrives is owned at once. One that the socket's owner
+//! has asked the kernel for, the sender's pidfd (`SO_PASSPIDFD`, Linux 6.5), is closed.
 //!
 //! nix's recvmsg drops the control messages of a truncated message, and with them the descriptors that did arrive: a
 //! sender could fill the receiver's table.
@@ -19,6 +20,9 @@ pub(crate) struct Received {
     pub truncated: bool,
 }
 
+/// linux/socket.h; libc does not have it.
+const SCM_PIDFD: libc::c_int = 4;
+
 /// recvmsg(2).
 pub(crate) fn receive(socket: BorrowedFd<'_>, into: &mut [u8]) -> Sys<Received> {
     // Words, because control messages are aligned. Room for all that one message can carry (`SCM_MAX_FD`, 253) and for what
@@ -35,18 +39,22 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, into: &mut [u8]) -> Sys<Received> 
     let result = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC) };
     let count = Errno::result(result)? as usize;
     let mut descriptors = Vec::new();
-    // SAFETY: the kernel has filled the control buffer in; the macros stay inside `msg_controllen`, and each descriptor of
-    // an SCM_RIGHTS message is this process's new own.
+    // SAFETY: the kernel has filled the control buffer in; the macros stay inside `msg_controllen`, and each descriptor in
+    // one of these two messages is this process's new own.
     unsafe {
         let mut control = libc::CMSG_FIRSTHDR(&raw const header);
         while let Some(message) = control.as_ref() {
-            if message.cmsg_level == libc::SOL_SOCKET && message.cmsg_type == libc::SCM_RIGHTS {
+            let socket_level = message.cmsg_level == libc::SOL_SOCKET;
+            if socket_level && [libc::SCM_RIGHTS, SCM_PIDFD].contains(&message.cmsg_type) {
                 let end = control.cast::<u8>().add(message.cmsg_len as _);
                 let mut data = libc::CMSG_DATA(control);
                 while data < end {
                     let mut number: RawFd = -1;
                     std::ptr::copy_nonoverlapping(data, (&raw mut number).cast(), size_of::<RawFd>());
-                    descriptors.push(OwnedFd::from_raw_fd(number));
+                    let descriptor = OwnedFd::from_raw_fd(number);
+                    if message.cmsg_type == libc::SCM_RIGHTS {
+                        descriptors.push(descriptor);
+                    }
                     data = data.add(size_of::<RawFd>());
                 }
             }

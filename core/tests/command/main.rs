@@ -11,6 +11,7 @@ mod relay;
 mod seccomp;
 mod sockets;
 mod terminal;
+mod untouched;
 mod usage;
 
 use std::ffi::OsStr;

@@ -1,0 +1,125 @@
+//! A UNIX-domain socket at a path: it takes the place of a dead one, and at the end takes away itself.
+//!
+//! A socket that nobody listens on any more keeps its name, and bind(2) is then refused. It is dead if connect(2) says so; a
+//! datagram socket asks, because a stream socket that is alive refuses that before it notices anybody.
+
+use std::fs::symlink_metadata;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+
+/// See the module's introduction.
+pub(super) struct UnixSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    /// Device and inode number of what was bound.
+    identity: Option<(u64, u64)>,
+}
+
+impl UnixSocket {
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        let listener = match UnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && remove_if_dead(path) => UnixListener::bind(path)?,
+            bound => bound?,
+        };
+        let socket = Self { listener, path: path.to_path_buf(), identity: identity(path) };
+        socket.listener.set_nonblocking(true)?;
+        Ok(socket)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().map(|(socket, _)| socket)
+    }
+}
+
+impl AsFd for UnixSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+impl Drop for UnixSocket {
+    /// The number is not given to another file before the listener is closed.
+    fn drop(&mut self) {
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            // Nothing can be done about a failure here.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    symlink_metadata(path).ok().map(|is| (is.dev(), is.ino()))
+}
+
+/// Whether it is a socket that nobody is bound to any more.
+fn is_dead(path: &Path) -> bool {
+    let asked = || UnixDatagram::unbound()?.connect(path);
+    symlink_metadata(path).is_ok_and(|is| is.file_type().is_socket())
+        && asked().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// Takes a dead socket out of the way: aside first, because another one may take the name between a look and the removal, and
+/// gets it back then.
+fn remove_if_dead(path: &Path) -> bool {
+    if !is_dead(path) {
+        return false;
+    }
+    let aside = path.with_file_name(format!(".zcio-{}", std::process::id()));
+    let rename = |from: &Path, to: &Path| renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE);
+    match rename(path, &aside) {
+        // Somebody else has removed it.
+        Err(Errno::ENOENT) => true,
+        Err(_) => false,
+        Ok(()) if is_dead(&aside) => std::fs::remove_file(&aside).is_ok(),
+        Ok(()) => {
+            let _ = rename(&aside, path);
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_socket_is_replaced_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(is_dead(&path));
+        let ours = UnixSocket::bind(&path).unwrap();
+        assert!(!is_dead(&path));
+        let refused = UnixSocket::bind(&path).err().map(|error| error.kind());
+        assert_eq!(refused, Some(io::ErrorKind::AddrInUse), "somebody listens there");
+        assert_eq!(ours.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "nobody has noticed");
+        drop(ours);
+        assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+
+        std::fs::write(&path, b"precious").unwrap();
+        assert!(UnixSocket::bind(&path).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn what_has_its_path_by_now_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let ours = UnixSocket::bind(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let theirs = UnixListener::bind(&path).unwrap();
+        drop(ours);
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(theirs);
+    }
+}
