@@ -6,7 +6,7 @@
 use std::ptr::NonNull;
 
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::PyBufferError;
+use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::prelude::*;
 use zcio::Endpoint;
 
@@ -18,7 +18,12 @@ pub struct Lent(PyUntypedBuffer);
 impl Lent {
     /// `None` if the object has no buffer; `BufferError` if it has one that is not contiguous.
     pub fn new(object: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
-        let Ok(buffer) = PyUntypedBuffer::get(object) else { return Ok(None) };
+        let buffer = match PyUntypedBuffer::get(object) {
+            Ok(buffer) => buffer,
+            // What is closed or released says so itself.
+            Err(error) if error.is_instance_of::<PyValueError>(object.py()) => return Err(error),
+            Err(_) => return Ok(None),
+        };
         // A scalar of numpy has a buffer too, and is more likely to be meant as a number.
         if buffer.dimensions() == 0 {
             return Ok(None);

@@ -17,6 +17,8 @@ LOCKED, POPULATE, NONBLOCK, HUGETLB = 0x2000, 0x8000, 0x10000, 0x40000
 SYNC, FIXED_NOREPLACE = 0x80000, 0x100000
 HUGE_SHIFT, HUGE_MASK = 26, 0x3F
 MFD_HUGETLB = 4
+# Those that MAP_SHARED_VALIDATE accepts.
+VALIDATED = 0x7F9C3 | FIXED | ANONYMOUS | HUGE_MASK << HUGE_SHIFT
 
 REFUSED = {
     FIXED: errno.EPERM,  # There is no address to fix it at, and 0 is below vm.mmap_min_addr.
@@ -30,13 +32,14 @@ def check(flags: int, anonymous: bool) -> bool:
     """Whether it is a private mapping; OSError for what cannot be done."""
     kind = flags & KINDS
     if kind == SHARED_VALIDATE and not anonymous:
-        _raise(errno.EOPNOTSUPP if flags & SYNC else 0)
+        _raise(0 if flags & ~VALIDATED == 0 else errno.EOPNOTSUPP)
     elif kind not in (SHARED, PRIVATE):
         _raise(errno.EINVAL)
     for flag, refusal in REFUSED.items():
         _raise(refusal if flags & flag else 0)
-    if not anonymous and flags & HUGETLB:
-        _raise(errno.EINVAL)  # A file's pages have the size its file system gives them.
+    if not anonymous:
+        # A file's pages have the size its file system gives them, and are not those of the device (DAX).
+        _raise(errno.EINVAL if flags & HUGETLB else errno.EOPNOTSUPP if flags & SYNC else 0)
     return kind == PRIVATE
 
 

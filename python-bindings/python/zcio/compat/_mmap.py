@@ -10,7 +10,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex, overload
 
 from zcio._zcio import ADVICE, Lender, Region
 from zcio.compat import _flags
@@ -112,6 +112,9 @@ class mmap(Lender):  # noqa: N801
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
         self.close()
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        raise TypeError("cannot pickle 'mmap.mmap' object")
 
     def __len__(self) -> int:
         return len(self._open())
