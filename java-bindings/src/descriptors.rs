@@ -214,5 +214,5 @@ pub(crate) fn duplicate(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Owne
     if !jdk_channels::is_open(env, channel)? {
         return Err(Failure::Closed);
     }
-    duplicate.map_err(Failure::Duplicate)
+    duplicate.map_err(Failure::Descriptor)
 }

@@ -33,15 +33,31 @@ final class NativeLibrary {
     private static final int WRITABLE_BY_OTHERS = 0022;
     private static final int STICKY = 01000;
 
+    private static volatile boolean loaded;
+
     private NativeLibrary() {}
 
-    /** Loads the library; an {@link UnsatisfiedLinkError} says what to set if that fails. */
+    /**
+     * Loads the library, if that has not been done; an {@link UnsatisfiedLinkError} says what to set if that fails. Whatever
+     * leads to native code calls this first: a class whose initializer failed, for want of a descriptor perhaps, would fail
+     * for ever.
+     */
     static void load() {
+        if (!loaded) {
+            loadOnce();
+        }
+    }
+
+    private static synchronized void loadOnce() {
+        if (loaded) {
+            return;
+        }
         String exact = System.getProperty(PATH);
         Path library = null;
         try {
             library = exact != null ? Path.of(exact).toAbsolutePath() : extract(directory(), content(), version());
             System.load(library.toString());
+            loaded = true;
         } catch (IOException | UnsatisfiedLinkError e) {
             throw failure(library, e);
         }

@@ -301,8 +301,8 @@ public final class Transfer {
      * @throws IOException                   if there is no descriptor left for the transfer
      */
     public Report run() throws IOException {
-        if (Threads.isVirtual()) {
-            return runParked();
+        if (Threads.isVirtual() || progress != null) {
+            return runInSteps();
         }
         Watch watch = new Watch(progress, token, source, sink);
         watch.before();
@@ -352,9 +352,9 @@ public final class Transfer {
         }
     }
 
-    /** On a virtual thread, which must not wait inside the native code. */
-    private Report runParked() throws IOException {
-        try (Stepper<Report> stepper = open(Stepper.PARKED)) {
+    /** On a virtual thread, which must not wait inside the native code; and where a listener is told, which must not run there. */
+    private Report runInSteps() throws IOException {
+        try (Stepper<Report> stepper = open(Stepper.waiting())) {
             try {
                 Report report = stepper.run();
                 stepper.tellEnd(report.bytes());

@@ -76,6 +76,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
      */
     public static ZeroCopyFileChannel open(Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
             throws IOException {
+        NativeLibrary.load();
         boolean append = options.contains(StandardOpenOption.APPEND);
         boolean writable = append || options.contains(StandardOpenOption.WRITE);
         boolean readable = !writable || options.contains(StandardOpenOption.READ);
@@ -109,6 +110,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
         if (channel instanceof ZeroCopyFileChannel || !End.hasDescriptor(channel)) {
             throw new IllegalArgumentException(channel.getClass().getName() + " is not a channel of the JDK's own");
         }
+        NativeLibrary.load();
         try (End.Hold held = End.hold(channel)) {
             int flags = ChannelNative.flags(channel);
             int access = flags & ChannelNative.ACCESS;
