@@ -1,0 +1,93 @@
+package io.zcio;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.Pipe;
+import java.nio.channels.Selector;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+
+/** The operations with ends whose type is known at run time only. */
+final class EndCalls {
+    private EndCalls() {}
+
+    static Transfer.Source from(Object end) {
+        if (end instanceof Path path) {
+            return Transfer.from(path);
+        } else if (end instanceof FileChannel channel) {
+            return Transfer.from(channel);
+        } else if (end instanceof SocketChannel channel) {
+            return Transfer.from(channel);
+        } else if (end instanceof Pipe.SourceChannel channel) {
+            return Transfer.from(channel);
+        } else if (end instanceof ByteBuffer buffer) {
+            return Transfer.from(buffer);
+        }
+        MappedRegion region = (MappedRegion) end;
+        return Transfer.from(region, 0, region.size());
+    }
+
+    static Transfer transfer(Object from, Object end) {
+        Transfer.Source source = from(from);
+        if (end instanceof Path path) {
+            return source.to(path);
+        } else if (end instanceof FileChannel channel) {
+            return source.to(channel);
+        } else if (end instanceof SocketChannel channel) {
+            return source.to(channel);
+        }
+        return source.to((Pipe.SinkChannel) end);
+    }
+
+    static FanOut fanOut(Object from, Object end) {
+        FanOut fanOut = from instanceof Path path
+                ? FanOut.from(path)
+                : from instanceof FileChannel file
+                        ? FanOut.from(file)
+                        : from instanceof SocketChannel socket ? FanOut.from(socket) : FanOut.from((Pipe.SourceChannel) from);
+        if (end instanceof Path path) {
+            return fanOut.to(path);
+        } else if (end instanceof FileChannel channel) {
+            return fanOut.to(channel);
+        } else if (end instanceof SocketChannel channel) {
+            return fanOut.to(channel);
+        }
+        return fanOut.to((Pipe.SinkChannel) end);
+    }
+
+    static Batch.Item item(Object from, Object end) {
+        Batch.Source source = from instanceof Path path ? Batch.from(path) : Batch.from((FileChannel) from);
+        if (end instanceof Path path) {
+            return source.to(path);
+        } else if (end instanceof FileChannel channel) {
+            return source.to(channel);
+        } else if (end instanceof SocketChannel channel) {
+            return source.to(channel);
+        }
+        return source.to((Pipe.SinkChannel) end);
+    }
+
+    /** In a selector's loop, as an event loop would. */
+    static <R> R stepped(Stepper<R> made) throws IOException {
+        try (Stepper<R> stepper = made; Selector selector = Selector.open()) {
+            for (Step step = stepper.step(); !(step instanceof Step.Done); step = stepper.step()) {
+                if (step instanceof Step.Blocked on) {
+                    selector.keys().forEach(key -> key.interestOps(0));
+                    for (Step.Interest interest : on.interests()) {
+                        if (interest.channel().isOpen()) {
+                            interest.channel().register(selector, interest.operations());
+                        }
+                    }
+                    // Somebody else may have closed a channel, which no selector reports.
+                    selector.select(50);
+                    selector.selectedKeys().clear();
+                    assertTrue(selector.isOpen());
+                }
+            }
+            return stepper.report();
+        }
+    }
+}
