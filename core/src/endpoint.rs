@@ -1,14 +1,17 @@
 //! One end of a transfer: a descriptor and the facts about it that decide what is possible.
 //!
-//! An endpoint borrows its descriptor, or owns one it opened from a path; it never closes what it did not open. Facts are
-//! read once, when the endpoint is made; nothing in them promises that the descriptor stays as it was.
+//! An endpoint borrows its descriptor, or owns one it opened from a path; it never closes what it did not open. Where a
+//! borrow is not enough, a [`Hold`] keeps the end what it is. Facts are read once, when the endpoint is made; nothing in
+//! them promises that the descriptor stays as it was.
 
 mod cached;
 mod facts;
+mod hold;
 mod unblocked;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -19,6 +22,8 @@ use crate::buffer::Span;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
 pub use facts::{Facts, Kind};
+pub(crate) use hold::Entered;
+pub use hold::Hold;
 pub use unblocked::Unblocked;
 
 /// One end of a transfer. See the module's introduction.
@@ -30,6 +35,8 @@ pub struct Endpoint<'fd> {
     destination: Option<Destination>,
     /// Switched to non-blocking mode by us.
     unblocked: bool,
+    /// What keeps it what it is, where a borrow does not.
+    hold: Option<Arc<dyn Hold>>,
 }
 
 #[derive(Debug)]
@@ -100,10 +107,11 @@ impl<'fd> Endpoint<'fd> {
     }
 
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {
-        Self { handle, facts, path: None, destination: None, unblocked: false }
+        Self { handle, facts, path: None, destination: None, unblocked: false, hold: None }
     }
 
-    /// The same end again, without asking the kernel for its facts again: for many transfers over one descriptor.
+    /// The same end again, with its hold, without asking the kernel for its facts again: for many transfers over one
+    /// descriptor.
     ///
     /// An end made from a path that is yet to be emptied lends its descriptor only: nothing is emptied for this one.
     pub fn borrow(&self) -> Endpoint<'_> {
@@ -113,7 +121,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Memory(span) => Handle::Memory(*span),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
-        Endpoint::with(self.facts, handle)
+        Endpoint { hold: self.hold.clone(), ..Endpoint::with(self.facts, handle) }
     }
 
     /// Opens a path as a source (open(2), `O_RDONLY`).
@@ -151,7 +159,7 @@ impl<'fd> Endpoint<'fd> {
     fn from_path(fd: OwnedFd, flags: OFlag, path: &Path, destination: Option<Destination>) -> Result<Self> {
         let facts = Facts::opened(fd.as_fd(), flags).map_err(|error| error.at(Some(path)))?;
         let (handle, path) = (Handle::Owned(fd), Some(path.to_path_buf()));
-        Ok(Self { handle, facts, path, destination, unblocked: false })
+        Ok(Self { handle, facts, path, destination, unblocked: false, hold: None })
     }
 
     /// The same end as a non-blocking one, if it is a stream: one that an [`Unblocked`] of the caller's keeps so, or a FIFO that
