@@ -146,8 +146,14 @@ public final class Stepper<R> implements AutoCloseable {
     }
 
     private Step step(long number) throws IOException {
-        watch.before();
-        long result = advance(number);
+        TransferException before = moved == 0 ? null : stopped();
+        watch.before(before);
+        long result;
+        try {
+            result = advance(number);
+        } catch (ClosedChannelException e) {
+            throw Watch.withCause(e, before);
+        }
         if (result == NativeRunning.DONE) {
             last = reporter.apply(number);
             record(last, null);

@@ -102,15 +102,21 @@ class Watch {
      * channel that is closed already is told apart from one that is closed meanwhile.
      */
     void before() throws IOException {
+        before(null);
+    }
+
+    /** The same in the middle; {@code moved} says how far it has come. */
+    void before(TransferException moved) throws IOException {
         interrupted |= thread.isInterrupted();
         if (interrupted) {
-            throw closedByInterrupt(null);
+            throw closedByInterrupt(moved);
         }
         if (!isOpen()) {
-            throw new ClosedChannelException();
+            throw withCause(new ClosedChannelException(), moved);
         }
         if (isCancelled()) {
-            throw new TransferCancelledException(new TransferException("cancelled", 0, 0, new byte[0]));
+            throw new TransferCancelledException(
+                    moved == null ? new TransferException("cancelled", 0, 0, new byte[0]) : moved);
         }
     }
 
@@ -158,7 +164,7 @@ class Watch {
         return exception;
     }
 
-    private static IOException withCause(IOException exception, TransferException cause) {
+    static IOException withCause(IOException exception, TransferException cause) {
         exception.initCause(cause);
         return exception;
     }

@@ -71,8 +71,8 @@ final class EndCalls {
     }
 
     /** In a selector's loop, as an event loop would. */
-    static <R> R stepped(Stepper<R> made) throws IOException {
-        try (Stepper<R> stepper = made; Selector selector = Selector.open()) {
+    static <R> R stepped(Stepper<R> stepper) throws IOException {
+        try (Selector selector = Selector.open()) {
             for (Step step = stepper.step(); !(step instanceof Step.Done); step = stepper.step()) {
                 if (step instanceof Step.Blocked on) {
                     selector.keys().forEach(key -> key.interestOps(0));
