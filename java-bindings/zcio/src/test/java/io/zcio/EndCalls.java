@@ -1,9 +1,9 @@
 package io.zcio;
 
-import static org.junit.jupiter.api.Assertions.assertTrue;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.CancelledKeyException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.Pipe;
 import java.nio.channels.Selector;
@@ -75,16 +75,18 @@ final class EndCalls {
         try (Selector selector = Selector.open()) {
             for (Step step = stepper.step(); !(step instanceof Step.Done); step = stepper.step()) {
                 if (step instanceof Step.Blocked on) {
-                    selector.keys().forEach(key -> key.interestOps(0));
-                    for (Step.Interest interest : on.interests()) {
-                        if (interest.channel().isOpen()) {
+                    try {
+                        selector.keys().forEach(key -> key.interestOps(0));
+                        for (Step.Interest interest : on.interests()) {
                             interest.channel().register(selector, interest.operations());
                         }
+                    } catch (ClosedChannelException | CancelledKeyException e) {
+                        // The next step says so.
+                        continue;
                     }
-                    // Somebody else may have closed a channel, which no selector reports.
+                    // Somebody else may close a channel, which no selector reports.
                     selector.select(50);
                     selector.selectedKeys().clear();
-                    assertTrue(selector.isOpen());
                 }
             }
             return stepper.report();

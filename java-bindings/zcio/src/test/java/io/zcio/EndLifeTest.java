@@ -26,7 +26,6 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
@@ -163,8 +162,14 @@ class EndLifeTest {
             if (fed != null) {
                 fed.handle((nothing, failure) -> null).get(20, TimeUnit.SECONDS);
             }
+            othersAreWhole();
+        } finally {
+            for (FileChannel other : others) {
+                other.close();
+            }
+            others.clear();
+            Files.deleteIfExists(aside());
         }
-        othersAreWhole();
     }
 
     private Path aside() {
@@ -339,16 +344,6 @@ class EndLifeTest {
             while (bytes.hasRemaining() && other.read(bytes, bytes.position()) >= 0) {}
             assertArrayEquals(foreign, bytes.array(), "the bytes of another file");
         }
-        closeOthers();
-    }
-
-    @AfterEach
-    void closeOthers() throws IOException {
-        for (FileChannel other : others) {
-            other.close();
-        }
-        others.clear();
-        Files.deleteIfExists(aside());
     }
 
     private static <T> T await(CompletableFuture<T> future, String what) throws Exception {
