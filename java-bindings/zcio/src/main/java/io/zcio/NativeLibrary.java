@@ -131,7 +131,7 @@ final class NativeLibrary {
         if (isReady(library, content)) {
             return library;
         }
-        Path temporary = Files.createTempFile(directory, "libzcio_jni-", ".tmp");
+        Path temporary = temporary(directory);
         try {
             Files.write(temporary, content);
             Files.move(temporary, library, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
@@ -139,6 +139,22 @@ final class NativeLibrary {
             Files.deleteIfExists(temporary);
         }
         return library;
+    }
+
+    /**
+     * An empty file that this user alone can read and write. (The JDK's own way begins with a random generator, whose classes
+     * would be broken for ever where there is no descriptor for its configuration now.)
+     */
+    private static Path temporary(Path directory) throws IOException {
+        while (true) {
+            String name = "libzcio_jni-" + ProcessHandle.current().pid() + "-" + System.nanoTime() + ".tmp";
+            try {
+                return Files.createFile(
+                        directory.resolve(name), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+            } catch (FileAlreadyExistsException e) {
+                // Of another process identity, in another container perhaps: the next name.
+            }
+        }
     }
 
     private static boolean isReady(Path library, byte[] content) throws IOException {
