@@ -131,7 +131,8 @@ public final class Stepper<R> implements AutoCloseable {
      *
      * @return what was done
      * @throws IOException           as the operation's {@code run} says; also when a channel was closed or this thread
-     *                               interrupted since the last step
+     *                               interrupted since the last step, with a {@link TransferException} as its cause that
+     *                               counts what was moved before
      * @throws IllegalStateException if this stepper is closed, or this is called by its own listener
      */
     public Step step() throws IOException {

@@ -20,7 +20,6 @@ class Watch {
     private final End[] ends;
     private final LongConsumer progress;
     private final CancelToken token;
-    private final Thread thread = Thread.currentThread();
     private volatile boolean interrupted;
     /** What the caller's progress callback threw. */
     private Throwable thrown;
@@ -43,7 +42,7 @@ class Watch {
 
     /** Whether it is over; after {@link #before} and {@link #look} only that says why. */
     boolean mustStop() {
-        interrupted |= thread.isInterrupted();
+        interrupted |= Thread.currentThread().isInterrupted();
         return interrupted || thrown != null || isToEnd();
     }
 
@@ -107,7 +106,7 @@ class Watch {
 
     /** The same in the middle; {@code moved} says how far it has come. */
     void before(TransferException moved) throws IOException {
-        interrupted |= thread.isInterrupted();
+        interrupted |= Thread.currentThread().isInterrupted();
         if (interrupted) {
             throw closedByInterrupt(moved);
         }

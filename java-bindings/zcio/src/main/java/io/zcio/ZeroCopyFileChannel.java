@@ -150,6 +150,13 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
                 throw e;
             }
             return moved;
+        } catch (ClosedChannelException e) {
+            if (moved == 0) {
+                throw e;
+            }
+            long more = e.getCause() instanceof TransferException failure ? failure.moved() : 0;
+            TransferException counted = new TransferException("a channel was closed", moved + more, 0, new byte[0]);
+            throw withCause(new AsynchronousCloseException(), counted);
         }
     }
 

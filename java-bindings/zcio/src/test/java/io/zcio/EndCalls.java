@@ -6,8 +6,11 @@ import java.nio.channels.CancelledKeyException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.Pipe;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.SelectableChannel;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 
 /** The operations with ends whose type is known at run time only. */
@@ -68,6 +71,44 @@ final class EndCalls {
             return source.to(channel);
         }
         return source.to((Pipe.SinkChannel) end);
+    }
+
+    /** A failure in the middle of {@link #all}. */
+    static final class Partly extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        final long moved;
+
+        Partly(long moved, IOException cause) {
+            super(cause);
+            Throwable count = cause instanceof TransferException ? cause : cause.getCause();
+            this.moved = moved + (count instanceof TransferException more ? more.moved() : 0);
+        }
+    }
+
+    /** By {@code transferTo} or {@code transferFrom} of the one that is zcio's, as often as it takes; how many bytes. */
+    static long all(Object from, Object to, long length) throws Exception {
+        long moved = 0;
+        try {
+            while (moved < length) {
+                long more = to instanceof ZeroCopyFileChannel file
+                        ? file.transferFrom((ReadableByteChannel) from, moved, length - moved)
+                        : ((ZeroCopyFileChannel) from).transferTo(moved, length - moved, (WritableByteChannel) to);
+                moved += more;
+                if (more == 0) {
+                    boolean ended = from instanceof FileChannel file && moved >= file.size();
+                    boolean waits = !ended && (from instanceof SelectableChannel source && !source.isBlocking()
+                            || to instanceof SelectableChannel sink && !sink.isBlocking());
+                    if (!waits) {
+                        break;
+                    }
+                    Thread.sleep(1);
+                }
+            }
+            return moved;
+        } catch (IOException e) {
+            throw new Partly(moved, e);
+        }
     }
 
     /** In a selector's loop, as an event loop would. */

@@ -16,6 +16,7 @@ import java.nio.channels.SelectableChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -69,7 +70,7 @@ class EndLifeTest {
     }
 
     enum Operation {
-        TRANSFER, FAN_OUT, RELAY, BATCH;
+        TRANSFER, FAN_OUT, RELAY, BATCH, TRANSFER_TO, TRANSFER_FROM;
 
         boolean serves(EndRow row, boolean source, Drive drive) {
             // Whoever waits in a selector cannot wait for a FIFO.
@@ -79,6 +80,8 @@ class EndLifeTest {
                 case FAN_OUT -> !row.isMemory();
                 case RELAY -> row.isSocket();
                 case BATCH -> !row.isMemory() && !(source && row.isStream());
+                case TRANSFER_TO -> source ? row == EndRow.ZERO_COPY_FILE : row.kind == End.Kind.STREAM;
+                case TRANSFER_FROM -> source ? row.kind == End.Kind.STREAM : row == EndRow.ZERO_COPY_FILE;
             };
         }
     }
@@ -134,11 +137,43 @@ class EndLifeTest {
         return table.stream();
     }
 
+    /** A copy has paths for ends: while it runs each name is given to another file and back. It copies one file, and that whole. */
+    @Test
+    void aCopyWhoseNamesChange() throws Exception {
+        byte[] other = new byte[LENGTH / 2];
+        Arrays.fill(other, FOREIGN);
+        Path source = directory.resolve("copied");
+        Path sink = directory.resolve("copy");
+        Path kept = Files.write(directory.resolve("kept"), content);
+        Path spare = Files.write(directory.resolve("spare"), other);
+        Files.createLink(source, kept);
+        Path link = directory.resolve("link");
+        CompletableFuture<Void> over = new CompletableFuture<>();
+        CompletableFuture<Void> swapping = Ends.background(() -> {
+            for (int i = 0; !over.isDone(); i++) {
+                Files.createLink(link, i % 2 == 0 ? spare : kept);
+                Files.move(link, source, StandardCopyOption.ATOMIC_MOVE);
+            }
+            return null;
+        });
+        for (int i = 0; i < 100; i++) {
+            CopyReport report = Copy.of(source, sink).atomic(i % 2 == 0).run();
+            byte[] copied = Files.readAllBytes(sink);
+            assertArrayEquals(copied.length == LENGTH ? content : other, copied);
+            assertEquals(copied.length, report.bytes());
+        }
+        over.complete(null);
+        await(swapping, "the names are still changed");
+        assertArrayEquals(content, Files.readAllBytes(kept));
+        assertArrayEquals(other, Files.readAllBytes(spare));
+    }
+
     private void cell(EndRow row, boolean asSource, Operation operation, Drive drive, Fault fault) throws Exception {
         // The one at the other side lets the operation be in its midst: a socket that takes little, or gives it in two parts.
         EndRow sourceRow = asSource ? row : row.isStream() && operation != Operation.RELAY ? EndRow.PATH : EndRow.UNIX;
         sourceRow = operation == Operation.BATCH && !asSource ? EndRow.PATH : sourceRow;
-        EndRow sinkRow = asSource ? EndRow.TCP : row;
+        sourceRow = operation == Operation.TRANSFER_TO ? EndRow.ZERO_COPY_FILE : sourceRow;
+        EndRow sinkRow = !asSource ? row : operation == Operation.TRANSFER_FROM ? EndRow.ZERO_COPY_FILE : EndRow.TCP;
         try (Made source = new Made(sourceRow, directory, content); Made sink = new Made(sinkRow, directory, null)) {
             Made subject = asSource ? source : sink;
             CompletableFuture<Void> reached = new CompletableFuture<>();
@@ -147,7 +182,8 @@ class EndLifeTest {
                 return null;
             }));
             CompletableFuture<byte[]> arrived = sinkRow.isStream() ? arriving(sink, reached, done) : null;
-            CompletableFuture<Void> fed = sourceRow.isStream() ? feeding(source, arrived == null ? reached : null, done) : null;
+            boolean inTwo = arrived == null;
+            CompletableFuture<Void> fed = sourceRow.isStream() ? feeding(source, inTwo ? reached : null, done) : null;
             CompletableFuture<Answer> answer = driven(drive, () -> operate(operation, drive, source, sink));
             Answer said = await(answer, "the operation does not end");
             reached.complete(null);
@@ -248,6 +284,8 @@ class EndLifeTest {
         } catch (IOException | IllegalStateException e) {
             Throwable cause = e instanceof TransferException ? e : e.getCause();
             return new Answer(cause instanceof TransferException moved ? moved(moved) : 0, e);
+        } catch (EndCalls.Partly e) {
+            return new Answer(e.moved, e.getCause());
         }
     }
 
@@ -290,6 +328,9 @@ class EndLifeTest {
                 try (Stepper<RelayReport> stepper = relay.start()) {
                     return EndCalls.stepped(stepper).forward().bytes();
                 }
+            }
+            case TRANSFER_TO, TRANSFER_FROM -> {
+                return EndCalls.all(source.end, sink.end, LENGTH);
             }
             default -> {
                 try (Batch batch = new Batch()) {
