@@ -138,7 +138,14 @@ public final class Copy {
      * @throws IOException                if the destination cannot be put in place
      */
     public CopyReport run() throws IOException {
-        Watch watch = new Watch(progress, token, source, destination);
+        // A copy cannot be left and entered again; but it has nothing of the caller's that the listener could close.
+        Watch watch = new Watch(progress, token, source, destination) {
+            @Override
+            boolean look(long moved) {
+                tell(moved);
+                return mustStop();
+            }
+        };
         watch.before();
         Object event = Flight.begin();
         CopyReport report = null;
