@@ -66,6 +66,7 @@ mod lane;
 pub mod mechanism;
 mod mechanisms;
 pub mod memory;
+mod opening;
 pub mod page_cache;
 mod pipe;
 pub mod plan;
@@ -76,6 +77,7 @@ pub mod report;
 pub mod residency;
 mod sys;
 pub mod transfer;
+mod unnamed;
 mod waiting;
 
 pub use batch::{Batch, BatchProgress, BatchReport, Item, ItemReport};
