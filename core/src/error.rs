@@ -26,8 +26,14 @@ pub enum ErrorKind {
     NotFound,
     /// Access denied (EACCES, EPERM).
     PermissionDenied,
+    /// A path that must not exist yet does (EEXIST).
+    AlreadyExists,
     /// A directory where bytes were expected (EISDIR).
     IsDirectory,
+    /// A FIFO, a socket or a device where only a regular file will do.
+    SpecialFile,
+    /// The source and the destination of a copy are one file, by whatever names.
+    SameFile,
     /// A descriptor that is not open (EBADF).
     BadDescriptor,
     /// The source was not opened for reading.
@@ -62,6 +68,7 @@ impl ErrorKind {
         match errno {
             Errno::ENOENT => Self::NotFound,
             Errno::EACCES | Errno::EPERM => Self::PermissionDenied,
+            Errno::EEXIST => Self::AlreadyExists,
             Errno::EISDIR => Self::IsDirectory,
             Errno::EBADF => Self::BadDescriptor,
             Errno::ENOTCONN => Self::NotConnected,

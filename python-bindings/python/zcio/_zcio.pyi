@@ -70,6 +70,7 @@ def copy(
     reflink: Literal["auto", "always", "never"] = "auto",
     preserve_mode: bool = False,
     preserve_times: bool = False,
+    create_new: bool = False,
     replace: bool = False,
     fsync: bool = False,
     progress: Callable[[int], object] | None = None,
