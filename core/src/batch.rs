@@ -32,17 +32,19 @@ use std::time::{Duration, Instant};
 
 #[cfg(doc)]
 use crate::Transfer;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
 use crate::mechanisms::uring::{self, ring::Ring};
 use crate::report::Attempt;
 use crate::sys::Calls;
 use crate::sys::fork::Process;
+use crate::transfer::Visibility;
 use run::Run;
 pub use watcher::BatchProgress;
 use watcher::{Watch, Watcher};
 
-/// One end of an item: a path or an open descriptor.
+/// One end of an item: a path, an open descriptor, or an endpoint.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum End<'fd> {
@@ -52,6 +54,26 @@ pub enum End<'fd> {
     /// A descriptor. A source is read at the item's offset and its position is left alone; a sink is written at its own
     /// position.
     Descriptor(BorrowedFd<'fd>),
+    /// An end that was made before, with its [`Hold`](crate::Hold); memory, too, as a source. Otherwise as a descriptor:
+    /// what is there is not emptied.
+    Endpoint(&'fd Endpoint<'fd>),
+}
+
+impl<'fd> End<'fd> {
+    /// Its descriptor, for an end that has one already.
+    fn descriptor(self) -> Option<BorrowedFd<'fd>> {
+        match self {
+            Self::Path(_) => None,
+            Self::Descriptor(fd) => Some(fd),
+            Self::Endpoint(end) => end.descriptor(),
+        }
+    }
+}
+
+impl<'fd> From<&'fd Endpoint<'fd>> for End<'fd> {
+    fn from(end: &'fd Endpoint<'fd>) -> Self {
+        Self::Endpoint(end)
+    }
 }
 
 impl<'fd> From<&'fd Path> for End<'fd> {
@@ -136,8 +158,10 @@ impl BatchReport {
 /// Makes batches. What it needs (a ring with 2 MiB of locked memory, a descriptor) is made once and kept for the next [`Batch::run`].
 pub struct Batch {
     ring: std::result::Result<Ring, Attempt>,
-    /// Whose ring it is. In a child of fork(2) the kernel would go on reading into the parent's memory.
-    process: Process,
+    /// Whose ring it is. In a child of fork(2) the kernel would go on reading into the parent's memory. `None` while a batch is at
+    /// work: after a panic of its watcher nobody knows any more what is in flight.
+    process: Option<Process>,
+    visibility: Visibility,
 }
 
 impl Default for Batch {
@@ -150,7 +174,15 @@ impl Batch {
     /// Finds out whether `io_uring` is allowed here, and makes the ring if it is. Never fails: see [`Batch::refusal`].
     pub fn new() -> Self {
         let ring = Ring::new(&mut Calls::default(), pipeline::SLOTS + 1, pipeline::SLOT, pipeline::SLOTS as u32);
-        Self { ring: ring.map_err(|(operation, errno)| refused(operation, errno)), process: Process::this() }
+        let ring = ring.map_err(|(operation, errno)| refused(operation, errno));
+        Self { ring, process: Some(Process::this()), visibility: Visibility::default() }
+    }
+
+    /// Whether later changes to the files may show in flight; [`Visibility::Aliased`] unless said otherwise.
+    #[must_use]
+    pub fn visibility(mut self, visibility: Visibility) -> Self {
+        self.visibility = visibility;
+        self
     }
 
     /// Why `io_uring` is not used; `None` if it is.
@@ -179,10 +211,11 @@ impl Batch {
 
     fn drive<'a>(&mut self, items: &'a [Item<'a>], watch: Option<Watch<'a>>) -> BatchReport {
         let started = Instant::now();
-        if self.ring.is_ok() && !self.process.is_this() {
-            *self = Self::new();
+        if self.ring.is_ok() && !self.process.is_some_and(Process::is_this) {
+            *self = Self::new().visibility(self.visibility);
         }
-        let mut run = Run::new(items, Watcher::new(watch));
+        let process = self.process.take();
+        let mut run = Run::new(items, self.visibility, Watcher::new(watch));
         if let Ok(ring) = &mut self.ring {
             pipeline::run(&mut run, ring);
             if let Some(errno) = ring.broken() {
@@ -190,6 +223,7 @@ impl Batch {
             }
         }
         run.one_by_one();
+        self.process = process;
         let (items, system_calls, waits) = run.finish();
         BatchReport { items, refusal: self.refusal().cloned(), system_calls, waits, elapsed: started.elapsed() }
     }
@@ -197,7 +231,8 @@ impl Batch {
     /// A batch that makes one transfer after the other, as where `io_uring` is not allowed.
     #[cfg(test)]
     fn looping() -> Self {
-        Self { ring: Err(refused("io_uring_setup", nix::errno::Errno::ENOSYS)), process: Process::this() }
+        let ring = Err(refused("io_uring_setup", nix::errno::Errno::ENOSYS));
+        Self { ring, process: Some(Process::this()), visibility: Visibility::default() }
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 
 use crate::error::Result;
 use crate::mechanism::Mechanism;
-use crate::sys::fork::ForkSafe;
+use crate::sys::fork::PerProcess;
 
 /// Whether something is to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +93,7 @@ impl Capabilities {
 
     /// The answers of the first call in this process.
     pub fn get() -> &'static Self {
-        static FIRST: ForkSafe<OnceLock<Capabilities>> = ForkSafe::new(OnceLock::new);
+        static FIRST: PerProcess<OnceLock<Capabilities>> = PerProcess::new(OnceLock::new);
         FIRST.get().get_or_init(Self::probe)
     }
 

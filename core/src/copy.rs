@@ -3,10 +3,11 @@
 //!
 //! The bytes go by [`Transfer`](crate::Transfer)s, one for each range of data; what is added here is what makes a copy of
 //! a file more than its bytes. Nothing that exists is touched before the source has been opened, and whatever fails,
-//! no half of a file is left that was not there before.
+//! no half of a file is left that was not there before. The measure is cp(1): what it is careful about, a copy is too.
 
 mod data;
 mod destination;
+mod zeroes;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -16,13 +17,16 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, futimens};
+use nix::sys::stat::{FileStat, Mode, fchmod, futimens};
 use nix::sys::time::TimeSpec;
 use nix::unistd::fsync;
 
 use crate::endpoint::Endpoint;
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
+use crate::opening::open_regular;
 use crate::report::Attempt;
 use data::Data;
 use destination::Destination;
@@ -50,13 +54,14 @@ pub enum Reflink {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // Four independent requests, not a state machine.
+#[allow(clippy::struct_excessive_bools)] // Five independent requests, not a state machine.
 pub struct Copy {
     source: PathBuf,
     destination: PathBuf,
     reflink: Reflink,
     mode: bool,
     times: bool,
+    create_new: bool,
     atomic: bool,
     durable: bool,
 }
@@ -86,8 +91,13 @@ type Watch<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 impl Copy {
     /// A copy of the file at `source` as `destination`: its bytes and its holes.
     ///
-    /// An existing file is overwritten and keeps its mode, owner and other links. A symbolic link at either end is
-    /// followed, so that the file it points to is the one that is read or written, atomically or not.
+    /// A new file has the source's permission bits (read, write and execute for owner, group and others), less the umask,
+    /// and gets its name when it is complete. An existing file is overwritten and keeps its mode, owner and other links. A
+    /// symbolic link at either end is followed, so that the file it points to is the one that is read or written, atomically
+    /// or not; one that points to nothing is an error.
+    ///
+    /// What is no regular file is refused before it is opened. A file that another process has a lease on (`F_SETLEASE`,
+    /// fcntl(2)) is waited for.
     pub fn new(source: impl AsRef<Path>, destination: impl AsRef<Path>) -> Self {
         Self {
             source: source.as_ref().to_path_buf(),
@@ -95,6 +105,7 @@ impl Copy {
             reflink: Reflink::default(),
             mode: false,
             times: false,
+            create_new: false,
             atomic: false,
             durable: false,
         }
@@ -107,7 +118,7 @@ impl Copy {
         self
     }
 
-    /// Gives the copy the source's permission bits (read, write and execute for owner, group and others). The
+    /// Gives the copy all of the source's permission bits, whatever the umask is and even if it was there before. The
     /// set-user-ID, set-group-ID and sticky bits stay behind, because the owner does.
     #[must_use]
     pub fn preserve_mode(mut self, preserve: bool) -> Self {
@@ -122,13 +133,22 @@ impl Copy {
         self
     }
 
+    /// The destination must not exist, not even as a symbolic link to nothing: [`ErrorKind::AlreadyExists`] otherwise,
+    /// also if somebody else makes it while the bytes are copied.
+    #[must_use]
+    pub fn create_new(mut self, create_new: bool) -> Self {
+        self.create_new = create_new;
+        self
+    }
+
     /// Makes the copy beside its destination and puts it in place in one moment (rename(2)): whoever opens the path finds
     /// the old file or the whole new one, and after an error the old one. The destination becomes a new file: of what it
     /// was it keeps the permission bits, but not owner, other links, access lists and extended attributes. It takes the
     /// permission to write to the folder, not to the old file, which may even be a program that is running.
     ///
-    /// Where the file system can, the copy has no name until it is complete, so that a process that is killed leaves
-    /// nothing, but for the moment before the last call; elsewhere it leaves a file whose name begins with `.zcio-`.
+    /// As every new file it has no name until it is complete, where the file system can do that, so that a process that is
+    /// killed leaves nothing, but for the moment before the last call; elsewhere it leaves a file whose name begins with
+    /// `.zcio-`.
     #[must_use]
     pub fn atomic(mut self, atomic: bool) -> Self {
         self.atomic = atomic;
@@ -147,41 +167,48 @@ impl Copy {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if both paths are the same file, or one of them is neither a regular file nor absent;
-    /// [`ErrorKind::IsDirectory`]; [`ErrorKind::NotFound`]; [`ErrorKind::Refused`] (see [`Reflink::Always`]); and what a
-    /// transfer may meet, with [`Error::moved`] bytes of data moved so far. A file that the copy had made is removed; an
-    /// existing one that was being overwritten in place keeps what has been written to it.
+    /// [`ErrorKind::SameFile`]; [`ErrorKind::SpecialFile`] and [`ErrorKind::IsDirectory`] for what is no regular file at
+    /// either end; [`ErrorKind::NotFound`]; [`ErrorKind::AlreadyExists`] (see [`Copy::create_new`]);
+    /// [`ErrorKind::Refused`] (see [`Reflink::Always`]); and what a transfer may meet, with [`Error::moved`] bytes of data
+    /// moved so far. A new file is not there then; an existing one that was being overwritten in place keeps what has been
+    /// written to it.
     pub fn run(&self) -> Result<CopyReport> {
-        self.copy(&mut |_| ControlFlow::Continue(()))
+        self.run_watched(|_| ControlFlow::Continue(()))
     }
 
     /// Runs to the end and calls `watch` with the bytes of data moved so far, at least every 100 ms or 64 MiB while they
-    /// move. [`ControlFlow::Break`] stops the copy with [`ErrorKind::Cancelled`].
+    /// move or a lease is waited for. [`ControlFlow::Break`] stops the copy with [`ErrorKind::Cancelled`].
     ///
     /// # Errors
     ///
     /// As [`Copy::run`].
     pub fn run_watched(&self, mut watch: impl FnMut(u64) -> ControlFlow<()>) -> Result<CopyReport> {
-        self.copy(&mut watch)
+        let started = Instant::now();
+        loop {
+            match self.copy(&mut watch)? {
+                Some(report) => return Ok(CopyReport { elapsed: started.elapsed(), ..report }),
+                None if self.create_new => {
+                    return Err(destination::exists(&self.destination, "made by somebody else meanwhile"));
+                }
+                // There is a file to be overwritten now.
+                None => {}
+            }
+        }
     }
 
-    fn copy(&self, watch: Watch<'_>) -> Result<CopyReport> {
-        let started = Instant::now();
-        // Without O_NONBLOCK a FIFO would wait for a writer only to be refused.
-        let source = destination::open(&self.source, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty())?;
-        let stat = status(source.as_fd(), &self.source)?;
-        let mut destination = Destination::open(&self.destination, &stat, self.atomic, self.mode)?;
+    /// One copy, from the start; `None` if somebody else was quicker with a new file of that name.
+    fn copy(&self, watch: Watch<'_>) -> Result<Option<CopyReport>> {
+        let (source, stat) = open_regular(&self.source, OFlag::O_RDONLY, &mut || watch(0))?;
+        let mut destination = Destination::open(self, &stat, &mut || watch(0))?;
         let ends = [Endpoint::new(source.as_fd())?, Endpoint::new(destination.as_fd())?];
-        let mut data = Data::new(&ends, self.reflink, watch);
-        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let mut data = Data::new(&ends, &stat, self.reflink, watch);
         // Asked before anything is emptied: a clone that is refused must not cost the old content.
-        let clone = data.is_to_be_cloned(size).map_err(|error| self.locate(error))?;
+        let clone = data.is_to_be_cloned().map_err(|error| self.locate(error))?;
         destination.empty()?;
-        data.copy(size, clone).map_err(|error| self.locate(error))?;
+        data.copy(clone).map_err(|error| self.locate(error))?;
         let report = data.report();
         self.finish(&stat, &destination)?;
-        destination.publish(self.durable)?;
-        Ok(CopyReport { elapsed: started.elapsed(), ..report })
+        Ok(destination.publish(self.durable)?.then_some(report))
     }
 
     /// Adds the path that most likely had the error.
@@ -191,7 +218,7 @@ impl Copy {
     }
 
     /// What is more than bytes, after the last of them: a write would change the times again.
-    fn finish(&self, stat: &FileStat, destination: &Destination) -> Result<()> {
+    fn finish(&self, stat: &FileStat, destination: &Destination<'_>) -> Result<()> {
         let at = |operation| move |errno: Errno| Error::os(operation, errno).at(Some(&self.destination));
         if self.mode {
             let mode = Mode::from_bits_truncate(stat.st_mode & 0o777);
@@ -219,20 +246,9 @@ impl fmt::Debug for Copy {
             .field("reflink", &self.reflink)
             .field("mode", &self.mode)
             .field("times", &self.times)
+            .field("create_new", &self.create_new)
             .field("atomic", &self.atomic)
             .field("durable", &self.durable)
             .finish()
     }
-}
-
-/// fstat(2) of a regular file; an error that says what else it is.
-fn status(fd: std::os::fd::BorrowedFd<'_>, path: &Path) -> Result<FileStat> {
-    let stat = fstat(fd).map_err(|errno| Error::os("fstat", errno).at(Some(path)))?;
-    let error = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
-        SFlag::S_IFREG => return Ok(stat),
-        SFlag::S_IFDIR => Error::new(ErrorKind::IsDirectory, "a directory is not copied").with_errno(Errno::EISDIR),
-        _ => Error::new(ErrorKind::InvalidInput, "only regular files are copied; a Transfer moves other bytes")
-            .with_errno(Errno::EINVAL),
-    };
-    Err(error.during("copy").at(Some(path)))
 }

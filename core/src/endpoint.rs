@@ -1,14 +1,18 @@
 //! One end of a transfer: a descriptor and the facts about it that decide what is possible.
 //!
-//! An endpoint borrows its descriptor, or owns one it opened from a path; it never closes what it did not open. Facts are
-//! read once, when the endpoint is made; nothing in them promises that the descriptor stays as it was.
+//! An endpoint borrows its descriptor, or owns one it opened from a path; it never closes what it did not open. Where a
+//! borrow is not enough, a [`Hold`] keeps the end what it is. Facts are read once, when the endpoint is made; nothing in
+//! them promises that the descriptor stays as it was.
 
 mod cached;
 mod facts;
+mod hold;
+mod terminal;
 mod unblocked;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, lstat};
@@ -19,6 +23,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
 use crate::unnamed::{Naming, Unnamed};
 pub use facts::{Facts, Kind};
+pub(crate) use hold::Entered;
+pub use hold::Hold;
 pub use unblocked::Unblocked;
 
 /// One end of a transfer. See the module's introduction.
@@ -32,6 +38,8 @@ pub struct Endpoint<'fd> {
     destination: bool,
     /// Switched to non-blocking mode by us.
     unblocked: bool,
+    /// What keeps it what it is, where a borrow does not.
+    hold: Option<Arc<dyn Hold>>,
 }
 
 #[derive(Debug)]
@@ -69,9 +77,13 @@ impl<'fd> Endpoint<'fd> {
         Ok(Self::with(Facts::of(fd.as_fd())?, Handle::Owned(fd)))
     }
 
-    /// A source that is memory. It may be changed again as soon as the transfer is over, so it is copied at least once, or
-    /// waited for: only a `zerocopy_send` that was given up half-way (an error, a cancel, a drop) may still be read by the
-    /// kernel until the connection is closed.
+    /// A source that is memory. It may be changed again as soon as the call returns that has moved it: it is copied at
+    /// least once by then, or waited for.
+    ///
+    /// By `zerocopy_send`, which has to be waited for, it is sent in a blocking run only. A run that is stopped (an error,
+    /// a cancel) gets the memory back before it returns: if the peer has not taken all of it within a second, the
+    /// connection is reset, because there is no other way to keep the kernel from sending what the memory holds later.
+    /// [`Endpoint::pages`] has no such limits.
     pub fn bytes(bytes: &'fd [u8]) -> Self {
         Self::of_span(bytes.into())
     }
@@ -86,10 +98,11 @@ impl<'fd> Endpoint<'fd> {
     }
 
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {
-        Self { handle, facts, path: None, destination: false, unblocked: false }
+        Self { handle, facts, path: None, destination: false, unblocked: false, hold: None }
     }
 
-    /// The same end again, without asking the kernel for its facts again: for many transfers over one descriptor.
+    /// The same end again, with its hold, without asking the kernel for its facts again: for many transfers over one
+    /// descriptor.
     ///
     /// An end made from a path that is yet to be emptied lends its descriptor only: nothing is emptied for this one.
     pub fn borrow(&self) -> Endpoint<'_> {
@@ -100,7 +113,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Memory(span) => Handle::Memory(*span),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
-        Endpoint::with(self.facts, handle)
+        Endpoint { hold: self.hold.clone(), ..Endpoint::with(self.facts, handle) }
     }
 
     /// Opens a path as a source (open(2), `O_RDONLY`).

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use crate::endpoint::Endpoint;
+use crate::transfer::Side;
+
 /// What went wrong, coarse enough for a caller to act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -23,8 +26,14 @@ pub enum ErrorKind {
     NotFound,
     /// Access denied (EACCES, EPERM).
     PermissionDenied,
+    /// A path that must not exist yet does (EEXIST).
+    AlreadyExists,
     /// A directory where bytes were expected (EISDIR).
     IsDirectory,
+    /// A FIFO, a socket or a device where only a regular file will do.
+    SpecialFile,
+    /// The source and the destination of a copy are one file, by whatever names.
+    SameFile,
     /// A descriptor that is not open (EBADF).
     BadDescriptor,
     /// The source was not opened for reading.
@@ -37,7 +46,7 @@ pub enum ErrorKind {
     PeerClosed,
     /// No room at the sink (ENOSPC, EDQUOT, EFBIG).
     StorageFull,
-    /// A [`crate::Region`] that has been closed.
+    /// An end that is no more: a [`crate::Region`] that has been closed, or what a [`crate::Hold`] says is lost.
     Closed,
     /// The memory behind a mapping is gone: its file was cut short under it, or its storage failed (EFAULT).
     Faulted,
@@ -59,11 +68,13 @@ impl ErrorKind {
         match errno {
             Errno::ENOENT => Self::NotFound,
             Errno::EACCES | Errno::EPERM => Self::PermissionDenied,
+            Errno::EEXIST => Self::AlreadyExists,
             Errno::EISDIR => Self::IsDirectory,
             Errno::EBADF => Self::BadDescriptor,
             Errno::ENOTCONN => Self::NotConnected,
             Errno::EPIPE | Errno::ECONNRESET => Self::PeerClosed,
             Errno::EINTR => Self::Interrupted,
+            Errno::EFAULT => Self::Faulted,
             Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Self::StorageFull,
             _ => Self::Os,
         }
@@ -85,6 +96,8 @@ struct Detail {
     path: Option<PathBuf>,
     moved: u64,
     message: String,
+    /// The end that had it, where the operation alone does not say.
+    side: Option<Side>,
 }
 
 impl Error {
@@ -97,7 +110,14 @@ impl Error {
             path: None,
             moved: 0,
             message: message.into(),
+            side: None,
         }))
+    }
+
+    /// The answer of a [`crate::Hold`] whose end is lost: kind [`ErrorKind::Closed`], errno EBADF. The message says what was
+    /// closed.
+    pub fn closed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Closed, message).with_errno(Errno::EBADF)
     }
 
     /// An error the kernel gave to `operation` (the system call's name).
@@ -123,6 +143,28 @@ impl Error {
     pub(crate) fn at(mut self, path: Option<&Path>) -> Self {
         if self.0.path.is_none() {
             self.0.path = path.map(Path::to_path_buf);
+        }
+        self
+    }
+
+    /// It was at that end.
+    pub(crate) fn of_side(mut self, side: Side) -> Self {
+        self.0.side = Some(side);
+        self
+    }
+
+    pub(crate) fn side(&self) -> Option<Side> {
+        self.0.side
+    }
+
+    /// It was at one of these ends, and nobody knows at which: names both, if one of them has a name.
+    pub(crate) fn between(mut self, source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Self {
+        let name = |end: &Endpoint<'_>| match end.path() {
+            Some(path) => path.display().to_string(),
+            None => format!("the {}", end.facts().kind.name()),
+        };
+        if self.0.path.is_none() && (source.path().is_some() || sink.path().is_some()) {
+            self.0.message = format!("{}, from {} to {}", self.0.message, name(source), name(sink));
         }
         self
     }
@@ -181,16 +223,17 @@ impl fmt::Display for Error {
 }
 
 impl From<Error> for std::io::Error {
-    /// `kind()` is the one the errno stands for; the whole error is inside (`get_ref`).
+    /// One with an errno is the error of that errno, for callers that ask for it (`raw_os_error`); operation, path and count
+    /// are lost, because the standard library has no error with both. Any other is whole inside (`get_ref`).
     fn from(error: Error) -> Self {
-        let kind = match error.errno() {
-            Some(errno) => Self::from_raw_os_error(errno).kind(),
-            None => match error.kind() {
-                ErrorKind::InvalidInput => std::io::ErrorKind::InvalidInput,
-                ErrorKind::Impossible => std::io::ErrorKind::Unsupported,
-                // Cancelled is not Interrupted: the standard library's loops would try that again.
-                _ => std::io::ErrorKind::Other,
-            },
+        if let Some(errno) = error.errno() {
+            return Self::from_raw_os_error(errno);
+        }
+        let kind = match error.kind() {
+            ErrorKind::InvalidInput => std::io::ErrorKind::InvalidInput,
+            ErrorKind::Impossible => std::io::ErrorKind::Unsupported,
+            // Cancelled is not Interrupted: the standard library's loops would try that again.
+            _ => std::io::ErrorKind::Other,
         };
         Self::new(kind, error)
     }
@@ -208,8 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn an_io_error_keeps_the_kind_of_the_errno() {
+    fn an_io_error_keeps_the_errno_or_the_whole_error() {
         let error: std::io::Error = Error::os("open", Errno::ENOENT).into();
-        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+        assert_eq!((error.raw_os_error(), error.kind()), (Some(libc::ENOENT), std::io::ErrorKind::NotFound));
+        let error: std::io::Error = Error::refused("sendfile", Errno::EINVAL, "not here").after(7).into();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+        let error: std::io::Error = Error::new(ErrorKind::Cancelled, "stopped by the caller").after(7).into();
+        let inside = error.get_ref().and_then(|inside| inside.downcast_ref::<Error>());
+        assert_eq!((error.kind(), inside.map(Error::moved)), (std::io::ErrorKind::Other, Some(7)));
     }
 }

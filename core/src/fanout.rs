@@ -24,10 +24,10 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
-use crate::endpoint::{Endpoint, Kind};
+use crate::endpoint::{Endpoint, Entered, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::descriptor;
-use crate::transfer::{Readiness, Request, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT, checks};
+use crate::transfer::{Readiness, Request, Visibility, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT, checks};
 use crate::waiting::{InVain, Waited, wait_for_any};
 pub use report::{FanOutReport, SinkReport};
 use state::State;
@@ -66,6 +66,7 @@ pub struct FanOut<'fd> {
     sinks: Vec<Sink<'fd>>,
     offset: Option<u64>,
     count: Option<u64>,
+    visibility: Visibility,
     before: Vec<u8>,
     state: Option<State>,
 }
@@ -81,7 +82,8 @@ struct Sink<'fd> {
 impl<'fd> FanOut<'fd> {
     /// Everything from `source`, from its position to its end.
     pub fn new(source: Endpoint<'fd>) -> Self {
-        Self { source, sinks: Vec::new(), offset: None, count: None, before: Vec::new(), state: None }
+        let visibility = Visibility::default();
+        Self { source, sinks: Vec::new(), offset: None, count: None, visibility, before: Vec::new(), state: None }
     }
 
     /// One more sink; a file is written at its own position, or at its end if it was opened to append.
@@ -113,8 +115,17 @@ impl<'fd> FanOut<'fd> {
         self
     }
 
+    /// Whether later changes to the source may show in flight; [`Visibility::Aliased`] unless said otherwise. A snapshot is
+    /// read once and written to each sink, unless all sinks are files.
+    #[must_use]
+    pub fn visibility(mut self, visibility: Visibility) -> Self {
+        self.visibility = visibility;
+        self
+    }
+
     /// Bytes of a stream source that somebody (a parser, a buffered reader) has taken out of it already: every sink gets them
-    /// first, and they are counted. Not more than the count; without meaning for a source that has offsets.
+    /// first, and they are counted. What is more than the count stays undelivered; without meaning for a source that has
+    /// offsets.
     #[must_use]
     pub fn taken_before(mut self, bytes: Vec<u8>) -> Self {
         self.before = bytes;
@@ -167,6 +178,13 @@ impl<'fd> FanOut<'fd> {
         source.into_iter().chain(branches.map(|index| (descriptor(&self.sinks[index].end), Readiness::Writable)))
     }
 
+    /// Enters the ends of [`Self::interests`].
+    fn enter_interests(&self) -> Result<Vec<Entered>> {
+        let source = self.state.as_ref().is_some_and(State::wants_source).then_some(&self.source);
+        let sinks = self.state.iter().flat_map(State::wanting).map(|index| &self.sinks[index].end);
+        source.into_iter().chain(sinks).map(Endpoint::enter).collect()
+    }
+
     /// Bytes that were taken out of the source and that this sink (by its order, from 0) has not got: a copy of them, after
     /// which the sink counts as dropped. For a fan-out that will not go on.
     ///
@@ -191,12 +209,16 @@ impl<'fd> FanOut<'fd> {
         if self.state.is_some() {
             return Ok(());
         }
+        let _source = self.source.enter()?;
+        let _sinks = self.sinks.iter().map(|sink| sink.end.enter()).collect::<Result<Vec<_>>>()?;
         self.check()?;
-        let mut state = State::new(&self.source, self.offset, self.count, &self.sinks)?;
+        let shares =
+            self.visibility == Visibility::Aliased || self.sinks.iter().all(|sink| sink.end.facts().kind.is_seekable());
+        let mut state = State::new(&self.source, self.offset, self.count, &self.sinks, shares)?;
         for sink in &mut self.sinks {
             sink.end.empty()?;
         }
-        if self.source.facts().kind.is_stream() {
+        if !self.source.facts().kind.has_offsets() {
             state.carry(std::mem::take(&mut self.before));
         }
         // From here on Drop restores what was switched, also when switching fails half-way.
@@ -258,6 +280,8 @@ impl<'fd> FanOut<'fd> {
 
     /// Waits in poll(2) until one of the ends is ready.
     fn wait(&mut self, timeout: PollTimeout) -> Result<Waited> {
+        // One that is lost is met by the next step.
+        let Ok(_held) = self.enter_interests() else { return Ok(Waited::Nothing) };
         let mut polled: Vec<_> = self
             .interests()
             .map(|(fd, readiness)| match readiness {

@@ -9,10 +9,11 @@
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 
+use crate::connection;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::Error;
 use crate::lane::{BUFFER, descriptor};
-use crate::mechanisms::{Stop, refusal};
+use crate::mechanisms::Stop;
 use crate::pipe::Pipe;
 use crate::sys::Calls;
 use crate::waiting::is_ready;
@@ -119,7 +120,7 @@ fn splice(
         }
         Err(Errno::EINTR) => Ok(Taken::Bytes(0)),
         Err(Errno::EAGAIN) => Ok(Taken::Blocked),
-        Err(errno) => Err(Stop::sort("splice", errno, refusal)),
+        Err(errno) => Err(Stop::unless_final("splice", errno)),
     }
 }
 
@@ -150,6 +151,6 @@ fn read(source: &Endpoint<'_>, at: Option<u64>, buffer: &mut [u8], calls: &mut C
         Ok(count) => Ok(Taken::Bytes(count)),
         Err(Errno::EINTR) => Ok(Taken::Bytes(0)),
         Err(Errno::EAGAIN) => Ok(Taken::Blocked),
-        Err(errno) => Err(Error::os("read", errno)),
+        Err(errno) => Err(connection::explain(Error::os("read", errno), source)),
     }
 }

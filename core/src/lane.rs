@@ -9,10 +9,11 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 
+use crate::connection;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::Error;
 use crate::mechanism::Mechanism;
-use crate::mechanisms::{Stop, no_pipe, refusal};
+use crate::mechanisms::{Stop, no_pipe};
 use crate::pipe::Pipe;
 use crate::report::Attempt;
 use crate::sys::Calls;
@@ -125,7 +126,7 @@ impl Lane {
                     return Ok(Delivery::Moved(count));
                 }
                 Ok(blocked) => return Ok(blocked),
-                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Failed(error)) => return Err(connection::explain(error, sink)),
                 Err(Stop::Refused(error)) => self.fall_back(calls, &error)?,
             }
         }
@@ -151,7 +152,7 @@ fn splice(pipe: &mut Pipe, sink: &Endpoint<'_>, at: Option<u64>, calls: &mut Cal
         }
         Err(Errno::EINTR) => Ok(Delivery::Moved(0)),
         Err(Errno::EAGAIN) => Ok(Delivery::Blocked),
-        Err(errno) => Err(Stop::sort("splice", errno, refusal)),
+        Err(errno) => Err(Stop::unless_final("splice", errno)),
     }
 }
 
@@ -171,6 +172,6 @@ pub(crate) fn write(sink: &Endpoint<'_>, at: Option<u64>, bytes: &[u8], calls: &
         Ok(count) => Ok(Delivery::Moved(count)),
         Err(Errno::EINTR) => Ok(Delivery::Moved(0)),
         Err(Errno::EAGAIN) => Ok(Delivery::Blocked),
-        Err(errno) => Err(Error::os("write", errno)),
+        Err(errno) => Err(connection::explain(Error::os("write", errno), sink)),
     }
 }

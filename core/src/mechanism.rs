@@ -47,6 +47,10 @@ mechanisms! {
     /// vmsplice(2): frozen memory ([`crate::Pages`]) into a pipe by reference, and on from there by splice(2).
     Vmsplice = "vmsplice",
     /// send(2) with `MSG_ZEROCOPY`: memory or a mapped file to a TCP socket; the kernel says afterwards whether it copied.
+    ///
+    /// Refused where the socket's error queue is in use already (`SO_ZEROCOPY`, `SO_TIMESTAMPING`, `IP_RECVERR`). Borrowed
+    /// memory is sent by [`crate::Transfer::run`] only, see [`crate::Endpoint::bytes`]; what a stopped transfer of a file
+    /// or of [`crate::Pages`] has left in the error queue is taken out by a thread, which holds a duplicate of the socket.
     ZerocopySend = "zerocopy_send",
     /// `O_DIRECT`: between the disk and aligned buffers of ours, past the page cache, while the other end works on.
     DirectIo = "direct_io",

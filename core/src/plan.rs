@@ -79,14 +79,15 @@ pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator
 /// Why a mechanism cannot serve these ends, or `None` if it can be tried.
 pub fn impossible(mechanism: Mechanism, source: &Facts, sink: &Facts, demand: Demand) -> Option<&'static str> {
     let aliases = match mechanism {
-        Sendfile | Splice => matches!(source.kind, Kind::File | Kind::BlockDevice | Kind::Pipe),
+        // What a stream holds may be somebody's page cache: sendfile(2) puts it there.
+        Sendfile | Splice => true,
         // Memory is waited for until the kernel is done with it, or can never change; a mapped file is neither.
         ZerocopySend => source.kind == Kind::File,
         _ => false,
     };
     let aliases = aliases && !sink.kind.is_seekable();
     if demand.visibility == Visibility::Snapshot && aliases {
-        return Some("it hands the source's own pages to the receiver, and a snapshot was asked for");
+        return Some("it hands on pages that somebody may still write, and a snapshot was asked for");
     }
     match mechanism {
         ZerocopySend if sink.kind != Kind::Tcp => Some("its sink must be a TCP socket"),
@@ -167,16 +168,19 @@ mod tests {
 
     #[test]
     fn a_snapshot_never_shares_pages_with_a_receiver() {
-        use Kind::{File, Pipe, Tcp, UnixStream};
-        for source in [File, Pipe] {
+        use Kind::{BlockDevice, File, Pipe, Tcp, UnixStream};
+        for source in [File, BlockDevice, Pipe, Tcp, UnixStream] {
             for sink in [Pipe, Tcp, UnixStream] {
                 assert_eq!(order(source, sink, SNAPSHOT), [ReadWrite], "{source:?} -> {sink:?}");
+                assert!(impossible(Splice, &facts(source), &facts(sink), SNAPSHOT).is_some(), "{source:?} -> {sink:?}");
             }
         }
-        // Into a file there is always a copy; and what came from a socket no longer belongs to any file.
+        // Into a file there is always a copy.
         assert_eq!(order(File, File, SNAPSHOT), [CopyFileRange, Sendfile, ReadWrite]);
         assert_eq!(order(Tcp, File, SNAPSHOT), [Splice, ReadWrite]);
-        assert_eq!(order(Tcp, Tcp, SNAPSHOT), [Splice, ReadWrite]);
+        for named in [Sendfile, Splice, ZerocopySend] {
+            assert!(impossible(named, &facts(File), &facts(Tcp), SNAPSHOT).is_some(), "{named}");
+        }
     }
 
     #[test]

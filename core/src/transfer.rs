@@ -23,11 +23,12 @@ use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
 use crate::cache::CachePolicy;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::plan;
 use crate::report::Report;
+use crate::sys::Calls;
 use crate::waiting::InVain;
 use engine::{Engine, Running};
 use pace::Pace;
@@ -39,7 +40,8 @@ pub enum Visibility {
     /// They may: the receiver may be looking at the source's own pages. What zero-copy means.
     #[default]
     Aliased,
-    /// They may not: every byte has been copied at least once when the transfer returns.
+    /// They may not: every byte has been copied at least once when the transfer returns. What a socket or a pipe holds counts
+    /// as well: it may be the page cache of somebody's file.
     Snapshot,
 }
 
@@ -176,7 +178,8 @@ impl<'fd> Transfer<'fd> {
     }
 
     /// Bytes of a stream source that somebody (a parser, a buffered reader) has taken out of it already: they are delivered
-    /// first, and counted. Not more than the count; without meaning for a source that has offsets.
+    /// first, and counted. What is more than the count stays undelivered ([`Transfer::take_undelivered`]). Without meaning
+    /// for a source that has offsets.
     #[must_use]
     pub fn taken_before(mut self, bytes: Vec<u8>) -> Self {
         self.taken_before = bytes;
@@ -200,6 +203,7 @@ impl<'fd> Transfer<'fd> {
     ///
     /// Any [`ErrorKind`], with [`Error::moved`] bytes delivered so far.
     pub fn step(&mut self) -> Result<Step> {
+        checks::steppable(&self.source, &self.request)?;
         self.begin()?.step()
     }
 
@@ -253,6 +257,7 @@ impl<'fd> Transfer<'fd> {
                 engine
             }
             none => {
+                let _held = (self.source.enter()?, self.sink.enter()?);
                 checks::check(&self.source, &self.sink, &self.request)?;
                 if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
                     self.sink.learn_to_share();
@@ -260,7 +265,7 @@ impl<'fd> Transfer<'fd> {
                 let mut engine = Engine::new(&self.source, &self.sink, &self.request)?;
                 engine.resume(self.begun);
                 self.sink.empty()?;
-                if self.source.facts().kind.is_stream() {
+                if !self.source.facts().kind.has_offsets() {
                     engine.carry(std::mem::take(&mut self.taken_before));
                 }
                 none.insert(engine)
@@ -269,18 +274,38 @@ impl<'fd> Transfer<'fd> {
         Ok(Running { source: &self.source, sink: &self.sink, request: &self.request, engine })
     }
 
-    fn drive(&mut self, mut watch: Option<Watch<'_>>) -> Result<Report> {
+    fn drive(&mut self, watch: Option<Watch<'_>>) -> Result<Report> {
+        /// However the run ends, by a panic of the watcher too: nothing that was borrowed is still being read.
+        struct Run<'a, 'fd>(&'a mut Transfer<'fd>);
+        impl Drop for Run<'_, '_> {
+            fn drop(&mut self) {
+                if self.0.engine.is_some() {
+                    // What could not be settled has been told, or will be by the next step.
+                    let _ = self.0.begin().and_then(|mut running| running.pause());
+                }
+            }
+        }
+        let run = Run(self);
+        let report = run.0.drive_to_the_end(watch)?;
+        // Over: nothing is outstanding.
+        std::mem::forget(run);
+        Ok(report)
+    }
+
+    fn drive_to_the_end(&mut self, mut watch: Option<Watch<'_>>) -> Result<Report> {
         let mut watched = (Instant::now(), 0);
         let mut in_vain = InVain::default();
         if watch.is_some() && sleeps(&self.sink) {
-            self.begin()?.engine.pace = Pace::watched();
+            self.begin()?;
+            let awake = self.sink.open_again_awake(&mut Calls::default());
+            self.begin()?.engine.pace = if awake { Pace::watched() } else { Pace::one_byte() };
         }
         loop {
             if let Some(watch) = &mut watch {
                 self.wait_where_a_step_could_sleep(watch)?;
             }
             let began = watch.is_some().then(Instant::now);
-            let step = self.step()?;
+            let step = self.begin()?.step()?;
             if let (Some(began), true) = (began, sleeps(&self.sink)) {
                 self.begin()?.engine.pace.learn(began.elapsed());
             }
@@ -328,10 +353,15 @@ impl<'fd> Transfer<'fd> {
         let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
         loop {
             let end = if side == Side::Source { &self.source } else { &self.sink };
+            // Only the end that is waited for: the other one may be closed meanwhile, and nothing has to wait for the wait.
+            let held = end.enter().map_err(|error| error.after(self.moved()))?;
             let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
-            match engine.wait(descriptor(end), events, timeout) {
+            let waited = engine.wait(descriptor(end), events, timeout);
+            let listens = waited == Ok(false) && engine.is_listening(end);
+            drop(held);
+            match waited {
                 Ok(true) => return Ok(()),
-                Ok(false) if engine.is_listening(end) => {
+                Ok(false) if listens => {
                     let error = Error::new(ErrorKind::NotConnected, "the socket listens: accept a connection first");
                     return Err(error.during("poll").with_errno(Errno::ENOTCONN));
                 }
@@ -371,7 +401,7 @@ impl<'fd> Transfer<'fd> {
 
 /// Whether a system call on that end may sleep until its peer does something.
 fn sleeps(end: &Endpoint<'_>) -> bool {
-    end.facts().kind.is_stream() && !end.facts().nonblocking
+    (end.facts().kind.is_stream() || end.facts().kind == Kind::CharDevice) && !end.facts().nonblocking
 }
 
 /// The descriptor of an end that has one.

@@ -40,7 +40,6 @@ pub(crate) enum Naming {
     /// Nothing: EEXIST otherwise, a symbolic link that leads nowhere included.
     New,
     /// Another file, which loses the name in the same moment.
-    #[allow(dead_code, reason = "for Copy, which moves here")]
     Replacing,
 }
 
@@ -99,7 +98,6 @@ impl Unnamed {
     }
 
     /// Waits until the name is on the disk.
-    #[allow(dead_code, reason = "for Copy, which moves here")]
     pub fn sync_name(&self) -> Sys<()> {
         fsync(open_in(&self.folder, OsStr::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())?)
     }

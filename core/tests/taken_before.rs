@@ -127,3 +127,68 @@ fn a_fan_out_hands_them_back() {
         assert!(fan_out.take_undelivered(index).unwrap() == head[sink.bytes as usize..]);
     }
 }
+
+#[test]
+fn more_than_the_count_comes_back() {
+    for count in [0, 3, 8, 100] {
+        let (mut peer, source) = UnixStream::pair().unwrap();
+        peer.write_all(b", in the socket").unwrap();
+        let (sink, receiver) = UnixStream::pair().unwrap();
+        let ends = (Endpoint::new(source.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap());
+        drop(peer);
+        let mut transfer = Transfer::new(ends.0, ends.1).taken_before(b"the head".to_vec()).count(count);
+        let report = transfer.run().unwrap();
+        let whole = b"the head, in the socket";
+        let moved = whole.len().min(count as usize);
+        assert_eq!(report.bytes, moved as u64, "{count}");
+        let surplus = transfer.take_undelivered().unwrap();
+        assert_eq!(surplus, &b"the head"[moved.min(8)..], "{count}");
+        assert_eq!(transfer.take_undelivered().unwrap(), b"", "{count}");
+        drop(transfer);
+        drop(sink);
+        assert_eq!(read_all(receiver), whole[..moved], "{count}");
+        assert_eq!(read_all(source), whole[moved.max(8)..], "{count}: what was not asked for stays in the socket");
+    }
+}
+
+#[test]
+fn more_than_the_count_comes_back_from_a_fan_out() {
+    let (_peer, source) = UnixStream::pair().unwrap();
+    let (sink, receiver) = UnixStream::pair().unwrap();
+    let mut fan_out = FanOut::new(Endpoint::new(source.as_fd()).unwrap()).taken_before(b"the head".to_vec()).count(3);
+    fan_out = fan_out.sink(Endpoint::new(sink.as_fd()).unwrap());
+    assert_eq!(fan_out.run().unwrap().bytes, 3);
+    assert_eq!(fan_out.take_undelivered(0).unwrap(), b" head");
+    drop(fan_out);
+    drop(sink);
+    assert_eq!(read_all(receiver), b"the");
+}
+
+#[test]
+fn more_than_the_count_is_not_sent_when_a_mechanism_refuses() {
+    let (_peer, source) = UnixStream::pair().unwrap();
+    // splice(2) refuses a file opened to append.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let sink = std::fs::OpenOptions::new().append(true).open(file.path()).unwrap();
+    let ends = (Endpoint::new(source.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap());
+    let mut transfer = Transfer::new(ends.0, ends.1).taken_before(b"the head".to_vec()).count(3);
+    assert_eq!(transfer.run().unwrap().bytes, 3);
+    assert_eq!(transfer.take_undelivered().unwrap(), b" head");
+    assert_eq!(std::fs::read(file.path()).unwrap(), b"the");
+}
+
+/// A terminal or another character device has no offsets either.
+#[test]
+fn a_device_has_them_too() {
+    let device = std::fs::File::open("/dev/null").unwrap();
+    for fans_out in [false, true] {
+        let sink = tempfile::NamedTempFile::new().unwrap();
+        let ends = (Endpoint::new(device.as_fd()).unwrap(), Endpoint::create(sink.path()).unwrap());
+        let moved = if fans_out {
+            FanOut::new(ends.0).sink(ends.1).taken_before(b"the head".to_vec()).run().unwrap().bytes
+        } else {
+            Transfer::new(ends.0, ends.1).taken_before(b"the head".to_vec()).run().unwrap().bytes
+        };
+        assert_eq!((moved, std::fs::read(sink.path()).unwrap()), (8, b"the head".to_vec()), "fan-out: {fans_out}");
+    }
+}

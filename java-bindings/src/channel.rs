@@ -48,7 +48,7 @@ pub extern "system" fn Java_io_zcio_ChannelNative_flags<'local>(
     file: JObject<'local>,
 ) -> jint {
     env.with_env(|env| {
-        fcntl(self::file(env, &file)?, FcntlArg::F_GETFL).map_err(|errno| Failure::Duplicate(errno.into()))
+        fcntl(self::file(env, &file)?, FcntlArg::F_GETFL).map_err(|errno| Failure::Descriptor(errno.into()))
     })
     .resolve::<Throw>()
 }

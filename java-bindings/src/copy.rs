@@ -21,6 +21,7 @@ const MODE: jint = 4;
 const TIMES: jint = 8;
 const ATOMIC: jint = 16;
 const DURABLE: jint = 32;
+const CREATE_NEW: jint = 64;
 
 fn copy<'local>(
     env: &mut Env<'local>,
@@ -42,6 +43,7 @@ fn copy<'local>(
         .reflink(reflink)
         .preserve_mode(options & MODE != 0)
         .preserve_times(options & TIMES != 0)
+        .create_new(options & CREATE_NEW != 0)
         .atomic(options & ATOMIC != 0)
         .durable(options & DURABLE != 0);
     let mut trouble = None;

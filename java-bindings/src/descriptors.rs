@@ -17,7 +17,7 @@ use jni::Env;
 use jni::objects::{JByteArray, JObject};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
-use nix::sys::stat::{Mode, SFlag, stat};
+use nix::sys::stat::{Mode, SFlag, fstat, stat};
 use zcio::{Endpoint, ErrorKind, Unblocked};
 
 use crate::errors::Failure;
@@ -172,8 +172,9 @@ fn keep_awake(stream: OwnedFd, waiting: Waiting) -> OwnedFd {
 /// A pipe's end gets an open file description of its own, in non-blocking mode: a call on it would otherwise hold the
 /// thread where no interrupt reaches it, and `O_NONBLOCK` on the duplicate would change the channel's.
 ///
-/// Where that is not possible (no /proc, a pipe of another user) the duplicate is used as it is by a platform thread, and
-/// switched for a virtual one, which must not hold its carrier; the JDK's pipe channels cope with that.
+/// Where that is not possible (no /proc, or one that shows something else there; a pipe of another user) the duplicate is used
+/// as it is by a platform thread, and switched for a virtual one, which must not hold its carrier; the JDK's pipe channels cope
+/// with that.
 fn pipe_of_our_own(duplicate: OwnedFd, waiting: Waiting) -> OwnedFd {
     let flags = fcntl(&duplicate, FcntlArg::F_GETFL).map_or(OFlag::empty(), OFlag::from_bits_retain);
     // What a platform thread reads from is asked by poll(2) first, and gives what is there.
@@ -181,12 +182,19 @@ fn pipe_of_our_own(duplicate: OwnedFd, waiting: Waiting) -> OwnedFd {
     if waiting == Waiting::InSelector || read_in_poll || flags.contains(OFlag::O_NONBLOCK) {
         return duplicate;
     }
-    let path = format!("/proc/self/fd/{}", duplicate.as_raw_fd());
+    // This thread's own table, should it be another one than the process's first thread has.
+    let path = format!("/proc/thread-self/fd/{}", duplicate.as_raw_fd());
     let access = (flags & OFlag::O_ACCMODE) | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     match open(path.as_str(), access, Mode::empty()) {
-        Ok(own) => own,
-        Err(_) => keep_awake(duplicate, waiting),
+        Ok(own) if is_same(&own, &duplicate) => own,
+        _ => keep_awake(duplicate, waiting),
     }
+}
+
+/// Whether both are descriptors of the same pipe.
+fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
+    let identity = |fd| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
+    matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// `sun.nio.ch.FileChannelImpl.fd` → `java.io.FileDescriptor.fd`
@@ -214,5 +222,5 @@ pub(crate) fn duplicate(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Owne
     if !jdk_channels::is_open(env, channel)? {
         return Err(Failure::Closed);
     }
-    duplicate.map_err(Failure::Duplicate)
+    duplicate.map_err(Failure::Descriptor)
 }

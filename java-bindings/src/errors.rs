@@ -22,8 +22,8 @@ pub(crate) enum Failure {
     Stopped,
     /// The channel was closed when its descriptor was to be read.
     Closed,
-    /// The descriptor could not be duplicated: this process has as many as it may have.
-    Duplicate(std::io::Error),
+    /// There is no descriptor to be had: this process has as many as it may have.
+    Descriptor(std::io::Error),
     /// JNI itself failed, or a Java method that was called threw: then its exception is pending and stands.
     Jni(jni::errors::Error),
 }
@@ -78,7 +78,7 @@ impl<T: Default> ErrorPolicy<T, Failure> for Throw {
             Failure::Region(trouble) => region_exception(env, trouble),
             Failure::Stopped => transfer_exception(env, "stopped by the caller", 0, 0, &[]),
             Failure::Closed => plain(env, jni_str!("java/nio/channels/ClosedChannelException")),
-            Failure::Duplicate(error) => with_message(env, jni_str!("java/io/IOException"), &error.to_string()),
+            Failure::Descriptor(error) => with_message(env, jni_str!("java/io/IOException"), &error.to_string()),
             Failure::Jni(error) => illegal_state(env, &format!("zcio does not know this Java runtime: {error}")),
         })
     }
@@ -125,10 +125,13 @@ pub(crate) fn exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Res
         (ErrorKind::PermissionDenied, Some(file)) if nothing_moved => {
             about_file(env, jni_str!("java/nio/file/AccessDeniedException"), file, None)
         }
+        (ErrorKind::AlreadyExists, Some(file)) if nothing_moved => {
+            about_file(env, jni_str!("java/nio/file/FileAlreadyExistsException"), file, None)
+        }
         (ErrorKind::IsDirectory, Some(file)) if nothing_moved => {
             about_file(env, jni_str!("java/nio/file/FileSystemException"), file, Some("Is a directory"))
         }
-        (ErrorKind::Os, Some(file)) if nothing_moved => {
+        (ErrorKind::Os | ErrorKind::SpecialFile | ErrorKind::SameFile, Some(file)) if nothing_moved => {
             about_file(env, jni_str!("java/nio/file/FileSystemException"), file, Some(error.message()))
         }
         (ErrorKind::BadDescriptor, _) if nothing_moved => {

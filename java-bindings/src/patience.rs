@@ -9,7 +9,9 @@
 //! Another thread that writes to the same channel meanwhile (which would mix its bytes with the transfer's) gets a short
 //! write or EAGAIN, which `SocketChannel` answers by waiting itself.
 //!
-//! Transfers to one socket may overlap in time: the first one notes the socket's own timeout, the last one restores it.
+//! Transfers to one socket may overlap in time: the first one notes the socket's own timeout, the last one restores it, unless
+//! somebody has set another meanwhile. Sockets are told apart by device and inode number, which cannot become another socket's
+//! while an entry is there, because every entry has a descriptor of its socket.
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -24,10 +26,20 @@ use zcio::{Endpoint, Kind};
 const SMALL: u64 = 4096;
 const ROOMY: usize = 16 << 10;
 
-/// A socket's identity (device and inode number), how many transfers limit it, and its own timeout.
-type Limited = HashMap<(u64, u64), (usize, TimeVal)>;
+/// A socket whose patience is limited.
+struct Limited {
+    /// How many transfers limit it.
+    users: usize,
+    /// Its own timeout.
+    before: TimeVal,
+    /// The limit, as the kernel has rounded it.
+    limit: TimeVal,
+}
 
-static LIMITED: LazyLock<Mutex<Limited>> = LazyLock::new(Mutex::default);
+/// By device and inode number.
+type Sockets = HashMap<(u64, u64), Limited>;
+
+static LIMITED: LazyLock<Mutex<Sockets>> = LazyLock::new(Mutex::default);
 
 /// Restores the socket's own timeout when it is dropped, which must be before its descriptor is closed.
 pub(crate) struct Patience {
@@ -51,11 +63,12 @@ impl Patience {
         }
         let mut limited = limited();
         if let Some(entry) = limited.get_mut(&facts.identity) {
-            entry.0 += 1;
+            entry.users += 1;
         } else {
-            let before = getsockopt(&fd, sockopt::SendTimeout).ok()?;
+            let before = timeout(fd)?;
             set(fd, TimeVal::milliseconds(50));
-            limited.insert(facts.identity, (1, before));
+            let limit = timeout(fd)?;
+            limited.insert(facts.identity, Limited { users: 1, before, limit });
         }
         // SAFETY: whoever keeps the sink drops this before it (see the fields of `Running`).
         Some(Self { fd: unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) }, identity: facts.identity })
@@ -66,17 +79,23 @@ impl Drop for Patience {
     fn drop(&mut self) {
         let mut limited = limited();
         let Some(entry) = limited.get_mut(&self.identity) else { return };
-        entry.0 -= 1;
-        if entry.0 == 0 {
-            set(self.fd, entry.1);
+        entry.users -= 1;
+        if entry.users == 0 {
+            if timeout(self.fd) == Some(entry.limit) {
+                set(self.fd, entry.before);
+            }
             limited.remove(&self.identity);
         }
     }
 }
 
-fn limited() -> MutexGuard<'static, Limited> {
+fn limited() -> MutexGuard<'static, Sockets> {
     // Nothing between lock and unlock can panic half-way through a change.
     LIMITED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn timeout(fd: BorrowedFd<'_>) -> Option<TimeVal> {
+    getsockopt(&fd, sockopt::SendTimeout).ok()
 }
 
 fn set(fd: BorrowedFd<'_>, timeout: TimeVal) {

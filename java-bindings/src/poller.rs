@@ -21,7 +21,7 @@ fn epoll(number: jint) -> std::mem::ManuallyDrop<Epoll> {
     std::mem::ManuallyDrop::new(Epoll(unsafe { OwnedFd::from_raw_fd(number) }))
 }
 
-/// `static native int create()`; -1 if there is no descriptor left.
+/// `static native int create() throws IOException`
 #[allow(unsafe_code)] // An exported name.
 #[unsafe(no_mangle)]
 pub extern "system" fn Java_io_zcio_NativePoller_create<'local>(
@@ -29,7 +29,8 @@ pub extern "system" fn Java_io_zcio_NativePoller_create<'local>(
     _class: JClass<'local>,
 ) -> jint {
     env.with_env(|_| -> Result<jint, Failure> {
-        Ok(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_or(-1, |epoll| epoll.0.into_raw_fd()))
+        let made = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC);
+        made.map(|epoll| epoll.0.into_raw_fd()).map_err(|errno| Failure::Descriptor(errno.into()))
     })
     .resolve::<Throw>()
 }

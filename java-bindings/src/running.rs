@@ -1,7 +1,7 @@
 //! What is under way: a transfer, relay or fan-out of the core behind a number that the Java side keeps.
 //!
-//! The Java class `io.zcio.Running` owns the number: it gives it to one thread at a time, frees it once, and registers the
-//! thread with the file channels among the ends before each call. Here a number is believed.
+//! The Java class `io.zcio.Stepper` owns the number: it gives it to one thread at a time, frees it once, and holds the ends
+//! during each call. Here a number is believed.
 
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -10,7 +10,7 @@ use jni::objects::{JByteArray, JClass, JIntArray, JObject};
 use jni::sys::{jint, jlong};
 use jni::{Env, EnvUnowned};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use zcio::{Direction, FanOut, FanOutStep, Readiness, Relay, RelayStep, Side, Step, Transfer};
+use zcio::{Direction, ErrorKind, FanOut, FanOutStep, Readiness, Relay, RelayStep, Side, Step, Transfer};
 
 use crate::errors::{Failure, Throw};
 use crate::patience::Patience;
@@ -35,7 +35,7 @@ pub(crate) struct Running {
     blocked: Option<(Side, PollFlags)>,
 }
 
-/// What a step answers: this or that, or else the number of bytes it moved.
+/// What a step or run answers: this or that, or else the number of bytes that it moved, or that were moved in all.
 const DONE: jlong = -1;
 const BLOCKED: jlong = -2;
 
@@ -172,7 +172,8 @@ pub(crate) fn look(env: &mut Env<'_>, watch: &JObject<'_>, moved: u64) -> jni::e
     upcalls(env)?.look(env, watch, moved)
 }
 
-/// `static native void run(long handle, Watch watch) throws IOException`
+/// `static native long run(long handle, Watch watch) throws IOException`: [`DONE`], or the bytes delivered when the watch
+/// stopped it.
 #[allow(unsafe_code)] // An exported name.
 #[unsafe(no_mangle)]
 pub extern "system" fn Java_io_zcio_NativeRunning_run<'local>(
@@ -180,8 +181,16 @@ pub extern "system" fn Java_io_zcio_NativeRunning_run<'local>(
     _class: JClass<'local>,
     handle: jlong,
     watch: JObject<'local>,
-) {
-    env.with_env(|env| Running::of(handle).run(env, &watch)).resolve::<Throw>();
+) -> jlong {
+    env.with_env(|env| match Running::of(handle).run(env, &watch) {
+        Ok(()) => Ok(DONE),
+        Err(Failure::Stopped) => Ok(0),
+        Err(Failure::Transfer(trouble)) if trouble.error.kind() == ErrorKind::Cancelled => {
+            Ok(trouble.error.moved() as jlong)
+        }
+        Err(failure) => Err(failure),
+    })
+    .resolve::<Throw>()
 }
 
 /// `static native long step(long handle) throws IOException`

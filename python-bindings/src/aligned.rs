@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use crate::interrupt::detached;
 use crate::lend::{self, Borrowed, Memory};
 use crate::region_errors;
-use crate::region_options::File;
+use crate::region_options::{File, count};
 
 /// Memory of this process, zeroed and aligned to pages: what direct I/O (`O_DIRECT`) needs.
 ///
@@ -35,9 +35,9 @@ unsafe impl Sync for Start {}
 #[pymethods]
 impl AlignedBuffer {
     #[new]
-    fn new(py: Python<'_>, length: usize) -> PyResult<Self> {
+    fn new(py: Python<'_>, #[pyo3(from_py_with = count)] length: u64) -> PyResult<Self> {
         let mut memory =
-            zcio::AlignedBuffer::new(length).map_err(|error| region_errors::exception(py, &error, None))?;
+            zcio::AlignedBuffer::new(length as usize).map_err(|error| region_errors::exception(py, &error, None))?;
         Ok(Self { start: Start(memory.as_mut_ptr()), memory })
     }
 

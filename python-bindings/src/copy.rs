@@ -11,19 +11,23 @@ use crate::transfer::{callable, exception};
 
 /// Copies the file src as dst: its bytes and its holes, without reading them where the file system can share blocks.
 ///
-/// Both are paths; symbolic links are followed. An existing dst is overwritten and keeps its mode, owner and other links.
-/// With replace=True the copy is made beside dst and takes its place in one moment: whoever opens dst finds the old file or
-/// the whole new one. With fsync=True the copy is on its disk when this returns, its name too.
+/// Both are paths of regular files; symbolic links are followed. A new dst has the mode of src less the umask, and gets its
+/// name when it is complete. An existing dst is overwritten and keeps its mode, owner and other links; `create_new=True`
+/// refuses it, also if somebody else makes it meanwhile. With replace=True the copy is made beside dst and takes its place in
+/// one moment: whoever opens dst finds the old file or the whole new one. With fsync=True the copy is on its disk when this
+/// returns, its name too.
 ///
 /// reflink is "auto" (share blocks where the file system can), "always" (or fail) or "never". `preserve_mode` gives the copy
-/// the source's permission bits, `preserve_times` its times of access and change. progress is called with the bytes of data
-/// copied so far, as in `transfer()`.
+/// all permission bits of src, whatever the umask is, `preserve_times` its times of access and change. progress is called
+/// with the bytes of data copied so far, as in `transfer()`.
 ///
-/// Raises `TransferError` with .moved, as `transfer()` does, `ValueError` if src and dst are the same file or no regular files.
-/// A file that the copy had made is removed then.
+/// Raises `TransferError` with .moved, as `transfer()` does; it is also `shutil.SameFileError` if src and dst are the same
+/// file, `shutil.SpecialFileError` for a FIFO, a socket or a device, and `FileExistsError`, `IsADirectoryError` and so on.
+/// A new dst is not there then.
 #[pyfunction]
 #[pyo3(signature = (
-    src, dst, *, reflink="auto", preserve_mode=false, preserve_times=false, replace=false, fsync=false, progress=None
+    src, dst, *, reflink="auto", preserve_mode=false, preserve_times=false, create_new=false, replace=false, fsync=false,
+    progress=None
 ))]
 #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)] // Keywords, in Python.
 pub fn copy<'py>(
@@ -33,6 +37,7 @@ pub fn copy<'py>(
     reflink: &str,
     preserve_mode: bool,
     preserve_times: bool,
+    create_new: bool,
     replace: bool,
     fsync: bool,
     progress: Option<&Bound<'py, PyAny>>,
@@ -55,6 +60,7 @@ pub fn copy<'py>(
         .reflink(reflink)
         .preserve_mode(preserve_mode)
         .preserve_times(preserve_times)
+        .create_new(create_new)
         .atomic(replace)
         .durable(fsync);
     let result = detached(py, || copy.run_watched(|moved| watch.look(moved)))?;

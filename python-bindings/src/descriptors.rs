@@ -27,6 +27,7 @@ use zcio::{Endpoint, Error, Side};
 use crate::errors::TransferError;
 use crate::files::FileObject;
 use crate::lent::Lent;
+use crate::region::Region;
 
 /// One argument, understood.
 pub struct End {
@@ -55,6 +56,10 @@ impl End {
         }
         if object.is_instance_of::<PyInt>() {
             return Self::of_number(object, side);
+        }
+        // Before fileno(): a shared region's leads to a position that nobody knows of, not to its memory.
+        if let Ok(region) = object.cast::<Region>() {
+            return Self::of_region(region, side);
         }
         let py = object.py();
         if object.is_instance_of::<PyString>() || object.is_instance_of::<PyBytes>() {
@@ -97,6 +102,13 @@ impl End {
         }
         let path = OsString::from_vec(bytes).into();
         Ok(Self { place: Place::Path { path, name: name.unbind() }, file: None, timeout: None })
+    }
+
+    fn of_region(region: &Bound<'_, Region>, side: Side) -> PyResult<Self> {
+        if side == Side::Sink {
+            return Err(PyTypeError::new_err("dst is a region, and memory cannot be the sink of a transfer"));
+        }
+        Ok(Self { place: Place::Memory(Lent::all_of(region)?), file: None, timeout: None })
     }
 
     fn of_object(object: &Bound<'_, PyAny>, fileno: &Bound<'_, PyAny>, side: Side) -> PyResult<Self> {

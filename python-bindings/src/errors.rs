@@ -30,7 +30,10 @@ pub fn exception(py: Python<'_>, error: &Error, ends: &[&End], undelivered: &[u8
         ErrorKind::Refused
         | ErrorKind::NotFound
         | ErrorKind::PermissionDenied
+        | ErrorKind::AlreadyExists
         | ErrorKind::IsDirectory
+        | ErrorKind::SpecialFile
+        | ErrorKind::SameFile
         | ErrorKind::BadDescriptor
         | ErrorKind::NotConnected
         | ErrorKind::PeerClosed
@@ -44,6 +47,11 @@ pub fn exception(py: Python<'_>, error: &Error, ends: &[&End], undelivered: &[u8
             operation: error.operation(),
             moved: error.moved(),
             undelivered,
+            base: match error.kind() {
+                ErrorKind::SpecialFile => Some("SpecialFileError"),
+                ErrorKind::SameFile => Some("SameFileError"),
+                _ => None,
+            },
         }
         .into_exception(py),
     }
@@ -73,14 +81,16 @@ pub struct TransferError<'a> {
     pub operation: &'a str,
     pub moved: u64,
     pub undelivered: &'a [u8],
+    /// The class of shutil's that it is too, where it is not that of its errno.
+    pub base: Option<&'static str>,
 }
 
 impl TransferError<'_> {
     pub fn into_exception(self, py: Python<'_>) -> PyErr {
         static MAKE: Once<Py<PyAny>> = Once::new();
-        let Self { errno, message, filename, operation, moved, undelivered } = self;
+        let Self { errno, message, filename, operation, moved, undelivered, base } = self;
         MAKE.import(py, "zcio._errors", "transfer_error")
-            .and_then(|make| make.call1((errno, message, filename, operation, moved, undelivered)))
+            .and_then(|make| make.call1((errno, message, filename, operation, moved, undelivered, base)))
             .map_or_else(|error| error, PyErr::from_value)
     }
 }

@@ -67,18 +67,6 @@ pub unsafe fn take_back(buffer: *mut ffi::Py_buffer) {
     drop(unsafe { Box::from_raw((*buffer).internal.cast::<Loan>()) });
 }
 
-/// Fills in a buffer with that of another object, which will be asked to take it back.
-///
-/// # Safety
-/// As [`lend`].
-pub unsafe fn lend_on(exporter: &Bound<'_, PyAny>, buffer: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
-    // SAFETY: Python's own buffer structure, passed on.
-    match unsafe { ffi::PyObject_GetBuffer(exporter.as_ptr(), buffer, flags) } {
-        0 => Ok(()),
-        _ => Err(PyErr::fetch(exporter.py())),
-    }
-}
-
 /// Memory of some Python object, held by its buffer.
 pub struct Borrowed {
     buffer: PyUntypedBuffer,

@@ -6,9 +6,11 @@
 use std::ptr::NonNull;
 
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::PyBufferError;
+use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::prelude::*;
 use zcio::Endpoint;
+
+use crate::region::Region;
 
 /// An exported, contiguous buffer.
 pub struct Lent(PyUntypedBuffer);
@@ -16,7 +18,12 @@ pub struct Lent(PyUntypedBuffer);
 impl Lent {
     /// `None` if the object has no buffer; `BufferError` if it has one that is not contiguous.
     pub fn new(object: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
-        let Ok(buffer) = PyUntypedBuffer::get(object) else { return Ok(None) };
+        let buffer = match PyUntypedBuffer::get(object) {
+            Ok(buffer) => buffer,
+            // What is closed or released says so itself.
+            Err(error) if error.is_instance_of::<PyValueError>(object.py()) => return Err(error),
+            Err(_) => return Ok(None),
+        };
         // A scalar of numpy has a buffer too, and is more likely to be meant as a number.
         if buffer.dimensions() == 0 {
             return Ok(None);
@@ -25,6 +32,11 @@ impl Lent {
             return Ok(Some(Self(buffer)));
         }
         Err(PyBufferError::new_err("src is a buffer whose bytes are not contiguous (in C order); copy it first"))
+    }
+
+    /// A region: closed or protected, it says so itself.
+    pub fn all_of(region: &Bound<'_, Region>) -> PyResult<Self> {
+        PyUntypedBuffer::get(region).map(Self)
     }
 
     /// The core's end for it. The caller keeps `self` for as long as that lives.

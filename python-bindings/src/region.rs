@@ -1,28 +1,30 @@
 //! `zcio.Region`: a mapping that numpy and others live on, and that cannot be pulled away under them.
 //!
 //! Everything is the core's; this is arguments in, bytes and exceptions out. Views are lent by the buffer protocol
-//! (`lend`). Single bytes and contiguous assignments go through checked copies, which never fault; `region[a:b]` is a
+//! (`lend`), each of them a lasting one of the core, because `numpy.ndarray(buffer=…)` gives its view back and goes on
+//! reading for as long as it has the object. Single bytes and contiguous assignments go through checked copies, which never fault; `region[a:b]` is a
 //! `memoryview` and costs no copy.
 
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyIndexError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyMemoryView, PySlice};
+use pyo3::{PyTraverseError, PyVisit};
 use zcio::region::Populate;
 use zcio::{Access, Advice, Error, ErrorKind};
 
 use crate::interrupt::detached;
 use crate::lend::{self, Borrowed, Memory};
 use crate::region_errors;
-use crate::region_options::{File, Mode, Opening, mode_name, protection_of, range};
+use crate::region_options::{File, Mode, Opening, count, mode_name, optional_count, protection_of, range};
 use crate::residency::Residency;
 
-/// A mapped file, or memory of no file, as a buffer: what `mmap.mmap` is, but closing it never fails and never crashes.
+/// A mapped file, or memory of no file, as a buffer: what `mmap.mmap` is, but no use of it crashes.
 ///
 /// Made by `Region.open` and `Region.anonymous`. numpy, pyarrow and memoryview use it without a copy:
 /// `numpy.asarray(region)`, `pyarrow.py_buffer(region)`; `region[a:b]` is a memoryview, `region[i]` a number.
@@ -35,8 +37,8 @@ use crate::residency::Residency;
 #[pyclass(frozen, subclass, weakref, module = "zcio")]
 pub struct Region {
     kind: Kind,
-    /// The path, as the caller gave it.
-    name: Option<Py<PyAny>>,
+    /// The path, as the caller gave it: any object, which may even know this one. Locked for no more than a look.
+    name: Mutex<Option<Py<PyAny>>>,
 }
 
 enum Kind {
@@ -50,7 +52,7 @@ enum Kind {
 
 impl Region {
     pub fn shared(memory: zcio::SharedRegion) -> Self {
-        Self { kind: Kind::Shared { memory, number: Mutex::new(None) }, name: None }
+        Self { kind: Kind::Shared { memory, number: Mutex::new(None) }, name: Mutex::new(None) }
     }
 
     pub fn core(&self) -> &zcio::Region {
@@ -60,17 +62,41 @@ impl Region {
         }
     }
 
-    /// Panics for what is no shared region: `SharedRegion` is made with one.
-    pub fn core_shared(&self) -> &zcio::SharedRegion {
+    /// `TypeError` for what is no shared region, which an assignment to `__class__` can make of it.
+    pub fn core_shared(&self) -> PyResult<&zcio::SharedRegion> {
         match &self.kind {
-            Kind::Shared { memory, .. } => memory,
-            Kind::Plain(_) => unreachable!("a SharedRegion is made of shared memory"),
+            Kind::Shared { memory, .. } => Ok(memory),
+            Kind::Plain(_) => Err(PyTypeError::new_err("this region is not shared memory")),
         }
+    }
+
+    fn lock_name(&self) -> MutexGuard<'_, Option<Py<PyAny>>> {
+        self.name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, py: Python<'_>, error: &Error) -> PyErr {
+        region_errors::exception(py, error, self.name(py).as_ref())
+    }
+
+    /// Fills in a buffer over all of it in the name of `owner`, which must keep this region.
+    ///
+    /// # Safety
+    /// As [`lend::lend`].
+    pub unsafe fn lend(&self, owner: Bound<'_, PyAny>, buffer: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        let view = self.core().lasting_view(..).map_err(|error| {
+            // SAFETY: Python's own buffer structure; it must say that nothing has been lent.
+            unsafe { (*buffer).obj = std::ptr::null_mut() };
+            self.failed(owner.py(), &error)
+        })?;
+        let (start, length, writable) = (view.as_mut_ptr(), view.len(), view.is_writable());
+        // SAFETY: the view keeps the memory, and goes into the loan; the owner keeps the addresses beyond that.
+        unsafe { lend::lend(owner, Memory { start, length, writable, view: Some(view) }, buffer, flags) }
     }
 
     /// A descriptor of the shared memory that lives until the region is closed.
     pub fn number(&self, py: Python<'_>) -> PyResult<RawFd> {
-        let Kind::Shared { memory, number } = &self.kind else { unreachable!("only a SharedRegion has fileno()") };
+        let memory = self.core_shared()?;
+        let Kind::Shared { number, .. } = &self.kind else { return Ok(-1) };
         self.run(py, || {
             let mut slot = number.lock().unwrap_or_else(PoisonError::into_inner);
             // Asked even if it is there: a closed region has none.
@@ -84,7 +110,7 @@ impl Region {
 
     /// Runs an operation of the core without the GIL.
     pub fn run<T: Send>(&self, py: Python<'_>, operation: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<T> {
-        detached(py, operation)?.map_err(|error| region_errors::exception(py, &error, self.name.as_ref()))
+        detached(py, operation)?.map_err(|error| self.failed(py, &error))
     }
 
     fn index(&self, key: &Bound<'_, PyAny>) -> PyResult<u64> {
@@ -117,8 +143,8 @@ impl Region {
         py: Python<'_>,
         file: &Bound<'_, PyAny>,
         mode: &str,
-        offset: u64,
-        length: Option<u64>,
+        #[pyo3(from_py_with = count)] offset: u64,
+        #[pyo3(from_py_with = optional_count)] length: Option<u64>,
         guard: bool,
         closefd: bool,
     ) -> PyResult<Self> {
@@ -129,7 +155,7 @@ impl Region {
         let name = matches!(place, File::Path(_)).then(|| file.clone().unbind());
         let opened = detached(py, || opening.open(&place))?;
         match opened {
-            Ok(region) => Ok(Self { kind: Kind::Plain(region), name }),
+            Ok(region) => Ok(Self { kind: Kind::Plain(region), name: Mutex::new(name) }),
             Err(error) => Err(region_errors::exception(py, &error, name.as_ref())),
         }
     }
@@ -140,26 +166,26 @@ impl Region {
     /// reserved; the length is rounded up to whole ones. `advise("huge_page")` asks for transparent ones instead.
     #[staticmethod]
     #[pyo3(signature = (length, *, huge_pages=None))]
-    fn anonymous(py: Python<'_>, length: u64, huge_pages: Option<u64>) -> PyResult<Self> {
+    fn anonymous(py: Python<'_>, #[pyo3(from_py_with = count)] length: u64, huge_pages: Option<u64>) -> PyResult<Self> {
         let mut options = zcio::RegionOptions::new().length(length);
         if let Some(size) = huge_pages {
             options = options.huge_pages(size);
         }
         let region = detached(py, || options.anonymous())?;
         let region = region.map_err(|error| region_errors::exception(py, &error, None))?;
-        Ok(Self { kind: Kind::Plain(region), name: None })
+        Ok(Self { kind: Kind::Plain(region), name: Mutex::new(None) })
     }
 
     /// The path it was opened from, as it was given; None if there was none.
     #[getter]
     fn name(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.name.as_ref().map(|name| name.clone_ref(py))
+        self.lock_name().as_ref().map(|name| name.clone_ref(py))
     }
 
     /// How it is mapped: "r", "r+" or "c". Anonymous regions are "c".
     #[getter]
     fn mode(&self, py: Python<'_>) -> PyResult<&'static str> {
-        self.core().access().map(mode_name).map_err(|error| region_errors::exception(py, &error, self.name.as_ref()))
+        self.core().access().map(mode_name).map_err(|error| self.failed(py, &error))
     }
 
     /// Whether `close()` has been called.
@@ -258,7 +284,7 @@ impl Region {
 
     /// Makes it longer or shorter, and with truncate=True its file too. `BufferError` while views exist.
     #[pyo3(signature = (length, *, truncate=false))]
-    fn resize(&self, py: Python<'_>, length: u64, truncate: bool) -> PyResult<()> {
+    fn resize(&self, py: Python<'_>, #[pyo3(from_py_with = count)] length: u64, truncate: bool) -> PyResult<()> {
         let region = self.core();
         self.run(py, || if truncate { region.resize_with_file(length) } else { region.resize(length) })
     }
@@ -269,14 +295,23 @@ impl Region {
         self.run(py, || self.core().check())
     }
 
-    /// Releases the file and the memory now, also while views exist: they read zeroes from then on, and what is written to
-    /// them goes nowhere. Closing again does nothing.
+    /// Releases the file and the memory now. Closing again does nothing.
     ///
-    /// With strict=True it is `BufferError` while views exist, as for `mmap.close()`, and the region stays open.
-    #[pyo3(signature = (*, strict=false))]
+    /// `BufferError` while views (memoryviews, arrays) exist, as for `mmap.close()`, and the region stays open. With
+    /// strict=False it is closed under them: they read zeroes from then on, and what is written to them goes nowhere. So do
+    /// arrays that have the region without a view of it (`numpy.ndarray(buffer=region)`), which nobody can know of, in either
+    /// case.
+    #[pyo3(signature = (*, strict=true))]
     fn close(&self, py: Python<'_>, strict: bool) -> PyResult<()> {
         let region = self.core();
-        self.run(py, || if strict { region.close_unviewed() } else { region.close() })?;
+        let closed = detached(py, || if strict { region.close_unviewed() } else { region.close() })?;
+        closed.map_err(|error| match error.errno() {
+            Some(libc::EBUSY) => PyBufferError::new_err(
+                "cannot close exported pointers exist: release the views of the region first, or let them read zeroes by \
+                 close(strict=False)",
+            ),
+            _ => self.failed(py, &error),
+        })?;
         if let Kind::Shared { number, .. } = &self.kind {
             *number.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
@@ -289,7 +324,8 @@ impl Region {
         Ok(slf)
     }
 
-    /// Closes it, and then says so if what was read in the block may have been zeroes.
+    /// Closes it, as `close()` does, and says so if what was read in the block may have been zeroes. An exception that is on
+    /// its way is not replaced: it gets a note.
     #[pyo3(signature = (kind, value, traceback, /))]
     fn __exit__(
         &self,
@@ -303,12 +339,31 @@ impl Region {
             Err(error) if error.kind() == ErrorKind::Faulted => Some(error),
             _ => None,
         };
-        self.close(py, false)?;
-        match harm {
-            Some(error) if value.is_none() => Err(region_errors::exception(py, &error, self.name.as_ref())),
-            Some(_) => value.call_method1(intern!(py, "add_note"), ("the zcio.Region had lost pages",)).map(drop),
-            None => Ok(()),
+        let note = |text: String| value.call_method1(intern!(py, "add_note"), (text,)).map(drop);
+        match (self.close(py, true), harm) {
+            (closed, None) if value.is_none() => closed,
+            (closed, Some(harm)) if value.is_none() => {
+                let raised = self.failed(py, &harm);
+                closed.or_else(|open| raised.add_note(py, format!("the zcio.Region is still open: {open}")))?;
+                Err(raised)
+            }
+            (closed, harm) => {
+                closed.or_else(|open| note(format!("the zcio.Region is still open: {open}")))?;
+                harm.map_or(Ok(()), |_| note("the zcio.Region had lost pages".to_owned()))
+            }
         }
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // The protocol's signature.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // Never waits: whoever holds the lock also holds a reference, so that there is nothing to collect.
+        self.name.try_lock().map_or(Ok(()), |name| visit.call(&*name))
+    }
+
+    fn __clear__(&self) {
+        // Dropped without the lock: its destructor may ask for the name.
+        let name = self.lock_name().take();
+        drop(name);
     }
 
     fn __len__(&self) -> usize {
@@ -325,7 +380,7 @@ impl Region {
         match region.core().read_at(place, &mut byte) {
             Ok(1) => Ok(PyInt::new(py, byte[0]).into_any()),
             Ok(_) => Err(PyIndexError::new_err("region index out of range")),
-            Err(error) => Err(region_errors::exception(py, &error, region.name.as_ref())),
+            Err(error) => Err(region.failed(py, &error)),
         }
     }
 
@@ -355,9 +410,19 @@ impl Region {
         Err(PyTypeError::new_err("a region does not change its length"))
     }
 
+    /// Of every protocol, and for copies: Python's own answer to the oldest is an object that cannot be made again.
+    fn __reduce_ex__(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _ = protocol;
+        Err(PyTypeError::new_err(format!(
+            "cannot pickle or copy a '{}': it is memory of this process; its bytes are read(), and a SharedRegion goes to \
+             another process through multiprocessing",
+            slf.get_type().name()?
+        )))
+    }
+
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let (class, region) = (slf.get_type().name()?.to_string(), slf.get());
-        let name = match &region.name {
+        let name = match region.name(slf.py()) {
             Some(name) => format!(" {}", name.bind(slf.py()).repr()?),
             None => String::new(),
         };
@@ -369,15 +434,8 @@ impl Region {
     }
 
     unsafe fn __getbuffer__(slf: &Bound<'_, Self>, buffer: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
-        let region = slf.get();
-        let view = region.core().view(..).map_err(|error| {
-            // SAFETY: Python's own buffer structure; it must say that nothing has been lent.
-            unsafe { (*buffer).obj = std::ptr::null_mut() };
-            region_errors::exception(slf.py(), &error, region.name.as_ref())
-        })?;
-        let (start, length, writable) = (view.as_mut_ptr(), view.len(), view.is_writable());
-        // SAFETY: the view keeps the memory, and goes into the loan.
-        unsafe { lend::lend(slf.as_any().clone(), Memory { start, length, writable, view: Some(view) }, buffer, flags) }
+        // SAFETY: Python's own buffer structure, and the region is its own owner.
+        unsafe { slf.get().lend(slf.as_any().clone(), buffer, flags) }
     }
 
     #[allow(clippy::unused_self)] // The protocol's signature.

@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
@@ -20,6 +20,21 @@ pub type Range = (ops::Bound<u64>, ops::Bound<u64>);
 pub fn range(offset: u64, length: Option<u64>) -> Range {
     let end = length.map_or(ops::Bound::Unbounded, |length| ops::Bound::Excluded(offset.saturating_add(length)));
     (ops::Bound::Included(offset), end)
+}
+
+/// How long something is to be, or where it is to begin: `ValueError` for what no length can be.
+pub fn count(object: &Bound<'_, PyAny>) -> PyResult<u64> {
+    object.extract().map_err(|error: PyErr| {
+        if error.is_instance_of::<PyOverflowError>(object.py()) {
+            return PyValueError::new_err(format!("{object} is no number of bytes"));
+        }
+        error
+    })
+}
+
+/// As [`count`], and None.
+pub fn optional_count(object: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+    if object.is_none() { Ok(None) } else { count(object).map(Some) }
 }
 
 /// How a file is mapped, by the names that `numpy.memmap` gave to it.

@@ -13,6 +13,7 @@ use crate::interrupt::detached;
 use crate::once::Once;
 use crate::region::Region;
 use crate::region_errors;
+use crate::region_options::count;
 
 /// The seals by the names that the core prints.
 const SEALS: [(&str, Seals); 5] = [
@@ -73,7 +74,7 @@ impl SharedRegion {
     ///
     /// `OSError` with ENOSPC if the system has less memory than that.
     #[staticmethod]
-    fn create(py: Python<'_>, length: u64) -> PyResult<Py<Self>> {
+    fn create(py: Python<'_>, #[pyo3(from_py_with = count)] length: u64) -> PyResult<Py<Self>> {
         let memory = detached(py, || {
             let memory = zcio::SharedRegion::create(length)?;
             memory.seal(Seals::SHRINK)?;
@@ -103,28 +104,32 @@ impl SharedRegion {
     fn seal(slf: &Bound<'_, Self>, seals: &Bound<'_, PyTuple>) -> PyResult<()> {
         let seals = seals_of(seals)?;
         let region = slf.as_super().get();
-        region.run(slf.py(), || region.core_shared().seal(seals))
+        let shared = region.core_shared()?;
+        region.run(slf.py(), || shared.seal(seals))
     }
 
     /// The seals it has now.
     #[getter]
     fn seals<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyFrozenSet>> {
         let region = slf.as_super().get();
-        let seals = region.run(slf.py(), || region.core_shared().seals())?;
+        let shared = region.core_shared()?;
+        let seals = region.run(slf.py(), || shared.seals())?;
         PyFrozenSet::new(slf.py(), SEALS.iter().filter(|(_, seal)| seals.contains(*seal)).map(|(name, _)| *name))
     }
 
     /// Makes it longer, with memory behind every new byte. `BufferError` while views exist here. Others see the new part after
     /// `refresh()`.
-    fn grow(slf: &Bound<'_, Self>, length: u64) -> PyResult<()> {
+    fn grow(slf: &Bound<'_, Self>, #[pyo3(from_py_with = count)] length: u64) -> PyResult<()> {
         let region = slf.as_super().get();
-        region.run(slf.py(), || region.core_shared().grow(length))
+        let shared = region.core_shared()?;
+        region.run(slf.py(), || shared.grow(length))
     }
 
     /// Maps what another process has added. `BufferError` while views exist here.
     fn refresh(slf: &Bound<'_, Self>) -> PyResult<()> {
         let region = slf.as_super().get();
-        region.run(slf.py(), || region.core_shared().refresh())
+        let shared = region.core_shared()?;
+        region.run(slf.py(), || shared.refresh())
     }
 
     /// A descriptor of the memory. It belongs to the region, and is closed with it.
@@ -146,7 +151,8 @@ impl SharedRegion {
         anyone: bool,
     ) -> PyResult<()> {
         let (peer, region) = (peer_of(user, process, anyone)?, slf.as_super().get());
-        Waiting::new(sock)?.run("POLLOUT", |fd| region.core_shared().send(fd, peer))
+        let shared = region.core_shared()?;
+        Waiting::new(sock)?.run("POLLOUT", |fd| shared.send(fd, peer))
     }
 
     /// Takes what the process at the other end sends, if it is an accepted peer (see `send`) and the memory has the demanded

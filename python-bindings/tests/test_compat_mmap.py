@@ -3,6 +3,8 @@
 No exception is made: every test of ``test.test_mmap`` that the original passes here, passes.
 """
 
+import errno
+import gc
 import mmap as original
 import os
 import subprocess
@@ -11,6 +13,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import zcio
 from interpreters import NEWER, environment
@@ -141,6 +144,108 @@ def test_shared_memory_of_no_file_is_shared_with_children(module: Any) -> None:
         os._exit(0)
     os.waitpid(child, 0)
     assert (shared[0], private[0]) == (7, 0)
+
+
+# What cannot be done here, or not be tried beside other tests (an address of one's own), and its errno.
+OUR_OWN = {0x10: errno.EPERM, 0x100000: errno.EPERM, 0x100: errno.EINVAL, 0x40: errno.ENOMEM}
+# Of Linux 6.6, and one whose answer is the file system's.
+ABOVE4G, SYNC = 0x80, 0x80000
+HUGETLB = 0x40000
+
+
+def made(module: Any, *arguments: Any, **options: Any) -> object:
+    """What the kernel says: an errno, or the bytes that are mapped."""
+    try:
+        with module.mmap(*arguments, **options) as mapped:
+            return bytes(mapped[:])
+    except OSError as error:
+        return error.errno
+
+
+@pytest.mark.parametrize("of", ["a file", "no file"])
+@pytest.mark.parametrize("flag", [0, *(1 << bit for bit in range(4, 26))])
+def test_every_flag(flag: int, of: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content(4096))
+    with path.open("r+b") as file:
+        fd = file.fileno() if of == "a file" else -1
+        for kind in range(16):
+            arguments = (fd, 4096, kind | flag)
+            answer = made(mmap, *arguments)
+            if flag == HUGETLB:
+                assert answer == errno.EINVAL, "a small page is no multiple of a huge one"
+            elif kind == 8 or (flag in OUR_OWN and kind in {1, 2, 3}):
+                # 8 is MAP_DROPPABLE (Linux 6.11).
+                assert answer in {errno.EINVAL, errno.EOPNOTSUPP, OUR_OWN.get(flag)}
+            elif (flag, kind) == (ABOVE4G, 3) or (flag == SYNC and of == "a file"):
+                assert answer in {made(original, *arguments), errno.EOPNOTSUPP, content(4096)}
+            else:
+                assert answer == made(original, *arguments), hex(flag | kind)
+
+
+def test_every_right(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content(4096))
+    for opened in ("rb", "r+b"):
+        with path.open(opened) as file:
+            for prot in (original.PROT_READ, original.PROT_READ | original.PROT_WRITE, original.PROT_READ | 8):
+                for flags in (original.MAP_SHARED, original.MAP_PRIVATE):
+                    for fd in (file.fileno(), -1):
+                        arguments = (fd, 4096, flags, prot)
+                        assert made(mmap, *arguments) == made(original, *arguments), (opened, prot, flags, fd)
+
+
+def vm_flags(mapped: Any) -> list[str]:
+    """What the kernel says of the mapping (proc_pid_smaps(5))."""
+    address = numpy.frombuffer(mapped, "u1").ctypes.data
+    within = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        words = line.split()
+        if "-" in words[0] and not words[0].endswith(":"):
+            start, end = (int(number, 16) for number in words[0].split("-"))
+            within = start <= address < end
+        elif within and words[0] == "VmFlags:":
+            return words[1:]
+    raise AssertionError("not mapped")
+
+
+@pytest.mark.parametrize("module", [original, mmap], ids=["original", "ours"])
+@pytest.mark.parametrize("kind", [original.MAP_SHARED, original.MAP_PRIVATE])
+@pytest.mark.parametrize("of", ["a file", "no file"])
+def test_what_flags_do(module: Any, kind: int, of: str, tmp_path: Path) -> None:
+    path, pages = tmp_path / "file", 16
+    path.write_bytes(content(pages * 4096))
+    with path.open("r+b") as file:
+        fd, size = file.fileno() if of == "a file" else -1, pages * 4096
+        mapped = module.mmap(fd, size, kind | 0x2000)
+        assert "lo" in vm_flags(mapped)
+        gc.collect()
+        mapped.close()
+        for flags, brought_in in ((0x8000, True), (0x18000, False)):
+            mapped = module.mmap(fd, size, kind | flags)
+            address = numpy.frombuffer(mapped, "u1").ctypes.data
+            with open("/proc/self/pagemap", "rb") as pagemap:
+                pagemap.seek(address // 4096 * 8)
+                entries = numpy.frombuffer(pagemap.read(pages * 8), "<u8")
+            assert bool((entries >> 63).all()) is brought_in, hex(flags)
+            mapped.close()
+        # The descriptor is of no account then.
+        mapped = module.mmap(file.fileno(), size, kind | original.MAP_ANONYMOUS)
+        assert mapped[:] == bytes(size)
+        mapped.close()
+
+
+def test_an_array_keeps_it_open() -> None:
+    mapped = mmap.mmap(-1, 100)
+    array = numpy.frombuffer(mapped, "u1")
+    with pytest.raises(BufferError, match="cannot close exported pointers exist"):
+        mapped.close()
+    with pytest.raises(BufferError, match="extant pointers exported"):
+        mapped.resize(50)
+    mapped[:3] = b"abc"
+    assert bytes(array[:3]) == b"abc"
+    del array
+    mapped.close()
 
 
 def test_what_differs() -> None:

@@ -1,8 +1,10 @@
 """copy, relay, fan_out and batch: every byte, their records, and how they end."""
 
 import errno
+import fcntl
 import os
 import pickle
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import zcio
@@ -58,6 +60,42 @@ def test_copy_keeps_holes(tmp_path: Path) -> None:
     assert (tmp_path / "sink").stat().st_blocks * 512 < 4 << 20
 
 
+def test_copy_as_cp_does(source: Path, tmp_path: Path) -> None:
+    source.chmod(0o750)
+    zcio.copy(source, tmp_path / "ours", create_new=True)
+    subprocess.run(["cp", source, tmp_path / "theirs"], check=True)
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "theirs").stat().st_mode
+    made_up = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    zcio.copy(made_up, tmp_path / "made up")
+    assert (tmp_path / "made up").read_bytes() == made_up.read_bytes()
+
+
+def test_copy_waits_for_a_lease(source: Path, tmp_path: Path) -> None:
+    """Whoever has the lease gives it up when it is asked to."""
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        for leased in (source, tmp_path / "sink"):
+            (tmp_path / "sink").write_bytes(b"old")
+            with leased.open("rb+") as file:
+                fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+
+                failed = threading.Event()
+
+                def give_up(file: BinaryIO = file, failed: threading.Event = failed) -> None:
+                    while fcntl.fcntl(file, fcntl.F_GETLEASE) == fcntl.F_WRLCK and not failed.wait(0.001):
+                        pass
+                    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+
+                with background(give_up):
+                    try:
+                        zcio.copy(source, tmp_path / "sink")
+                    finally:
+                        failed.set()
+            assert (tmp_path / "sink").read_bytes() == DATA
+    finally:
+        signal.signal(signal.SIGIO, before)
+
+
 def test_copy_replaces_in_one_moment(source: Path, tmp_path: Path) -> None:
     sink = tmp_path / "sink"
     sink.write_bytes(b"old")
@@ -70,13 +108,34 @@ def test_copy_replaces_in_one_moment(source: Path, tmp_path: Path) -> None:
 
 def test_what_copy_refuses(source: Path, tmp_path: Path) -> None:
     copy: Any = zcio.copy
-    with pytest.raises(ValueError, match="same file"):
-        copy(source, source)
+    os.link(source, tmp_path / "other")
+    (tmp_path / "link").symlink_to(source)
+    for same in (source, tmp_path / "other", str(tmp_path / "link")):
+        with pytest.raises(shutil.SameFileError) as same_file:
+            copy(source, same)
+        assert isinstance(same_file.value, zcio.SameFileTransferError)
+        assert (same_file.value.errno, same_file.value.filename) == (errno.EINVAL, str(same))
+    os.mkfifo(tmp_path / "fifo")
+    for src, dst in ((tmp_path / "fifo", tmp_path / "sink"), (source, tmp_path / "fifo"), (source, "/dev/null")):
+        with pytest.raises(shutil.SpecialFileError) as special:
+            copy(src, dst)
+        assert isinstance(special.value, zcio.SpecialFileTransferError)
+        assert special.value.filename == str(dst if src == source else src)
     with pytest.raises(FileNotFoundError) as raised:
         copy(tmp_path / "none", tmp_path / "sink")
     assert (raised.value.filename, isinstance(raised.value, zcio.TransferError)) == (str(tmp_path / "none"), True)
     with pytest.raises(IsADirectoryError):
         copy(tmp_path, tmp_path / "sink")
+    with pytest.raises(NotADirectoryError):
+        copy(source, f"{tmp_path}/sink/")
+    with pytest.raises(FileNotFoundError):
+        copy(source, "")
+    (tmp_path / "dangling").symlink_to("nothing")
+    for taken in ("dangling", "other"):
+        with pytest.raises(FileExistsError) as exists:
+            copy(source, tmp_path / taken, create_new=True)
+        assert isinstance(exists.value, zcio.FileExistsTransferError)
+        assert (exists.value.errno, exists.value.filename) == (errno.EEXIST, str(tmp_path / taken))
     with pytest.raises(TypeError, match="two paths"):
         copy(0, tmp_path / "sink")
     with pytest.raises(ValueError, match=r"unknown reflink.*always"):

@@ -126,6 +126,8 @@ def test_consumers_use_the_same_memory(path: Path) -> None:
         )
         assert array.flags.writeable
         assert view.obj is region
+        del address, array, view
+        gc.collect()
     with zcio.Region.open(path) as region:
         assert not numpy.asarray(region).flags.writeable
         assert memoryview(region).readonly
@@ -144,12 +146,13 @@ def test_closing_releases_everything_and_views_read_zeroes(path: Path) -> None:
     region = zcio.Region.open(path, "r+")
     array, view = numpy.asarray(region), memoryview(region)[PAGE:]
     assert int(array.sum(dtype="u8")) == sum(DATA)
-    with pytest.raises(BufferError, match="views"):
-        region.close(strict=True)
+    with pytest.raises(BufferError, match="exported pointers exist"):
+        region.close()
     assert not region.closed
+    assert int(array.sum(dtype="u8")) == sum(DATA)
+    region.close(strict=False)
+    region.close(strict=False)
     region.close()
-    region.close()
-    region.close(strict=True)
     assert (region.closed, len(region), mappings(path), len(os.listdir("/proc/self/fd"))) == (True, 0, 0, before)
     assert array.sum() == 0
     array[5] = 9
@@ -164,7 +167,7 @@ def test_strict_closing_without_views(path: Path) -> None:
     region = zcio.Region.open(path)
     with memoryview(region):
         pass
-    region.close(strict=True)
+    region.close()
     assert region.closed
 
 
@@ -286,7 +289,7 @@ def test_a_region_that_is_made_writable(path: Path) -> None:
         region.write(b"x")
         view = memoryview(region)
         view[1] = ord("y")
-        region.close()
+        region.close(strict=False)
         # It may store as before, also where nobody reads it any more.
         view[2] = ord("z")
         assert bytes(view[:3]) == b"\0\0z"
@@ -398,7 +401,7 @@ def test_regions_come_and_go(path: Path) -> None:
         region = zcio.Region.open(path, ("r", "r+", "c")[number % 3], guard=True)
         views = [memoryview(region), region[10:20], numpy.asarray(region)]
         if number % 2:
-            region.close()
+            region.close(strict=False)
         del region
         assert views
 

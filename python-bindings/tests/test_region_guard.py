@@ -47,6 +47,8 @@ TRUNCATED = """
             except zcio.FaultedError as error:
                 caught.append(error.filename == path)
             cutter.join()
+            # The array was still there at the end of the block, so that the region was not closed.
+            region.close(strict=False)
             if array.sum() != 0:
                 wrong.append("a closed region that is not zeroes")
 
@@ -108,7 +110,7 @@ def test_closing_under_threads_that_use_arrays(tmp_path: Path) -> None:
         for turn in range(rounds):
             region = zcio.Region.open(path, ("r", "r+", "c")[turn % 3])
             array, other, view = numpy.asarray(region), pyarrow.py_buffer(region), memoryview(region)
-            closing = threading.Thread(target=region.close)
+            closing = threading.Thread(target=region.close, kwargs={"strict": False})
             closing.start()
             for _ in range(20):
                 assert 0 <= int(array.sum(dtype="u8")) <= size

@@ -259,7 +259,7 @@ def test_the_memory_goes_with_its_last_holder() -> None:
     array[:] = 1
     inode = os.fstat(region.fileno()).st_ino
     assert holders() == 3, "the region's descriptor, that of fileno(), the mapping"
-    region.close()
+    region.close(strict=False)
     assert holders() == 0
     assert array.sum() == 0
 
@@ -269,6 +269,7 @@ def test_an_arrow_table_is_read_in_place() -> None:
     with unix_pair() as (near, far), zcio.SharedRegion.create(4 << 20) as ours:
         with pyarrow.ipc.new_file(pyarrow.FixedSizeBufferWriter(pyarrow.py_buffer(ours)), table.schema) as writer:
             writer.write_table(table)
+        del writer
         ours.seal("shrink", "grow", "future_write")
         ours.send(near)
         theirs = zcio.SharedRegion.receive(far, seals=["future_write"])

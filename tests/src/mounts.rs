@@ -37,6 +37,76 @@ impl Drop for Tmpfs {
     }
 }
 
+/// An overlay over two folders of a tmpfs, which are gone with this value.
+pub struct Overlay {
+    layers: Tmpfs,
+}
+
+impl Overlay {
+    /// `None`, with a word, if this process may not mount.
+    pub fn of(bytes: usize) -> Option<Self> {
+        let layers = Tmpfs::of(bytes)?;
+        let [lower, upper, work, merged] = ["lower", "upper", "work", "merged"].map(|name| layers.path().join(name));
+        for folder in [&lower, &upper, &work, &merged] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        let [lower, upper, work] = [lower, upper, work].map(|path| path.display().to_string());
+        let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+        match mount(Some("overlay"), &merged, Some("overlay"), MsFlags::empty(), Some(options.as_str())) {
+            Ok(()) => Some(Self { layers }),
+            Err(errno) => {
+                crate::skip(&format!("cannot mount an overlay: {errno}"));
+                None
+            }
+        }
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> PathBuf {
+        self.layers.path().join("merged")
+    }
+}
+
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        let _ = umount2(&self.path(), MntFlags::MNT_DETACH);
+    }
+}
+
+/// A folder seen through FUSE, by bindfs(1), which knows nothing of holes.
+pub struct Fuse {
+    mounted: TempDir,
+    behind: TempDir,
+}
+
+impl Fuse {
+    /// `None`, with a word, where the program is missing or FUSE is not to be had.
+    pub fn new() -> Option<Self> {
+        let (mounted, behind) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        run(Command::new("bindfs").arg(behind.path()).arg(mounted.path()))?;
+        Some(Self { mounted, behind })
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        self.mounted.path()
+    }
+
+    /// The folder itself.
+    pub fn behind(&self) -> &Path {
+        self.behind.path()
+    }
+}
+
+impl Drop for Fuse {
+    fn drop(&mut self) {
+        // An ordinary user's FUSE is unmounted by a program that may.
+        if umount2(self.mounted.path(), MntFlags::MNT_DETACH).is_err() {
+            let _ = Command::new("fusermount3").arg("-uz").arg(self.mounted.path()).status();
+        }
+    }
+}
+
 /// What a file system has left, in bytes.
 pub fn room(at: &Path) -> u64 {
     let found = statvfs(at).unwrap();

@@ -58,8 +58,8 @@ fn on_loopback_the_kernel_says_that_it_copied() {
 fn a_zero_copy_send_is_not_done_before_the_peer_has_read() {
     let bytes = vec![1; 64 << 10];
     let (near, far) = tcp_pair();
-    let mut transfer =
-        Transfer::new(Endpoint::bytes(&bytes), Endpoint::new(near.as_fd()).unwrap()).mechanism(Mechanism::ZerocopySend);
+    let sink = Endpoint::new(near.as_fd()).unwrap();
+    let mut transfer = Transfer::new(Endpoint::pages(pages(&bytes)), sink).mechanism(Mechanism::ZerocopySend);
     assert_eq!(transfer.step().unwrap(), Step::Moved(64 << 10));
     // Loopback hands the very pages to the receiver's queue and copies them on the way, so the notification may be there
     // already; it must have come, in any case, once the peer has read everything.
@@ -100,8 +100,9 @@ fn notifications_of_a_transfer_that_was_given_up_are_not_taken_for_ours() {
     let bytes = vec![1; 32 << 20];
     let (near, far) = tcp_pair();
     near.set_nonblocking(true).unwrap();
-    let named = |bytes| {
-        Transfer::new(Endpoint::bytes(bytes), Endpoint::new(near.as_fd()).unwrap()).mechanism(Mechanism::ZerocopySend)
+    let named = |bytes: &[u8]| {
+        let sink = Endpoint::new(near.as_fd()).unwrap();
+        Transfer::new(Endpoint::pages(pages(bytes)), sink).mechanism(Mechanism::ZerocopySend)
     };
     let mut given_up = named(&bytes);
     while !matches!(given_up.step().unwrap(), Step::Blocked(_)) {}

@@ -4,6 +4,7 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -77,6 +78,7 @@ fn what_cannot_be_copied_changes_nothing() {
     fs::hard_link(path("file"), path("hard")).unwrap();
     symlink("file", path("soft")).unwrap();
     symlink("loop", path("loop")).unwrap();
+    symlink("nothing", path("dangling")).unwrap();
     fs::create_dir(path("folder")).unwrap();
     nix::unistd::mkfifo(&path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let before = names(dir.path());
@@ -88,24 +90,37 @@ fn what_cannot_be_copied_changes_nothing() {
             assert_eq!(names(dir.path()), before, "{case}");
             assert_eq!(fs::read(path("file")).unwrap(), b"precious", "{case}");
         };
-        refused("file", "file", ErrorKind::InvalidInput, "file");
-        refused("file", "hard", ErrorKind::InvalidInput, "hard");
-        refused("file", "soft", ErrorKind::InvalidInput, "file");
-        refused("soft", "file", ErrorKind::InvalidInput, "file");
+        refused("file", "file", ErrorKind::SameFile, "file");
+        refused("file", "hard", ErrorKind::SameFile, "hard");
+        refused("file", "soft", ErrorKind::SameFile, "soft");
+        refused("soft", "file", ErrorKind::SameFile, "file");
         refused("none", "file", ErrorKind::NotFound, "none");
         refused("none", "new", ErrorKind::NotFound, "none");
         refused("folder", "file", ErrorKind::IsDirectory, "folder");
         refused("file", "folder", ErrorKind::IsDirectory, "folder");
-        refused("fifo", "file", ErrorKind::InvalidInput, "fifo");
+        refused("fifo", "file", ErrorKind::SpecialFile, "fifo");
+        refused("file", "fifo", ErrorKind::SpecialFile, "fifo");
         refused("file", "none/new", ErrorKind::NotFound, "none/new");
         refused("file", "loop", ErrorKind::Os, "loop");
+        refused("file", "dangling", ErrorKind::AlreadyExists, "dangling");
+        refused("dangling", "file", ErrorKind::NotFound, "dangling");
+        refused("file", "new/", ErrorKind::Os, "new/");
+        refused("file", "file/", ErrorKind::Os, "file/");
+        refused("file", "new/.", ErrorKind::NotFound, "new/.");
     }
-    let error = Copy::new(path("file"), "/dev/null").run().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    for (from, to, kind) in [
+        (path("file"), PathBuf::from("/dev/null"), ErrorKind::SpecialFile),
+        (PathBuf::from("/dev/null"), path("new"), ErrorKind::SpecialFile),
+        (path("file"), PathBuf::new(), ErrorKind::NotFound),
+        (PathBuf::new(), path("new"), ErrorKind::NotFound),
+    ] {
+        assert_eq!(Copy::new(&from, &to).run().unwrap_err().kind(), kind, "{from:?} {to:?}");
+    }
+    assert_eq!(names(dir.path()), before);
 }
 
 #[test]
-fn a_symbolic_link_is_followed_whether_its_file_is_there_or_not() {
+fn a_symbolic_link_is_followed_to_a_file_that_is_there() {
     for atomic in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
@@ -113,17 +128,17 @@ fn a_symbolic_link_is_followed_whether_its_file_is_there_or_not() {
         fs::write(path("from"), b"new").unwrap();
         symlink("folder/second", path("first")).unwrap();
         symlink("../target", path("folder/second")).unwrap();
-        for old in [None, Some(b"old, and longer")] {
-            if let Some(old) = old {
-                fs::write(path("target"), old).unwrap();
-            }
-            Copy::new(path("from"), path("first")).atomic(atomic).run().unwrap();
-            assert!(fs::symlink_metadata(path("first")).unwrap().is_symlink());
-            assert!(!fs::symlink_metadata(path("target")).unwrap().is_symlink());
-            assert_eq!(fs::read(path("target")).unwrap(), b"new");
-            assert_eq!(names(dir.path()), ["first", "folder", "from", "target"]);
-            assert_eq!(names(&path("folder")), ["second"]);
-        }
+        // cp(1) refuses one that leads to nothing, too: who has planted it would choose where a file is made.
+        let error = Copy::new(path("from"), path("first")).atomic(atomic).run().unwrap_err();
+        assert_eq!((error.kind(), error.path()), (ErrorKind::AlreadyExists, Some(path("first").as_path())), "{error}");
+        assert_eq!(names(dir.path()), ["first", "folder", "from"]);
+        fs::write(path("target"), b"old, and longer").unwrap();
+        Copy::new(path("from"), path("first")).atomic(atomic).run().unwrap();
+        assert!(fs::symlink_metadata(path("first")).unwrap().is_symlink());
+        assert!(!fs::symlink_metadata(path("target")).unwrap().is_symlink());
+        assert_eq!(fs::read(path("target")).unwrap(), b"new");
+        assert_eq!(names(dir.path()), ["first", "folder", "from", "target"]);
+        assert_eq!(names(&path("folder")), ["second"]);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::copy::{Copy, Reflink};
 /// After an error or Ctrl-C no half of a file is left that was not there before; a file that was being overwritten in place
 /// keeps what has been written to it (with --replace it is the old one).
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools)] // Switches of a command.
 pub(super) struct Arguments {
     source: PathBuf,
     /// A path, or a directory to copy into.
@@ -20,12 +21,15 @@ pub(super) struct Arguments {
     /// Whether the copy may share the blocks of its source.
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     reflink: When,
-    /// Give the copy the source's permission bits and times.
+    /// Give the copy the source's permission bits, whatever the umask is, and its times.
     #[arg(long)]
     preserve: bool,
     /// Put the copy in place of an existing file in one moment, when it is complete.
     #[arg(long)]
     replace: bool,
+    /// Fail if the destination exists, also if somebody else makes it meanwhile.
+    #[arg(long)]
+    no_clobber: bool,
     /// Return only when the copy is on its disk.
     #[arg(long)]
     fsync: bool,
@@ -49,7 +53,7 @@ impl From<When> for Reflink {
 }
 
 pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io::Result<u8> {
-    let Arguments { source, destination, reflink, preserve, replace, fsync } = arguments;
+    let Arguments { source, destination, reflink, preserve, replace, no_clobber, fsync } = arguments;
     let destination = match source.file_name() {
         Some(name) if destination.is_dir() => &destination.join(name),
         _ => destination,
@@ -58,6 +62,7 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
         .reflink((*reflink).into())
         .preserve_mode(*preserve)
         .preserve_times(*preserve)
+        .create_new(*no_clobber)
         .atomic(*replace)
         .durable(*fsync);
     let progress = Progress::new("copying", expected(source));

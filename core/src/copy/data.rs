@@ -5,9 +5,10 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::stat::fstat;
+use nix::sys::stat::{FileStat, fstat};
 use nix::unistd::{Whence, ftruncate, lseek};
 
+use super::zeroes::{self, Search};
 use super::{CopyReport, Reflink, Watch};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,16 +31,23 @@ pub(super) struct Data<'a> {
     watch: Watch<'a>,
     /// When the watcher was called last, and what it was told.
     watched: (Instant, u64),
+    /// The size of the source: what fstat(2) said, or less once the file has shown that it ends before.
+    size: u64,
+    /// Fewer blocks are behind the source than its size takes.
+    sparse: bool,
+    /// For holes that the file system does not tell of.
+    search: Option<Search>,
     /// Where the range begins that is being moved, or the last one ended.
     at: u64,
     /// The sink's position: behind the last byte that was written.
     sink_at: u64,
+    sink_size: u64,
     report: CopyReport,
 }
 
 impl<'a> Data<'a> {
-    /// From the start of the first end to the start of the second, two files just opened.
-    pub fn new(ends: &'a [Endpoint<'a>; 2], reflink: Reflink, watch: Watch<'a>) -> Self {
+    /// From the start of the first end to the start of the second, two files just opened. `stat` is about the first.
+    pub fn new(ends: &'a [Endpoint<'a>; 2], stat: &FileStat, reflink: Reflink, watch: Watch<'a>) -> Self {
         let [source, sink] = ends.each_ref().map(descriptor);
         let report = CopyReport {
             bytes: 0,
@@ -49,7 +57,21 @@ impl<'a> Data<'a> {
             attempts: Vec::new(),
             elapsed: Duration::ZERO,
         };
-        Self { source, sink, ends, reflink, watch, watched: (Instant::now(), 0), at: 0, sink_at: 0, report }
+        Self {
+            source,
+            sink,
+            ends,
+            reflink,
+            watch,
+            watched: (Instant::now(), 0),
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            sparse: zeroes::are_likely(stat),
+            search: None,
+            at: 0,
+            sink_at: 0,
+            sink_size: 0,
+            report,
+        }
     }
 
     /// What was done; the time is for others to say.
@@ -58,15 +80,15 @@ impl<'a> Data<'a> {
     }
 
     /// Whether a clone is wanted and the file system has nothing against it. Changes nothing.
-    pub fn is_to_be_cloned(&mut self, size: u64) -> Result<bool> {
+    pub fn is_to_be_cloned(&mut self) -> Result<bool> {
         match self.reflink {
             Reflink::Never => return Ok(false),
             Reflink::Auto if !may_share_blocks(self.sink) => return Ok(false),
             // A file of /proc, or nothing to share.
-            _ if size == 0 => return Ok(false),
+            _ if self.size == 0 => return Ok(false),
             _ => {}
         }
-        let asked = reflink::ask(self.source, size, self.sink);
+        let asked = reflink::ask(self.source, self.size, self.sink);
         self.accept(asked)
     }
 
@@ -82,9 +104,9 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Copies a file of that size into an empty one, by a clone if that is wanted.
-    pub fn copy(&mut self, size: u64, clone: bool) -> Result<()> {
-        let result = self.copy_all(size, clone);
+    /// Copies the file into an empty one, by a clone if that is wanted.
+    pub fn copy(&mut self, clone: bool) -> Result<()> {
+        let result = self.copy_all(clone);
         result.map_err(|error| {
             // An incomplete file must not have the size of a complete one. If this fails too, the first error counts.
             let _ = ftruncate(self.sink, (self.at + error.moved()) as i64);
@@ -93,38 +115,46 @@ impl<'a> Data<'a> {
         })
     }
 
-    fn copy_all(&mut self, size: u64, clone: bool) -> Result<()> {
+    fn copy_all(&mut self, clone: bool) -> Result<()> {
         // A file of /proc says that it has no bytes, and only reading shows them.
-        if size == 0 {
+        if self.size == 0 {
             return self.move_range(0..u64::MAX);
         }
         if clone && self.clone_all()? {
             return Ok(());
         }
         let mut at = 0;
-        while let Some(data) = self.next_data(at, size)? {
-            if at == 0 && data != (0..size) {
+        while let Some(data) = self.next_data(at)? {
+            if at == 0 && data != (0..self.size) {
                 // Not at the end: XFS takes room behind the end of a file that grows, and it would be kept in the holes.
-                self.set_size(size)?;
+                self.set_size(self.size)?;
             }
             at = data.end;
             self.move_range(data)?;
+            if self.sink_at < at {
+                // A file of /sys says that it has a page; others are cut short meanwhile.
+                self.size = self.sink_at;
+                break;
+            }
             self.at = at;
             self.watch()?;
         }
-        let mut end = size;
-        if self.sink_at < size {
+        let mut end = self.size;
+        if self.sink_at < end {
             // A hole at the end is written by nobody. A source that has become shorter meanwhile must not end in one, and what
             // was copied before that stays.
             let now = fstat(self.source).map_err(|errno| Error::os("fstat", errno))?;
-            end = size.min(now.st_size as u64).max(self.sink_at);
+            end = end.min(now.st_size as u64).max(self.sink_at);
+        }
+        if self.sink_size != end {
             self.set_size(end)?;
         }
         self.report.holes = end - self.report.bytes;
         Ok(())
     }
 
-    fn set_size(&self, size: u64) -> Result<()> {
+    fn set_size(&mut self, size: u64) -> Result<()> {
+        self.sink_size = size;
         ftruncate(self.sink, size as i64).map_err(|errno| Error::os("ftruncate", errno))
     }
 
@@ -137,16 +167,29 @@ impl<'a> Data<'a> {
     }
 
     /// The first range of data at or behind `at`; `None` if there is only a hole up to the end.
-    fn next_data(&self, at: u64, size: u64) -> Result<Option<Range<u64>>> {
-        if at == size {
+    fn next_data(&mut self, at: u64) -> Result<Option<Range<u64>>> {
+        if at >= self.size {
             return Ok(None);
         }
-        let seek = |from: u64, whence| lseek(self.source, from as i64, whence).map(|found| (found as u64).min(size));
+        if self.search.is_none() {
+            let told = self.ask_for_data(at)?;
+            // FUSE and others call all of it data.
+            if at > 0 || !self.sparse || told != Some(0..self.size) {
+                return Ok(told);
+            }
+        }
+        self.search_data(at)
+    }
+
+    /// The same, by the file system's word.
+    fn ask_for_data(&self, at: u64) -> Result<Option<Range<u64>>> {
+        let seek =
+            |from: u64, whence| lseek(self.source, from as i64, whence).map(|found| (found as u64).min(self.size));
         let start = match seek(at, Whence::SeekData) {
             // All hole, or behind the end.
             Err(Errno::ENXIO) => return Ok(None),
             // A file system that cannot tell holes from data.
-            Err(Errno::EINVAL | Errno::EOPNOTSUPP) => return Ok((at < size).then_some(at..size)),
+            Err(Errno::EINVAL | Errno::EOPNOTSUPP) => return Ok(Some(at..self.size)),
             found => found.map_err(|errno| Error::os("lseek", errno))?,
         };
         let end = match seek(start, Whence::SeekHole) {
@@ -154,6 +197,23 @@ impl<'a> Data<'a> {
             found => found.map_err(|errno| Error::os("lseek", errno))?,
         };
         Ok((start < end).then_some(start..end))
+    }
+
+    /// The same, by looking.
+    fn search_data(&mut self, mut at: u64) -> Result<Option<Range<u64>>> {
+        while at < self.size {
+            let search = self.search.get_or_insert_default();
+            let window = search.window(self.source, at).map_err(|errno| Error::os("read", errno))?;
+            if window.is_empty() {
+                self.size = at;
+            } else if let Some(Range { start, end }) = zeroes::first_data(window) {
+                let found = at + start as u64..self.size.min(at + end as u64);
+                return Ok((found.start < found.end).then_some(found));
+            }
+            at += window.len() as u64;
+            self.watch()?;
+        }
+        Ok(None)
     }
 
     /// Moves a range by the best mechanism that may be used, going on with the next where one refuses.
@@ -165,6 +225,7 @@ impl<'a> Data<'a> {
         let before = self.report.bytes;
         self.move_bytes(&range)?;
         self.sink_at = range.start + self.report.bytes - before;
+        self.sink_size = self.sink_size.max(self.sink_at);
         Ok(())
     }
 

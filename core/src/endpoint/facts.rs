@@ -55,6 +55,11 @@ impl Kind {
         matches!(self, Self::File | Self::BlockDevice)
     }
 
+    /// Whether bytes can be asked for by their offset, so that none is ever taken out for good.
+    pub const fn has_offsets(self) -> bool {
+        self.is_seekable() || matches!(self, Self::Memory)
+    }
+
     /// Whether this is a connected stream socket.
     pub const fn is_socket(self) -> bool {
         matches!(self, Self::Tcp | Self::UnixStream)

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Endpoint, Facts, Kind};
 use crate::error::{Error, Result};
-use crate::sys::fork::ForkSafe;
+use crate::sys::fork::PerProcess;
 use crate::sys::process::same_description;
 use crate::sys::{Calls, Sys};
 
@@ -38,7 +38,7 @@ impl Stream {
 }
 
 /// A child of fork(2) has none: what it inherits is its parent's.
-static STREAMS: ForkSafe<Mutex<Vec<Stream>>> = ForkSafe::new(Mutex::default);
+static STREAMS: PerProcess<Mutex<Vec<Stream>>> = PerProcess::new(Mutex::default);
 
 fn all() -> MutexGuard<'static, Vec<Stream>> {
     // Nothing between lock and unlock can panic half-way through a change.
@@ -110,9 +110,9 @@ impl Endpoint<'_> {
         Ok(())
     }
 
-    /// Undoes [`Self::unblock`], as soon as nobody else needs it.
+    /// Undoes [`Self::unblock`], as soon as nobody else needs it. The mode of an end that is lost may be somebody else's.
     pub(crate) fn block(&mut self, calls: &mut Calls) {
-        if let (true, Some(fd)) = (std::mem::take(&mut self.unblocked), self.descriptor()) {
+        if let (true, Some(fd), Ok(_held)) = (std::mem::take(&mut self.unblocked), self.descriptor(), self.enter()) {
             block(fd, &self.facts, calls);
         }
     }

@@ -19,6 +19,7 @@ use crate::mechanisms::Stop;
 use crate::report::Attempt;
 use crate::sys::Calls;
 use crate::sys::fork::Process;
+use crate::transfer::checks;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -56,8 +57,14 @@ enum Origin {
 }
 
 impl State {
-    /// Finds where the bytes begin. Changes nothing yet.
-    pub fn new(source: &Endpoint<'_>, offset: Option<u64>, count: Option<u64>, sinks: &[Sink<'_>]) -> Result<Self> {
+    /// Finds where the bytes begin. Changes nothing yet. `shares`: the sinks may be given the source's own pages.
+    pub fn new(
+        source: &Endpoint<'_>,
+        offset: Option<u64>,
+        count: Option<u64>,
+        sinks: &[Sink<'_>],
+        shares: bool,
+    ) -> Result<Self> {
         let mut calls = Calls::default();
         let facts = source.facts();
         let position = match offset {
@@ -68,8 +75,12 @@ impl State {
             _ => None,
         };
         let start = offset.or(position);
+        for sink in sinks {
+            let at = checks::sink_position(&mut calls, &sink.end, sink.offset)?;
+            checks::whole_blocks((source, start), (&sink.end, at), (Mechanism::Splice, count), &mut calls)?;
+        }
         // A size of 0 says nothing (/proc), and a character device cannot be spliced in general: they are read.
-        let read = facts.kind == Kind::CharDevice || (facts.kind == Kind::File && facts.size == 0);
+        let read = !shares || facts.kind == Kind::CharDevice || (facts.kind == Kind::File && facts.size == 0);
         Ok(Self {
             process: Process::this(),
             window: if read { Window::Buffer(Vec::new()) } else { Window::Unmade },
@@ -95,10 +106,14 @@ impl State {
         self.before = before;
     }
 
-    /// Switches the sockets to `O_NONBLOCK`.
+    /// Switches the sockets to `O_NONBLOCK`, and opens terminals once more in that mode.
     pub fn unblock<'fd>(&mut self, source: &mut Endpoint<'fd>, sinks: &mut [Sink<'fd>]) -> Result<()> {
         for end in ends(source, sinks).filter(|end| end.facts().kind.is_socket()) {
             end.unblock(&mut self.calls).map_err(|errno| Error::os("fcntl", errno))?;
+        }
+        for sink in sinks {
+            // One that cannot be opened again holds the others back for as long as it sleeps.
+            let _ = sink.end.open_again_awake(&mut self.calls);
         }
         Ok(())
     }
@@ -158,7 +173,7 @@ impl State {
             if !self.branches[index].is_live() {
                 continue;
             }
-            match self.serve(index, sink, &mut moved) {
+            match sink.end.enter().and_then(|_held| self.serve(index, sink, &mut moved)) {
                 Ok(loaded) => busy |= loaded,
                 Err(error) => {
                     busy = true;
@@ -177,8 +192,17 @@ impl State {
         }
         match std::mem::replace(&mut self.origin, Origin::Ended) {
             Origin::Failed(error) => Err(error),
-            Origin::Open | Origin::Ended => Ok(FanOutStep::Done),
+            Origin::Open | Origin::Ended => self.confirm(source, sinks).map(|()| FanOutStep::Done),
         }
+    }
+
+    /// Everything is delivered: whether the ends are still what they were.
+    fn confirm(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<()> {
+        source.check()?;
+        for (branch, sink) in self.branches.iter_mut().zip(sinks).filter(|(branch, _)| branch.is_live()) {
+            branch.error = sink.end.check().err().map(|error| error.after(branch.lane.delivered));
+        }
+        self.last_failure().map_or(Ok(()), Err)
     }
 
     /// Takes a window from the source if the last one is shared out. True if that is worth another step.
@@ -190,7 +214,8 @@ impl State {
         self.branches.iter_mut().filter(|branch| branch.is_live()).for_each(|branch| branch.ahead = 0);
         let at = self.start.map(|start| start + self.taken);
         let filled = if self.before.is_empty() {
-            self.window.fill(&mut self.intake, source, at, self.remaining, &mut self.calls)
+            let held = source.enter().map_err(Stop::Failed);
+            held.and_then(|_held| self.window.fill(&mut self.intake, source, at, self.remaining, &mut self.calls))
         } else {
             self.window.put(&mut self.before, self.remaining, &mut self.calls)
         };
@@ -319,6 +344,8 @@ impl State {
             return Ok(());
         }
         let to = target.unwrap_or_default();
+        // One that is lost is left alone; that it is, is told elsewhere.
+        let Ok(_held) = source.enter() else { return Ok(()) };
         let moved = self.calls.seek(descriptor(source), to);
         moved.map_err(|errno: Errno| Error::os("lseek", errno).at(source.path()).after(self.bytes()))?;
         self.settled = target;

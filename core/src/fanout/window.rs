@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::intake::{Intake, Taken};
 
 use crate::mechanism::Mechanism;
-use crate::mechanisms::{Stop, no_pipe, refusal};
+use crate::mechanisms::{Stop, no_pipe};
 use crate::pipe::Pipe;
 use crate::sys::Calls;
 
@@ -119,7 +119,7 @@ impl Window {
                 Ok((count, spare > 0))
             }
             Err(Errno::EINTR | Errno::EAGAIN) => Ok((0, false)),
-            Err(errno) => Err(Stop::sort(if spare > 0 { "splice" } else { "tee" }, errno, refusal)),
+            Err(errno) => Err(Stop::unless_final(if spare > 0 { "splice" } else { "tee" }, errno)),
         }
     }
 

@@ -8,7 +8,7 @@ use memmap2::MmapRaw;
 use nix::errno::Errno;
 
 use super::{Advance, Mover, Route, Stop};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::transfer::Side;
 
 /// The window's length in bytes. Longer windows save calls that cost next to nothing beside the copy, and show up as
@@ -55,11 +55,7 @@ impl Mover for MmapWrite {
                 self.window = Some(window);
                 Ok(Advance::Blocked(Side::Sink))
             }
-            // The file lost the pages under the window: look again how long it is, and end there if that is why.
-            Err(Errno::EFAULT) => {
-                let size = route.calls.size(route.source()).map_err(|errno| failed("fstat", errno))?;
-                if size < at + length as u64 { Ok(Advance::Moved(0)) } else { Err(failed("write", Errno::EFAULT)) }
-            }
+            Err(Errno::EFAULT) => cut_short(route, length, "write"),
             Err(errno) => {
                 self.window = Some(window);
                 Err(failed("write", errno))
@@ -87,6 +83,18 @@ impl Window {
         let map = route.calls.map(route.source(), at, length).map_err(|errno| Stop::sort("mmap", errno, refusal))?;
         Ok(Some(Self { start: at, map }))
     }
+}
+
+/// A window had no memory behind one of the next `length` bytes: the file is shorter by now, which the next window will show,
+/// or its storage has failed.
+pub(super) fn cut_short(route: &mut Route<'_>, length: usize, operation: &'static str) -> Result<Advance, Stop> {
+    let size = route.calls.size(route.source()).map_err(|errno| failed("fstat", errno))?;
+    let expected = route.source_at().unwrap_or(0) + length as u64;
+    if size < expected {
+        return Ok(Advance::Moved(0));
+    }
+    let reason = "a page of the source cannot be read: its storage failed";
+    Err(Stop::Failed(Error::new(ErrorKind::Faulted, reason).during(operation).with_errno(Errno::EFAULT)))
 }
 
 fn failed(operation: &'static str, errno: Errno) -> Stop {

@@ -51,7 +51,8 @@ pub(crate) trait Mover: Send {
     }
 
     /// Waits for what others (a thread at the disk) are doing for this mechanism, and counts it. Asked before anybody is
-    /// told a count that may be the last one. What failed there stays held.
+    /// told a count that may be the last one. What failed there stays held, and what was borrowed is nobody's but its owner's
+    /// when this returns.
     fn collect(&mut self, _route: &mut Route<'_>) {}
 
     /// What the source has said that was kept until the bytes before it are delivered: a socket tells its error only once.
@@ -98,6 +99,24 @@ impl Stop {
         match reason(errno) {
             Some(reason) => Self::Refused(Error::refused(operation, errno, reason)),
             None => Self::Failed(Error::os(operation, errno)),
+        }
+    }
+}
+
+impl Stop {
+    /// It was at that end.
+    pub(crate) fn of_side(self, side: Side) -> Self {
+        match self {
+            Self::Refused(error) => Self::Refused(error.of_side(side)),
+            Self::Failed(error) => Self::Failed(error.of_side(side)),
+        }
+    }
+
+    /// Sorts an errno for who can always copy instead, at any byte: if copying is no better, it will say so.
+    pub(crate) fn unless_final(operation: &'static str, errno: Errno) -> Self {
+        match Self::sort(operation, errno, refusal) {
+            Self::Failed(error) if others_may_work(errno) => Self::Refused(error),
+            stop => stop,
         }
     }
 }
@@ -173,6 +192,8 @@ pub(crate) struct Progress {
     pub delivered: u64,
     /// Whether the last delivery was shorter than it was asked to be: a blocking end does that when a signal comes.
     pub cut_short: bool,
+    /// The sink's descriptor may be somebody else's by now: what it took before is counted, and it is not touched.
+    pub sink_lost: bool,
 }
 
 /// The implementation behind a name.
@@ -189,6 +210,30 @@ pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
         Mechanism::Reflink => Box::new(reflink::Reflink::default()),
         Mechanism::Uring => Box::new(uring::Uring::default()),
     }
+}
+
+/// Whether a call of another sort might do what this errno has refused. Not where a connection or the room has come to its
+/// end: that is no mechanism's fault, and a socket tells it only once.
+pub(crate) fn others_may_work(errno: Errno) -> bool {
+    use Errno::{
+        ECONNABORTED, ECONNREFUSED, ECONNRESET, EDQUOT, EFBIG, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENETRESET,
+        ENETUNREACH, ENOSPC, ENOTCONN, EPIPE, EPROTO, ETIMEDOUT,
+    };
+    let of_connections = [
+        ECONNABORTED,
+        ECONNREFUSED,
+        ECONNRESET,
+        EHOSTDOWN,
+        EHOSTUNREACH,
+        ENETDOWN,
+        ENETRESET,
+        ENETUNREACH,
+        ENOTCONN,
+        EPIPE,
+        EPROTO,
+        ETIMEDOUT,
+    ];
+    !of_connections.contains(&errno) && ![ENOSPC, EDQUOT, EFBIG].contains(&errno)
 }
 
 /// What every newer system call may answer where it is not to be had: an old kernel, or a seccomp filter.

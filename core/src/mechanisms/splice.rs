@@ -127,7 +127,7 @@ fn fill(pipe: &mut Pipe, route: &mut Route<'_>, limit: u64) -> Result<Advance, S
         }
         Err(Errno::EINTR) => Ok(Advance::Interrupted),
         Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Source)),
-        Err(errno) => Err(Stop::sort("splice", errno, refusal)),
+        Err(errno) => Err(Stop::sort("splice", errno, refusal).of_side(Side::Source)),
     }
 }
 
@@ -157,14 +157,14 @@ pub(super) fn drain(pipe: &mut Pipe, route: &mut Route<'_>) -> Result<Advance, S
     let held = pipe.held();
     match route.calls.splice(pipe.read_end(), None, route.sink(), route.sink_at(), held) {
         // The pipe has bytes, so this is a sink that takes none.
-        Ok(0) => Err(Stop::Failed(Error::os("splice", Errno::EIO))),
+        Ok(0) => Err(Stop::Failed(Error::os("splice", Errno::EIO).of_side(Side::Sink))),
         Ok(count) => {
             pipe.drained(count);
             Ok(route.delivered(count, held))
         }
         Err(Errno::EINTR) => Ok(Advance::Interrupted),
         Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
-        Err(errno) => Err(Stop::sort("splice", errno, refusal)),
+        Err(errno) => Err(Stop::sort("splice", errno, refusal).of_side(Side::Sink)),
     }
 }
 

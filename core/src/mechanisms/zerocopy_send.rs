@@ -4,41 +4,59 @@
 //! every notification has come, not when the last byte was accepted. A notification also says whether the kernel copied
 //! after all (it does on loopback): that verdict goes into the report. No verdict of "copied" is *not* a proof of none.
 //!
-//! Notifications carry no name, only a number that begins where the socket's last sender left off. So nobody else's may be
-//! on their way: the option is switched on for the transfer and off again, and where it was on already (the caller's own
-//! sends, a transfer that was given up) the socket must have nothing unacknowledged.
+//! The error queue must be ours alone: a message that was read is gone, whoever it was for. Where anybody uses it already
+//! the mechanism is refused, before anything is changed. The option is switched on for the transfer and off again.
+//!
+//! A transfer can be stopped, by an error, by its caller, or by being dropped, before the kernel is done. What becomes of
+//! the rest depends on the memory:
+//!
+//! - A mapped file and [`crate::Pages`] stay what they are, so nobody waits: [`reaper`] takes the notifications out.
+//! - Borrowed memory is its owner's again as soon as the call returns, and must not be read after that. So it is sent inside
+//!   a blocking run only, where no destructor is needed to get it back, and a run that is stopped gets it back
+//!   ([`Sending::recall`]): it waits for the peer for [`GRACE`], no longer, and then resets the connection. There is no
+//!   other way to take bytes back from a TCP socket; and the peer gets a reset rather than bytes that are not the sender's.
 //!
 //! It pays above some 10 KB a send, and only towards a device with scatter-gather; below that the bookkeeping costs more
 //! than the copy.
 
+mod ledger;
+mod reaper;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
 use memmap2::MmapRaw;
 use nix::errno::Errno;
+use nix::poll::{PollFlags, PollTimeout};
 
-use super::mmap_write::Window;
+use super::mmap_write::{Window, cut_short};
 use super::{Advance, Mover, Route, Stop};
 use crate::error::Error;
 use crate::report::{Copies, KnownBy};
+use crate::sys::Calls;
 use crate::transfer::Side;
+use ledger::Ledger;
 
 /// The most one send is given; one notification can stand for many sends, so this need not be large.
 const MOST: usize = 1 << 20;
 
+/// How long a run that was stopped waits for its peer to take bytes of borrowed memory: many round trips, and short enough
+/// for who pressed Ctrl-C.
+const GRACE: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Default)]
 pub(super) struct ZerocopySend {
-    enabled: bool,
+    sending: Option<Sending>,
     /// The window into a source that is a file.
     window: Option<Window>,
-    /// Sends whose notification has not come yet.
-    outstanding: u32,
     copied: bool,
     sent_any: bool,
 }
 
 impl Mover for ZerocopySend {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
-        if !self.enabled {
-            enable(route)?;
-            self.enabled = true;
+        if self.sending.is_none() {
+            self.sending = Some(Sending::begin(route)?);
         }
         self.reap(route)?;
         let Some((start, length)) = self.next(route, limit)? else { return Ok(Advance::Ended) };
@@ -49,7 +67,9 @@ impl Mover for ZerocopySend {
                 route.calls.send(route.sink(), start, length, false)
             }
             sent => {
-                self.outstanding += u32::from(sent.is_ok());
+                if let (Some(sending), true) = (&mut self.sending, sent.is_ok()) {
+                    sending.ledger.sent();
+                }
                 sent
             }
         };
@@ -60,24 +80,32 @@ impl Mover for ZerocopySend {
             }
             Err(Errno::EINTR) => Ok(Advance::Interrupted),
             Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
-            // The file lost the pages under the window: look again how long it is.
-            Err(Errno::EFAULT) if self.window.take().is_some() => Ok(Advance::Moved(0)),
+            Err(Errno::EFAULT) if self.window.take().is_some() => cut_short(route, length, "send"),
             Err(errno) => Err(Stop::sort("send", errno, refusal)),
         }
     }
 
     fn finish(&mut self, route: &mut Route<'_>) -> Result<bool, Stop> {
         self.reap(route)?;
-        if self.outstanding == 0 && std::mem::take(&mut self.enabled) {
-            // Should it stay on, the next transfer looks more closely, and that is all.
-            let _ = route.calls.set_zerocopy(route.sink(), false);
+        if self.sending.as_ref().is_some_and(|sending| sending.ledger.outstanding() > 0) {
+            return Ok(false);
         }
-        Ok(self.outstanding == 0)
+        self.sending = None;
+        Ok(true)
     }
 
     fn verdict(&self) -> Option<Copies> {
         let verdict = Copies { count: Some(1), known_by: KnownBy::Kernel };
         (self.sent_any && self.copied).then_some(verdict)
+    }
+
+    /// The transfer may be stopped here: nothing is left behind in the socket, and no borrowed memory with the kernel.
+    fn collect(&mut self, route: &mut Route<'_>) {
+        if let Some(mut sending) = self.sending.take()
+            && sending.borrowed
+        {
+            sending.recall(route.calls);
+        }
     }
 }
 
@@ -101,11 +129,12 @@ impl ZerocopySend {
 
     /// Reads the notifications that have come.
     fn reap(&mut self, route: &mut Route<'_>) -> Result<(), Stop> {
-        while self.outstanding > 0 {
-            match route.calls.zerocopy_completion(route.sink()) {
-                Ok(Some(completions)) => {
-                    self.outstanding = self.outstanding.saturating_sub(completions.sends);
-                    self.copied |= completions.copied;
+        let Some(sending) = &mut self.sending else { return Ok(()) };
+        while sending.ledger.outstanding() > 0 {
+            match route.calls.zerocopy_notice(route.sink()) {
+                Ok(Some(notice)) => {
+                    sending.ledger.note(notice);
+                    self.copied |= notice.copied;
                 }
                 Ok(None) => break,
                 Err(errno) => return Err(Stop::Failed(Error::os("recvmsg", errno))),
@@ -115,24 +144,74 @@ impl ZerocopySend {
     }
 }
 
-/// Switches the option on, and makes sure that every notification from now on is ours.
-fn enable(route: &mut Route<'_>) -> Result<(), Stop> {
-    let sink = route.sink();
-    let refused = |operation| move |errno| Stop::sort(operation, errno, refusal);
-    if !route.calls.has_zerocopy(sink).map_err(refused("getsockopt"))? {
-        return route.calls.set_zerocopy(sink, true).map_err(refused("setsockopt"));
+/// A socket whose error queue is ours for a while. Dropped, it leaves nothing behind, and waits for nobody.
+#[derive(Debug)]
+struct Sending {
+    /// A duplicate: the caller may have closed its own when this is dropped. `None` once it has been given away.
+    socket: Option<OwnedFd>,
+    inode: u64,
+    ledger: Ledger,
+    /// The memory is its owner's again when the run returns.
+    borrowed: bool,
+    /// A child of fork(2) has no part in this.
+    process: u32,
+}
+
+impl Sending {
+    /// Makes sure that nobody else uses the error queue, and switches the option on.
+    fn begin(route: &mut Route<'_>) -> Result<Self, Stop> {
+        let (sink, inode) = (route.sink(), route.sink_facts.identity.1);
+        let refused = |operation| move |errno| Stop::sort(operation, errno, refusal);
+        let in_use = |reason| Err(Stop::Refused(Error::refused("getsockopt", Errno::EBUSY, reason)));
+        if reaper::is_at_work(inode) {
+            return in_use("error queue in use: notifications of a transfer that was stopped are still to come");
+        }
+        if route.calls.uses_error_queue(sink) {
+            let reason =
+                "error queue in use: SO_ZEROCOPY, SO_TIMESTAMPING, IP_RECVERR or the like is on for this socket";
+            return in_use(reason);
+        }
+        // An error of the socket itself comes with a hang-up, and the send will tell it.
+        let found = route.calls.poll(sink, PollFlags::empty(), PollTimeout::ZERO).map_err(refused("poll"))?;
+        if found == PollFlags::POLLERR {
+            return in_use("error queue in use: it has messages that nobody has read");
+        }
+        let socket = route.calls.duplicate(sink).map_err(refused("fcntl"))?;
+        route.calls.set_zerocopy(sink, true).map_err(refused("setsockopt"))?;
+        let borrowed = route.source_end.memory().is_some() && route.source_end.frozen().is_none();
+        Ok(Self { socket: Some(socket), inode, ledger: Ledger::default(), borrowed, process: std::process::id() })
     }
-    if route.calls.unacknowledged(sink).map_err(refused("ioctl"))? > 0 {
-        let reason = "zero-copy sends of somebody else may still be on their way on this socket";
-        return Err(Stop::Refused(Error::refused("ioctl", Errno::EBUSY, reason)));
+
+    /// Returns when the kernel has let go of the memory, at the connection's expense if it must be.
+    fn recall(&mut self, calls: &mut Calls) {
+        let Some(socket) = &self.socket else { return };
+        let (socket, ledger) = (socket.as_fd(), &mut self.ledger);
+        if ledger.outstanding() == 0 || reaper::settle(socket, ledger, Some(Instant::now() + GRACE), calls) {
+            return;
+        }
+        // Refused while another thread sleeps in a call on it, by some kernels: tried until that one has gone.
+        while calls.reset_connection(socket).is_err() && !reaper::settle(socket, ledger, Some(Instant::now()), calls) {}
+        reaper::settle(socket, ledger, None, calls);
+        self.ledger = Ledger::default();
     }
-    while route.calls.zerocopy_completion(sink).map_err(refused("recvmsg"))?.is_some() {}
-    Ok(())
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        let Some(socket) = self.socket.take().filter(|_| self.process == std::process::id()) else { return };
+        if self.ledger.outstanding() > 0 {
+            reaper::look_after(socket, self.inode, std::mem::take(&mut self.ledger));
+        } else {
+            // A socket that has gone has no options.
+            let _ = Calls::default().set_zerocopy(socket.as_fd(), false);
+        }
+    }
 }
 
 fn refusal(errno: Errno) -> Option<&'static str> {
     match errno {
         Errno::ENOPROTOOPT | Errno::EOPNOTSUPP | Errno::EINVAL => Some("this socket does not know MSG_ZEROCOPY"),
+        Errno::EMFILE | Errno::ENFILE => Some("no descriptor left for a duplicate of the socket"),
         _ => super::not_here(errno),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use super::{Process, unreadable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::region::Region;
-use crate::sys::fork::ForkSafe;
+use crate::sys::fork::PerProcess;
 use crate::sys::process::{PageRun, scan_pages};
 use crate::sys::{Sys, memory};
 
@@ -174,7 +174,7 @@ fn note_runs(entries: &mut [PageEntry], start: u64, page_size: u64, runs: &[Page
 
 /// Whether this kernel tracks soft-dirty pages: a page that was written just now must be one.
 fn soft_dirty_works() -> bool {
-    static WORKS: ForkSafe<OnceLock<bool>> = ForkSafe::new(OnceLock::new);
+    static WORKS: PerProcess<OnceLock<bool>> = PerProcess::new(OnceLock::new);
     *WORKS.get().get_or_init(|| {
         let page_size = memory::page_size() as u64;
         let probe = || {

@@ -23,12 +23,15 @@ pub(super) struct Mapping {
     page: usize,
     /// The content is gone, only the addresses are kept.
     retired: AtomicBool,
+    /// Somebody whose end is never told may have the addresses: see `lasting`.
+    shown: AtomicBool,
 }
 
 impl Mapping {
     /// Takes a new mapping over. `watched`: pages can vanish from it (a file is behind it).
     pub fn new(map: MmapRaw, page: usize, watched: bool) -> Self {
-        let mut mapping = Self { watch: None, map, page, retired: AtomicBool::new(false) };
+        let mut mapping =
+            Self { watch: None, map, page, retired: AtomicBool::new(false), shown: AtomicBool::new(false) };
         if watched {
             mapping.watch = Some(Watch::new(mapping.all_pages()));
         }
@@ -51,6 +54,16 @@ impl Mapping {
     /// Whether pages can vanish from it.
     pub fn is_watched(&self) -> bool {
         self.watch.is_some()
+    }
+
+    /// From now on the addresses outlive every view.
+    pub fn show(&self) {
+        self.shown.store(true, Ordering::Release);
+    }
+
+    /// Whether [`Mapping::show`] has been called.
+    pub fn is_shown(&self) -> bool {
+        self.shown.load(Ordering::Acquire)
     }
 
     /// Fails once the content is gone or the guard has put zeroes in the place of a page.
@@ -95,11 +108,11 @@ impl Mapping {
         (self.start().wrapping_offset(distance), addresses.len())
     }
 
-    /// Makes the mapping longer or shorter; it may move. Only for a mapping that no view shares.
-    pub fn resize(&mut self, length: usize) -> Result<()> {
+    /// Makes the mapping longer or shorter; it may move, if it may. Only for a mapping that no view shares.
+    pub fn resize(&mut self, length: usize, may_move: bool) -> Result<()> {
         let watched = self.watch.take().is_some();
         // SAFETY: `&mut self` proves that no view has a pointer into the range.
-        let result = unsafe { self.map.remap(length, RemapOptions::new().may_move(true)) };
+        let result = unsafe { self.map.remap(length, RemapOptions::new().may_move(may_move)) };
         if watched {
             self.watch = Some(Watch::new(self.all_pages()));
         }

@@ -23,6 +23,7 @@ mod advice;
 mod copy;
 pub mod guard;
 mod handover;
+mod lasting;
 mod mapping;
 mod moving;
 mod operations;
@@ -36,7 +37,7 @@ mod view;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use nix::errno::Errno;
 
@@ -59,6 +60,8 @@ pub use view::View;
 pub struct Region {
     /// `None` once closed.
     state: RwLock<Option<State>>,
+    /// Addresses that it has given up and keeps reserved until it is dropped: see `lasting`.
+    left: Mutex<Vec<Arc<Mapping>>>,
 }
 
 #[derive(Debug)]
@@ -93,7 +96,7 @@ impl Region {
     fn new(mapping: Mapping, access: Access, file: Option<OwnedFd>, offset: u64) -> Self {
         let protection = if access == Access::ReadOnly { Protection::Read } else { Protection::ReadWrite };
         let state = State { mapping: Arc::new(mapping), access, file, offset, protection };
-        Self { state: RwLock::new(Some(state)) }
+        Self { state: RwLock::new(Some(state)), left: Mutex::default() }
     }
 
     /// How it is mapped.
@@ -127,17 +130,10 @@ impl Region {
     /// Releases the file and the memory now; later operations fail with [`ErrorKind::Closed`]. Closing again does nothing.
     ///
     /// Without views the range is unmapped. With views it is kept as private zero pages, which take no memory until they
-    /// are written, and is unmapped with the last view. The error, ENOMEM for want of mappings, leaves the region open.
+    /// are written, and is unmapped with the last view (or with the region, after [`Region::lasting_view`]). The error,
+    /// ENOMEM for want of mappings, leaves the region open.
     pub fn close(&self) -> Result<()> {
-        let mut slot = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(state) = &*slot {
-            // Nobody can take the first view now: that needs the lock, or another view.
-            if Arc::strong_count(&state.mapping) > 1 {
-                state.mapping.retire(state.access != Access::ReadOnly)?;
-            }
-            *slot = None;
-        }
-        Ok(())
+        self.give_up(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// As [`Region::close`], but refused (EBUSY), and the region stays open, while views exist.
@@ -146,7 +142,18 @@ impl Region {
         if slot.as_ref().is_some_and(|state| Arc::strong_count(&state.mapping) > 1) {
             return Err(busy("the region cannot be closed"));
         }
-        *slot = None;
+        self.give_up(&mut slot)
+    }
+
+    fn give_up(&self, slot: &mut Option<State>) -> Result<()> {
+        if let Some(state) = &*slot {
+            // Nobody can take the first view now: that needs the lock, or another view.
+            if Arc::strong_count(&state.mapping) > 1 || state.mapping.is_shown() {
+                state.mapping.retire(state.access != Access::ReadOnly)?;
+                self.keep(&state.mapping);
+            }
+            *slot = None;
+        }
         Ok(())
     }
 

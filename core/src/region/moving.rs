@@ -26,10 +26,16 @@ impl Region {
             if Arc::strong_count(&state.mapping) == 1 {
                 return Ok(());
             }
-            let moved = moved(&state.mapping)?;
-            let left = std::mem::replace(&mut state.mapping, Arc::new(moved));
-            left.retire(state.access != Access::ReadOnly)
+            self.leave(&mut state.mapping, state.access)
         })
+    }
+
+    /// Moves to other addresses and leaves zeroes at the old ones.
+    pub(super) fn leave(&self, mapping: &mut Arc<Mapping>, access: Access) -> Result<()> {
+        let moved = moved(mapping)?;
+        let left = std::mem::replace(mapping, Arc::new(moved));
+        self.keep(&left);
+        left.retire(access != Access::ReadOnly)
     }
 }
 

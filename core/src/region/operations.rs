@@ -120,8 +120,7 @@ impl Region {
                 return Err(busy("no right can be taken away"));
             }
             let whole = bytes == (0..state.mapping.len());
-            let (start, length) = state.mapping.inward_or_edge(bytes.clone());
-            if (start, length) != state.mapping.outward(bytes) {
+            if state.mapping.inward_or_edge(bytes.clone()) != state.mapping.outward(bytes.clone()) {
                 return Err(invalid("rights belong to whole pages: the range must begin and end at page boundaries"));
             }
             let rights = match protection {
@@ -129,6 +128,10 @@ impl Region {
                 Protection::Read => libc::PROT_READ,
                 Protection::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
             };
+            if protection < state.protection {
+                self.step_aside(&mut state.mapping, state.access)?;
+            }
+            let (start, length) = state.mapping.inward_or_edge(bytes);
             // SAFETY: whole pages of this mapping; no view relies on a right that goes (above).
             unsafe { memory::protect(start, length, rights) }.map_err(|errno| Error::os("mprotect", errno))?;
             state.protection = if whole { protection } else { state.protection.min(protection) };
@@ -157,28 +160,31 @@ impl Region {
 
     pub(super) fn resize_following(&self, length: u64, follow: Follow) -> Result<()> {
         self.with_mut(|state| {
-            let State { mapping, file, offset, .. } = state;
-            let mapping = Arc::get_mut(mapping).ok_or_else(|| busy("the region cannot be resized"))?;
+            let State { mapping, file, offset, access, .. } = state;
+            if Arc::strong_count(mapping) > 1 {
+                return Err(busy("the region cannot be resized"));
+            }
             let length = length
                 .checked_next_multiple_of(if mapping.page() > memory::page_size() { mapping.page() as u64 } else { 1 })
                 .filter(|length| i64::try_from(length.saturating_add(*offset)).is_ok())
                 .ok_or_else(|| invalid("longer than the address space"))?;
             let end = *offset + length;
+            let resize = |mapping| self.fit(mapping, *access, length as usize);
             let size = |file: BorrowedFd<'_>| fstat(file).map_err(|errno| Error::os("fstat", errno));
             match (file, follow) {
-                (None, Follow::Nothing) => mapping.resize(length as usize),
+                (None, Follow::Nothing) => resize(mapping),
                 (None, _) => Err(invalid("the region does not keep its file")),
                 (Some(file), Follow::Nothing) if end > size(file.as_fd())?.st_size as u64 => {
                     Err(invalid("the file ends before the region would"))
                 }
-                (Some(_), Follow::Nothing) => mapping.resize(length as usize),
+                (Some(_), Follow::Nothing) => resize(mapping),
                 (Some(file), follow) => {
                     let before = size(file.as_fd())?.st_size as u64;
                     // The file grows first and shrinks last, so that no page is without it.
                     if end > before {
                         extend(file.as_fd(), before, end, follow)?;
                     }
-                    mapping.resize(length as usize).inspect_err(|_| {
+                    resize(mapping).inspect_err(|_| {
                         if end > before {
                             // As it was; a failure here leaves a file with zeroes at its end.
                             let _ = ftruncate(file.as_fd(), before as i64);

@@ -101,13 +101,13 @@ impl SharedRegion {
             return self.with_file(|fd| seals.add_to(fd).map_err(|errno| Error::os("fcntl", errno)));
         }
         let mut slot = self.region.state.write().unwrap_or_else(PoisonError::into_inner);
-        let state = slot.take().ok_or_else(closed)?;
+        let state = slot.as_mut().ok_or_else(closed)?;
         if std::sync::Arc::strong_count(&state.mapping) > 1 {
-            *slot = Some(state);
             return Err(busy("shared memory cannot be sealed against writing"));
         }
+        self.region.step_aside(&mut state.mapping, state.access)?;
         // The kernel seals only what nobody could write through, so our own mapping goes first.
-        let State { mapping, access: _, file, offset, protection } = state;
+        let State { mapping, access: _, file, offset, protection } = slot.take().ok_or_else(closed)?;
         let length = mapping.len();
         drop(mapping);
         let fd = file.as_ref().map(AsFd::as_fd).ok_or_else(closed)?;

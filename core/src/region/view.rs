@@ -7,7 +7,7 @@ use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use super::mapping::Mapping;
-use super::{Protection, Region, invalid, range};
+use super::{Protection, Region, State, invalid, range};
 use crate::error::Result;
 
 /// Addresses of a [`Region`] that stay mapped while this lives.
@@ -33,24 +33,24 @@ impl Region {
     ///
     /// Refused while a part of the region may not even be read ([`Region::protect`]).
     pub fn view(&self, range: impl RangeBounds<u64>) -> Result<View> {
-        self.with(|state| {
-            let bytes = range::resolve(&range, state.mapping.len())?;
-            if state.protection == Protection::None {
-                return Err(invalid(
-                    "a part of the region is protected against reading: allow reading all of it first",
-                ));
-            }
-            Ok(View {
-                start: state.mapping.start().wrapping_add(bytes.start),
-                length: bytes.len(),
-                writable: state.protection == Protection::ReadWrite,
-                mapping: Arc::clone(&state.mapping),
-            })
-        })
+        self.with(|state| View::of(state, &range))
     }
 }
 
 impl View {
+    pub(super) fn of(state: &State, range: &impl RangeBounds<u64>) -> Result<Self> {
+        let bytes = range::resolve(range, state.mapping.len())?;
+        if state.protection == Protection::None {
+            return Err(invalid("a part of the region is protected against reading: allow reading all of it first"));
+        }
+        Ok(Self {
+            start: state.mapping.start().wrapping_add(bytes.start),
+            length: bytes.len(),
+            writable: state.protection == Protection::ReadWrite,
+            mapping: Arc::clone(&state.mapping),
+        })
+    }
+
     /// Where it begins. Valid for [`View::len`] bytes while this view, or a clone of it, lives.
     ///
     /// Other processes may change what is there between two loads: read each byte once, and copy before trusting it.

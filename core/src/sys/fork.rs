@@ -4,10 +4,13 @@
 //! The C library calls us in each child (`pthread_atfork(3)`), so that to ask costs no system call. A child made by a bare
 //! clone(2) is not seen; it may call nothing that is not async-signal-safe anyway.
 
+mod lock;
+
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
+pub(crate) use lock::ForkSafe;
 
 /// How many forks lie between the first process that asked and this one, from 1 on; 0 while nobody has asked. It only has to
 /// differ between a process and its children.
@@ -61,7 +64,7 @@ impl Process {
 
 /// A value of the whole process, usually a lock: a child of fork(2) begins with one of its own, because what it inherits may
 /// be locked by a thread that it does not have.
-pub(crate) struct ForkSafe<T: 'static> {
+pub(crate) struct PerProcess<T: 'static> {
     make: fn() -> T,
     current: AtomicPtr<Made<T>>,
 }
@@ -71,7 +74,7 @@ struct Made<T> {
     value: T,
 }
 
-impl<T: Send + Sync> ForkSafe<T> {
+impl<T: Send + Sync> PerProcess<T> {
     /// Made when it is first asked for, in each process. Threads that ask at once may make several, of which one is used.
     pub const fn new(make: fn() -> T) -> Self {
         Self { make, current: AtomicPtr::new(ptr::null_mut()) }
@@ -112,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_child_has_a_lock_of_its_own_and_knows_that_it_is_another_process() {
-        static NUMBERS: ForkSafe<Mutex<Vec<i32>>> = ForkSafe::new(|| Mutex::new(vec![1]));
+        static NUMBERS: PerProcess<Mutex<Vec<i32>>> = PerProcess::new(|| Mutex::new(vec![1]));
         let (before, mut held) = (Process::this(), NUMBERS.get().lock().unwrap());
         held.push(2);
         // SAFETY: the child allocates, which the C library's malloc allows after a fork, and takes no inherited lock.

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nix::errno::Errno;
 
 use super::Sys;
-use super::fork::ForkSafe;
+use super::fork::PerProcess;
 
 const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
@@ -21,7 +21,7 @@ const ECHO_MILLISECONDS: i64 = 500;
 static PENDING: AtomicI32 = AtomicI32::new(0);
 static PENDING_SINCE: AtomicI64 = AtomicI64::new(0);
 static THREAD: AtomicI32 = AtomicI32::new(0);
-static ALONE: ForkSafe<Mutex<()>> = ForkSafe::new(Mutex::default);
+static ALONE: PerProcess<Mutex<()>> = PerProcess::new(Mutex::default);
 
 /// While this lives, the three signals are noted instead of what they did before. One at a time in a process.
 pub(crate) struct Signals {

@@ -16,10 +16,11 @@ pub(crate) mod namespace;
 pub(crate) mod process;
 pub(crate) mod rights;
 pub(crate) mod signal;
+pub(crate) mod terminal;
 pub(crate) mod tracepoint;
 pub(crate) mod unsent;
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl};
@@ -37,11 +38,15 @@ pub(crate) type Sys<T> = Result<T, Errno>;
 
 /// An integer option of a socket (socket(7)): those that nix lacks, such as `SO_DOMAIN` and `SO_PROTOCOL`.
 pub(crate) fn socket_option(fd: BorrowedFd<'_>, option: libc::c_int) -> Sys<libc::c_int> {
+    protocol_option(fd, libc::SOL_SOCKET, option)
+}
+
+/// An option of one of a socket's protocols, or the first four bytes of one that is longer.
+pub(crate) fn protocol_option(fd: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int) -> Sys<libc::c_int> {
     let mut value: libc::c_int = 0;
     let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: both pointers are to locals, of the type and size that such an option has.
-    let result =
-        unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, (&raw mut value).cast(), &raw mut length) };
+    // SAFETY: both pointers are to locals, and the kernel writes no more than the length says.
+    let result = unsafe { libc::getsockopt(fd.as_raw_fd(), level, option, (&raw mut value).cast(), &raw mut length) };
     Errno::result(result).map(|_| value)
 }
 
@@ -242,6 +247,13 @@ impl Calls {
     pub fn end_writing(&mut self, fd: BorrowedFd<'_>) -> Sys<()> {
         self.made += 1;
         nix::sys::socket::shutdown(fd.as_raw_fd(), nix::sys::socket::Shutdown::Write)
+    }
+
+    /// A duplicate of a descriptor.
+    pub fn duplicate(&mut self, fd: BorrowedFd<'_>) -> Sys<OwnedFd> {
+        self.made += 1;
+        let error = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE));
+        fd.try_clone_to_owned().map_err(error)
     }
 
     /// Switches `O_NONBLOCK` on or off; gives back whether that changed anything.

@@ -8,9 +8,12 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 
 use super::Request;
+use crate::connection;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::mechanism::Mechanism;
 use crate::plan::{self, Demand};
+use crate::sys::Calls;
 
 /// The largest offset a file can have (`loff_t`).
 const LAST_OFFSET: u64 = i64::MAX as u64;
@@ -42,6 +45,20 @@ pub(crate) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Reques
     if sink.will_be_emptied() { connected(source) } else { Ok(()) }
 }
 
+/// A step returns while the kernel reads what it was given, and the caller may never step again: borrowed memory could be
+/// somebody else's by then.
+pub(super) fn steppable(source: &Endpoint<'_>, request: &Request) -> Result<()> {
+    if request.mechanism != Some(Mechanism::ZerocopySend)
+        || source.facts().kind != Kind::Memory
+        || source.facts().frozen
+    {
+        return Ok(());
+    }
+    let message = "zerocopy_send reads borrowed memory after a step has returned: run it to the end, step it with memory \
+                   that it owns (Pages), or leave the choice to zcio";
+    Err(Error::new(ErrorKind::Impossible, message))
+}
+
 /// An end that exists only on paper must not cost a destination its content: looks at a socket before that is emptied.
 fn connected(source: &Endpoint<'_>) -> Result<()> {
     let Some(fd) = source.descriptor().filter(|_| source.facts().kind.is_socket()) else { return Ok(()) };
@@ -49,7 +66,7 @@ fn connected(source: &Endpoint<'_>) -> Result<()> {
     match recv(fd.as_raw_fd(), &mut [0], flags) {
         Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => Ok(()),
         // Not connected, or reset: a socket says that once, and now is the time.
-        Err(errno) => Err(Error::os("recv", errno)),
+        Err(errno) => Err(connection::explain(Error::os("recv", errno), source)),
     }
 }
 
@@ -103,6 +120,62 @@ fn offsets(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Res
         return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL).at(sink.path()));
     }
     Ok(())
+}
+
+/// Refuses what is not all whole blocks at an end that was opened with `O_DIRECT`, where the kernel would take some bytes
+/// and then no more. `direct_io` knows how to give it the rest; a mapping does not mind.
+pub(crate) fn whole_blocks(
+    (source, source_at): (&Endpoint<'_>, Option<u64>),
+    (sink, sink_at): (&Endpoint<'_>, Option<u64>),
+    (mechanism, count): (Mechanism, Option<u64>),
+    calls: &mut Calls,
+) -> Result<()> {
+    let is_direct = |end: &Endpoint<'_>| end.facts().direct && end.facts().kind.is_seekable();
+    if mechanism == Mechanism::DirectIo || !(is_direct(source) || is_direct(sink)) {
+        return Ok(());
+    }
+    let sized = source.facts().kind.has_offsets() && source.facts().size > 0;
+    let rest = sized.then(|| source.facts().size.saturating_sub(source_at.unwrap_or(0)));
+    let length = rest.map(|rest| count.map_or(rest, |count| count.min(rest)));
+    // copy_file_range(2) asks for what the file has, tail and all; the others for whole buffers.
+    let to_the_end = length == rest && mechanism != Mechanism::CopyFileRange;
+    for (end, name, to_the_end) in [(source, "source", to_the_end), (sink, "sink", false)] {
+        let mapped = name == "source" && matches!(mechanism, Mechanism::MmapWrite | Mechanism::ZerocopySend);
+        let nothing = name == "source" && length.unwrap_or(0) == 0;
+        if !is_direct(end) || mapped || nothing {
+            continue;
+        }
+        let descriptor = end.descriptor().expect("a file has one");
+        let Some(block) = calls.direct_alignment(descriptor).map(|alignment| alignment as u64) else { continue };
+        let places = [source_at, sink_at.filter(|_| name == "sink")];
+        let begins = places.into_iter().flatten().all(|at| at.is_multiple_of(block));
+        let ends = to_the_end || length.is_some_and(|length| length.is_multiple_of(block));
+        // sendfile(2) goes on where a socket has stopped taking, which may be anywhere.
+        let whole = begins && ends && (mechanism != Mechanism::Sendfile || sink.facts().kind.is_seekable());
+        if !whole {
+            let message = format!(
+                "the {name} was opened with O_DIRECT, which takes only whole blocks of {block} bytes from {mechanism}: open it \
+                 without{}",
+                if sink.facts().append { "" } else { ", or use direct_io" }
+            );
+            return Err(Error::refused("transfer", Errno::EINVAL, &message).at(end.path()));
+        }
+    }
+    Ok(())
+}
+
+/// Where the next byte goes in a sink that takes whole blocks only; not asked of any other.
+pub(crate) fn sink_position(calls: &mut Calls, sink: &Endpoint<'_>, offset: Option<u64>) -> Result<Option<u64>> {
+    let facts = sink.facts();
+    match offset {
+        _ if !facts.direct || !facts.kind.is_seekable() => Ok(None),
+        Some(offset) => Ok(Some(offset)),
+        None if facts.append => Ok(Some(facts.size)),
+        None => {
+            let at = calls.position(sink.descriptor().expect("a file has one"));
+            at.map(Some).map_err(|errno| Error::os("lseek", errno).at(sink.path()))
+        }
+    }
 }
 
 /// The same pipe on both sides, or a path that is its own destination. Overlapping ranges of one file need the files'

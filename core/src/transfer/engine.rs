@@ -13,10 +13,11 @@ use nix::poll::{PollFlags, PollTimeout};
 
 use super::{Begun, Pace, Request, Side, Step, checks, descriptor};
 use crate::cache::Cache;
+use crate::connection;
 use crate::endpoint::{Endpoint, Kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
-use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover};
+use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover, others_may_work};
 use crate::plan;
 use crate::report::{Attempt, Copies, Report};
 use crate::sys::fork::Process;
@@ -37,6 +38,8 @@ pub(super) struct Engine {
     /// Bytes a refused mechanism had taken out of a stream; they go to the sink before anything else.
     carried: Vec<u8>,
     carried_start: usize,
+    /// Bytes that somebody had taken out of the source before, and that are more than the count.
+    surplus: Vec<u8>,
     /// What the source told a refused mechanism; to be told after what is carried has been delivered.
     unspoken: Option<Error>,
     /// Move at most this many bytes; `None`: to the end.
@@ -79,6 +82,8 @@ impl Engine {
         let cache = Cache::new(request.cache, from, to, &mut calls)?;
         let mechanism = request.mechanism.or_else(|| candidate(source, sink, request, 0));
         let mechanism = mechanism.expect("read_write is always possible");
+        let sink_start = checks::sink_position(&mut calls, sink, request.sink_offset)?;
+        checks::whole_blocks((source, source_start), (sink, sink_start), (mechanism, count), &mut calls)?;
         Ok(Self {
             process: Process::this(),
             mechanism,
@@ -86,6 +91,7 @@ impl Engine {
             progress: Progress { source_start, sink_start: request.sink_offset, ..Progress::default() },
             carried: Vec::new(),
             carried_start: 0,
+            surplus: Vec::new(),
             unspoken: None,
             count,
             source_size: source.facts().size,
@@ -108,8 +114,10 @@ impl Engine {
     }
 
     /// Bytes that left the source before this transfer and go first.
-    pub fn carry(&mut self, bytes: Vec<u8>) {
-        self.progress.taken = bytes.len() as u64;
+    pub fn carry(&mut self, mut bytes: Vec<u8>) {
+        let most = usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(bytes.len());
+        self.surplus = bytes.split_off(most);
+        self.progress.taken += bytes.len() as u64;
         self.carried = bytes;
     }
 
@@ -146,6 +154,13 @@ impl Engine {
 
     /// See [`super::Transfer::take_undelivered`].
     pub fn take_undelivered(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = self.surrender()?;
+        bytes.append(&mut self.surplus);
+        Ok(bytes)
+    }
+
+    /// The bytes that were taken in order to be delivered.
+    fn surrender(&mut self) -> Result<Vec<u8>> {
         let mut bytes = self.carried.split_off(self.carried_start);
         self.carried_start = self.carried.len();
         let held = self.mover.surrender(&mut self.calls)?;
@@ -188,16 +203,29 @@ impl Running<'_, '_> {
 
     /// See [`super::Transfer::step`].
     pub fn step(&mut self) -> Result<Step> {
+        let (source, sink) = (self.source, self.sink);
+        let result = match source.enter().and_then(|held| Ok((held, sink.enter()?))) {
+            Ok(_held) => self.step_held(),
+            Err(lost) => self.pause().and(Err(lost)),
+        };
+        let moving = matches!(result, Ok(Step::Moved(_)));
+        self.engine.elapsed = (!moving).then(|| self.engine.started.elapsed());
+        let result = match result {
+            Ok(Step::Done) => source.check().and_then(|()| sink.check()).map(|()| Step::Done),
+            result => result,
+        };
+        result.map_err(|error| error.after(self.engine.moved()))
+    }
+
+    /// One step, while both ends are held.
+    fn step_held(&mut self) -> Result<Step> {
         let result = self.advance().and_then(|step| self.keep_cache(step));
         if result.is_err() {
             self.collect();
         }
-        let moving = matches!(result, Ok(Step::Moved(_)));
-        self.engine.elapsed = (!moving).then(|| self.engine.started.elapsed());
         let settled = self.settle();
-        let step = result.map_err(|error| error.after(self.engine.moved()))?;
-        settled?;
-        Ok(step)
+        let step = result?;
+        settled.map(|()| step)
     }
 
     pub fn report(&self) -> Report {
@@ -211,9 +239,14 @@ impl Running<'_, '_> {
     }
 
     /// The caller may stop here: everything is counted and the source's position is what has been delivered.
+    ///
+    /// An end that is lost is left alone.
     pub fn pause(&mut self) -> Result<()> {
+        let held = self.sink.enter();
+        self.engine.progress.sink_lost = held.is_err();
         self.collect();
-        self.settle()
+        drop(held);
+        self.source.enter().map_or(Ok(()), |_held| self.settle())
     }
 
     fn advance(&mut self) -> Result<Step> {
@@ -245,10 +278,18 @@ impl Running<'_, '_> {
                 Ok(Advance::Interrupted) => return Ok(self.interrupted()),
                 Ok(Advance::Ended) => return self.finish(),
                 Ok(Advance::Blocked(side)) => return Ok(Step::Blocked(side)),
-                Err(Stop::Failed(error)) => return Err(self.locate(error)),
-                Err(Stop::Refused(error)) => self.change_mechanism(error)?,
+                Err(Stop::Failed(error)) if !self.may_be_a_refusal(&error) => return Err(self.locate(error)),
+                Err(Stop::Failed(error) | Stop::Refused(error)) => self.change_mechanism(error)?,
             }
         }
+    }
+
+    /// Before the first byte any failure may be this mechanism's alone. If it is not, the plain way says so, and at which end.
+    fn may_be_a_refusal(&self, error: &Error) -> bool {
+        let plain = self.engine.mechanism == Mechanism::ReadWrite;
+        let chosen = self.request.mechanism.is_some();
+        let first = self.engine.progress.delivered == 0;
+        first && !plain && !chosen && error.errno().is_some_and(|errno| others_may_work(Errno::from_raw(errno)))
     }
 
     fn interrupted(&mut self) -> Step {
@@ -302,8 +343,15 @@ impl Running<'_, '_> {
         let Some(next) = next else { return Err(self.locate(refusal)) };
         self.collect();
         let engine = &mut *self.engine;
+        let taken = engine.progress.taken;
+        let source_at = engine.progress.source_start.map(|start| start + taken);
+        let sink_at = checks::sink_position(&mut engine.calls, self.sink, self.request.sink_offset)?;
+        let rest = engine.count.map(|count| count.saturating_sub(taken));
+        checks::whole_blocks((self.source, source_at), (self.sink, sink_at), (next, rest), &mut engine.calls)
+            .map_err(|_| self.locate(refusal.clone()))?;
+        let engine = &mut *self.engine;
         engine.attempts.push(Attempt::of(engine.mechanism, engine.progress.delivered, &refusal));
-        engine.carried = engine.take_undelivered()?;
+        engine.carried = engine.surrender()?;
         engine.carried_start = 0;
         engine.unspoken = engine.mover.unspoken();
         engine.mechanism = next;
@@ -344,12 +392,44 @@ impl Running<'_, '_> {
         }
     }
 
-    /// Adds the path of the end that most likely had the error.
+    /// Says at which end it was: its path, or both ends where the call was about both and does not say.
     fn locate(&self, error: Error) -> Error {
-        let about_source = matches!(error.operation(), "read" | "pread" | "recv" | "mmap" | "fstat" | "lseek");
-        let (first, second) = if about_source { (self.source, self.sink) } else { (self.sink, self.source) };
-        let path = if about_source { first.path() } else { first.path().or(second.path()) };
-        error.at(path)
+        let error = connection::explain(connection::explain(error, self.source), self.sink);
+        match culprit(&error, self.source.facts().kind, self.sink.facts().kind) {
+            Culprit::End(Side::Source) => error.at(self.source.path()),
+            Culprit::End(Side::Sink) => error.at(self.sink.path()),
+            Culprit::Either => error.between(self.source, self.sink),
+            Culprit::Neither => error,
+        }
+    }
+}
+
+/// Who had an error.
+enum Culprit {
+    End(Side),
+    /// One of the ends: the kernel does not say which.
+    Either,
+    /// A pipe, a ring or a thread of our own.
+    Neither,
+}
+
+fn culprit(error: &Error, source: Kind, sink: Kind) -> Culprit {
+    if let Some(side) = error.side() {
+        return Culprit::End(side);
+    }
+    match error.operation() {
+        "read" | "pread" | "recv" | "mmap" | "fstat" => return Culprit::End(Side::Source),
+        // Movers ask for the sink's position only; the source's is the engine's.
+        "write" | "pwrite" | "send" | "lseek" | "fstatfs" => return Culprit::End(Side::Sink),
+        "sendfile" | "copy_file_range" | "splice" | "ioctl_ficlone" | "ioctl_ficlonerange" => {}
+        _ => return Culprit::Neither,
+    }
+    match error.kind() {
+        ErrorKind::StorageFull => Culprit::End(Side::Sink),
+        _ if error.errno() == Some(Errno::EPIPE as i32) => Culprit::End(Side::Sink),
+        ErrorKind::PeerClosed | ErrorKind::NotConnected if !source.is_socket() => Culprit::End(Side::Sink),
+        ErrorKind::PeerClosed | ErrorKind::NotConnected if !sink.is_socket() => Culprit::End(Side::Source),
+        _ => Culprit::Either,
     }
 }
 

@@ -17,28 +17,38 @@ const MOST: u64 = 1 << 20;
 
 /// See the module's introduction.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace(u64);
+pub(super) struct Pace {
+    now: u64,
+    floor: u64,
+    ceiling: u64,
+}
 
 impl Default for Pace {
     /// Nobody watches.
     fn default() -> Self {
-        Self(u64::MAX)
+        Self { now: u64::MAX, floor: u64::MAX, ceiling: u64::MAX }
     }
 }
 
 impl Pace {
     pub fn watched() -> Self {
-        Self(4 * LEAST)
+        Self { now: 4 * LEAST, floor: LEAST, ceiling: MOST }
+    }
+
+    /// For a terminal that could not be made to say that it is full: what it is sure to take when poll(2) calls it ready.
+    pub fn one_byte() -> Self {
+        Self { now: 1, floor: 1, ceiling: 1 }
     }
 
     /// The most the next step may move.
     pub fn most(self) -> u64 {
-        self.0
+        self.now
     }
 
     /// A step took so long.
     pub fn learn(&mut self, took: Duration) {
-        self.0 = if took > LONG { (self.0 / 2).max(LEAST) } else { self.0.saturating_mul(2).min(MOST) };
+        self.now =
+            if took > LONG { (self.now / 2).max(self.floor) } else { self.now.saturating_mul(2).min(self.ceiling) };
     }
 }
 

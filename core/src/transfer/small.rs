@@ -10,15 +10,14 @@
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-use nix::errno::Errno;
 use nix::poll::PollFlags;
 
 use super::Transfer;
+use crate::connection::explain_at;
 use crate::endpoint::Kind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
-use crate::mechanisms::Stop;
-use crate::mechanisms::sendfile::refusal;
+use crate::mechanisms::others_may_work;
 use crate::report::{Copies, Report};
 use crate::sys::Calls;
 use crate::waiting::is_ready;
@@ -72,11 +71,8 @@ impl Transfer<'_> {
         let moved = match calls.sendfile(source, offset, sink, count as usize) {
             Ok(moved) => moved as u64,
             // Not now; or a source that is none, as whoever looks at it more closely can say.
-            Err(Errno::EAGAIN | Errno::EINTR | Errno::ESPIPE | Errno::EBADF | Errno::EISDIR) => 0,
-            Err(errno) => match Stop::sort("sendfile", errno, refusal) {
-                Stop::Refused(_) => 0,
-                Stop::Failed(error) => return Err(error),
-            },
+            Err(errno) if others_may_work(errno) => 0,
+            Err(errno) => return Err(explain_at(Error::os("sendfile", errno), sink, Kind::Tcp)),
         };
         if moved < count {
             return begun(moved, calls.made);

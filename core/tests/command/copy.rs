@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use crate::{assert_bytes, document, failed, folder, pattern, quiet, run};
 
@@ -43,6 +44,32 @@ fn into_a_directory_under_its_own_name() {
     fs::create_dir(&into).unwrap();
     quiet(&run(&["copy".as_ref(), from.as_path(), &into]));
     assert_bytes(&into.join("from"), b"bytes");
+}
+
+#[test]
+fn a_program_stays_one() {
+    let (folder, _) = folder(b"");
+    let copy = folder.path().join("copy");
+    quiet(&run(&["copy".as_ref(), Path::new("/bin/true"), &copy]));
+    assert_eq!(copy.metadata().unwrap().mode() & 0o100, 0o100);
+}
+
+#[test]
+fn what_exists_is_not_clobbered_if_so_asked() {
+    let (folder, from) = folder(b"new");
+    let to = folder.path().join("to");
+    let copy = |more: &[&str]| {
+        let mut arguments = vec!["copy".as_ref(), from.as_os_str(), to.as_os_str(), "--no-clobber".as_ref()];
+        arguments.extend(more.iter().map(AsRef::<std::ffi::OsStr>::as_ref));
+        run(&arguments)
+    };
+    quiet(&copy(&[]));
+    fs::write(&to, "old").unwrap();
+    for more in [&[][..], &["--replace"]] {
+        let errors = failed(&copy(more), 1);
+        assert_eq!(errors, format!("zcio: copy: File exists: {}\n", to.display()));
+        assert_bytes(&to, b"old");
+    }
 }
 
 #[test]

@@ -3,9 +3,8 @@
 ``zcio.transfer(src, dst)`` moves bytes between files, sockets and pipes without taking them through the process where
 the kernel can, and returns a ``Report`` that says how it was done.
 
-A ``Region`` is a mapped file, or memory, that numpy and others use without a copy and that can be closed under them; a
-``SharedRegion`` is one that goes to other processes. ``zcio.compat.mmap`` is the standard library's ``mmap`` made of
-regions.
+A ``Region`` is a mapped file, or memory, that numpy and others use without a copy; a ``SharedRegion`` is one that goes
+to other processes. ``zcio.compat.mmap`` is the standard library's ``mmap`` made of regions.
 """
 
 from zcio._errors import (
@@ -14,10 +13,13 @@ from zcio._errors import (
     ConnectionRefusedTransferError,
     ConnectionResetTransferError,
     FaultedError,
+    FileExistsTransferError,
     FileNotFoundTransferError,
     IsADirectoryTransferError,
     NotADirectoryTransferError,
     PermissionTransferError,
+    SameFileTransferError,
+    SpecialFileTransferError,
     TimeoutTransferError,
     TransferError,
 )
@@ -72,6 +74,7 @@ __all__ = [
     "End",
     "FanOutReport",
     "FaultedError",
+    "FileExistsTransferError",
     "FileNotFoundTransferError",
     "HasFileno",
     "IsADirectoryTransferError",
@@ -86,11 +89,13 @@ __all__ = [
     "RelayReport",
     "Report",
     "Residency",
+    "SameFileTransferError",
     "Seal",
     "SharedRegion",
     "SinkReport",
     "Socket",
     "Source",
+    "SpecialFileTransferError",
     "TimeoutTransferError",
     "TransferError",
     "Visibility",

@@ -2,7 +2,10 @@
 
 Each is a ``TransferError`` and, where Python has a class of its own for the errno, that class too, so that both
 ``except zcio.TransferError`` and ``except BrokenPipeError`` find it. Which class an errno has is ``OSError``'s to say.
+What can be wrong with the two files of a copy has no errno of its own, but classes in ``shutil``.
 """
+
+import shutil
 
 
 class TransferError(OSError):
@@ -40,6 +43,10 @@ class ConnectionResetTransferError(TransferError, ConnectionResetError):
     """The peer ended the connection with bytes on their way (ECONNRESET)."""
 
 
+class FileExistsTransferError(TransferError, FileExistsError):
+    """A path that must not exist yet does (EEXIST)."""
+
+
 class FileNotFoundTransferError(TransferError, FileNotFoundError):
     """A path that does not exist (ENOENT)."""
 
@@ -56,26 +63,39 @@ class PermissionTransferError(TransferError, PermissionError):
     """Access denied (EACCES, EPERM)."""
 
 
+class SameFileTransferError(TransferError, shutil.SameFileError):
+    """The source and the destination of a copy are one file, by whatever names."""
+
+
+class SpecialFileTransferError(TransferError, shutil.SpecialFileError):
+    """A FIFO, a socket or a device where only a regular file will do."""
+
+
 class TimeoutTransferError(TransferError, TimeoutError):
     """Nothing moved for as long as the socket's timeout, or the peer stopped answering (ETIMEDOUT)."""
 
 
-_BY_BUILTIN: dict[type[OSError], type[TransferError]] = {
-    kind.__mro__[2]: kind for kind in TransferError.__subclasses__()
-}
+_BY_BASE: dict[type[OSError], type[TransferError]] = {kind.__mro__[2]: kind for kind in TransferError.__subclasses__()}
 
-for _class in (TransferError, *_BY_BUILTIN.values()):
+for _class in (TransferError, *_BY_BASE.values()):
     _class.__module__ = "zcio"
 
 
 def transfer_error(
-    errno: int | None, message: str, filename: str | bytes | None, operation: str, moved: int, undelivered: bytes
+    errno: int | None,
+    message: str,
+    filename: str | bytes | None,
+    operation: str,
+    moved: int,
+    undelivered: bytes,
+    base: str | None = None,
 ) -> TransferError:
-    """The exception for an error of the core. Called by the native half."""
+    """The exception for an error of the core. Called by the native half, with a base where it is one of shutil's."""
     if errno is None:
         error = TransferError(message)
     else:
-        kind = _BY_BUILTIN.get(type(OSError(errno, message)), TransferError)
+        base_class = getattr(shutil, base) if base else type(OSError(errno, message))
+        kind = _BY_BASE.get(base_class, TransferError)
         error = kind(errno, message) if filename is None else kind(errno, message, filename)
     error.operation, error.moved, error.undelivered = operation, moved, undelivered
     return error

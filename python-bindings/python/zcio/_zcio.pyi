@@ -1,7 +1,7 @@
 import os
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Final, Literal, Self, SupportsIndex, final, overload
+from typing import Final, Literal, NoReturn, Self, SupportsIndex, final, overload
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -70,6 +70,7 @@ def copy(
     reflink: Literal["auto", "always", "never"] = "auto",
     preserve_mode: bool = False,
     preserve_times: bool = False,
+    create_new: bool = False,
     replace: bool = False,
     fsync: bool = False,
     progress: Callable[[int], object] | None = None,
@@ -185,7 +186,7 @@ class Region:
     def protect(self, protection: Protection, offset: int = 0, length: int | None = None) -> None: ...
     def resize(self, length: int, *, truncate: bool = False) -> None: ...
     def check(self) -> None: ...
-    def close(self, *, strict: bool = False) -> None: ...
+    def close(self, *, strict: bool = True) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None, /
@@ -200,6 +201,7 @@ class Region:
     @overload
     def __setitem__(self, key: slice, value: Buffer, /) -> None: ...
     def __delitem__(self, key: object, /) -> None: ...
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final

@@ -1,15 +1,15 @@
 //! The page cache's part of a file as a map: a cell stands for one page or, in a large file, for as many as make it fit.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use indicatif::BinaryBytes;
+use nix::fcntl::OFlag;
 use serde::Serialize;
 
 use crate::cli::documents;
-use crate::cli::failure::Failure;
+use crate::cli::interruption::look;
+use crate::opening::open_regular;
 use crate::residency::{FileResidency, residency};
 use crate::sys::memory::page_size;
 
@@ -50,13 +50,8 @@ impl Cell {
 
 pub(super) fn run(path: &Path, json: bool, out: &mut dyn Write) -> io::Result<()> {
     let shown = path.display().to_string();
-    let fail = |operation: &'static str| {
-        let shown = shown.clone();
-        move |error: io::Error| Failure::os(operation, &shown, &error)
-    };
-    // A FIFO would wait for a writer only to be refused.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(fail("open"))?;
-    let size = file.metadata().map_err(fail("fstat"))?.len();
+    let (file, stat) = open_regular(path, OFlag::O_RDONLY, &mut look)?;
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
     let whole = residency(&file, 0, u64::MAX).map_err(|error| error.at(Some(path)))?;
     let cells = cells(size, |offset, length| residency(&file, offset, length)).map_err(|error| error.at(Some(path)))?;
     if json {

@@ -10,22 +10,18 @@ import stat
 import sys
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex, overload
 
 from zcio._zcio import ADVICE, Lender, Region
+from zcio.compat import _flags
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from zcio._types import Advice, RegionMode
+    from zcio._types import Advice, Protection, RegionMode
 
 READ_WRITE = original.PROT_READ | original.PROT_WRITE
-PROTECTIONS = {0: "none", original.PROT_READ: "r"}
-# What the kernel ignores, or what makes no difference to what is mapped here.
-IGNORED_FLAGS = sum(
-    getattr(original, name, 0)
-    for name in ("MAP_DENYWRITE", "MAP_EXECUTABLE", "MAP_POPULATE", "MAP_STACK", "MAP_NORESERVE", "MAP_ANONYMOUS")
-)
+PROTECTIONS: "dict[int, Protection]" = {0: "none", original.PROT_READ: "r"}
 ADVICE_OF: "dict[int, Advice]" = {
     getattr(original, constant): name
     for name in ADVICE
@@ -63,20 +59,23 @@ class mmap(Lender):  # noqa: N801
         flags, prot, access = _rights(flags, prot, access)
         sys.audit("mmap.__new__", fileno, length, access, offset)
         fd = -1
-        if fileno == -1:
-            region = _anonymous(length, flags)
-        else:
+        if fileno != -1:
             length = _length_in(fileno, length, offset)
-            mode: RegionMode = "c" if flags & original.MAP_PRIVATE else "r+" if prot & original.PROT_WRITE else "r"
+        anonymous = fileno == -1 or bool(flags & original.MAP_ANONYMOUS)
+        private = _flags.check(flags, anonymous)
+        if anonymous:
+            region = _anonymous(length, flags, private)
+        else:
+            mode: RegionMode = "c" if private else "r+" if prot & original.PROT_WRITE else "r"
             if trackfd:
                 fd = os.dup(fileno)
             region = Region.open(
                 fd if trackfd else fileno, mode, offset=offset, length=length, guard=True, closefd=trackfd
             )
         if prot & READ_WRITE in PROTECTIONS:
-            region.protect("r" if prot else "none")
-        elif flags & getattr(original, "MAP_POPULATE", 0):
-            region.populate()
+            region.protect(PROTECTIONS[prot & READ_WRITE])
+        copied = private and bool(prot & original.PROT_WRITE)
+        _flags.follow(region, flags, readable=bool(prot & READ_WRITE), copied=copied)
         self = super().__new__(cls, region)
         self._region, self._fd, self._anonymous = region, fd, fileno == -1 and trackfd
         self._position, self._access, self._offset = 0, access, offset
@@ -99,7 +98,7 @@ class mmap(Lender):  # noqa: N801
         return self._region.closed
 
     def close(self) -> None:
-        """Closes it. BufferError while views exist, as for every mmap; ``zcio.Region`` has no such restriction."""
+        """Closes it. BufferError while views exist, as for every mmap."""
         try:
             self._region.close(strict=True)
         except BufferError:
@@ -113,6 +112,9 @@ class mmap(Lender):  # noqa: N801
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
         self.close()
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        raise TypeError("cannot pickle 'mmap.mmap' object")
 
     def __len__(self) -> int:
         return len(self._open())
@@ -183,7 +185,7 @@ class mmap(Lender):  # noqa: N801
         left = max(len(region) - self._position, 0)
         count = left if count < 0 else min(count, left)
         data = region.read(self._position, count) if count else b""
-        self._position += count
+        self._position += len(data)
         return data
 
     def read_byte(self) -> int:
@@ -342,10 +344,8 @@ def _rights(flags: int, prot: int, access: int) -> tuple[int, int, int]:
             raise ValueError("mmap invalid access parameter.")
     elif prot & READ_WRITE != READ_WRITE:
         access = original.ACCESS_WRITE if prot & original.PROT_WRITE else original.ACCESS_READ
-    if prot & ~READ_WRITE:
+    if prot & original.PROT_EXEC:
         raise PermissionError(errno.EPERM, "zcio maps data, never programs: no PROT_EXEC")
-    if flags & ~IGNORED_FLAGS not in (original.MAP_SHARED, original.MAP_PRIVATE):
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     return flags, prot, access
 
 
@@ -365,13 +365,14 @@ def _length_in(fileno: int, length: int, offset: int) -> int:
     return length
 
 
-def _anonymous(length: int, flags: int) -> Region:
+def _anonymous(length: int, flags: int, private: bool) -> Region:
     """Memory of no file. Shared, it is a memfd's, which children made by fork share, too."""
-    if length == 0:
+    huge = _flags.huge_page(flags)
+    if length == 0 or (huge and length % huge):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-    if flags & original.MAP_PRIVATE:
-        return Region.anonymous(length)
-    fd = os.memfd_create("mmap")
+    if private:
+        return Region.anonymous(length, huge_pages=huge)
+    fd = os.memfd_create("mmap", _flags.memfd(flags))
     try:
         os.ftruncate(fd, length)
         return Region.open(fd, "r+", guard=True)

@@ -1,7 +1,6 @@
 package io.zcio;
 
 import java.io.IOException;
-import java.lang.ref.Cleaner;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
@@ -35,28 +34,14 @@ import java.util.concurrent.locks.ReentrantLock;
  * the work is done by a platform thread of zcio's own while the virtual one is parked.
  */
 public final class Batch implements AutoCloseable {
-    private static final Cleaner CLEANER = Cleaner.create();
-
     private final ReentrantLock lock = new ReentrantLock();
-    private final Handle handle = new Handle();
-    private final Cleaner.Cleanable cleanable = CLEANER.register(this, handle);
+    private final NativeHandle handle;
     private CancelToken token;
-
-    private static final class Handle implements Runnable {
-        long number;
-
-        @Override
-        public void run() {
-            if (number != 0) {
-                NativeBatch.free(number);
-                number = 0;
-            }
-        }
-    }
 
     /** A batch that has nothing to do yet. */
     public Batch() {
-        handle.number = NativeBatch.make();
+        NativeLibrary.load();
+        handle = new NativeHandle(this, "batch", NativeBatch.make(), NativeBatch::free);
     }
 
     /** One transfer of a batch. */
@@ -214,10 +199,7 @@ public final class Batch implements AutoCloseable {
         BatchReport report = Threads.onPlatformThread(watch, () -> {
             lock.lock();
             try (End.Hold held = End.holdAll(channels)) {
-                if (handle.number == 0) {
-                    throw new IllegalStateException("this batch is closed");
-                }
-                return NativeBatch.run(handle.number, given, paths, ofItems, ranges, watch);
+                return handle.use(number -> NativeBatch.run(number, given, paths, ofItems, ranges, watch));
             } finally {
                 lock.unlock();
             }
@@ -243,7 +225,7 @@ public final class Batch implements AutoCloseable {
     public void close() {
         lock.lock();
         try {
-            cleanable.clean();
+            handle.close();
         } finally {
             lock.unlock();
         }

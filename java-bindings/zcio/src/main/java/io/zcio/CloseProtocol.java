@@ -2,8 +2,6 @@ package io.zcio;
 
 import java.io.IOException;
 import java.lang.invoke.MethodHandle;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.MethodType;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SelectableChannel;
@@ -18,9 +16,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * descriptor; a socket channel or a pipe's end does the same with its one writer. Being registered with both means that neither number can
  * be used for another file meanwhile, and that a close or an interrupt ends a system call that waits (EINTR).
  *
- * <p>These methods belong to {@code sun.nio.ch}, which is not open to others; the native code, which encapsulation does not
- * bind, hands over the lookup that sees them. Where a runtime has other methods {@link #AVAILABLE} is false, and the caller
- * takes a {@link Transfer}, which does without.
+ * <p>These methods belong to {@code sun.nio.ch} ({@link Internals}). Where a runtime has other methods {@link #AVAILABLE} is
+ * false, and the caller takes a {@link Transfer}, which does without.
  */
 final class CloseProtocol {
     /** Whether this runtime has what is needed here. */
@@ -40,7 +37,7 @@ final class CloseProtocol {
     private static final MethodHandle IS_VIRTUAL;
 
     static {
-        Finder find = new Finder(ChannelNative.trustedLookup());
+        Internals find = new Internals();
         Class<?> file = find.type("sun.nio.ch.FileChannelImpl");
         Class<?> socket = find.type("sun.nio.ch.SocketChannelImpl");
         Class<?> pipe = find.type("sun.nio.ch.SinkChannelImpl");
@@ -64,7 +61,7 @@ final class CloseProtocol {
         try {
             return THREADS.invokeExact(file);
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw Internals.unexpected(e);
         }
     }
 
@@ -73,7 +70,7 @@ final class CloseProtocol {
         try {
             return (int) NUMBER.invokeExact((java.io.FileDescriptor) DESCRIPTOR.invokeExact(file));
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw Internals.unexpected(e);
         }
     }
 
@@ -82,7 +79,7 @@ final class CloseProtocol {
         try {
             return (int) Writer.to(sink).number.invokeExact(sink);
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw Internals.unexpected(e);
         }
     }
 
@@ -91,7 +88,7 @@ final class CloseProtocol {
         try {
             return (int) ADD.invokeExact(threads);
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw Internals.unexpected(e);
         }
     }
 
@@ -100,7 +97,7 @@ final class CloseProtocol {
         try {
             REMOVE.invokeExact(threads, entry);
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw Internals.unexpected(e);
         }
     }
 
@@ -151,7 +148,7 @@ final class CloseProtocol {
         } catch (IOException | RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw Internals.unexpected(e);
         }
     }
 
@@ -171,7 +168,7 @@ final class CloseProtocol {
         } catch (IOException | RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw Internals.unexpected(e);
         }
     }
 
@@ -180,12 +177,8 @@ final class CloseProtocol {
         try {
             return IS_VIRTUAL != null && (boolean) IS_VIRTUAL.invokeExact(Thread.currentThread());
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw Internals.unexpected(e);
         }
-    }
-
-    private static IllegalStateException unexpected(Throwable e) {
-        return new IllegalStateException("zcio does not know this Java runtime", e);
     }
 
     /**
@@ -203,7 +196,7 @@ final class CloseProtocol {
             MethodHandle before,
             MethodHandle after) {
 
-        static Writer find(Finder find, Class<?> owner) {
+        static Writer find(Internals find, Class<?> owner) {
             Class<?> channel = SelectableChannel.class;
             MethodHandle before = find.method(owner, "beforeTransferTo", void.class, channel);
             MethodHandle after = find.method(owner, "afterTransferTo", void.class, channel, boolean.class);
@@ -223,35 +216,6 @@ final class CloseProtocol {
 
         static Writer to(SelectableChannel sink) {
             return sink instanceof SocketChannel ? SOCKET : PIPE;
-        }
-    }
-
-    /** Finds what is there, with types that can be named here; null for what is not. */
-    private record Finder(MethodHandles.Lookup lookup) {
-        Class<?> type(String name) {
-            try {
-                return Class.forName(name, false, null);
-            } catch (ClassNotFoundException e) {
-                return null;
-            }
-        }
-
-        MethodHandle field(Class<?> owner, String name, Class<?> type, Class<?> as, Class<?> of) {
-            try {
-                return lookup.findGetter(owner, name, type).asType(MethodType.methodType(as, of));
-            } catch (ReflectiveOperationException | NullPointerException e) {
-                return null;
-            }
-        }
-
-        /** {@code arguments} begins with the type by which the receiver is known here. */
-        MethodHandle method(Class<?> owner, String name, Class<?> result, Class<?>... arguments) {
-            MethodType seen = MethodType.methodType(result, arguments);
-            try {
-                return lookup.findVirtual(owner, name, seen.dropParameterTypes(0, 1)).asType(seen);
-            } catch (ReflectiveOperationException | NullPointerException e) {
-                return null;
-            }
         }
     }
 }

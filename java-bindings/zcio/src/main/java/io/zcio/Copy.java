@@ -2,6 +2,7 @@ package io.zcio;
 
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.nio.file.ProviderMismatchException;
@@ -16,8 +17,9 @@ import java.util.function.LongConsumer;
  * CopyReport report = Copy.of(Path.of("image.raw"), Path.of("backup.raw")).atomic(true).durable(true).run();
  * }</pre>
  *
- * <p>An existing file is overwritten and keeps its mode, owner and other links, unless the copy is {@link #atomic}. Symbolic
- * links are followed. Whatever fails, no half of a file is left that was not there before. On a virtual thread the copying
+ * <p>A new file has the permission bits of its source, less the umask, and gets its name when it is complete. An existing one
+ * is overwritten and keeps its mode, owner and other links, unless the copy is {@link #atomic} or {@link #createNew}. Symbolic
+ * links are followed, but for one that leads nowhere. A file that another process has a lease on is waited for. Whatever fails, no half of a file is left that was not there before. On a virtual thread the copying
  * is done by a platform thread of zcio's own while the virtual one is parked.
  */
 public final class Copy {
@@ -57,7 +59,7 @@ public final class Copy {
     }
 
     /**
-     * Gives the copy the source's permission bits for owner, group and others.
+     * Gives the copy all of the source's permission bits for owner, group and others, whatever the umask is.
      *
      * @param preserve whether to
      * @return this copy
@@ -74,6 +76,17 @@ public final class Copy {
      */
     public Copy preserveTimes(boolean preserve) {
         return set(NativeCopy.TIMES, preserve);
+    }
+
+    /**
+     * The destination must not exist, not even as a symbolic link that leads nowhere: {@link FileAlreadyExistsException}
+     * otherwise, also if somebody else makes it while the bytes are copied.
+     *
+     * @param createNew whether it must not
+     * @return this copy
+     */
+    public Copy createNew(boolean createNew) {
+        return set(NativeCopy.CREATE_NEW, createNew);
     }
 
     /**
@@ -130,15 +143,23 @@ public final class Copy {
      * Runs to the end.
      *
      * @return what was done
-     * @throws IllegalArgumentException   if both are the same file, or one is no regular file
-     * @throws FileSystemException        or one of its subclasses, if a file cannot be opened or made
+     * @throws FileAlreadyExistsException see {@link #createNew}
+     * @throws FileSystemException        or one of its subclasses, if a file cannot be opened or made, both are the same file,
+     *                                    or one is no regular file
      * @throws ClosedByInterruptException if this thread was interrupted
      * @throws TransferException          if it fails on the way, with the bytes moved until then; also if a clone was demanded
      *                                    and refused
      * @throws IOException                if the destination cannot be put in place
      */
     public CopyReport run() throws IOException {
-        Watch watch = new Watch(progress, token, source, destination);
+        // A copy cannot be left and entered again; but it has nothing of the caller's that the listener could close.
+        Watch watch = new Watch(progress, token, source, destination) {
+            @Override
+            boolean look(long moved) {
+                tell(moved);
+                return mustStop();
+            }
+        };
         watch.before();
         Object event = Flight.begin();
         CopyReport report = null;

@@ -1,8 +1,7 @@
 package io.zcio;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.net.URI;
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channel;
 import java.nio.channels.ClosedChannelException;
@@ -12,7 +11,6 @@ import java.nio.channels.NotYetConnectedException;
 import java.nio.channels.Pipe;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,11 +24,65 @@ import java.util.function.LongConsumer;
  *
  * <p>Only the JDK's own channels have a descriptor that the native code can find, so any other implementation is refused
  * here, by its class, before anything is asked of it.
+ *
+ * <p>A descriptor's number, or an address, means what it did only for as long as nobody closes what it belongs to. So native
+ * code runs under a {@link Hold} of each end. No code of the caller's may run under one: a file channel's {@code close} waits
+ * for the holds of its own thread, too.
  */
 final class End {
+    /** What an end is, and by that how it is held. */
+    enum Kind {
+        /** The native code opens it, and what it opened is its own. */
+        PATH,
+        /** The thread is registered with the channel, whose {@code close} waits for it. */
+        FILE {
+            @Override
+            Hold hold(End end) throws IOException {
+                return End.hold((FileChannel) end.given);
+            }
+        },
+        /** A socket's or pipe's descriptor is duplicated, and the duplicate is the native code's own. */
+        STREAM,
+        /** The session of its memory is acquired. */
+        BUFFER {
+            @Override
+            Hold hold(End end) {
+                return BufferSession.hold((ByteBuffer) end.given);
+            }
+
+            @Override
+            Hold keep(End end) {
+                return hold(end);
+            }
+        },
+        /** The addresses are claimed for as long as the owner of the memory is reachable. */
+        REGION {
+            @Override
+            Hold keep(End end) {
+                return () -> Reference.reachabilityFence(end.given);
+            }
+        };
+
+        /** For native code that runs in this thread, until it returns. */
+        Hold hold(End end) throws IOException {
+            return NONE;
+        }
+
+        /**
+         * For a native object that has the end, until it is freed: between its calls as well, for the kernel may read memory
+         * that it was given by reference.
+         */
+        Hold keep(End end) {
+            return NONE;
+        }
+    }
+
+    private static final Hold NONE = () -> {};
+
     private static final Class<?> FILE_CHANNEL = jdkClass("sun.nio.ch.FileChannelImpl");
     private static final Class<?> SELECTABLE_CHANNEL = jdkClass("sun.nio.ch.SelChImpl");
 
+    final Kind kind;
     /** What the caller gave: a {@link Path}, a {@link Channel}, or what owns the memory. */
     final Object given;
     /** Where the memory begins. */
@@ -43,15 +95,17 @@ final class End {
     /** What is closed, and asked whether it is open: another object where {@code given} belongs to that one. */
     private final Object owner;
 
-    private End(Object given) {
-        this(given, given);
+    private End(Kind kind, Object given) {
+        this(kind, given, given);
     }
 
-    private End(Object given, Object owner) {
-        this(given, owner, 0, -1, moved -> {});
+    private End(Kind kind, Object given, Object owner) {
+        this(kind, given, owner, 0, -1, moved -> {});
     }
 
-    private End(Object given, Object owner, long address, long length, LongConsumer advance) {
+    private End(Kind kind, Object given, Object owner, long address, long length, LongConsumer advance) {
+        NativeLibrary.load();
+        this.kind = kind;
         this.given = given;
         this.owner = owner;
         this.address = address;
@@ -59,13 +113,9 @@ final class End {
         this.advance = advance;
     }
 
-    /**
-     * Memory, as a source. It must stay where it is for as long as the owner is reachable.
-     *
-     * @param advance told the number of bytes each time some were moved out of it
-     */
-    static End ofMemory(Object owner, long address, long length, LongConsumer advance) {
-        return new End(owner, owner, address, length, advance);
+    /** Memory of a region, as a source. It must stay where it is for as long as the owner is reachable. */
+    static End ofRegion(Object owner, long address, long length) {
+        return new End(Kind.REGION, owner, owner, address, length, moved -> {});
     }
 
     static End of(ByteBuffer buffer) {
@@ -73,8 +123,11 @@ final class End {
             throw new IllegalArgumentException("a buffer on the heap has no address that the kernel could read from, and would"
                     + " be copied first: allocate it with ByteBuffer.allocateDirect, or write it with the channel itself");
         }
+        NativeLibrary.load();
         long address = Native.address(buffer) + buffer.position();
-        return ofMemory(buffer, address, buffer.remaining(), moved -> buffer.position(buffer.position() + (int) moved));
+        // A limit that a listener has lowered is no reason to lose the report.
+        LongConsumer advance = moved -> buffer.position((int) Math.min(buffer.limit(), buffer.position() + moved));
+        return new End(Kind.BUFFER, buffer, buffer, address, buffer.remaining(), advance);
     }
 
     /** Bytes were moved out of this end, which has no position that the kernel would know. */
@@ -94,34 +147,34 @@ final class End {
             throw new ProviderMismatchException(
                     path + " is not a path of the default file system: open a channel and copy through a buffer");
         }
-        return new End(path);
+        return new End(Kind.PATH, path);
     }
 
     static End of(FileChannel channel) {
         if (channel instanceof ZeroCopyFileChannel ours) {
-            return new End(of(ours.delegate).given, ours);
+            return new End(Kind.FILE, of(ours.delegate).given, ours);
         }
-        return of(channel, FILE_CHANNEL);
+        return of(Kind.FILE, channel, FILE_CHANNEL);
     }
 
     static End of(SocketChannel channel) {
-        return of(channel, SELECTABLE_CHANNEL);
+        return of(Kind.STREAM, channel, SELECTABLE_CHANNEL);
     }
 
     static End of(Pipe.SourceChannel channel) {
-        return of(channel, SELECTABLE_CHANNEL);
+        return of(Kind.STREAM, channel, SELECTABLE_CHANNEL);
     }
 
     static End of(Pipe.SinkChannel channel) {
-        return of(channel, SELECTABLE_CHANNEL);
+        return of(Kind.STREAM, channel, SELECTABLE_CHANNEL);
     }
 
-    private static End of(Channel channel, Class<?> implementation) {
+    private static End of(Kind kind, Channel channel, Class<?> implementation) {
         if (!implementation.isInstance(channel)) {
             throw new IllegalArgumentException(
                     channel.getClass().getName() + " is not a channel of the JDK's own and has no descriptor to use");
         }
-        return new End(channel);
+        return new End(kind, channel);
     }
 
     /** Whether there is an end for this channel, and a way to make it. */
@@ -146,41 +199,7 @@ final class End {
 
     /** The path as the operating system writes it, or null if this end is a channel. */
     byte[] path() {
-        return given instanceof Path path ? bytesOf(path.toAbsolutePath()) : null;
-    }
-
-    private static byte[] bytesOf(Path path) {
-        String name = path.toString();
-        // In every charset of a locale these are the bytes themselves. (A URI asks the file system whether it is a directory.)
-        return isAscii(name) ? name.getBytes(StandardCharsets.US_ASCII) : bytesOf(path.toUri());
-    }
-
-    private static boolean isAscii(String name) {
-        for (int i = 0; i < name.length(); i++) {
-            if (name.charAt(i) >= 128) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    /**
-     * A file name is bytes; the URI has all of them, percent-encoded, whereas the string has gone through the charset of the
-     * locale, in which a name need not be expressible.
-     */
-    private static byte[] bytesOf(URI uri) {
-        String raw = uri.getRawPath();
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream(raw.length());
-        for (int i = 0; i < raw.length(); i++) {
-            char c = raw.charAt(i);
-            if (c == '%') {
-                bytes.write(Integer.parseInt(raw, i + 1, i + 3, 16));
-                i += 2;
-            } else {
-                bytes.write(c);
-            }
-        }
-        return bytes.toByteArray();
+        return given instanceof Path path ? PathBytes.of(path.toAbsolutePath()) : null;
     }
 
     /** Whether bytes have a way to this end: a socket must be connected. One that was closed is not, either. */
@@ -206,7 +225,7 @@ final class End {
     }
 
     boolean isChannel() {
-        return given instanceof Channel;
+        return kind == Kind.FILE || kind == Kind.STREAM;
     }
 
     /** For a selector a channel must be in non-blocking mode, and a path must not be something that is waited for. */
@@ -222,6 +241,15 @@ final class End {
 
     /** {@link #hold} of each of them. */
     static Hold holdAll(End... ends) throws IOException {
+        return all(end -> end.kind.hold(end), ends);
+    }
+
+    /** {@link Kind#keep} of each of them. */
+    static Hold keepAll(End... ends) throws IOException {
+        return all(end -> end.kind.keep(end), ends);
+    }
+
+    private static Hold all(Holding holding, End... ends) throws IOException {
         List<Hold> held = new ArrayList<>(ends.length);
         Hold all = () -> {
             for (int i = held.size() - 1; i >= 0; i--) {
@@ -230,20 +258,25 @@ final class End {
         };
         try {
             for (End end : ends) {
-                if (end.given instanceof FileChannel) {
-                    held.add(end.hold());
+                Hold hold = holding.of(end);
+                if (hold != NONE) {
+                    held.add(hold);
                 }
             }
-            return all;
+            return held.isEmpty() ? NONE : all;
         } catch (IOException | RuntimeException | Error e) {
             all.close();
             throw e;
         }
     }
 
-    /** Keeps a file channel's descriptor open until it is released; other ends need no hold. */
+    private interface Holding {
+        Hold of(End end) throws IOException;
+    }
+
+    /** Keeps this end what it is while native code runs in this thread; see {@link Kind}. */
     Hold hold() throws IOException {
-        return given instanceof FileChannel channel ? hold(channel) : () -> {};
+        return kind.hold(this);
     }
 
     /** {@link #hold} of one of the JDK's own. */

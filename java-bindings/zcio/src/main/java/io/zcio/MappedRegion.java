@@ -71,12 +71,13 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
     /** Takes a native region over; {@code facts}: see {@link NativeRegion#view}. */
     MappedRegion(long number, long[] facts, String what) {
         super(new Regions.Handle(number, facts[0], what));
-        Regions.CLEANER.register(this, handle);
+        Cleaners.register(this, handle);
         attach(facts, ByteOrder.BIG_ENDIAN);
     }
 
     /** Makes a region; a second time after a garbage collection, which may free mappings, if there are too many. */
     static MappedRegion make(String what, Maker maker) throws IOException {
+        NativeLibrary.load();
         long[] facts = new long[FACTS];
         long number;
         try {
@@ -248,6 +249,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      * @throws RegionException if the kernel refuses it
      */
     public static void installGuard() throws RegionException {
+        NativeLibrary.load();
         try {
             NativeRegion.guard();
         } catch (IOException e) {

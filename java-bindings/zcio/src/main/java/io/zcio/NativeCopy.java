@@ -13,6 +13,7 @@ final class NativeCopy {
     static final int TIMES = 8;
     static final int ATOMIC = 16;
     static final int DURABLE = 32;
+    static final int CREATE_NEW = 64;
 
     static {
         Native.load();

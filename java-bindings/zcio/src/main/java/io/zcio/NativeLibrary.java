@@ -33,15 +33,31 @@ final class NativeLibrary {
     private static final int WRITABLE_BY_OTHERS = 0022;
     private static final int STICKY = 01000;
 
+    private static volatile boolean loaded;
+
     private NativeLibrary() {}
 
-    /** Loads the library; an {@link UnsatisfiedLinkError} says what to set if that fails. */
+    /**
+     * Loads the library, if that has not been done; an {@link UnsatisfiedLinkError} says what to set if that fails. Whatever
+     * leads to native code calls this first: a class whose initializer failed, for want of a descriptor perhaps, would fail
+     * for ever.
+     */
     static void load() {
+        if (!loaded) {
+            loadOnce();
+        }
+    }
+
+    private static synchronized void loadOnce() {
+        if (loaded) {
+            return;
+        }
         String exact = System.getProperty(PATH);
         Path library = null;
         try {
             library = exact != null ? Path.of(exact).toAbsolutePath() : extract(directory(), content(), version());
             System.load(library.toString());
+            loaded = true;
         } catch (IOException | UnsatisfiedLinkError e) {
             throw failure(library, e);
         }
@@ -115,7 +131,7 @@ final class NativeLibrary {
         if (isReady(library, content)) {
             return library;
         }
-        Path temporary = Files.createTempFile(directory, "libzcio_jni-", ".tmp");
+        Path temporary = temporary(directory);
         try {
             Files.write(temporary, content);
             Files.move(temporary, library, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
@@ -123,6 +139,22 @@ final class NativeLibrary {
             Files.deleteIfExists(temporary);
         }
         return library;
+    }
+
+    /**
+     * An empty file that this user alone can read and write. (The JDK's own way begins with a random generator, whose classes
+     * would be broken for ever where there is no descriptor for its configuration now.)
+     */
+    private static Path temporary(Path directory) throws IOException {
+        while (true) {
+            String name = "libzcio_jni-" + ProcessHandle.current().pid() + "-" + System.nanoTime() + ".tmp";
+            try {
+                return Files.createFile(
+                        directory.resolve(name), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+            } catch (FileAlreadyExistsException e) {
+                // Of another process identity, in another container perhaps: the next name.
+            }
+        }
     }
 
     private static boolean isReady(Path library, byte[] content) throws IOException {

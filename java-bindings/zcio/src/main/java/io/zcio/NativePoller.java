@@ -1,5 +1,7 @@
 package io.zcio;
 
+import java.io.IOException;
+
 /** The bridge to epoll(7). Not an API; see {@link Poller}. */
 final class NativePoller {
     static {
@@ -8,8 +10,8 @@ final class NativePoller {
 
     private NativePoller() {}
 
-    /** An epoll instance for the life of the process; -1 if there is no descriptor left. */
-    static native int create();
+    /** An epoll instance for the life of the process. */
+    static native int create() throws IOException;
 
     /** One event of a descriptor will be reported with this token; false if it cannot be waited for. */
     static native boolean add(int epoll, int fd, int events, long token);

@@ -4,7 +4,7 @@ import java.io.IOException;
 
 /** The bridge to what is under way in the native code, whatever it is. Not an API; see {@link Stepper}. */
 final class NativeRunning {
-    /** A step's answer: everything has been moved. */
+    /** The answer of a step or run: everything has been moved. */
     static final long DONE = -1;
     /** A step's answer: nothing can be moved until one of the {@link #interests} is ready. */
     static final long BLOCKED = -2;
@@ -15,8 +15,8 @@ final class NativeRunning {
 
     private NativeRunning() {}
 
-    /** Runs to the end, waiting in poll(2). */
-    static native void run(long handle, Watch watch) throws IOException;
+    /** Runs to the end, waiting in poll(2): {@link #DONE}, or the bytes delivered when the watch stopped it; it can go on. */
+    static native long run(long handle, Watch watch) throws IOException;
 
     /** One step: {@link #DONE}, {@link #BLOCKED}, or the number of bytes moved. */
     static native long step(long handle) throws IOException;

@@ -1,5 +1,6 @@
 package io.zcio;
 
+import java.io.IOException;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -16,13 +17,14 @@ import java.util.concurrent.locks.LockSupport;
  */
 final class Poller {
     private static final int LOOK_EVERY = 40;
-    /** The shortest nap where epoll cannot be used: no descriptor left for it, or an end it cannot wait for. */
+    /** The shortest nap where epoll cannot be used: for an end it cannot wait for. */
     private static final long NAP = TimeUnit.MILLISECONDS.toNanos(1);
 
-    private static final int EPOLL = NativePoller.create();
     private static final Map<Long, Waiter> WAITERS = new ConcurrentHashMap<>();
     private static final AtomicLong TOKENS = new AtomicLong();
-    private static final Thread THREAD = start();
+    /** Both are made for the first thread that waits, and if that fails, for the next. Then they stay. */
+    private static Thread thread;
+    private static volatile int epoll = -1;
 
     private static final class Waiter {
         final Thread thread = Thread.currentThread();
@@ -36,11 +38,16 @@ final class Poller {
 
     private Poller() {}
 
-    private static Thread start() {
-        Thread thread = new Thread(Poller::serve, "zcio-poller");
-        thread.setDaemon(true);
-        thread.start();
-        return thread;
+    private static synchronized void start() throws IOException {
+        if (thread == null) {
+            Thread made = new Thread(Poller::serve, "zcio-poller");
+            made.setDaemon(true);
+            made.start();
+            thread = made;
+        }
+        if (epoll < 0) {
+            epoll = NativePoller.create();
+        }
     }
 
     private static void serve() {
@@ -49,18 +56,26 @@ final class Poller {
             while (WAITERS.isEmpty()) {
                 LockSupport.park();
             }
-            int count = NativePoller.await(EPOLL, LOOK_EVERY, tokens);
-            for (int i = 0; i < count; i++) {
-                Waiter waiter = WAITERS.get(tokens[i]);
-                if (waiter != null) {
-                    waiter.ready = true;
-                    LockSupport.unpark(waiter.thread);
-                }
+            try {
+                wake(tokens, NativePoller.await(epoll, LOOK_EVERY, tokens));
+            } catch (OutOfMemoryError e) {
+                // Others wait for this thread: it looks again.
+                LockSupport.parkNanos(NAP);
             }
-            for (Waiter waiter : WAITERS.values()) {
-                if (waiter.watch.isToEnd()) {
-                    LockSupport.unpark(waiter.thread);
-                }
+        }
+    }
+
+    private static void wake(long[] tokens, int count) {
+        for (int i = 0; i < count; i++) {
+            Waiter waiter = WAITERS.get(tokens[i]);
+            if (waiter != null) {
+                waiter.ready = true;
+                LockSupport.unpark(waiter.thread);
+            }
+        }
+        for (Waiter waiter : WAITERS.values()) {
+            if (waiter.watch.isToEnd()) {
+                LockSupport.unpark(waiter.thread);
             }
         }
     }
@@ -69,19 +84,23 @@ final class Poller {
      * Waits until one of the ends is ready (see {@link NativeRunning#interests}) or the watch says stop.
      *
      * @return whether epoll has called one ready
+     * @throws IOException if there is no descriptor left for the poller, which only the first wait needs
      */
-    static boolean await(int[] interests, Watch watch, long moved) {
+    static boolean await(int[] interests, Watch watch, long moved) throws IOException {
+        if (epoll < 0) {
+            start();
+        }
         long token = TOKENS.incrementAndGet();
         Waiter waiter = new Waiter(watch);
         int added = 0;
         try {
             WAITERS.put(token, waiter);
-            boolean asleep = EPOLL >= 0 && interests.length > 0;
+            boolean asleep = interests.length > 0;
             while (asleep && added < interests.length) {
                 asleep = add(interests, added, token);
                 added += asleep ? 3 : 0;
             }
-            LockSupport.unpark(THREAD);
+            LockSupport.unpark(thread);
             if (!asleep) {
                 LockSupport.parkNanos(NAP);
                 return false;
@@ -93,7 +112,7 @@ final class Poller {
         } finally {
             WAITERS.remove(token);
             for (int i = 0; i < added; i += 3) {
-                NativePoller.remove(EPOLL, interests[i + 1]);
+                NativePoller.remove(epoll, interests[i + 1]);
             }
         }
     }
@@ -109,6 +128,6 @@ final class Poller {
                 events |= interests[i + 2];
             }
         }
-        return NativePoller.add(EPOLL, interests[at + 1], events, token);
+        return NativePoller.add(epoll, interests[at + 1], events, token);
     }
 }

@@ -50,7 +50,7 @@ final class RegionPages {
 
     /** For a transfer: the addresses stay claimed for as long as the end is reachable. */
     End end(long offset, long length) {
-        return End.ofMemory(claimed(new Object()), address + offset, length, moved -> {});
+        return End.ofRegion(claimed(new Object()), address + offset, length);
     }
 
     private synchronized <T> T claimed(T holder) {
@@ -58,7 +58,7 @@ final class RegionPages {
             throw new IllegalStateException("the region is closed");
         }
         long claim = NativeRegion.cloneView(view);
-        Regions.CLEANER.register(holder, () -> NativeRegion.dropView(claim));
+        Cleaners.register(holder, () -> NativeRegion.dropView(claim));
         // Until here it was the region's claim that kept the addresses.
         Reference.reachabilityFence(this);
         return holder;
@@ -74,6 +74,6 @@ final class RegionPages {
      * the claim.
      */
     void leave(long claim) {
-        Regions.CLEANER.register(this, () -> Regions.drop(claim));
+        Cleaners.register(this, () -> Regions.drop(claim));
     }
 }

@@ -2,7 +2,6 @@ package io.zcio;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.lang.ref.Cleaner;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /** What looks after regions that were forgotten. */
@@ -12,7 +11,6 @@ final class Regions {
 
     private static final boolean DETECTING = Boolean.getBoolean(LEAK_DETECTION);
 
-    static final Cleaner CLEANER = Cleaner.create();
     private static final AtomicBoolean REPORTED = new AtomicBoolean();
 
     private Regions() {}

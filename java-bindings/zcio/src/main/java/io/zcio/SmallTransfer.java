@@ -103,8 +103,7 @@ final class SmallTransfer {
     }
 
     private static long loop(
-            int call, FileChannel file, int to, long position, long count, Channel sink, boolean blocking)
-            throws IOException {
+            int call, FileChannel file, int to, long position, long count, Channel sink, boolean blocking) {
         int from = CloseProtocol.number(file);
         long sent = 0;
         long last = -EINTR;
@@ -113,8 +112,8 @@ final class SmallTransfer {
             sent += Math.max(last, 0);
         }
         if (sent < count && (last > 0 || last == -EINTR)) {
-            // Closed meanwhile, which is told although some bytes have gone, as a transfer does.
-            throw new ClosedChannelException();
+            // Closed meanwhile: whoever goes on says so, with the count.
+            return ~sent;
         }
         boolean full = last == -EAGAIN;
         boolean over = sent == count || (full ? !blocking : sent > 0);

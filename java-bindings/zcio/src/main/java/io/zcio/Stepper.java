@@ -1,7 +1,7 @@
 package io.zcio;
 
 import java.io.IOException;
-import java.lang.ref.Cleaner;
+import java.io.UncheckedIOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
@@ -47,47 +47,36 @@ public final class Stepper<R> implements AutoCloseable {
     /** … or the caller in a selector. */
     static final int IN_SELECTOR = 2;
 
-    private static final Cleaner CLEANER = Cleaner.create();
-
     private final ReentrantLock lock = new ReentrantLock();
     private final End[] ends;
     private final Watch watch;
     private final LongFunction<R> reporter;
     private final String operation;
     private final Object event = Flight.begin();
-    private final Handle handle;
-    private final Cleaner.Cleanable cleanable;
+    private final NativeHandle handle;
+    /** Whether a step is being made: its listener is not to make another. */
+    private boolean stepping;
     private long moved;
     private boolean recorded;
     /** The report of what is over, for which the native code keeps nothing any more. */
     private R last;
-
-    /** The number, apart from the stepper, so that a forgotten one can be freed. */
-    private static final class Handle implements Runnable {
-        long number;
-
-        @Override
-        public void run() {
-            if (number != 0) {
-                NativeRunning.free(number);
-                number = 0;
-            }
-        }
-    }
 
     /** Opens the ends in the native code; 0 means: not yet, a FIFO has no reader. */
     interface Opening {
         long open(int waiting) throws IOException;
     }
 
-    private Stepper(String operation, long number, Watch watch, LongFunction<R> reporter, End... ends) {
+    /** {@code kept} keeps the ends' memory for as long as the native code has it. */
+    private Stepper(
+            String operation, long number, End.Hold kept, Watch watch, LongFunction<R> reporter, End... ends) {
         this.operation = operation;
         this.ends = ends;
         this.watch = watch;
         this.reporter = reporter;
-        handle = new Handle();
-        handle.number = number;
-        cleanable = CLEANER.register(this, handle);
+        handle = new NativeHandle(this, "stepper", number, freed -> {
+            NativeRunning.free(freed);
+            kept.close();
+        });
     }
 
     /** Opens the ends, waiting for the reader of a FIFO if need be. */
@@ -98,22 +87,29 @@ public final class Stepper<R> implements AutoCloseable {
         for (End end : ends) {
             end.requireConnected();
         }
-        while (true) {
-            long number;
-            try (End.Hold held = End.holdAll(ends)) {
-                number = opening.open(waiting);
+        End.Hold kept = End.keepAll(ends);
+        long number = 0;
+        try {
+            while (number == 0) {
+                try (End.Hold held = End.holdAll(ends)) {
+                    number = opening.open(waiting);
+                }
+                if (number == 0) {
+                    waitForReader(watch);
+                }
             }
-            if (number != 0) {
-                return new Stepper<>(operation, number, watch, reporter, ends);
+        } finally {
+            if (number == 0) {
+                kept.close();
             }
-            waitForReader(watch);
         }
+        return new Stepper<>(operation, number, kept, watch, reporter, ends);
     }
 
     /** A FIFO can only be tried again until somebody reads it. */
     static void waitForReader(Watch watch) throws IOException {
         LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(10));
-        if (watch.look(0)) {
+        if (watch.mustStop()) {
             throw watch.after(new TransferException("stopped before the FIFO had a reader", 0, 0, new byte[0]));
         }
     }
@@ -135,35 +131,58 @@ public final class Stepper<R> implements AutoCloseable {
      *
      * @return what was done
      * @throws IOException           as the operation's {@code run} says; also when a channel was closed or this thread
-     *                               interrupted since the last step
-     * @throws IllegalStateException if this stepper is closed
+     *                               interrupted since the last step, with a {@link TransferException} as its cause that
+     *                               counts what was moved before
+     * @throws IllegalStateException if this stepper is closed, or this is called by its own listener
      */
     public Step step() throws IOException {
         lock.lock();
         try {
-            if (last != null) {
-                return new Step.Done();
-            }
-            requireOpen();
-            watch.before();
-            long result = advance();
-            if (result == NativeRunning.BLOCKED) {
-                watch.look(moved);
-                return new Step.Blocked(interests(NativeRunning.interests(handle.number)));
-            }
-            if (result == NativeRunning.DONE) {
-                watch.after(moved);
-                record(null);
-                last = reporter.apply(handle.number);
-                cleanable.clean();
-                return new Step.Done();
-            }
-            watch.look(moved);
-            return new Step.Moved(result);
+            return last != null ? new Step.Done() : handle.use(number -> exclusively(() -> step(number)));
         } catch (TransferException e) {
             throw watch.after(e);
         } finally {
             lock.unlock();
+        }
+    }
+
+    private Step step(long number) throws IOException {
+        TransferException before = moved == 0 ? null : stopped();
+        watch.before(before);
+        long result;
+        try {
+            result = advance(number);
+        } catch (ClosedChannelException e) {
+            throw Watch.withCause(e, before);
+        }
+        if (result == NativeRunning.DONE) {
+            last = reporter.apply(number);
+            record(last, null);
+            handle.close();
+            watch.after(moved);
+            return new Step.Done();
+        }
+        // What there is to know is asked first: the listener may close channels, and this stepper, too.
+        Step step = result == NativeRunning.BLOCKED
+                ? new Step.Blocked(interests(NativeRunning.interests(number)))
+                : new Step.Moved(result);
+        watch.tell(moved);
+        if (watch.hasThrown()) {
+            throw stopped();
+        }
+        return step;
+    }
+
+    /** One step, or run, at a time: not one more from the listener of this one. */
+    private <T> T exclusively(Threads.Work<T> work) throws IOException {
+        if (stepping) {
+            throw new IllegalStateException("this stepper is making a step, whose listener cannot make another");
+        }
+        stepping = true;
+        try {
+            return work.run();
+        } finally {
+            stepping = false;
         }
     }
 
@@ -176,55 +195,92 @@ public final class Stepper<R> implements AutoCloseable {
         return moved;
     }
 
-    /** One native step, with the thread registered with the file channels. */
-    private long advance() throws IOException {
+    /** One native step, with the ends held. */
+    private long advance(long number) throws IOException {
         try (End.Hold held = End.holdAll(ends)) {
-            long result = NativeRunning.step(handle.number);
+            long result = NativeRunning.step(number);
             if (result > 0) {
-                moved += result;
-                ends[0].advance(result);
+                moved(moved + result);
             }
             return result;
         }
+    }
+
+    /** So many bytes have been delivered. */
+    private void moved(long bytes) {
+        ends[0].advance(bytes - moved);
+        moved = bytes;
     }
 
     /** Runs to the end in this thread; for who was opened with {@link #waiting}. */
     R run() throws IOException {
         lock.lock();
         try {
-            if (Threads.isVirtual()) {
-                runParked();
-            } else {
-                try (End.Hold held = End.holdAll(ends)) {
-                    NativeRunning.run(handle.number, watch);
-                }
-            }
-            record(null);
-            return report();
-        } catch (IOException e) {
-            record(e);
-            throw e;
+            return handle.use(number -> exclusively(() -> run(number)));
         } finally {
             lock.unlock();
         }
     }
 
-    private void runParked() throws IOException {
+    private R run(long number) throws IOException {
+        IOException failure = null;
+        try {
+            if (Threads.isVirtual()) {
+                runParked(number);
+            } else {
+                runInPoll(number);
+            }
+        } catch (IOException e) {
+            failure = e;
+        }
+        R report = reporter.apply(number);
+        record(report, failure);
+        if (failure != null) {
+            throw failure;
+        }
+        return report;
+    }
+
+    /** Leaves the native code whenever the listener is to be told. */
+    private void runInPoll(long number) throws IOException {
+        while (!watch.mustStop()) {
+            long result;
+            try (End.Hold held = End.holdAll(ends)) {
+                result = NativeRunning.run(number, watch);
+            } catch (TransferException e) {
+                moved(e.moved());
+                throw e;
+            }
+            if (result == NativeRunning.DONE) {
+                return;
+            }
+            moved(result);
+            watch.tell(moved);
+        }
+        throw stopped();
+    }
+
+    private void runParked(long number) throws IOException {
         int inVain = 0;
-        while (!watch.look(moved)) {
-            long result = advance();
+        while (!watch.mustStop()) {
+            long result = advance(number);
             if (result == NativeRunning.DONE) {
                 return;
             }
             boolean ready = result == NativeRunning.BLOCKED
-                    && Poller.await(NativeRunning.interests(handle.number), watch, moved);
+                    && Poller.await(NativeRunning.interests(number), watch, moved);
             inVain = ready ? inVain + 1 : 0;
             if (inVain > 3) {
                 // Ready, and then again not: epoll reports what somebody else has left in a socket's error queue, for ever.
                 LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(Math.min(inVain, 16)));
             }
+            watch.tell(moved);
         }
-        throw new TransferException("stopped by the caller", moved, 0, new byte[0]);
+        throw stopped();
+    }
+
+    private TransferException stopped() {
+        return new TransferException("stopped by the caller", moved, 0, new byte[0]);
     }
 
     /** A failure in Java's terms: NIO's own exception if it failed because it was stopped. */
@@ -276,11 +332,9 @@ public final class Stepper<R> implements AutoCloseable {
     public R report() {
         lock.lock();
         try {
-            if (last != null) {
-                return last;
-            }
-            requireOpen();
-            return reporter.apply(handle.number);
+            return last != null ? last : handle.use(reporter::apply);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         } finally {
             lock.unlock();
         }
@@ -315,41 +369,41 @@ public final class Stepper<R> implements AutoCloseable {
             if (last != null) {
                 return new byte[0];
             }
-            requireOpen();
-            // The position of a source file is put right on the way, which must not happen to whatever has its number now.
-            try (End.Hold held = ends[0].hold()) {
-                return NativeRunning.undelivered(handle.number, part);
-            } catch (ClosedChannelException e) {
-                // A file still has its bytes.
-                return new byte[0];
-            }
+            return handle.use(number -> undelivered(number, part));
         } finally {
             lock.unlock();
         }
     }
 
-    private void record(IOException failure) {
+    private byte[] undelivered(long number, int part) throws IOException {
+        // The position of a source file is put right on the way, which must not happen to whatever has its number now.
+        try (End.Hold held = ends[0].hold()) {
+            return NativeRunning.undelivered(number, part);
+        } catch (ClosedChannelException e) {
+            // A file still has its bytes.
+            return new byte[0];
+        }
+    }
+
+    private void record(R report, IOException failure) {
         if (!recorded) {
             recorded = true;
-            Flight.end(event, operation, handle.number == 0 ? null : reporter.apply(handle.number), failure);
+            Flight.end(event, operation, report, failure);
         }
     }
 
-    private void requireOpen() {
-        if (handle.number == 0) {
-            throw new IllegalStateException("this stepper is closed");
-        }
-    }
-
-    /** Frees what the native code holds. The channels stay open. Waits for a step that another thread is making. */
+    /**
+     * Frees what the native code holds. The channels stay open. Waits for a step that another thread is making; from the
+     * listener of a step it takes effect when that step is over.
+     */
     @Override
     public void close() {
         lock.lock();
         try {
-            if (handle.number != 0) {
-                record(null);
+            if (!handle.isClosed()) {
+                record(report(), null);
             }
-            cleanable.clean();
+            handle.close();
         } finally {
             lock.unlock();
         }

@@ -166,6 +166,11 @@ public final class Transfer {
      * advances by the bytes moved. They must not be changed while the transfer runs; after it they may be, whatever the
      * {@link Visibility}.
      *
+     * <p>Memory of an arena is in use from the beginning of {@link #run} to its end, and from {@link #start} until the stepper
+     * is closed, because the kernel may read it between two steps: {@code Arena.close()} throws meanwhile, as under NIO. A
+     * transfer from an arena that is closed, or confined to another thread, throws what the JDK does
+     * ({@link IllegalStateException}, {@code WrongThreadException}) before anything has moved.
+     *
      * @param buffer a direct buffer
      * @return the first half of a transfer, which can be run once
      * @throws IllegalArgumentException if the buffer is on the heap, where the kernel could not read it without a copy
@@ -175,8 +180,8 @@ public final class Transfer {
     }
 
     /**
-     * From part of a region. Bytes that change meanwhile may go either way, and a region that is closed meanwhile sends
-     * zeroes from then on.
+     * From part of a region. Bytes that change meanwhile may go either way. A region that is closed or resized meanwhile ends the
+     * transfer with a {@link TransferException}, which counts the bytes that were delivered before.
      *
      * @param region the source
      * @param offset where in it to begin, in bytes
@@ -261,7 +266,8 @@ public final class Transfer {
     /**
      * Is told the bytes delivered so far, in the transfer's own thread, after every 64 MiB or 100 ms in which there were some,
      * and at the end. What it throws ends the transfer and is thrown by it, with the {@link TransferException} that says how
-     * far it had come {@linkplain Throwable#getSuppressed suppressed}.
+     * far it had come {@linkplain Throwable#getSuppressed suppressed}. It may do anything to the ends and to the transfer, but a
+     * {@link Stepper} makes no step within its own step.
      *
      * @param progress the listener
      * @return this transfer
@@ -301,8 +307,8 @@ public final class Transfer {
      * @throws IOException                   if there is no descriptor left for the transfer
      */
     public Report run() throws IOException {
-        if (Threads.isVirtual()) {
-            return runParked();
+        if (Threads.isVirtual() || progress != null) {
+            return runInSteps();
         }
         Watch watch = new Watch(progress, token, source, sink);
         watch.before();
@@ -352,9 +358,9 @@ public final class Transfer {
         }
     }
 
-    /** On a virtual thread, which must not wait inside the native code. */
-    private Report runParked() throws IOException {
-        try (Stepper<Report> stepper = open(Stepper.PARKED)) {
+    /** On a virtual thread, which must not wait inside the native code; and where a listener is told, which must not run there. */
+    private Report runInSteps() throws IOException {
+        try (Stepper<Report> stepper = open(Stepper.waiting())) {
             try {
                 Report report = stepper.run();
                 stepper.tellEnd(report.bytes());

@@ -10,17 +10,16 @@ import java.util.function.LongConsumer;
  * Decides, while bytes are moved, whether that must stop: because the thread was interrupted, because one of the channels
  * was closed by another thread, or because the caller cancelled it; and tells the caller how far it has come.
  *
- * <p>It only looks. Channels are closed after the native call has returned: a file channel's {@code close} waits for the
+ * <p>In native code it only looks. Channels are closed after the native call has returned: a file channel's {@code close} waits for the
  * threads that are inside an operation on it, this one included.
  */
-final class Watch {
+class Watch {
     private static final long PROGRESS_BYTES = 64L << 20;
     private static final long PROGRESS_NANOS = 100_000_000;
 
     private final End[] ends;
     private final LongConsumer progress;
     private final CancelToken token;
-    private final Thread thread = Thread.currentThread();
     private volatile boolean interrupted;
     /** What the caller's progress callback threw. */
     private Throwable thrown;
@@ -33,27 +32,45 @@ final class Watch {
         this.token = token;
     }
 
-    /** Called with the bytes delivered so far, by the native code among others: whether to stop. Throws nothing. */
+    /**
+     * Called with the bytes delivered so far, by the native code among others: whether to stop, or only to come back and
+     * {@link #tell}. Throws nothing.
+     */
     boolean look(long moved) {
-        interrupted |= thread.isInterrupted();
-        if (progress != null && thrown == null) {
-            tell(moved);
-        }
+        return mustStop() || isDue(moved);
+    }
+
+    /** Whether it is over; after {@link #before} and {@link #look} only that says why. */
+    boolean mustStop() {
+        interrupted |= Thread.currentThread().isInterrupted();
         return interrupted || thrown != null || isToEnd();
     }
 
-    private void tell(long moved) {
-        long now = System.nanoTime();
-        if (moved - told >= PROGRESS_BYTES || (moved != told && now - toldAt >= PROGRESS_NANOS)) {
+    private boolean isDue(long moved) {
+        return progress != null
+                && (moved - told >= PROGRESS_BYTES || moved != told && System.nanoTime() - toldAt >= PROGRESS_NANOS);
+    }
+
+    /**
+     * Calls the listener if it is time, with the bytes delivered so far. It may do anything to the ends and to who calls it,
+     * so no end is held then, and no native code is below.
+     */
+    void tell(long moved) {
+        if (thrown == null && isDue(moved)) {
             told = moved;
-            toldAt = now;
+            toldAt = System.nanoTime();
             try {
                 progress.accept(moved);
             } catch (Throwable e) {
-                // Thrown from here it would pass through the native code, and what that holds would be lost.
+                // To be thrown when what was taken and not delivered has been found: see after.
                 thrown = e;
             }
         }
+    }
+
+    /** Whether the listener has thrown something that {@link #after} will throw. */
+    boolean hasThrown() {
+        return thrown != null;
     }
 
     /** Whether a channel was closed or the token cancelled; asked by any thread. */
@@ -84,15 +101,21 @@ final class Watch {
      * channel that is closed already is told apart from one that is closed meanwhile.
      */
     void before() throws IOException {
-        interrupted |= thread.isInterrupted();
+        before(null);
+    }
+
+    /** The same in the middle; {@code moved} says how far it has come. */
+    void before(TransferException moved) throws IOException {
+        interrupted |= Thread.currentThread().isInterrupted();
         if (interrupted) {
-            throw closedByInterrupt(null);
+            throw closedByInterrupt(moved);
         }
         if (!isOpen()) {
-            throw new ClosedChannelException();
+            throw withCause(new ClosedChannelException(), moved);
         }
         if (isCancelled()) {
-            throw new TransferCancelledException(new TransferException("cancelled", 0, 0, new byte[0]));
+            throw new TransferCancelledException(
+                    moved == null ? new TransferException("cancelled", 0, 0, new byte[0]) : moved);
         }
     }
 
@@ -106,12 +129,11 @@ final class Watch {
 
     /** The exception for a transfer that failed: NIO's own if it failed because it was stopped. */
     IOException after(TransferException failure) {
-        if (thrown != null) {
-            thrown.addSuppressed(failure);
-            if (thrown instanceof RuntimeException e) {
-                throw e;
-            }
-            throw (Error) thrown;
+        Throwable e = thrown;
+        if (e != null) {
+            thrown = null;
+            e.addSuppressed(failure);
+            throw Watch.<RuntimeException>unchecked(e);
         }
         if (interrupted) {
             return closedByInterrupt(failure);
@@ -121,6 +143,12 @@ final class Watch {
             return withCause(new AsynchronousCloseException(), failure);
         }
         return isCancelled() ? new TransferCancelledException(failure) : failure;
+    }
+
+    /** A listener can throw what it does not declare, in another language. */
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> T unchecked(Throwable e) throws T {
+        throw (T) e;
     }
 
     private IOException closedByInterrupt(TransferException cause) {
@@ -135,7 +163,7 @@ final class Watch {
         return exception;
     }
 
-    private static IOException withCause(IOException exception, TransferException cause) {
+    static IOException withCause(IOException exception, TransferException cause) {
         exception.initCause(cause);
         return exception;
     }

@@ -76,6 +76,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
      */
     public static ZeroCopyFileChannel open(Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
             throws IOException {
+        NativeLibrary.load();
         boolean append = options.contains(StandardOpenOption.APPEND);
         boolean writable = append || options.contains(StandardOpenOption.WRITE);
         boolean readable = !writable || options.contains(StandardOpenOption.READ);
@@ -109,6 +110,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
         if (channel instanceof ZeroCopyFileChannel || !End.hasDescriptor(channel)) {
             throw new IllegalArgumentException(channel.getClass().getName() + " is not a channel of the JDK's own");
         }
+        NativeLibrary.load();
         try (End.Hold held = End.hold(channel)) {
             int flags = ChannelNative.flags(channel);
             int access = flags & ChannelNative.ACCESS;
@@ -148,6 +150,13 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
                 throw e;
             }
             return moved;
+        } catch (ClosedChannelException e) {
+            if (moved == 0) {
+                throw e;
+            }
+            long more = e.getCause() instanceof TransferException failure ? failure.moved() : 0;
+            TransferException counted = new TransferException("a channel was closed", moved + more, 0, new byte[0]);
+            throw withCause(new AsynchronousCloseException(), counted);
         }
     }
 

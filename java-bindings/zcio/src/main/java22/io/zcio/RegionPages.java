@@ -72,7 +72,7 @@ final class RegionPages {
     End end(long offset, long length) {
         synchronized (giving) {
             requireNotEnded();
-            return End.ofMemory(claimed(new Object()), address + offset, length, moved -> {});
+            return End.ofRegion(claimed(new Object()), address + offset, length);
         }
     }
 
@@ -84,7 +84,7 @@ final class RegionPages {
 
     private <T> T claimed(T holder) {
         long claim = NativeRegion.cloneView(view);
-        Regions.CLEANER.register(holder, () -> NativeRegion.dropView(claim));
+        Cleaners.register(holder, () -> NativeRegion.dropView(claim));
         // Until here it was the region's claim that kept the addresses.
         Reference.reachabilityFence(this);
         return holder;

@@ -16,6 +16,7 @@ final class Child {
     private final Map<String, String> environment = new TreeMap<>();
     private Path directory;
     private int status;
+    private int descriptors;
 
     private Child(String mainClass, List<String> arguments) {
         this.mainClass = mainClass;
@@ -67,6 +68,12 @@ final class Child {
         return this;
     }
 
+    /** It may have so many descriptors and no more. */
+    Child descriptors(int most) {
+        descriptors = most;
+        return option("-XX:-MaxFDLimit");
+    }
+
     Child status(int expected) {
         this.status = expected;
         return this;
@@ -95,6 +102,9 @@ final class Child {
         command.add(String.join(File.pathSeparator, classPath.stream().map(Path::toString).toList()));
         command.add(mainClass);
         command.addAll(arguments);
+        if (descriptors > 0) {
+            command.addAll(0, List.of("sh", "-c", "ulimit -n " + descriptors + " && exec \"$@\"", "sh"));
+        }
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().putAll(environment);
         if (directory != null) {

@@ -10,6 +10,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.RandomAccessFile;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -210,7 +212,6 @@ class OperationsTest {
         assertEquals("r-xr-----", PosixFilePermissions.toString(Files.getPosixFilePermissions(copy)));
         assertEquals(123_456_789, Files.getLastModifiedTime(copy).toMillis());
         assertEquals(report.bytes(), told.get(told.size() - 1));
-        assertThrowsExactly(IllegalArgumentException.class, () -> Copy.of(source, source).run());
         NoSuchFileException e = assertThrowsExactly(
                 NoSuchFileException.class, () -> Copy.of(Path.of("no such file"), copy).run());
         assertEquals("no such file", e.getFile());
@@ -226,5 +227,49 @@ class OperationsTest {
                 })
                 .run());
         assertEquals("enough", thrown.getMessage());
+    }
+
+    private static <T extends FileSystemException> void refused(
+            Class<T> kind, Path source, Path destination, Path file, String reason) {
+        T e = assertThrowsExactly(kind, () -> Copy.of(source, destination).run());
+        assertEquals(file.toString(), e.getFile());
+        assertEquals(reason, e.getReason());
+    }
+
+    @Test
+    void aCopyIsAsCarefulAsCp() throws Exception {
+        Path source = file("source", CONTENT);
+        Files.setPosixFilePermissions(source, PosixFilePermissions.fromString("rwxr-x---"));
+        Path made = directory.resolve("made");
+        Copy.of(source, made).createNew(true).run();
+        Path theirs = directory.resolve("theirs");
+        assertEquals(0, new ProcessBuilder("cp", source.toString(), theirs.toString()).start().waitFor());
+        assertEquals(Files.getPosixFilePermissions(theirs), Files.getPosixFilePermissions(made));
+
+        Path link = Files.createSymbolicLink(directory.resolve("link"), source);
+        Path other = Files.createLink(directory.resolve("other"), source);
+        for (Path same : List.of(source, link, other)) {
+            refused(FileSystemException.class, source, same, same, "the source and the destination are the same file");
+        }
+        Path fifo = directory.resolve("fifo");
+        assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+        Path device = Path.of("/dev/null");
+        refused(FileSystemException.class, fifo, made, fifo, "a FIFO where a regular file is needed");
+        refused(FileSystemException.class, source, device, device, "a device where a regular file is needed");
+        refused(FileSystemException.class, directory, made, directory, "Is a directory");
+        Path dangling = Files.createSymbolicLink(directory.resolve("dangling"), Path.of("nothing"));
+        refused(FileAlreadyExistsException.class, source, dangling, dangling, null);
+        for (boolean atomic : new boolean[] {false, true}) {
+            for (Path taken : List.of(made, link, dangling, directory)) {
+                FileAlreadyExistsException e = assertThrowsExactly(FileAlreadyExistsException.class, () -> Copy.of(source, taken)
+                        .createNew(true)
+                        .atomic(atomic)
+                        .run());
+                assertEquals(taken.toString(), e.getFile());
+            }
+        }
+        Path madeUp = Path.of("/sys/kernel/mm/transparent_hugepage/enabled");
+        Copy.of(madeUp, made).run();
+        assertArrayEquals(Files.readAllBytes(madeUp), Files.readAllBytes(made));
     }
 }

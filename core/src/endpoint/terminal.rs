@@ -1,0 +1,31 @@
+//! A terminal as the sink of somebody who must not sleep in it, because he is to call a watcher or to serve others.
+//!
+//! poll(2) says that a terminal takes a byte, not how many, and a write(2) of more sleeps for as long as its reader does
+//! (a stopped output, a window nobody looks at). `O_NONBLOCK` belongs to the open file description, which a shell and every
+//! program it started share: it is not for us to switch. So the terminal is opened once more, for us alone.
+
+use std::os::fd::AsFd;
+
+use nix::fcntl::OFlag;
+
+use super::{Endpoint, Handle, Kind};
+use crate::sys::Calls;
+
+impl Endpoint<'_> {
+    /// Makes a terminal in blocking mode one that does not sleep; false if it is one and stays as it is.
+    pub(crate) fn open_again_awake(&mut self, calls: &mut Calls) -> bool {
+        let Some(fd) = self.descriptor() else { return true };
+        if self.facts.kind != Kind::CharDevice || self.facts.nonblocking {
+            return true;
+        }
+        let Ok(terminal) = calls.terminal(fd) else { return true };
+        let again = calls.reopen(fd, OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY);
+        // The controlling end of a pseudo-terminal has a name that opens a new one.
+        let Some(again) = again.ok().filter(|again| calls.terminal(again.as_fd()) == Ok(terminal)) else {
+            return false;
+        };
+        self.handle = Handle::Owned(again);
+        self.facts.nonblocking = true;
+        true
+    }
+}

@@ -1,0 +1,56 @@
+//! Addresses that outlive every view, for languages in which an object is asked for its memory and the answer is kept.
+//!
+//! `numpy.ndarray(buffer=region)` takes a view, remembers the address, gives the view back, and keeps the object. So no view
+//! exists, and yet somebody reads there for as long as the object lives. Addresses that were shown in this way
+//! ([`Region::lasting_view`]) are given back only when the [`Region`] is dropped. What would give them back or take rights
+//! from them (a close, a resize that moves or shrinks, sealing against writing, protecting) moves the region away from them
+//! first and leaves zeroes, as a close with views does.
+
+use std::ops::RangeBounds;
+use std::sync::{Arc, PoisonError};
+
+use super::mapping::Mapping;
+use super::{Access, Region, View, busy};
+use crate::error::Result;
+
+impl Region {
+    /// As [`Region::view`], and its addresses stay mapped, as zeroes if need be, until the region itself is dropped, also if
+    /// the view is dropped long before.
+    ///
+    /// Only views that exist keep the region from being resized or closed strictly. Where it has to leave such addresses and
+    /// cannot (hugetlb pages, Linux before 5.13), that operation is EBUSY instead.
+    pub fn lasting_view(&self, range: impl RangeBounds<u64>) -> Result<View> {
+        self.with(|state| {
+            let view = View::of(state, &range)?;
+            state.mapping.show();
+            Ok(view)
+        })
+    }
+
+    /// Keeps the addresses of a mapping that is given up, if somebody may show them.
+    pub(super) fn keep(&self, left: &Arc<Mapping>) {
+        if left.is_shown() {
+            self.left.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(left));
+        }
+    }
+
+    /// Moves away from addresses that somebody may show. For a region without views.
+    pub(super) fn step_aside(&self, mapping: &mut Arc<Mapping>, access: Access) -> Result<()> {
+        if !mapping.is_shown() {
+            return Ok(());
+        }
+        self.leave(mapping, access).map_err(|_| busy("its addresses, which have been shown, cannot be left"))
+    }
+
+    /// Makes a mapping without views longer or shorter: where it is, if that takes no address away.
+    pub(super) fn fit(&self, mapping: &mut Arc<Mapping>, access: Access, length: usize) -> Result<()> {
+        let views = || busy("the region cannot be resized");
+        let shown = mapping.is_shown();
+        let own = Arc::get_mut(mapping).ok_or_else(views)?;
+        if length == own.len() || (shown && length > own.len() && own.resize(length, false).is_ok()) {
+            return Ok(());
+        }
+        self.step_aside(mapping, access)?;
+        Arc::get_mut(mapping).ok_or_else(views)?.resize(length, true)
+    }
+}

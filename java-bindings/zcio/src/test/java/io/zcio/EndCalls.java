@@ -1,0 +1,136 @@
+package io.zcio;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.CancelledKeyException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.Pipe;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.SelectableChannel;
+import java.nio.channels.Selector;
+import java.nio.channels.SocketChannel;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.Path;
+
+/** The operations with ends whose type is known at run time only. */
+final class EndCalls {
+    private EndCalls() {}
+
+    static Transfer.Source from(Object end) {
+        if (end instanceof Path path) {
+            return Transfer.from(path);
+        } else if (end instanceof FileChannel channel) {
+            return Transfer.from(channel);
+        } else if (end instanceof SocketChannel channel) {
+            return Transfer.from(channel);
+        } else if (end instanceof Pipe.SourceChannel channel) {
+            return Transfer.from(channel);
+        } else if (end instanceof ByteBuffer buffer) {
+            return Transfer.from(buffer);
+        }
+        MappedRegion region = (MappedRegion) end;
+        return Transfer.from(region, 0, region.size());
+    }
+
+    static Transfer transfer(Object from, Object end) {
+        Transfer.Source source = from(from);
+        if (end instanceof Path path) {
+            return source.to(path);
+        } else if (end instanceof FileChannel channel) {
+            return source.to(channel);
+        } else if (end instanceof SocketChannel channel) {
+            return source.to(channel);
+        }
+        return source.to((Pipe.SinkChannel) end);
+    }
+
+    static FanOut fanOut(Object from, Object end) {
+        FanOut fanOut = from instanceof Path path
+                ? FanOut.from(path)
+                : from instanceof FileChannel file
+                        ? FanOut.from(file)
+                        : from instanceof SocketChannel socket ? FanOut.from(socket) : FanOut.from((Pipe.SourceChannel) from);
+        if (end instanceof Path path) {
+            return fanOut.to(path);
+        } else if (end instanceof FileChannel channel) {
+            return fanOut.to(channel);
+        } else if (end instanceof SocketChannel channel) {
+            return fanOut.to(channel);
+        }
+        return fanOut.to((Pipe.SinkChannel) end);
+    }
+
+    static Batch.Item item(Object from, Object end) {
+        Batch.Source source = from instanceof Path path ? Batch.from(path) : Batch.from((FileChannel) from);
+        if (end instanceof Path path) {
+            return source.to(path);
+        } else if (end instanceof FileChannel channel) {
+            return source.to(channel);
+        } else if (end instanceof SocketChannel channel) {
+            return source.to(channel);
+        }
+        return source.to((Pipe.SinkChannel) end);
+    }
+
+    /** A failure in the middle of {@link #all}. */
+    static final class Partly extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        final long moved;
+
+        Partly(long moved, IOException cause) {
+            super(cause);
+            Throwable count = cause instanceof TransferException ? cause : cause.getCause();
+            this.moved = moved + (count instanceof TransferException more ? more.moved() : 0);
+        }
+    }
+
+    /** By {@code transferTo} or {@code transferFrom} of the one that is zcio's, as often as it takes; how many bytes. */
+    static long all(Object from, Object to, long length) throws Exception {
+        long moved = 0;
+        try {
+            while (moved < length) {
+                long more = to instanceof ZeroCopyFileChannel file
+                        ? file.transferFrom((ReadableByteChannel) from, moved, length - moved)
+                        : ((ZeroCopyFileChannel) from).transferTo(moved, length - moved, (WritableByteChannel) to);
+                moved += more;
+                if (more == 0) {
+                    boolean ended = from instanceof FileChannel file && moved >= file.size();
+                    boolean waits = !ended && (from instanceof SelectableChannel source && !source.isBlocking()
+                            || to instanceof SelectableChannel sink && !sink.isBlocking());
+                    if (!waits) {
+                        break;
+                    }
+                    Thread.sleep(1);
+                }
+            }
+            return moved;
+        } catch (IOException e) {
+            throw new Partly(moved, e);
+        }
+    }
+
+    /** In a selector's loop, as an event loop would. */
+    static <R> R stepped(Stepper<R> stepper) throws IOException {
+        try (Selector selector = Selector.open()) {
+            for (Step step = stepper.step(); !(step instanceof Step.Done); step = stepper.step()) {
+                if (step instanceof Step.Blocked on) {
+                    try {
+                        selector.keys().forEach(key -> key.interestOps(0));
+                        for (Step.Interest interest : on.interests()) {
+                            interest.channel().register(selector, interest.operations());
+                        }
+                    } catch (ClosedChannelException | CancelledKeyException e) {
+                        // The next step says so.
+                        continue;
+                    }
+                    // Somebody else may close a channel, which no selector reports.
+                    selector.select(50);
+                    selector.selectedKeys().clear();
+                }
+            }
+            return stepper.report();
+        }
+    }
+}

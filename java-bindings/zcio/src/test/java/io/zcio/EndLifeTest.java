@@ -1,0 +1,404 @@
+package io.zcio;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import io.zcio.EndRow.Made;
+import java.io.IOException;
+import java.lang.reflect.Method;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.SelectableChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Every kind of end, as source and as sink, in every operation, however it is driven: while bytes move another thread closes
+ * it, whereupon its number becomes another file's, or makes it shorter or longer. The right bytes arrive, or there is an
+ * error with the true count; no byte of another file, no success for less, and no other file changes.
+ */
+class EndLifeTest {
+    private static final int LENGTH = 1 << 20;
+    /** What is read of it before the end is taken away. */
+    private static final int FIRST = 32 << 10;
+    private static final int OTHERS = 24;
+    private static final byte FOREIGN = (byte) 0xEE;
+
+    @TempDir
+    Path directory;
+
+    private final byte[] content = content();
+    private final byte[] foreign = new byte[64 << 10];
+    private final List<FileChannel> others = new ArrayList<>();
+
+    EndLifeTest() {
+        Arrays.fill(foreign, FOREIGN);
+    }
+
+    /** Neither zeroes nor the bytes of others; each page is another one. */
+    private static byte[] content() {
+        byte[] bytes = new byte[LENGTH];
+        for (int i = 0; i < bytes.length; i++) {
+            bytes[i] = (byte) (1 + (i % 97 + (i >> 12) * 7) % 120);
+        }
+        return bytes;
+    }
+
+    /** How an operation is driven. */
+    enum Drive {
+        RUN, STEPPED, VIRTUAL
+    }
+
+    enum Operation {
+        TRANSFER, FAN_OUT, RELAY, BATCH, TRANSFER_TO, TRANSFER_FROM;
+
+        boolean serves(EndRow row, boolean source, Drive drive) {
+            // Whoever waits in a selector cannot wait for a FIFO.
+            boolean driven = drive != Drive.STEPPED || this != BATCH && row != EndRow.FIFO;
+            return driven && switch (this) {
+                case TRANSFER -> true;
+                case FAN_OUT -> !row.isMemory();
+                case RELAY -> row.isSocket();
+                case BATCH -> !row.isMemory() && !(source && row.isStream());
+                case TRANSFER_TO -> source ? row == EndRow.ZERO_COPY_FILE : row.kind == End.Kind.STREAM;
+                case TRANSFER_FROM -> source ? row.kind == End.Kind.STREAM : row == EndRow.ZERO_COPY_FILE;
+            };
+        }
+    }
+
+    enum Fault {
+        LOST, RESIZED
+    }
+
+    /** What an operation said: bytes, and the exception if there was one. */
+    private record Answer(long bytes, Throwable failure) {}
+
+    @Test
+    void everyKindOfEndHasARow() throws Exception {
+        Set<End.Kind> kinds = EnumSet.noneOf(End.Kind.class);
+        Set<Class<?>> types = new HashSet<>();
+        for (EndRow row : EndRow.values()) {
+            kinds.add(row.kind);
+            types.add(row.type);
+        }
+        assertEquals(EnumSet.allOf(End.Kind.class), kinds);
+        Class<?>[] api = {Transfer.class, Transfer.Source.class, FanOut.class, Relay.class, Batch.class, Batch.Source.class};
+        for (Class<?> each : api) {
+            for (Method method : each.getMethods()) {
+                if (Set.of("from", "to", "between").contains(method.getName())) {
+                    Class<?> end = method.getParameterTypes()[0];
+                    assertTrue(types.contains(end), method + " takes an end that has no row here");
+                }
+            }
+        }
+    }
+
+    @TestFactory
+    Stream<DynamicTest> table() {
+        List<DynamicTest> table = new ArrayList<>();
+        for (EndRow row : EndRow.values()) {
+            for (boolean source : new boolean[] {true, false}) {
+                for (Operation operation : Operation.values()) {
+                    for (Drive drive : Drive.values()) {
+                        for (Fault fault : Fault.values()) {
+                            if ((source ? row.canBeSource() : row.canBeSink())
+                                    && operation.serves(row, source, drive)
+                                    && (drive != Drive.VIRTUAL || Virtual.EXIST)
+                                    && (fault == Fault.LOST || row.canBeResized())) {
+                                String name = row + (source ? " as source, " : " as sink, ") + operation + ", " + drive
+                                        + ", " + fault;
+                                table.add(DynamicTest.dynamicTest(name, () -> cell(row, source, operation, drive, fault)));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return table.stream();
+    }
+
+    /** A copy has paths for ends: while it runs each name is given to another file and back. It copies one file, and that whole. */
+    @Test
+    void aCopyWhoseNamesChange() throws Exception {
+        byte[] other = new byte[LENGTH / 2];
+        Arrays.fill(other, FOREIGN);
+        Path source = directory.resolve("copied");
+        Path sink = directory.resolve("copy");
+        Path kept = Files.write(directory.resolve("kept"), content);
+        Path spare = Files.write(directory.resolve("spare"), other);
+        Files.createLink(source, kept);
+        Path link = directory.resolve("link");
+        CompletableFuture<Void> over = new CompletableFuture<>();
+        CompletableFuture<Void> swapping = Ends.background(() -> {
+            for (int i = 0; !over.isDone(); i++) {
+                Files.createLink(link, i % 2 == 0 ? spare : kept);
+                Files.move(link, source, StandardCopyOption.ATOMIC_MOVE);
+            }
+            return null;
+        });
+        for (int i = 0; i < 100; i++) {
+            CopyReport report = Copy.of(source, sink).atomic(i % 2 == 0).run();
+            byte[] copied = Files.readAllBytes(sink);
+            assertArrayEquals(copied.length == LENGTH ? content : other, copied);
+            assertEquals(copied.length, report.bytes());
+        }
+        over.complete(null);
+        await(swapping, "the names are still changed");
+        assertArrayEquals(content, Files.readAllBytes(kept));
+        assertArrayEquals(other, Files.readAllBytes(spare));
+    }
+
+    private void cell(EndRow row, boolean asSource, Operation operation, Drive drive, Fault fault) throws Exception {
+        // The one at the other side lets the operation be in its midst: a socket that takes little, or gives it in two parts.
+        EndRow sourceRow = asSource ? row : row.isStream() && operation != Operation.RELAY ? EndRow.PATH : EndRow.UNIX;
+        sourceRow = operation == Operation.BATCH && !asSource ? EndRow.PATH : sourceRow;
+        sourceRow = operation == Operation.TRANSFER_TO ? EndRow.ZERO_COPY_FILE : sourceRow;
+        EndRow sinkRow = !asSource ? row : operation == Operation.TRANSFER_FROM ? EndRow.ZERO_COPY_FILE : EndRow.TCP;
+        try (Made source = new Made(sourceRow, directory, content); Made sink = new Made(sinkRow, directory, null)) {
+            Made subject = asSource ? source : sink;
+            CompletableFuture<Void> reached = new CompletableFuture<>();
+            CompletableFuture<Void> done = reached.thenRunAsync(() -> strike(subject, fault, asSource), run -> Ends.background(() -> {
+                run.run();
+                return null;
+            }));
+            CompletableFuture<byte[]> arrived = sinkRow.isStream() ? arriving(sink, reached, done) : null;
+            boolean inTwo = arrived == null;
+            CompletableFuture<Void> fed = sourceRow.isStream() ? feeding(source, inTwo ? reached : null, done) : null;
+            CompletableFuture<Answer> answer = driven(drive, () -> operate(operation, drive, source, sink));
+            Answer said = await(answer, "the operation does not end");
+            reached.complete(null);
+            await(done, "the end is not closed");
+            sink.ended();
+            byte[] received = arrived == null ? sink.content(aside()) : await(arrived, "the sink does not end");
+            if (operation == Operation.RELAY) {
+                ((SocketChannel) source.end).close();
+            }
+            judge(said, received, row, asSource, fault);
+            source.close();
+            if (fed != null) {
+                fed.handle((nothing, failure) -> null).get(20, TimeUnit.SECONDS);
+            }
+            othersAreWhole();
+        } finally {
+            for (FileChannel other : others) {
+                other.close();
+            }
+            others.clear();
+            Files.deleteIfExists(aside());
+        }
+    }
+
+    private Path aside() {
+        return directory.resolve("aside");
+    }
+
+    private void strike(Made subject, Fault fault, boolean asSource) {
+        try {
+            if (fault == Fault.RESIZED) {
+                subject.resize(LENGTH, asSource);
+            } else {
+                Path other = Files.write(directory.resolve("other"), foreign);
+                subject.lose(aside(), other);
+                for (int i = 0; i < OTHERS; i++) {
+                    Path path = Files.write(directory.resolve("other-" + i), foreign);
+                    others.add(FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE));
+                }
+            }
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private CompletableFuture<byte[]> arriving(Made sink, CompletableFuture<Void> reached, CompletableFuture<Void> done) {
+        return Ends.background(() -> {
+            if (sink.drain() instanceof SocketChannel socket) {
+                socket.shutdownOutput();
+            }
+            ReadableByteChannel drain = sink.drain();
+            ByteBuffer first = ByteBuffer.allocate(FIRST);
+            while (first.hasRemaining() && drain.read(first) >= 0) {}
+            reached.complete(null);
+            done.get();
+            byte[] rest = Ends.readAll(drain);
+            byte[] all = Arrays.copyOf(first.array(), first.position() + rest.length);
+            System.arraycopy(rest, 0, all, first.position(), rest.length);
+            return all;
+        });
+    }
+
+    /** In two parts if that is to make the midst. */
+    private CompletableFuture<Void> feeding(Made source, CompletableFuture<Void> reached, CompletableFuture<Void> done) {
+        return Ends.background(() -> {
+            try (var feeder = source.feeder()) {
+                Ends.writeAll(feeder, Arrays.copyOf(content, LENGTH / 2));
+                if (reached != null) {
+                    reached.complete(null);
+                    done.get();
+                }
+                Ends.writeAll(feeder, Arrays.copyOfRange(content, LENGTH / 2, LENGTH));
+            } catch (IOException e) {
+                // The operation has given up.
+            }
+            return null;
+        });
+    }
+
+    private static CompletableFuture<Answer> driven(Drive drive, Ends.Work<Answer> work) {
+        if (drive != Drive.VIRTUAL) {
+            return Ends.background(work);
+        }
+        CompletableFuture<Answer> answer = new CompletableFuture<>();
+        Virtual.start(() -> {
+            try {
+                answer.complete(work.run());
+            } catch (Throwable e) {
+                answer.completeExceptionally(e);
+            }
+        });
+        return answer;
+    }
+
+    private Answer operate(Operation operation, Drive drive, Made source, Made sink) throws Exception {
+        try {
+            return new Answer(moved(operation, drive, source, sink), null);
+        } catch (IOException | IllegalStateException e) {
+            Throwable cause = e instanceof TransferException ? e : e.getCause();
+            return new Answer(cause instanceof TransferException moved ? moved(moved) : 0, e);
+        } catch (EndCalls.Partly e) {
+            return new Answer(e.moved, e.getCause());
+        }
+    }
+
+    private static long moved(TransferException failure) {
+        if (failure instanceof FanOutException fanOut && fanOut.report() != null) {
+            return fanOut.report().sinks().get(0).bytes();
+        }
+        return failure.moved();
+    }
+
+    private long moved(Operation operation, Drive drive, Made source, Made sink) throws Exception {
+        if (drive == Drive.STEPPED) {
+            for (Object end : new Object[] {source.end, sink.end}) {
+                if (end instanceof SelectableChannel channel) {
+                    channel.configureBlocking(false);
+                }
+            }
+        }
+        switch (operation) {
+            case TRANSFER -> {
+                Transfer transfer = EndCalls.transfer(source.end, sink.end);
+                if (drive != Drive.STEPPED) {
+                    return transfer.run().bytes();
+                }
+                try (Stepper<Report> stepper = transfer.start()) {
+                    return EndCalls.stepped(stepper).bytes();
+                }
+            }
+            case FAN_OUT -> {
+                FanOut fanOut = EndCalls.fanOut(source.end, sink.end).to(directory.resolve("second"));
+                FanOutReport report = drive == Drive.STEPPED ? stepped(fanOut.start()) : fanOut.run();
+                FanOutReport.Sink first = report.sinks().get(0);
+                return told(first.bytes(), first.failure());
+            }
+            case RELAY -> {
+                Relay relay = Relay.between((SocketChannel) source.end, (SocketChannel) sink.end);
+                if (drive != Drive.STEPPED) {
+                    return relay.run().forward().bytes();
+                }
+                try (Stepper<RelayReport> stepper = relay.start()) {
+                    return EndCalls.stepped(stepper).forward().bytes();
+                }
+            }
+            case TRANSFER_TO, TRANSFER_FROM -> {
+                return EndCalls.all(source.end, sink.end, LENGTH);
+            }
+            default -> {
+                try (Batch batch = new Batch()) {
+                    BatchReport.Result result = batch.run(List.of(EndCalls.item(source.end, sink.end))).items().get(0);
+                    return told(result.bytes(), result.failure().orElse(null));
+                }
+            }
+        }
+    }
+
+    /** The exception counts what every sink has; what the first one has is in the report. */
+    private static FanOutReport stepped(Stepper<FanOutReport> stepper) throws IOException {
+        try (stepper) {
+            try {
+                return EndCalls.stepped(stepper);
+            } catch (IOException e) {
+                FanOutReport report = stepper.report();
+                told(report == null ? 0 : report.sinks().get(0).bytes(), e);
+                throw e;
+            }
+        }
+    }
+
+    /** A failure that a report tells, thrown as others are. */
+    private static long told(long bytes, Throwable failure) throws TransferException {
+        if (failure != null) {
+            TransferException thrown = new TransferException(failure.getMessage(), bytes, 0, new byte[0]);
+            thrown.initCause(failure);
+            throw thrown;
+        }
+        return bytes;
+    }
+
+    private void judge(Answer said, byte[] received, EndRow row, boolean asSource, Fault fault) {
+        boolean grown = fault == Fault.RESIZED && !asSource;
+        // What somebody else appended to the sink is no affair of the operation's.
+        byte[] own = grown ? Arrays.copyOf(received, (int) said.bytes) : received;
+        assertArrayEquals(Arrays.copyOf(content, own.length), own, () -> "wrong bytes; " + said);
+        assertEquals(own.length, said.bytes, () -> "the count is wrong: " + said);
+        if (said.failure == null) {
+            boolean shrunk = fault == Fault.RESIZED && asSource && row.kind != End.Kind.REGION;
+            assertTrue(shrunk || own.length == LENGTH, () -> "success for less: " + said);
+        }
+        assertTrue(!(said.failure instanceof ClosedByInterruptException), () -> "nobody interrupted: " + said);
+    }
+
+    private void othersAreWhole() throws IOException {
+        for (FileChannel other : others) {
+            assertEquals(0, other.position(), "the position of another file");
+            assertEquals(foreign.length, other.size(), "the size of another file");
+            ByteBuffer bytes = ByteBuffer.allocate(foreign.length);
+            while (bytes.hasRemaining() && other.read(bytes, bytes.position()) >= 0) {}
+            assertArrayEquals(foreign, bytes.array(), "the bytes of another file");
+        }
+    }
+
+    private static <T> T await(CompletableFuture<T> future, String what) throws Exception {
+        try {
+            return future.get(20, TimeUnit.SECONDS);
+        } catch (java.util.concurrent.TimeoutException e) {
+            StringBuilder where = new StringBuilder(what);
+            Thread.getAllStackTraces().forEach((thread, frames) -> {
+                where.append('\n').append(thread.getName());
+                Arrays.stream(frames).limit(8).forEach(frame -> where.append("\n  ").append(frame));
+            });
+            return fail(where.toString());
+        } catch (java.util.concurrent.ExecutionException e) {
+            throw new AssertionError(e.getCause());
+        }
+    }
+}

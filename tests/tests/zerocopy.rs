@@ -1,0 +1,354 @@
+//! A `zerocopy_send` that is stopped: nothing of it stays behind in the socket, the peer never sees a byte of memory whose
+//! borrow is over, and nobody waits for a peer that does not read. And one that finds the error queue in use: refused.
+
+use std::io::{ErrorKind as Io, Read};
+use std::net::{TcpListener, TcpStream};
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, AsRawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use zcio::inject::{self, Fault};
+use zcio::{AlignedBuffer, Endpoint, ErrorKind, Mechanism, Pages, Step, Transfer};
+use zcio_tests::{file_with, pattern, tcp_pair, watchdog};
+
+/// More than the buffers of a connection hold.
+const MUCH: usize = 32 << 20;
+
+fn pages(bytes: &[u8]) -> Pages {
+    let mut buffer = AlignedBuffer::new(bytes.len()).unwrap();
+    buffer.copy_from_slice(bytes);
+    buffer.freeze()
+}
+
+fn named<'a>(source: Endpoint<'a>, sink: &'a TcpStream) -> Transfer<'a> {
+    Transfer::new(source, Endpoint::new(sink.as_fd()).unwrap()).mechanism(Mechanism::ZerocopySend)
+}
+
+fn option(socket: &TcpStream, level: i32, name: i32) -> i32 {
+    let (mut value, mut length) = (0_i32, 4);
+    // SAFETY: the pointers are to locals, and the length is that of the value.
+    let result = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length) };
+    assert_eq!(result, 0);
+    value
+}
+
+fn set(socket: &TcpStream, level: i32, name: i32, value: i32) {
+    // SAFETY: the pointer is to a local of that length.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), 4) };
+    assert_eq!(result, 0);
+}
+
+/// What poll(2) says of the socket without being asked for anything.
+fn found(socket: &TcpStream) -> PollFlags {
+    let mut polled = [PollFd::new(socket.as_fd(), PollFlags::empty())];
+    poll(&mut polled, PollTimeout::ZERO).unwrap();
+    polled[0].revents().unwrap()
+}
+
+/// Waits until the socket is as it was before: the option off, and nothing in the error queue.
+fn assert_clean(socket: &TcpStream, case: &str) {
+    assert_eq!(option(socket, libc::SOL_SOCKET, libc::SO_ZEROCOPY), 0, "{case}");
+    let began = Instant::now();
+    loop {
+        // Another one would be refused for as long as notifications of the first are expected.
+        match named(Endpoint::pages(pages(b"the next one")), socket).run() {
+            Ok(report) => break assert_eq!(report.bytes, 12, "{case}"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Refused, "{case}: {error}");
+                assert!(error.message().starts_with("error queue in use"), "{case}: {error}");
+                assert!(began.elapsed().as_secs() < 60, "{case}: {error}");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+    assert_eq!(found(socket), PollFlags::empty(), "{case}");
+}
+
+fn receive(mut from: &TcpStream, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    from.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+type Stop = fn(Transfer<'_>) -> u64;
+
+/// The ways to stop one whose connection is full, each of which gives the bytes that were handed over.
+const STOPS: [(&str, Stop); 4] = [
+    ("dropped", |mut transfer| {
+        while !matches!(transfer.step().unwrap(), Step::Blocked(_)) {}
+        transfer.report().unwrap().bytes
+    }),
+    ("an error", |mut transfer| {
+        while !matches!(transfer.step().unwrap(), Step::Blocked(_)) {}
+        let fail = |call: &inject::Call| if call.operation == "send" { Fault::Errno(libc::EIO) } else { Fault::None };
+        let error = inject::with(fail, || transfer.step()).unwrap_err();
+        // Not even its destructor is needed.
+        std::mem::forget(transfer);
+        error.moved()
+    }),
+    ("cancelled", |mut transfer| {
+        let error = transfer.run_watched(|_| ControlFlow::Break(())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        std::mem::forget(transfer);
+        error.moved()
+    }),
+    ("a panic", |mut transfer| {
+        let panics = AssertUnwindSafe(|| transfer.run_watched(|_| panic!("of a watcher, on purpose")));
+        catch_unwind(panics).unwrap_err();
+        let moved = transfer.report().unwrap().bytes;
+        std::mem::forget(transfer);
+        moved
+    }),
+];
+
+#[test]
+fn a_stopped_one_leaves_nothing_behind_in_the_socket() {
+    let _dog = watchdog(120, "stopped zerocopy_send");
+    let bytes = pattern(MUCH);
+    let file = file_with(&bytes);
+    for (how, stop) in STOPS {
+        for kind in ["file", "pages"] {
+            let case = format!("{how}, {kind}");
+            let source =
+                if kind == "file" { Endpoint::new(file.as_fd()).unwrap() } else { Endpoint::pages(pages(&bytes)) };
+            let (near, far) = tcp_pair();
+            near.set_nonblocking(true).unwrap();
+            let began = Instant::now();
+            let transfer = named(source, &near);
+            let moved = stop(if kind == "file" { transfer.offset(0) } else { transfer }) as usize;
+            assert!(began.elapsed().as_secs() < 20, "{case}: it waited for a peer");
+            assert!(0 < moved && moved < MUCH, "{case}: {moved}");
+            assert_eq!(option(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY), 0, "{case}");
+            // Nobody can tell the bytes of the next one apart from these, so they come in order, all of them.
+            assert!(receive(&far, moved) == bytes[..moved], "{case}");
+            assert_clean(&near, &case);
+            assert_eq!(receive(&far, 12), b"the next one", "{case}");
+        }
+    }
+}
+
+#[test]
+fn its_socket_can_be_closed_before_the_peer_reads() {
+    let _dog = watchdog(60, "a socket closed after a stop");
+    let bytes = pattern(MUCH);
+    let (near, mut far) = tcp_pair();
+    near.set_nonblocking(true).unwrap();
+    let mut transfer = named(Endpoint::pages(pages(&bytes)), &near);
+    while !matches!(transfer.step().unwrap(), Step::Blocked(_)) {}
+    let moved = transfer.report().unwrap().bytes as usize;
+    drop(transfer);
+    drop(near);
+    let mut received = Vec::new();
+    far.read_to_end(&mut received).unwrap();
+    assert!(received == bytes[..moved]);
+}
+
+#[test]
+fn borrowed_memory_is_not_stepped() {
+    let bytes = pattern(MUCH);
+    let (near, _far) = tcp_pair();
+    near.set_nonblocking(true).unwrap();
+    let mut transfer = named(Endpoint::bytes(&bytes), &near);
+    for _ in 0..2 {
+        let error = transfer.step().unwrap_err();
+        assert_eq!((error.kind(), error.moved()), (ErrorKind::Impossible, 0));
+        assert!(error.message().contains("Pages"), "{error}");
+    }
+    assert_eq!((option(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY), found(&near)), (0, PollFlags::empty()));
+}
+
+/// What the peer gets until the end or a reset.
+fn rest(mut from: &TcpStream) -> Vec<u8> {
+    let (mut bytes, mut piece) = (Vec::new(), vec![0; 1 << 20]);
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return bytes,
+            Ok(count) => bytes.extend_from_slice(&piece[..count]),
+            Err(error) => {
+                assert_eq!(error.kind(), Io::ConnectionReset);
+                return bytes;
+            }
+        }
+    }
+}
+
+#[test]
+fn memory_whose_borrow_is_over_reaches_nobody() {
+    let _dog = watchdog(120, "borrowed memory");
+    for (how, stop) in [
+        (
+            "cancelled",
+            (|transfer| {
+                transfer.run_watched(|_| ControlFlow::Break(())).unwrap_err();
+            }) as fn(&mut Transfer<'_>),
+        ),
+        ("a panic", |transfer| {
+            catch_unwind(AssertUnwindSafe(|| transfer.run_watched(|_| panic!("of a watcher, on purpose"))))
+                .unwrap_err();
+        }),
+        ("an error", |transfer| {
+            let mut sends = 0;
+            let fail = move |call: &inject::Call| match call.operation {
+                "send"
+                    if {
+                        sends += 1;
+                        sends
+                    } > 3 =>
+                {
+                    Fault::Errno(libc::EIO)
+                }
+                _ => Fault::None,
+            };
+            inject::with(fail, || transfer.run()).unwrap_err();
+        }),
+    ] {
+        for nonblocking in [false, true] {
+            let mut memory = vec![b'p'; MUCH];
+            let (near, far) = tcp_pair();
+            near.set_nonblocking(nonblocking).unwrap();
+            // With a watcher or without, forgotten or not: it is over when the call returns, however little the peer reads.
+            let mut transfer = named(Endpoint::bytes(&memory), &near);
+            let began = Instant::now();
+            stop(&mut transfer);
+            assert!(began.elapsed().as_secs() < 20, "{how}: it waited for a peer");
+            std::mem::forget(transfer);
+            memory.fill(b'S');
+            assert_eq!(option(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY), 0, "{how}");
+            drop(near);
+            let received = rest(&far);
+            assert!(received.iter().all(|&byte| byte == b'p'), "{how}: bytes of memory that was its owner's again");
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_reads_keeps_its_connection() {
+    let _dog = watchdog(60, "a stop with a peer that reads");
+    let bytes = pattern(MUCH);
+    let (near, far) = tcp_pair();
+    let (stopped, is_stopped) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        is_stopped.recv().unwrap();
+        rest(&far)
+    });
+    let error = named(Endpoint::bytes(&bytes), &near).run_watched(|_| {
+        stopped.send(()).unwrap();
+        ControlFlow::Break(())
+    });
+    let moved = error.unwrap_err().moved() as usize;
+    assert_clean(&near, "a peer that reads");
+    drop(near);
+    let received = reader.join().unwrap();
+    assert!(received[..moved] == bytes[..moved] && received.len() == moved + 12);
+}
+
+#[test]
+fn an_error_queue_that_is_in_use_is_left_alone() {
+    let bytes = pattern(100_000);
+    let options = [
+        ("SO_ZEROCOPY", libc::SOL_SOCKET, libc::SO_ZEROCOPY, 1),
+        // Transmit timestamps, made by software.
+        ("SO_TIMESTAMPING", libc::SOL_SOCKET, libc::SO_TIMESTAMPING, 0x12),
+        ("IP_RECVERR", libc::SOL_IP, libc::IP_RECVERR, 1),
+        ("IPV6_RECVERR", libc::SOL_IPV6, libc::IPV6_RECVERR, 1),
+    ];
+    let pair = |address| {
+        let listener = TcpListener::bind(address).unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (near, listener.accept().unwrap().0)
+    };
+    for (name, level, option_name, value) in options {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            if level == libc::SOL_IPV6 && address.starts_with('1') {
+                continue;
+            }
+            let (near, _far) = pair(address);
+            set(&near, level, option_name, value);
+            for source in [Endpoint::bytes(&bytes), Endpoint::pages(pages(&bytes))] {
+                let error = named(source, &near).run().unwrap_err();
+                assert_eq!((error.kind(), error.moved()), (ErrorKind::Refused, 0), "{name} {address}: {error}");
+                assert!(error.message().starts_with("error queue in use"), "{name} {address}: {error}");
+            }
+            assert_eq!(option(&near, level, option_name), value, "{name} {address}");
+        }
+    }
+    // Somebody's own notification, unread, with the option off again.
+    let (near, far) = tcp_pair();
+    set(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY, 1);
+    // SAFETY: the bytes outlive the notification, which is waited for.
+    let sent = unsafe { libc::send(near.as_raw_fd(), bytes.as_ptr().cast(), 1000, libc::MSG_ZEROCOPY) };
+    assert_eq!(sent, 1000);
+    assert!(receive(&far, 1000) == bytes[..1000]);
+    while found(&near) != PollFlags::POLLERR {
+        std::thread::yield_now();
+    }
+    set(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY, 0);
+    let error = named(Endpoint::bytes(&bytes), &near).run().unwrap_err();
+    assert!(error.message().starts_with("error queue in use"), "{error}");
+    assert_eq!(found(&near), PollFlags::POLLERR, "the message is somebody else's");
+}
+
+#[test]
+fn memory_that_cannot_be_read_is_an_error_after_what_could() {
+    let _dog = watchdog(60, "unreadable memory");
+    let page = 4096;
+    // SAFETY: a new mapping touches no existing memory.
+    let start = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            4 * page,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    assert_ne!(start, libc::MAP_FAILED);
+    // SAFETY: inside the mapping, of which Rust has no reference.
+    let result = unsafe { libc::mprotect(start.wrapping_byte_add(2 * page), page, libc::PROT_NONE) };
+    assert_eq!(result, 0);
+    for mechanism in [Mechanism::ZerocopySend, Mechanism::ReadWrite, Mechanism::Uring] {
+        let (near, far) = tcp_pair();
+        let reader = std::thread::spawn(move || rest(&far).len() as u64);
+        // SAFETY: mapped for as long as the test runs; the kernel finds out what can be read of it.
+        let source = unsafe { Endpoint::lent(start.cast(), 4 * page) };
+        let sink = Endpoint::new(near.as_fd()).unwrap();
+        let error = match Transfer::new(source, sink).mechanism(mechanism).run() {
+            Err(error) if error.kind() == ErrorKind::Refused => continue,
+            result => result.unwrap_err(),
+        };
+        drop(near);
+        assert_eq!((error.kind(), error.errno()), (ErrorKind::Faulted, Some(libc::EFAULT)), "{mechanism}: {error}");
+        assert_eq!(error.moved(), reader.join().unwrap(), "{mechanism}");
+    }
+}
+
+#[test]
+fn a_page_of_a_file_that_cannot_be_read_is_an_error_with_the_count() {
+    let _dog = watchdog(60, "an unreadable page of a file");
+    let bytes = pattern(3 << 20);
+    for (mechanism, operation) in [(Mechanism::ZerocopySend, "send"), (Mechanism::MmapWrite, "write")] {
+        let file = file_with(&bytes);
+        let (near, far) = tcp_pair();
+        let reader = std::thread::spawn(move || rest(&far));
+        let mut calls = 0;
+        let fail = move |call: &inject::Call| match call.operation {
+            name if name == operation && {
+                calls += 1;
+                calls
+            } > 1 =>
+            {
+                Fault::Errno(libc::EFAULT)
+            }
+            _ => Fault::None,
+        };
+        let ends = (Endpoint::new(file.as_fd()).unwrap(), Endpoint::new(near.as_fd()).unwrap());
+        let error = inject::with(fail, || Transfer::new(ends.0, ends.1).mechanism(mechanism).run()).unwrap_err();
+        drop(near);
+        let received = reader.join().unwrap();
+        assert_eq!((error.kind(), error.errno()), (ErrorKind::Faulted, Some(libc::EFAULT)), "{mechanism}: {error}");
+        assert!(error.moved() > 0 && received == bytes[..error.moved() as usize], "{mechanism}");
+    }
+}
