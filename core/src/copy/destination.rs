@@ -40,7 +40,12 @@ impl<'a> Destination<'a> {
             Err(Errno::ENOENT) => {
                 // Nobody else's until it gets its final mode.
                 let bits = if copy.mode { 0o600 } else { source.st_mode & 0o777 };
-                Place::New(Unnamed::beside(path, Mode::from_bits_truncate(bits)).map_err(at("open"))?)
+                let file = Unnamed::beside(path, Mode::from_bits_truncate(bits)).map_err(|errno| match errno {
+                    // A folder that is not there, for open(2); cp(1) says that it is none.
+                    Errno::EISDIR => at("open")(Errno::ENOTDIR),
+                    errno => at("open")(errno),
+                });
+                Place::New(file?)
             }
             Ok(_) if copy.create_new => return Err(exists(path, Errno::EEXIST.desc())),
             found => {
