@@ -1,7 +1,7 @@
 //! One interpreter for a process: the first that imports this.
 //!
 //! Classes, and what is looked up once (exceptions, records, other modules), are kept for the process. In a second interpreter
-//! (a subinterpreter that shares the GIL, as mod_wsgi's; others Python refuses by itself) they would be the first one's: what
+//! (a subinterpreter that shares the GIL, as `mod_wsgi`'s; others Python refuses by itself) they would be the first one's: what
 //! is raised could not be caught, and what is used after the first has ended is freed. So the import is refused there.
 
 use std::sync::atomic::{AtomicI64, Ordering};
