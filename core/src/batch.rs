@@ -32,6 +32,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(doc)]
 use crate::Transfer;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
 use crate::mechanisms::uring::{self, ring::Ring};
@@ -41,7 +42,7 @@ use run::Run;
 pub use watcher::BatchProgress;
 use watcher::{Watch, Watcher};
 
-/// One end of an item: a path or an open descriptor.
+/// One end of an item: a path, an open descriptor, or an endpoint.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum End<'fd> {
@@ -51,6 +52,26 @@ pub enum End<'fd> {
     /// A descriptor. A source is read at the item's offset and its position is left alone; a sink is written at its own
     /// position.
     Descriptor(BorrowedFd<'fd>),
+    /// An end that was made before, with its [`Hold`](crate::Hold); memory, too, as a source. Otherwise as a descriptor:
+    /// what is there is not emptied.
+    Endpoint(&'fd Endpoint<'fd>),
+}
+
+impl<'fd> End<'fd> {
+    /// Its descriptor, for an end that has one already.
+    fn descriptor(self) -> Option<BorrowedFd<'fd>> {
+        match self {
+            Self::Path(_) => None,
+            Self::Descriptor(fd) => Some(fd),
+            Self::Endpoint(end) => end.descriptor(),
+        }
+    }
+}
+
+impl<'fd> From<&'fd Endpoint<'fd>> for End<'fd> {
+    fn from(end: &'fd Endpoint<'fd>) -> Self {
+        Self::Endpoint(end)
+    }
 }
 
 impl<'fd> From<&'fd Path> for End<'fd> {

@@ -1,14 +1,18 @@
 //! One end of a transfer: a descriptor and the facts about it that decide what is possible.
 //!
-//! An endpoint borrows its descriptor, or owns one it opened from a path; it never closes what it did not open. Facts are
-//! read once, when the endpoint is made; nothing in them promises that the descriptor stays as it was.
+//! An endpoint borrows its descriptor, or owns one it opened from a path; it never closes what it did not open. Where a
+//! borrow is not enough, a [`Hold`] keeps the end what it is. Facts are read once, when the endpoint is made; nothing in
+//! them promises that the descriptor stays as it was.
 
 mod cached;
 mod facts;
+mod hold;
 mod unblocked;
 
+use std::ops::RangeBounds;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -17,8 +21,11 @@ use nix::sys::stat::Mode;
 use crate::buffer::Pages;
 use crate::buffer::Span;
 use crate::error::{Error, ErrorKind, Result};
+use crate::region::{Region, View};
 use crate::sys::Calls;
 pub use facts::{Facts, Kind};
+pub(crate) use hold::Entered;
+pub use hold::Hold;
 pub use unblocked::Unblocked;
 
 /// One end of a transfer. See the module's introduction.
@@ -30,6 +37,8 @@ pub struct Endpoint<'fd> {
     destination: Option<Destination>,
     /// Switched to non-blocking mode by us.
     unblocked: bool,
+    /// What keeps it what it is, where a borrow does not.
+    hold: Option<Arc<dyn Hold>>,
 }
 
 #[derive(Debug)]
@@ -37,6 +46,7 @@ enum Handle<'fd> {
     Borrowed(BorrowedFd<'fd>),
     Owned(OwnedFd),
     Memory(Span<'fd>),
+    View(View),
     Pages(Pages),
 }
 
@@ -99,11 +109,30 @@ impl<'fd> Endpoint<'fd> {
         Endpoint::with(Facts::of_memory(pages.len(), true), Handle::Pages(pages))
     }
 
-    fn with(facts: Facts, handle: Handle<'fd>) -> Self {
-        Self { handle, facts, path: None, destination: None, unblocked: false }
+    /// A source that is a range of a region (`..` for all of it).
+    ///
+    /// A region that is closed before all of it is sent ends the transfer with [`ErrorKind::Closed`]: what the receiver got
+    /// until then are bytes of the region, as [`Error::moved`] counts them, and never zeroes in their place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Region::view`].
+    pub fn region(region: &Region, range: impl RangeBounds<u64>) -> Result<Endpoint<'static>> {
+        region.view(range).map(Endpoint::view)
     }
 
-    /// The same end again, without asking the kernel for its facts again: for many transfers over one descriptor.
+    /// A source that is a view of a region; see [`Endpoint::region`].
+    pub fn view(view: View) -> Endpoint<'static> {
+        let hold = view.hold();
+        Endpoint::with(Facts::of_memory(view.len(), false), Handle::View(view)).held(hold)
+    }
+
+    fn with(facts: Facts, handle: Handle<'fd>) -> Self {
+        Self { handle, facts, path: None, destination: None, unblocked: false, hold: None }
+    }
+
+    /// The same end again, with its hold, without asking the kernel for its facts again: for many transfers over one
+    /// descriptor.
     ///
     /// An end made from a path that is yet to be emptied lends its descriptor only: nothing is emptied for this one.
     pub fn borrow(&self) -> Endpoint<'_> {
@@ -111,9 +140,10 @@ impl<'fd> Endpoint<'fd> {
             Handle::Borrowed(fd) => Handle::Borrowed(*fd),
             Handle::Owned(fd) => Handle::Borrowed(fd.as_fd()),
             Handle::Memory(span) => Handle::Memory(*span),
+            Handle::View(view) => Handle::View(view.clone()),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
-        Endpoint::with(self.facts, handle)
+        Endpoint { hold: self.hold.clone(), ..Endpoint::with(self.facts, handle) }
     }
 
     /// Opens a path as a source (open(2), `O_RDONLY`).
@@ -151,7 +181,7 @@ impl<'fd> Endpoint<'fd> {
     fn from_path(fd: OwnedFd, flags: OFlag, path: &Path, destination: Option<Destination>) -> Result<Self> {
         let facts = Facts::opened(fd.as_fd(), flags).map_err(|error| error.at(Some(path)))?;
         let (handle, path) = (Handle::Owned(fd), Some(path.to_path_buf()));
-        Ok(Self { handle, facts, path, destination, unblocked: false })
+        Ok(Self { handle, facts, path, destination, unblocked: false, hold: None })
     }
 
     /// The same end as a non-blocking one, if it is a stream: one that an [`Unblocked`] of the caller's keeps so, or a FIFO that
@@ -183,7 +213,7 @@ impl<'fd> Endpoint<'fd> {
         match &self.handle {
             Handle::Borrowed(fd) => Some(*fd),
             Handle::Owned(fd) => Some(fd.as_fd()),
-            Handle::Memory(_) | Handle::Pages(_) => None,
+            Handle::Memory(_) | Handle::View(_) | Handle::Pages(_) => None,
         }
     }
 
@@ -199,6 +229,7 @@ impl<'fd> Endpoint<'fd> {
     pub(crate) fn memory(&self) -> Option<Span<'_>> {
         match &self.handle {
             Handle::Memory(span) => Some(*span),
+            Handle::View(view) => Some(Span::from(view)),
             Handle::Pages(pages) => Some(Span::from(&pages[..])),
             Handle::Borrowed(_) | Handle::Owned(_) => None,
         }

@@ -37,7 +37,7 @@ pub enum ErrorKind {
     PeerClosed,
     /// No room at the sink (ENOSPC, EDQUOT, EFBIG).
     StorageFull,
-    /// A [`crate::Region`] that has been closed.
+    /// An end that is no more: a [`crate::Region`] that has been closed, or what a [`crate::Hold`] says is lost.
     Closed,
     /// The memory behind a mapping is gone: its file was cut short under it, or its storage failed (EFAULT).
     Faulted,
@@ -96,6 +96,12 @@ impl Error {
             moved: 0,
             message: message.into(),
         }))
+    }
+
+    /// The answer of a [`crate::Hold`] whose end is lost: kind [`ErrorKind::Closed`], errno EBADF. The message says what was
+    /// closed.
+    pub fn closed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Closed, message).with_errno(Errno::EBADF)
     }
 
     /// An error the kernel gave to `operation` (the system call's name).

@@ -24,7 +24,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
-use crate::endpoint::{Endpoint, Kind};
+use crate::endpoint::{Endpoint, Entered, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::descriptor;
 use crate::transfer::{Readiness, Request, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT, checks};
@@ -167,6 +167,13 @@ impl<'fd> FanOut<'fd> {
         source.into_iter().chain(branches.map(|index| (descriptor(&self.sinks[index].end), Readiness::Writable)))
     }
 
+    /// Enters the ends of [`Self::interests`].
+    fn enter_interests(&self) -> Result<Vec<Entered>> {
+        let source = self.state.as_ref().is_some_and(State::wants_source).then_some(&self.source);
+        let sinks = self.state.iter().flat_map(State::wanting).map(|index| &self.sinks[index].end);
+        source.into_iter().chain(sinks).map(Endpoint::enter).collect()
+    }
+
     /// Bytes that were taken out of the source and that this sink (by its order, from 0) has not got: a copy of them, after
     /// which the sink counts as dropped. For a fan-out that will not go on.
     ///
@@ -191,6 +198,8 @@ impl<'fd> FanOut<'fd> {
         if self.state.is_some() {
             return Ok(());
         }
+        let _source = self.source.enter()?;
+        let _sinks = self.sinks.iter().map(|sink| sink.end.enter()).collect::<Result<Vec<_>>>()?;
         self.check()?;
         let mut state = State::new(&self.source, self.offset, self.count, &self.sinks)?;
         for sink in &mut self.sinks {
@@ -258,6 +267,8 @@ impl<'fd> FanOut<'fd> {
 
     /// Waits in poll(2) until one of the ends is ready.
     fn wait(&mut self, timeout: PollTimeout) -> Result<Waited> {
+        // One that is lost is met by the next step.
+        let Ok(_held) = self.enter_interests() else { return Ok(Waited::Nothing) };
         let mut polled: Vec<_> = self
             .interests()
             .map(|(fd, readiness)| match readiness {

@@ -9,6 +9,7 @@
 //! crate knows those rules, so that a caller says *what* is to be moved and reads in a [`Report`] *how* it was.
 //!
 //! * An [`Endpoint`] is one end: a descriptor and the facts about it.
+//! * A [`Hold`] keeps an end what it is while bytes move, where a borrow cannot.
 //! * A [`Mechanism`] is one way the kernel can move bytes.
 //! * A [`Transfer`] goes from one endpoint to another, to the end ([`Transfer::run`]) or step by step
 //!   ([`Transfer::step`]), with a named mechanism or the best one that works.
@@ -83,7 +84,7 @@ pub use buffer::{AlignedBuffer, Pages};
 pub use cache::CachePolicy;
 pub use capabilities::{Answer, Capabilities, Capability, Cause};
 pub use copy::{Copy, CopyReport, Reflink};
-pub use endpoint::{Endpoint, Facts, Kind, Unblocked};
+pub use endpoint::{Endpoint, Facts, Hold, Kind, Unblocked};
 pub use error::{Error, ErrorKind, Result};
 pub use fanout::{FanOut, FanOutReport, FanOutStep, SinkReport};
 pub use mechanism::Mechanism;

@@ -212,6 +212,7 @@ impl<'fd> Relay<'fd> {
             return Ok(began);
         }
         let [first, second] = &self.ends;
+        let _held = (first.enter()?, second.enter()?);
         for end in [first, second] {
             if !end.facts().kind.is_socket() {
                 let message = format!("a relay joins two stream sockets, and one end is a {}", end.facts().kind.name());
@@ -271,9 +272,12 @@ impl<'fd> Relay<'fd> {
     fn wait(&mut self, timeout: PollTimeout) -> Result<Waited> {
         let needs = self.flows.each_ref().map(Flow::needs);
         let waiting = Direction::BOTH.into_iter().zip(needs).filter_map(|(direction, need)| Some((direction, need?)));
-        let mut polled: Vec<_> = waiting
-            .map(|(direction, side)| PollFd::new(descriptor(&self.ends[index(direction, side)]), events(side)))
-            .collect();
+        let waiting: Vec<_> = waiting.map(|(direction, side)| (&self.ends[index(direction, side)], side)).collect();
+        // One that is lost is met by the next step.
+        let held: Result<Vec<_>> = waiting.iter().map(|(end, _)| end.enter()).collect();
+        let Ok(_held) = held else { return Ok(Waited::Nothing) };
+        let mut polled: Vec<_> =
+            waiting.iter().map(|(end, side)| PollFd::new(descriptor(end), events(*side))).collect();
         if polled.is_empty() {
             return Ok(Waited::Nothing);
         }

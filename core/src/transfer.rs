@@ -250,6 +250,7 @@ impl<'fd> Transfer<'fd> {
         let engine = match &mut self.engine {
             Some(engine) => engine,
             none => {
+                let _held = (self.source.enter()?, self.sink.enter()?);
                 checks::check(&self.source, &self.sink, &self.request)?;
                 if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
                     self.sink.learn_to_share();
@@ -325,10 +326,15 @@ impl<'fd> Transfer<'fd> {
         let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
         loop {
             let end = if side == Side::Source { &self.source } else { &self.sink };
+            // Only the end that is waited for: the other one may be closed meanwhile, and nothing has to wait for the wait.
+            let held = end.enter().map_err(|error| error.after(self.moved()))?;
             let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
-            match engine.wait(descriptor(end), events, timeout) {
+            let waited = engine.wait(descriptor(end), events, timeout);
+            let listens = waited == Ok(false) && engine.is_listening(end);
+            drop(held);
+            match waited {
                 Ok(true) => return Ok(()),
-                Ok(false) if engine.is_listening(end) => {
+                Ok(false) if listens => {
                     let error = Error::new(ErrorKind::NotConnected, "the socket listens: accept a connection first");
                     return Err(error.during("poll").with_errno(Errno::ENOTCONN));
                 }

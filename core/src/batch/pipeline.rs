@@ -6,13 +6,14 @@
 //! matter, and its errors are the same as everywhere.
 
 use std::ffi::CString;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 
 use super::run::Run;
 use super::{End, ItemReport};
-use crate::endpoint::Kind;
+use crate::endpoint::{Entered, Kind};
 use crate::error::Error;
 use crate::mechanism::Mechanism;
 use crate::mechanisms::uring::operations::{Op, Sending, Target, Then};
@@ -61,6 +62,8 @@ struct Pipeline<'r, 'a, 'fd> {
     states: Vec<State>,
     slots: Vec<Option<Reading>>,
     free: Vec<usize>,
+    /// Sources whose reads the kernel has not been given yet. From then on it has the files themselves.
+    held: Vec<Entered>,
     /// The first item that is not over.
     next: usize,
     /// The first item that has not begun.
@@ -70,16 +73,18 @@ struct Pipeline<'r, 'a, 'fd> {
 /// Slots of consecutive items that are written to one sink in one operation.
 struct Writing {
     sink: usize,
-    items: std::ops::Range<usize>,
+    items: Range<usize>,
     /// Where the sink's own position was, if it has one.
     position: Option<u64>,
+    /// The sink, until it has answered.
+    held: Entered,
 }
 
 /// Makes all items, or as many as it can before the ring breaks.
 pub(super) fn run(run: &mut Run<'_, '_>, ring: &mut Ring) {
     let states = vec![State::Waiting; run.items.len()];
     let free = (0..SLOTS).rev().collect();
-    Pipeline { run, ring, states, slots: vec![None; SLOTS], free, next: 0, unread: 0 }.work();
+    Pipeline { run, ring, states, slots: vec![None; SLOTS], free, held: Vec::new(), next: 0, unread: 0 }.work();
 }
 
 impl Pipeline<'_, '_, '_> {
@@ -96,17 +101,29 @@ impl Pipeline<'_, '_, '_> {
             let writings = self.begin_writing();
             self.begin_reading();
             if !writings.is_empty() {
-                for (index, writing) in writings.into_iter().enumerate() {
-                    self.finish_writing(index, writing);
+                let answer = |(index, writing)| self.answer_writing(index, writing);
+                let answered: Vec<_> = writings.into_iter().enumerate().map(answer).collect();
+                self.held.clear();
+                for (sink, items, answer) in answered {
+                    self.finish_writing(sink, items, answer);
                 }
             } else if self.next == self.states.len() {
                 break;
             } else if self.states[self.next] == State::Left {
+                if !self.held.is_empty() && self.ring.enter(&mut self.run.calls, 0).is_err() {
+                    break;
+                }
+                self.held.clear();
                 self.run.transfer(self.next);
-            } else if self.ring.enter(&mut self.run.calls, 1).is_err() {
-                break;
+            } else {
+                let entered = self.ring.enter(&mut self.run.calls, 1);
+                self.held.clear();
+                if entered.is_err() {
+                    break;
+                }
             }
         }
+        self.held.clear();
         // Each file was closed when another one took its place. A batch that is over has no file open.
         self.ring.close_all(&mut self.run.calls, SLOTS);
     }
@@ -169,8 +186,11 @@ impl Pipeline<'_, '_, '_> {
         let request = self.run.items[item];
         let reading = |asked, exact| Some(Reading { item, asked, exact, patient: exact, got: 0 });
         match request.source {
-            End::Descriptor(fd) => {
-                let facts = *self.run.source_of(item)?.facts();
+            End::Descriptor(_) | End::Endpoint(_) => {
+                let source = self.run.source_of(item)?;
+                // What is lost, a transfer says.
+                let (facts, held) = (*source.facts(), source.enter().ok()?);
+                let fd = request.source.descriptor()?;
                 let sink = self.run.sink_of(item)?;
                 let known = facts.size.checked_sub(request.offset).filter(|_| facts.kind == Kind::File);
                 let asked = request.count.map_or(known, |count| known.map(|known| known.min(count)))?;
@@ -181,6 +201,7 @@ impl Pipeline<'_, '_, '_> {
                 let (file, at) = (Target::Descriptor(fd), Some(request.offset));
                 let op = Op { file, at, nowait: false, then: Then::Any, tag: READ | slot as u64 };
                 self.ring.read(op, slot, asked as usize);
+                self.held.push(held);
                 reading(asked as usize, true)
             }
             End::Path(path) => {
@@ -280,7 +301,17 @@ impl Pipeline<'_, '_, '_> {
                 // Two operations on one sink would overtake each other.
                 break;
             } else {
-                writings.push(Writing { sink, items: item..item + 1, position: None });
+                match self.run.sink(sink).enter() {
+                    Ok(held) => writings.push(Writing { sink, items: item..item + 1, position: None, held }),
+                    Err(lost) if writings.is_empty() => {
+                        self.run.sink_failed(item, sink, lost);
+                        self.release(slot);
+                        self.next += 1;
+                        item += 1;
+                        continue;
+                    }
+                    Err(_) => break,
+                }
             }
             written += 1;
             item += 1;
@@ -309,14 +340,20 @@ impl Pipeline<'_, '_, '_> {
         self.ring.gather(op, parts, send);
     }
 
-    fn finish_writing(&mut self, index: usize, writing: Writing) {
+    /// Waits for the answer to what was written; the sink is left then.
+    fn answer_writing(&mut self, index: usize, writing: Writing) -> (usize, Range<usize>, Result<usize, Errno>) {
+        let Writing { sink, items, position, held: _held } = writing;
         let answer = self.ring.answer(&mut self.run.calls, WRITE | index as u64, OnSignal::Wait);
-        let mut delivered = answer.unwrap_or(0);
-        if let (Some(at), true) = (writing.position, delivered > 0) {
-            self.run.seek(writing.sink, at + delivered as u64);
+        if let (Some(at), Ok(delivered @ 1..)) = (position, answer) {
+            self.run.seek(sink, at + delivered as u64);
         }
-        let is_socket = self.run.sink(writing.sink).facts().kind.is_socket();
-        for item in writing.items {
+        (sink, items, answer)
+    }
+
+    fn finish_writing(&mut self, sink: usize, items: Range<usize>, answer: Result<usize, Errno>) {
+        let mut delivered = answer.unwrap_or(0);
+        let is_socket = self.run.sink(sink).facts().kind.is_socket();
+        for item in items {
             let State::Read { slot, start, end } = self.states[item] else { continue };
             let part = delivered.min(end - start);
             delivered -= part;
@@ -324,7 +361,8 @@ impl Pipeline<'_, '_, '_> {
             if start + part == end {
                 let requested = self.run.items[item].count;
                 let report = ItemReport { bytes: end as u64, requested, mechanism: Mechanism::Uring };
-                self.run.settle(item, Ok(report));
+                let result = self.run.confirm(item, sink, report);
+                self.run.settle(item, result);
                 self.release(slot);
                 continue;
             }
@@ -332,7 +370,7 @@ impl Pipeline<'_, '_, '_> {
                 // Cut short: the rest goes with the next write.
                 Ok(count) if count > 0 => {}
                 Err(Errno::EINTR | Errno::ECANCELED) if self.ring.broken().is_none() => {}
-                Err(Errno::EAGAIN) => self.run.wait_for(writing.sink),
+                Err(Errno::EAGAIN) => self.run.wait_for(sink),
                 // A ring that broke before the first byte leaves the item to a transfer of its own.
                 _ if self.ring.broken().is_some() && start == 0 => {}
                 other => {
@@ -340,7 +378,7 @@ impl Pipeline<'_, '_, '_> {
                     // No device is allowed to accept nothing and say nothing.
                     let errno = other.err().unwrap_or(Errno::EIO);
                     let error = Error::os(operation, errno).after(start as u64);
-                    self.run.sink_failed(item, writing.sink, error);
+                    self.run.sink_failed(item, sink, error);
                     self.release(slot);
                 }
             }

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 use nix::poll::PollFlags;
 
 use super::{End, Item, ItemReport};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
 use crate::transfer::Transfer;
@@ -41,20 +41,25 @@ struct Descriptors<'fd> {
 }
 
 impl<'fd> Descriptors<'fd> {
-    fn get(&mut self, fd: BorrowedFd<'fd>) -> Result<usize> {
+    /// The number of an end; `None` for one that has no descriptor yet, or never.
+    fn get(&mut self, end: End<'fd>) -> Result<Option<usize>> {
+        let Some(fd) = end.descriptor() else { return Ok(None) };
         let raw = fd.as_raw_fd();
         if let Some((_, index)) = self.last.filter(|last| last.0 == raw) {
-            return Ok(index);
+            return Ok(Some(index));
         }
         let index = if let Some(&index) = self.index.get(&raw) {
             index
         } else {
-            self.ends.push(Endpoint::new(fd)?);
+            self.ends.push(match end {
+                End::Endpoint(end) => end.borrow(),
+                End::Path(_) | End::Descriptor(_) => Endpoint::new(fd)?,
+            });
             self.index.insert(raw, self.ends.len() - 1);
             self.ends.len() - 1
         };
         self.last = Some((raw, index));
-        Ok(index)
+        Ok(Some(index))
     }
 }
 
@@ -108,25 +113,23 @@ impl<'a, 'fd> Run<'a, 'fd> {
         self.broken.get(&sink)
     }
 
-    /// The number of the sink of an item whose sink is a descriptor; `None` for a path, or if it is not open.
+    /// The number of the sink of an item whose sink has a descriptor; `None` for a path, or if it is not open.
     pub fn sink_of(&mut self, item: usize) -> Option<usize> {
-        match self.items[item].sink {
-            End::Path(_) => None,
-            End::Descriptor(fd) => {
-                let known = self.sinks.ends.len();
-                let sink = self.sinks.get(fd).ok()?;
-                if sink == known && self.is_watched() {
-                    self.keep_awake(sink);
-                }
-                Some(sink)
-            }
+        let known = self.sinks.ends.len();
+        let sink = self.sinks.get(self.items[item].sink).ok()??;
+        if sink == known && self.is_watched() {
+            self.keep_awake(sink);
         }
+        Some(sink)
     }
 
     /// Nobody can be asked while a call sleeps, so a stream in blocking mode is switched until the batch is over.
     fn keep_awake(&mut self, sink: usize) {
+        let sink = &mut self.sinks.ends[sink];
         // One that cannot be switched is not open any more, and will say so itself.
-        let _ = self.sinks.ends[sink].unblock(&mut self.calls);
+        if let Ok(_held) = sink.enter() {
+            let _ = sink.unblock(&mut self.calls);
+        }
     }
 
     /// A sink by its number.
@@ -146,10 +149,15 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// Waits until a sink is ready, or the watcher says stop.
     pub fn wait_for(&mut self, sink: usize) {
-        let Some(fd) = self.sinks.ends[sink].descriptor() else { return };
+        let end = &self.sinks.ends[sink];
+        let Some(fd) = end.descriptor() else { return };
         loop {
+            // One that is lost says so at the next write.
+            let Ok(held) = end.enter() else { return };
             self.waits += 1;
-            let waited = match wait(fd, PollFlags::POLLOUT, self.watcher.timeout(), &mut self.calls) {
+            let waited = wait(fd, PollFlags::POLLOUT, self.watcher.timeout(), &mut self.calls);
+            drop(held);
+            let waited = match waited {
                 // An error of poll(2) is answered by trying again: the next write says it better.
                 Ok(Waited::Ready) | Err(_) => return,
                 Ok(waited) => waited,
@@ -166,12 +174,17 @@ impl<'a, 'fd> Run<'a, 'fd> {
         Error::new(ErrorKind::Cancelled, "stopped by the caller").after(moved)
     }
 
-    /// The source of an item whose source is a descriptor.
+    /// The source of an item whose source has a descriptor.
     pub fn source_of(&mut self, item: usize) -> Option<&Endpoint<'fd>> {
-        match self.items[item].source {
-            End::Path(_) => None,
-            End::Descriptor(fd) => self.sources.get(fd).ok().map(|index| &self.sources.ends[index]),
-        }
+        let source = self.sources.get(self.items[item].source).ok()??;
+        Some(&self.sources.ends[source])
+    }
+
+    /// An item was delivered: its result, after both its ends were asked whether they are still what they were.
+    pub fn confirm(&mut self, item: usize, sink: usize, report: ItemReport) -> Result<ItemReport> {
+        let source = self.source_of(item).map_or(Ok(()), Endpoint::check);
+        let ends = source.and_then(|()| self.sink(sink).check());
+        ends.map_err(|error| error.after(report.bytes)).map(|()| report)
     }
 
     /// Makes one transfer after the other of the items that are not over.
@@ -212,23 +225,25 @@ impl<'a, 'fd> Run<'a, 'fd> {
                 self.calls.made += 2;
                 Endpoint::open(path)?
             }
-            End::Descriptor(fd) => {
-                let index = self.sources.get(fd)?;
+            End::Descriptor(_) => {
+                let index = self.sources.get(source)?.expect("a descriptor has a number");
                 self.sources.ends[index].borrow()
             }
+            End::Endpoint(end) => end.borrow(),
         };
         let sink = match sink {
             End::Path(path) => {
                 self.calls.made += 2;
                 Endpoint::create(path)?
             }
-            End::Descriptor(fd) => {
-                let index = self.sinks.get(fd)?;
+            End::Descriptor(_) => {
+                let index = self.sinks.get(sink)?.expect("a descriptor has a number");
                 self.sinks.ends[index].borrow()
             }
+            End::Endpoint(end) => end.borrow(),
         };
         // A path may turn out to be something without offsets; a transfer says so if one was asked for.
-        let has_offsets = source.facts().kind.is_seekable() || offset > 0;
+        let has_offsets = source.facts().kind.is_seekable() || source.facts().kind == Kind::Memory || offset > 0;
         let mut transfer = Transfer::new(source, sink);
         if has_offsets {
             transfer = transfer.offset(offset);

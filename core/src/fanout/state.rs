@@ -153,7 +153,7 @@ impl State {
             if !self.branches[index].is_live() {
                 continue;
             }
-            match self.serve(index, sink, &mut moved) {
+            match sink.end.enter().and_then(|_held| self.serve(index, sink, &mut moved)) {
                 Ok(loaded) => busy |= loaded,
                 Err(error) => {
                     busy = true;
@@ -172,8 +172,17 @@ impl State {
         }
         match std::mem::replace(&mut self.origin, Origin::Ended) {
             Origin::Failed(error) => Err(error),
-            Origin::Open | Origin::Ended => Ok(FanOutStep::Done),
+            Origin::Open | Origin::Ended => self.confirm(source, sinks).map(|()| FanOutStep::Done),
         }
+    }
+
+    /// Everything is delivered: whether the ends are still what they were.
+    fn confirm(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<()> {
+        source.check()?;
+        for (branch, sink) in self.branches.iter_mut().zip(sinks).filter(|(branch, _)| branch.is_live()) {
+            branch.error = sink.end.check().err().map(|error| error.after(branch.lane.delivered));
+        }
+        self.last_failure().map_or(Ok(()), Err)
     }
 
     /// Takes a window from the source if the last one is shared out. True if that is worth another step.
@@ -185,7 +194,8 @@ impl State {
         self.branches.iter_mut().filter(|branch| branch.is_live()).for_each(|branch| branch.ahead = 0);
         let at = self.start.map(|start| start + self.taken);
         let filled = if self.before.is_empty() {
-            self.window.fill(&mut self.intake, source, at, self.remaining, &mut self.calls)
+            let held = source.enter().map_err(Stop::Failed);
+            held.and_then(|_held| self.window.fill(&mut self.intake, source, at, self.remaining, &mut self.calls))
         } else {
             self.window.put(&mut self.before, self.remaining, &mut self.calls)
         };
@@ -313,6 +323,8 @@ impl State {
             return Ok(());
         }
         let to = target.unwrap_or_default();
+        // One that is lost is left alone; that it is, is told elsewhere.
+        let Ok(_held) = source.enter() else { return Ok(()) };
         let moved = self.calls.seek(descriptor(source), to);
         moved.map_err(|errno: Errno| Error::os("lseek", errno).at(source.path()).after(self.bytes()))?;
         self.settled = target;

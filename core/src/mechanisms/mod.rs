@@ -173,6 +173,8 @@ pub(crate) struct Progress {
     pub delivered: u64,
     /// Whether the last delivery was shorter than it was asked to be: a blocking end does that when a signal comes.
     pub cut_short: bool,
+    /// The sink's descriptor may be somebody else's by now: what it took before is counted, and it is not touched.
+    pub sink_lost: bool,
 }
 
 /// The implementation behind a name.

@@ -15,15 +15,15 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::sys::fork::ForkSafe;
 use crate::sys::{memory, signal};
 
 /// Installs the guard; later calls do nothing. It stays for the life of the process.
 pub fn install() -> Result<()> {
-    static INSTALLED: Mutex<bool> = Mutex::new(false);
-    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    static INSTALLED: ForkSafe<bool> = ForkSafe::new(false);
+    let mut installed = INSTALLED.write();
     if !*installed {
         // The handler must find the page size known: asking for it the first time calls into the C library.
         memory::page_size();
@@ -51,7 +51,7 @@ struct Block {
 }
 
 static NEWEST: AtomicPtr<Block> = AtomicPtr::new(std::ptr::null_mut());
-static FREE: Mutex<Vec<&'static Slot>> = Mutex::new(Vec::new());
+static FREE: ForkSafe<Vec<&'static Slot>> = ForkSafe::new(Vec::new());
 
 /// A region's entry in the handler's list; taken out when dropped, which must be before the range is unmapped.
 #[derive(Debug)]
@@ -76,12 +76,12 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.0.start.store(0, Ordering::Release);
-        FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
+        FREE.write().push(self.0);
     }
 }
 
 fn free_slot() -> &'static Slot {
-    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut free = FREE.write();
     if let Some(slot) = free.pop() {
         return slot;
     }

@@ -129,11 +129,28 @@ impl Flow {
         if std::mem::take(&mut self.skip) {
             return Progress::Skipped(needs);
         }
-        self.try_advance(source, sink, calls).unwrap_or_else(|error| {
+        self.advance_held(source, sink, calls).unwrap_or_else(|error| {
             self.outcome = Outcome::Failed(error.after(self.lane.delivered));
             self.untold = true;
             Progress::Over
         })
+    }
+
+    /// Advances while both ends are held; a direction that is over is asked for its ends once more.
+    fn advance_held(
+        &mut self,
+        source: &Endpoint<'_>,
+        sink: &Endpoint<'_>,
+        calls: &mut Calls,
+    ) -> Result<Progress, Error> {
+        let held = (source.enter()?, sink.enter()?);
+        let progress = self.try_advance(source, sink, calls)?;
+        drop(held);
+        if matches!(self.outcome, Outcome::Ended) {
+            source.check()?;
+            sink.check()?;
+        }
+        Ok(progress)
     }
 
     fn try_advance(

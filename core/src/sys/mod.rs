@@ -8,6 +8,7 @@ pub(crate) mod apart;
 pub(crate) mod child;
 pub(crate) mod fiemap;
 pub(crate) mod files;
+pub(crate) mod fork;
 #[cfg(feature = "cli")]
 pub(crate) mod interrupt;
 pub(crate) mod memory;

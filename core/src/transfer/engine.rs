@@ -184,16 +184,29 @@ impl Running<'_, '_> {
 
     /// See [`super::Transfer::step`].
     pub fn step(&mut self) -> Result<Step> {
+        let (source, sink) = (self.source, self.sink);
+        let result = match source.enter().and_then(|held| Ok((held, sink.enter()?))) {
+            Ok(_held) => self.step_held(),
+            Err(lost) => self.pause().and(Err(lost)),
+        };
+        let moving = matches!(result, Ok(Step::Moved(_)));
+        self.engine.elapsed = (!moving).then(|| self.engine.started.elapsed());
+        let result = match result {
+            Ok(Step::Done) => source.check().and_then(|()| sink.check()).map(|()| Step::Done),
+            result => result,
+        };
+        result.map_err(|error| error.after(self.engine.moved()))
+    }
+
+    /// One step, while both ends are held.
+    fn step_held(&mut self) -> Result<Step> {
         let result = self.advance().and_then(|step| self.keep_cache(step));
         if result.is_err() {
             self.collect();
         }
-        let moving = matches!(result, Ok(Step::Moved(_)));
-        self.engine.elapsed = (!moving).then(|| self.engine.started.elapsed());
         let settled = self.settle();
-        let step = result.map_err(|error| error.after(self.engine.moved()))?;
-        settled?;
-        Ok(step)
+        let step = result?;
+        settled.map(|()| step)
     }
 
     pub fn report(&self) -> Report {
@@ -207,9 +220,14 @@ impl Running<'_, '_> {
     }
 
     /// The caller may stop here: everything is counted and the source's position is what has been delivered.
+    ///
+    /// An end that is lost is left alone.
     pub fn pause(&mut self) -> Result<()> {
+        let held = self.sink.enter();
+        self.engine.progress.sink_lost = held.is_err();
         self.collect();
-        self.settle()
+        drop(held);
+        self.source.enter().map_or(Ok(()), |_held| self.settle())
     }
 
     fn advance(&mut self) -> Result<Step> {

@@ -263,7 +263,7 @@ impl Writer {
 
     fn delivered(&mut self, route: &mut Route<'_>, count: usize, of: usize) -> Result<Advance, Stop> {
         let advance = route.delivered(count, of);
-        if let Some(position) = self.position {
+        if let Some(position) = self.position.filter(|_| !route.progress.sink_lost) {
             let to = position + route.progress.delivered;
             route.calls.seek(route.sink(), to).map_err(|errno| Stop::Failed(Error::os("lseek", errno)))?;
         }
