@@ -175,8 +175,9 @@ public final class Transfer {
     }
 
     /**
-     * From part of a region. Bytes that change meanwhile may go either way, and a region that is closed meanwhile sends
-     * zeroes from then on.
+     * From part of a region. Bytes that change meanwhile may go either way. A region that is closed meanwhile ends the
+     * transfer with a {@link TransferException} that counts the bytes sent; closing it does not wait for the transfer, and
+     * the receiver gets bytes of the region only, never zeroes in their place.
      *
      * @param region the source
      * @param offset where in it to begin, in bytes
