@@ -5,10 +5,11 @@ mod support;
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 
 use support::*;
 use zcio::ErrorKind;
-use zcio::region::{Access, Advice, Peer, Protection, Region, RegionOptions, Seals, SharedRegion};
+use zcio::region::{Access, Advice, Peer, Populate, Protection, Region, RegionOptions, Seals, SharedRegion};
 
 const REGIONS: usize = 100_000;
 
@@ -202,4 +203,50 @@ fn shared_memory_goes_over_a_unix_socket_or_nowhere() {
     let (left, right) = UnixStream::pair().unwrap();
     shared.send(left.as_fd(), Peer::Anyone).unwrap();
     SharedRegion::receive(right.as_fd(), Peer::Anyone, Seals::NONE).unwrap();
+}
+
+/// On a tmpfs of 1 MiB: what has no room is not called cut short, and what was cut short is.
+#[test]
+fn a_full_file_system_is_told_from_a_file_that_was_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(dir.path()).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        return skip("a full file system", "it needs root, to mount one");
+    }
+    let path = dir.path().join("file");
+    std::fs::File::create(&path).unwrap().set_len(2 << 20).unwrap();
+    let write = RegionOptions::new().access(Access::ReadWrite);
+    let region = write.open(&path).unwrap();
+    let full = region.write_at(0, &vec![1; 2 << 20]).unwrap_err();
+    let reserved = write.clone().reserve().open(&path).map(drop).unwrap_err();
+    let populated = region.populate(.., Populate::Write).unwrap_err();
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(4096).unwrap();
+    let cut = region.read_at(8192, &mut [0; 10]).unwrap_err();
+    drop(region);
+    // Lazily: a child that another test starts holds the file until it executes its program.
+    assert!(Command::new("umount").arg("--lazy").arg(dir.path()).status().unwrap().success());
+
+    assert!(full.moved() >= 512 << 10 && full.moved() < 2 << 20, "{full}");
+    for error in [full, populated] {
+        assert_eq!((error.kind(), error.errno()), (ErrorKind::Faulted, Some(libc::ENOSPC)), "{error}");
+        assert!(!error.message().contains("cut short") && error.message().contains("full"), "{error}");
+    }
+    assert_eq!((reserved.kind(), reserved.errno()), (ErrorKind::StorageFull, Some(libc::ENOSPC)));
+    assert_eq!((cut.kind(), cut.errno()), (ErrorKind::Faulted, Some(libc::EFAULT)));
+    assert!(cut.message().contains("cut short"), "{cut}");
+}
+
+#[test]
+fn the_error_says_what_a_descriptor_was_not_opened_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    std::fs::write(&path, b"some bytes").unwrap();
+    let write_only = std::fs::File::options().write(true).open(&path).unwrap();
+    let read_only = std::fs::File::open(&path).unwrap();
+    let write = RegionOptions::new().access(Access::ReadWrite);
+    for options in [RegionOptions::new(), write.clone(), RegionOptions::new().access(Access::Private)] {
+        let error = options.map(write_only.as_fd()).unwrap_err();
+        assert_eq!((error.kind(), error.errno()), (ErrorKind::NotReadable, Some(libc::EACCES)), "{error}");
+    }
+    assert_eq!(write.map(read_only.as_fd()).unwrap_err().kind(), ErrorKind::NotWritable);
 }

@@ -22,6 +22,7 @@
 mod addresses;
 mod advice;
 mod copy;
+mod fault;
 pub mod guard;
 mod handover;
 mod lasting;
@@ -46,6 +47,7 @@ use nix::errno::Errno;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::fork::ForkSafe;
+use fault::refused;
 use mapping::Mapping;
 
 pub use advice::Advice;
@@ -170,7 +172,7 @@ impl Region {
     fn with<T>(&self, operation: impl FnOnce(&State) -> Result<T>) -> Result<T> {
         let slot = self.state.read();
         let state = slot.as_ref().ok_or_else(closed)?;
-        state.mapping.check()?;
+        state.check()?;
         operation(state)
     }
 
@@ -178,7 +180,7 @@ impl Region {
     fn with_mut<T>(&self, operation: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         let mut slot = self.state.write();
         let state = slot.as_mut().ok_or_else(closed)?;
-        state.mapping.check()?;
+        state.check()?;
         operation(state)
     }
 }
@@ -201,17 +203,4 @@ fn refused_for_now(message: String) -> Error {
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidInput, message).during("region").with_errno(Errno::EINVAL)
-}
-
-/// What the kernel said to an operation on the region's pages.
-fn refused(operation: &'static str, errno: Errno) -> Error {
-    match errno {
-        // Pages beyond the end of the file, or that could not be read in, or that failed in hardware.
-        Errno::EFAULT | Errno::EHWPOISON => {
-            Error::new(ErrorKind::Faulted, "there is no memory behind a page of the region: was its file cut short?")
-                .during(operation)
-                .with_errno(errno)
-        }
-        errno => Error::os(operation, errno),
-    }
 }

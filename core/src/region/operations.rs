@@ -205,11 +205,13 @@ impl Region {
         call: impl FnOnce(*mut u8, usize) -> Sys<()>,
     ) -> Result<()> {
         self.with(|state| {
-            let (start, length) = state.mapping.outward(range::resolve(range, state.mapping.len())?);
+            let bytes = range::resolve(range, state.mapping.len())?;
+            let last = bytes.end.saturating_sub(1);
+            let (start, length) = state.mapping.outward(bytes);
             if length == 0 {
                 return Ok(());
             }
-            call(start, length).map_err(|errno| refused(operation, errno))
+            call(start, length).map_err(|errno| state.refused(operation, errno, last))
         })
     }
 }
