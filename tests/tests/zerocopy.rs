@@ -130,6 +130,28 @@ fn a_stopped_one_leaves_nothing_behind_in_the_socket() {
 }
 
 #[test]
+fn a_stopped_one_can_go_on() {
+    let _dog = watchdog(60, "a zerocopy_send that goes on");
+    let bytes = pattern(MUCH);
+    let file = file_with(&bytes);
+    for source in [Endpoint::new(file.as_fd()).unwrap(), Endpoint::pages(pages(&bytes))] {
+        let (near, far) = tcp_pair();
+        near.set_nonblocking(true).unwrap();
+        let mut transfer = named(source, &near).offset(0);
+        while !matches!(transfer.step().unwrap(), Step::Blocked(_)) {}
+        transfer.run_watched(|_| ControlFlow::Break(())).unwrap_err();
+        assert_eq!(option(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY), 0);
+        let reader = std::thread::spawn(move || rest(&far));
+        let report = transfer.run().unwrap();
+        assert_eq!((report.bytes, report.copies.count), (MUCH as u64, Some(1)));
+        assert_clean(&near, "it went on");
+        drop(transfer);
+        drop(near);
+        assert!(reader.join().unwrap()[..MUCH] == bytes);
+    }
+}
+
+#[test]
 fn its_socket_can_be_closed_before_the_peer_reads() {
     let _dog = watchdog(60, "a socket closed after a stop");
     let bytes = pattern(MUCH);

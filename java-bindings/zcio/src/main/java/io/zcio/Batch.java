@@ -56,7 +56,16 @@ public final class Batch implements AutoCloseable {
 
     /** A batch that has nothing to do yet. */
     public Batch() {
-        handle.number = NativeBatch.make();
+        this(Visibility.ALIASED);
+    }
+
+    /**
+     * A batch that has nothing to do yet.
+     *
+     * @param visibility whether later changes to the files may show in flight
+     */
+    public Batch(Visibility visibility) {
+        handle.number = NativeBatch.make(Objects.requireNonNull(visibility, "visibility") == Visibility.SNAPSHOT);
     }
 
     /** One transfer of a batch. */
