@@ -45,7 +45,7 @@ pub(super) fn source(path: &Path) -> io::Result<Endpoint<'static>> {
         return owning(io::stdin().as_fd());
     }
     let path = path.to_path_buf();
-    wait_for("open", move || Endpoint::open(path))
+    wait_for("open", move || Endpoint::open(path).map_err(crate::Error::whole))
 }
 
 /// A file or standard output to write to; emptied when the first byte is about to come.
@@ -54,11 +54,11 @@ pub(super) fn sink(path: &Path) -> io::Result<Endpoint<'static>> {
         return owning(io::stdout().as_fd());
     }
     let path = path.to_path_buf();
-    wait_for("open", move || Endpoint::create(path))
+    wait_for("open", move || Endpoint::create(path).map_err(crate::Error::whole))
 }
 
 fn owning(fd: BorrowedFd<'_>) -> io::Result<Endpoint<'static>> {
-    Ok(Endpoint::owning(fd.try_clone_to_owned()?)?)
+    Ok(Endpoint::owning(fd.try_clone_to_owned()?).map_err(crate::Error::whole)?)
 }
 
 /// A connection to or from that address, and the name of who is there.
@@ -101,7 +101,7 @@ impl<'a> Move<'a> {
 
     /// Runs it. A count that was not reached is an error.
     pub fn run(&mut self, progress: &Progress) -> io::Result<Report> {
-        let outcome = self.transfer.run_watched(|bytes| progress.watch(bytes)).map_err(io::Error::from);
+        let outcome = self.transfer.run_watched(|bytes| progress.watch(bytes)).map_err(crate::Error::whole);
         let outcome = outcome.and_then(|report| match report.requested {
             Some(requested) if report.is_short() => {
                 let reason = format!("the source ended before {requested} bytes");

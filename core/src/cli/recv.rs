@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
         _ => Some(moving::meet(address, options, &progress)?),
     };
     let source = match &socket {
-        Some((socket, _)) => Endpoint::new(socket.as_fd())?,
+        Some((socket, _)) => Endpoint::new(socket.as_fd()).map_err(crate::Error::whole)?,
         None => moving::source("-".as_ref())?,
     };
     let is_file = sink.facts().kind == Kind::File;

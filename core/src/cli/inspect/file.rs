@@ -57,8 +57,10 @@ pub(super) fn run(path: &Path, json: bool, out: &mut dyn Write) -> io::Result<()
     // A FIFO would wait for a writer only to be refused.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(fail("open"))?;
     let size = file.metadata().map_err(fail("fstat"))?.len();
-    let whole = residency(&file, 0, u64::MAX).map_err(|error| error.at(Some(path)))?;
-    let cells = cells(size, |offset, length| residency(&file, offset, length)).map_err(|error| error.at(Some(path)))?;
+    let whole = residency(&file, 0, u64::MAX).map_err(|error| error.at(Some(path))).map_err(crate::Error::whole)?;
+    let cells = cells(size, |offset, length| residency(&file, offset, length))
+        .map_err(|error| error.at(Some(path)))
+        .map_err(crate::Error::whole)?;
     if json {
         let FileResidency { present, total, counted_by } = whole;
         let (page_size, counted_by) = (page_size() as u64, counted_by.name());
