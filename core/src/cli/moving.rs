@@ -58,7 +58,7 @@ pub(super) fn sink(path: &Path) -> io::Result<Endpoint<'static>> {
 }
 
 fn owning(fd: BorrowedFd<'_>) -> io::Result<Endpoint<'static>> {
-    Ok(Endpoint::owning(fd.try_clone_to_owned()?).map_err(crate::Error::whole)?)
+    Endpoint::owning(fd.try_clone_to_owned()?).map_err(crate::Error::whole)
 }
 
 /// A connection to or from that address, and the name of who is there.

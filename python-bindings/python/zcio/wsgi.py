@@ -32,9 +32,7 @@ class file_wrapper:  # noqa: N801 (the name is PEP 3333's)
     ``visibility`` is as for ``zcio.transfer``.
     """
 
-    def __init__(
-        self, filelike: _Readable, blksize: int = 256 << 10, *, visibility: Visibility = "aliased"
-    ) -> None:
+    def __init__(self, filelike: _Readable, blksize: int = 256 << 10, *, visibility: Visibility = "aliased") -> None:
         self.filelike = filelike
         self.blksize = blksize
         self.visibility = visibility
