@@ -123,10 +123,11 @@ def test_an_unknown_visibility_is_refused_before_anything_is_sent(path: Path) ->
     wrong: Any = "opaque"
     near, far = socket.socketpair()
     with closing(near), closing(far):
-        for call in [
+        calls: list[Callable[[], object]] = [
             lambda: zcio.fan_out(path, [near], visibility=wrong),
             lambda: zcio.batch([(path, near)], visibility=wrong),
             lambda: asyncio.run(zcio.asgi.send_file(path, {"type": "http"}, nothing, nothing, visibility=wrong)),
-        ]:
+        ]
+        for call in calls:
             with pytest.raises(ValueError, match="unknown visibility"):
                 call()
