@@ -374,3 +374,34 @@ fn a_page_of_a_file_that_cannot_be_read_is_an_error_with_the_count() {
         assert!(error.moved() > 0 && received == bytes[..error.moved() as usize], "{mechanism}");
     }
 }
+
+/// `io_uring` has no memory of the caller's when a step returns, and what it has of its own nobody waits for.
+#[test]
+fn what_a_ring_was_given_is_over_when_a_step_returns() {
+    let _dog = watchdog(60, "a ring that is dropped");
+    for forgotten in [false, true] {
+        let mut memory = vec![b'p'; MUCH];
+        let (near, far) = tcp_pair();
+        near.set_nonblocking(true).unwrap();
+        let sink = Endpoint::new(near.as_fd()).unwrap();
+        let mut transfer = Transfer::new(Endpoint::bytes(&memory), sink).mechanism(Mechanism::Uring);
+        loop {
+            match transfer.step() {
+                Ok(Step::Moved(_)) => {}
+                Ok(Step::Blocked(_)) => break,
+                Err(error) if error.kind() == ErrorKind::Refused => return eprintln!("skipped: {error}"),
+                step => panic!("{step:?}"),
+            }
+        }
+        let moved = transfer.report().unwrap().bytes as usize;
+        if forgotten {
+            std::mem::forget(transfer);
+        } else {
+            drop(transfer);
+        }
+        memory.fill(b'S');
+        drop(near);
+        let received = rest(&far);
+        assert!(received.len() == moved && received.iter().all(|&byte| byte == b'p'), "forgotten: {forgotten}");
+    }
+}
