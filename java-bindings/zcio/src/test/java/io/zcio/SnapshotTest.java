@@ -42,7 +42,7 @@ class SnapshotTest {
                 Pipe.SinkChannel into = held.sink();
                 Pipe.SourceChannel far = sink.source();
                 Pipe.SinkChannel near = sink.sink()) {
-            Transfer.from(file).offset(0).count(SIZE).mechanism(Mechanism.SPLICE).to(into).run();
+            Transfer.from(file).to(into).offset(0).count(SIZE).mechanism(Mechanism.SPLICE).run();
             way.move(file, out, near);
             file.write(ByteBuffer.wrap(filled('B')), 0);
             ByteBuffer bytes = ByteBuffer.allocate(SIZE);
@@ -58,7 +58,7 @@ class SnapshotTest {
         Way fanOut = (file, held, sink) ->
                 FanOut.from(held).count(SIZE).visibility(Visibility.SNAPSHOT).to(sink).run();
         Way transfer = (file, held, sink) ->
-                Transfer.from(held).count(SIZE).visibility(Visibility.SNAPSHOT).to(sink).run();
+                Transfer.from(held).to(sink).count(SIZE).visibility(Visibility.SNAPSHOT).run();
         Way batch = (file, held, sink) -> {
             try (Batch some = new Batch(Visibility.SNAPSHOT)) {
                 assertEquals(SIZE, some.run(List.of(Batch.from(file).to(sink))).bytes());
