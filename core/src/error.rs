@@ -75,7 +75,6 @@ impl ErrorKind {
             Errno::ENOTCONN => Self::NotConnected,
             Errno::EPIPE | Errno::ECONNRESET => Self::PeerClosed,
             Errno::EINTR => Self::Interrupted,
-            Errno::EFAULT => Self::Faulted,
             Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Self::StorageFull,
             // A source that is memory, or a mapping of the source.
             Errno::EFAULT | Errno::EHWPOISON => Self::Faulted,
@@ -177,6 +176,18 @@ impl Error {
         self
     }
 
+    /// The whole of it inside an error of the standard library, which then has no errno to ask for.
+    pub(crate) fn whole(self) -> std::io::Error {
+        let kind = match (self.errno(), self.kind()) {
+            (Some(errno), _) => std::io::Error::from_raw_os_error(errno).kind(),
+            (None, ErrorKind::InvalidInput) => std::io::ErrorKind::InvalidInput,
+            (None, ErrorKind::Impossible) => std::io::ErrorKind::Unsupported,
+            // Cancelled is not Interrupted: the standard library's loops would try that again.
+            (None, _) => std::io::ErrorKind::Other,
+        };
+        std::io::Error::new(kind, self)
+    }
+
     /// What kind of trouble it was.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -229,16 +240,10 @@ impl From<Error> for std::io::Error {
     /// One with an errno is the error of that errno, for callers that ask for it (`raw_os_error`); operation, path and count
     /// are lost, because the standard library has no error with both. Any other is whole inside (`get_ref`).
     fn from(error: Error) -> Self {
-        if let Some(errno) = error.errno() {
-            return Self::from_raw_os_error(errno);
+        match error.errno() {
+            Some(errno) => Self::from_raw_os_error(errno),
+            None => error.whole(),
         }
-        let kind = match error.kind() {
-            ErrorKind::InvalidInput => std::io::ErrorKind::InvalidInput,
-            ErrorKind::Impossible => std::io::ErrorKind::Unsupported,
-            // Cancelled is not Interrupted: the standard library's loops would try that again.
-            _ => std::io::ErrorKind::Other,
-        };
-        Self::new(kind, error)
     }
 }
 

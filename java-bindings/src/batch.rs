@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 
 use jni::objects::{JByteArray, JClass, JIntArray, JLongArray, JObject, JObjectArray, JValue};
-use jni::sys::{jlong, jsize};
+use jni::sys::{jboolean, jlong, jsize};
 use jni::{Env, EnvUnowned, jni_sig, jni_str};
 use zcio::batch::End;
 use zcio::{Batch, BatchReport, Item};
@@ -16,6 +16,7 @@ use crate::errors::{Failure, Throw};
 use crate::patience::Patience;
 use crate::reports;
 use crate::running::look;
+use crate::transfer::visibility;
 
 /// What the Java side gives: each end once, and for each item the places of its two ends, its offset and its count.
 struct Request<'local> {
@@ -126,15 +127,16 @@ fn report_object<'local>(
     Ok(env.call_static_method(class, jni_str!("report"), signature, &arguments)?.into_object()?)
 }
 
-/// `static native long make()`
+/// `static native long make(boolean snapshot)`
 #[allow(unsafe_code)] // An exported name.
 #[unsafe(no_mangle)]
 pub extern "system" fn Java_io_zcio_NativeBatch_make<'local>(
     mut env: EnvUnowned<'local>,
     _class: JClass<'local>,
+    snapshot: jboolean,
 ) -> jlong {
-    env.with_env(|_| -> Result<jlong, Failure> { Ok(Box::into_raw(Box::new(Batch::new())) as jlong) })
-        .resolve::<Throw>()
+    let make = || Box::new(Batch::new().visibility(visibility(snapshot)));
+    env.with_env(|_| -> Result<jlong, Failure> { Ok(Box::into_raw(make()) as jlong) }).resolve::<Throw>()
 }
 
 /// `static native BatchReport run(long handle, Object[] ends, byte[][] paths, int[] places, long[] ranges, Watch watch)`

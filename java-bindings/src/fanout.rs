@@ -1,15 +1,15 @@
 //! Fan-outs: a source, any number of sinks, and the report of each.
 
 use jni::objects::{JByteArray, JClass, JLongArray, JObject, JObjectArray, JValue};
-use jni::sys::{jint, jlong};
+use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned, jni_sig, jni_str};
-use zcio::{FanOut, SinkReport};
+use zcio::{FanOut, SinkReport, Visibility};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
 use crate::errors::{Failure, Throw, Trouble};
 use crate::reports;
 use crate::running::{Machine, Running};
-use crate::transfer::{named, number};
+use crate::transfer::{named, number, visibility};
 
 /// What the Java side gives: the source first, then the sinks, and the offsets of all of them (negative for none).
 struct Ends<'local> {
@@ -19,7 +19,13 @@ struct Ends<'local> {
 }
 
 /// `None` if a sink is a FIFO that nobody reads yet.
-fn open(env: &mut Env<'_>, ends: &Ends<'_>, count: i64, waiting: Waiting) -> Result<Option<Running>, Failure> {
+fn open(
+    env: &mut Env<'_>,
+    ends: &Ends<'_>,
+    count: i64,
+    visibility: Visibility,
+    waiting: Waiting,
+) -> Result<Option<Running>, Failure> {
     let mut fan_out: Option<FanOut<'static>> = None;
     let (mut numbers, mut fifo) = (Vec::new(), false);
     for (index, &offset) in ends.offsets.iter().enumerate() {
@@ -53,12 +59,13 @@ fn open(env: &mut Env<'_>, ends: &Ends<'_>, count: i64, waiting: Waiting) -> Res
         env.delete_local_ref(object);
         env.delete_local_ref(path);
     }
-    let fan_out = fan_out.expect("there is a source");
+    let fan_out = fan_out.expect("there is a source").visibility(visibility);
     let fan_out = if let Ok(count) = u64::try_from(count) { fan_out.count(count) } else { fan_out };
     Ok(Some(Running::new(Machine::FanOut(fan_out), numbers, fifo, None)))
 }
 
-/// `static native long start(Object[] ends, byte[][] paths, long[] offsets, long count, int waiting) throws IOException`
+/// `static native long start(Object[] ends, byte[][] paths, long[] offsets, long count, boolean snapshot, int waiting)
+/// throws IOException`
 #[allow(unsafe_code)] // An exported name.
 #[unsafe(no_mangle)]
 #[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
@@ -69,13 +76,14 @@ pub extern "system" fn Java_io_zcio_NativeFanOut_start<'local>(
     paths: JObjectArray<'local, JByteArray<'local>>,
     offsets: JLongArray<'local>,
     count: jlong,
+    snapshot: jboolean,
     waiting: jint,
 ) -> jlong {
     env.with_env(|env| -> Result<jlong, Failure> {
         let mut numbers = vec![0; offsets.len(env)?];
         offsets.get_region(env, 0, &mut numbers)?;
         let ends = Ends { objects, paths, offsets: numbers };
-        Ok(open(env, &ends, count, Waiting::of(waiting))?.map_or(0, Running::into_handle))
+        Ok(open(env, &ends, count, visibility(snapshot), Waiting::of(waiting))?.map_or(0, Running::into_handle))
     })
     .resolve::<Throw>()
 }

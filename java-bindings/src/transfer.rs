@@ -171,9 +171,14 @@ fn request(
         sink_offset: u64::try_from(sink_offset).ok(),
         count: u64::try_from(count).ok(),
         mechanism,
-        visibility: if snapshot { Visibility::Snapshot } else { Visibility::Aliased },
+        visibility: visibility(snapshot),
         cache: CachePolicy { read_ahead: u64::try_from(read_ahead).ok(), drop_behind },
     })
+}
+
+/// What the Java side says by a flag.
+pub fn visibility(snapshot: jboolean) -> Visibility {
+    if snapshot { Visibility::Snapshot } else { Visibility::Aliased }
 }
 
 /// `static native Report run(…, Watch watch) throws IOException`

@@ -11,7 +11,7 @@ use crate::errors;
 use crate::interrupt::{Watch, detached};
 use crate::records;
 use crate::report::Attempt;
-use crate::transfer::{exception, number};
+use crate::transfer::{exception, number, visibility_of};
 
 /// Makes many small transfers in one call: files, whole or in part, to sockets, pipes or files.
 ///
@@ -19,12 +19,14 @@ use crate::transfer::{exception, number};
 /// src a regular file; without offset it is sent from its beginning, and its position is left alone. What goes to the same
 /// dst arrives in the order of the items, each one whole. Where `io_uring` is allowed, files are opened, read and closed
 /// many at a time; elsewhere one transfer is made after the other. Do not read in one batch what it writes: whether an item
-/// finds the old bytes of a file or those of an earlier item is not said.
+/// finds the old bytes of a file or those of an earlier item is not said. visibility is as for `transfer()`.
 ///
 /// Returns a `BatchReport` whose .items are each item's `ItemReport`, or the exception that ended it: one item's failure is
 /// its own. After an item that failed in the middle, later ones for the same dst fail too, unsent.
 #[pyfunction]
-pub fn batch<'py>(py: Python<'py>, items: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+#[pyo3(signature = (items, *, visibility="aliased"))]
+pub fn batch<'py>(py: Python<'py>, items: &Bound<'py, PyAny>, visibility: &str) -> PyResult<Bound<'py, PyAny>> {
+    let visibility = visibility_of(visibility)?;
     let mut requests = Vec::new();
     for item in items.try_iter()? {
         requests.push(Request::new(&item?)?);
@@ -37,7 +39,7 @@ pub fn batch<'py>(py: Python<'py>, items: &Bound<'py, PyAny>) -> PyResult<Bound<
     let report = detached(py, || {
         let items: Vec<_> = requests.iter().map(Request::item).collect();
         watch.begin();
-        Batch::new().run_watched(&items, |progress| watch.look(progress.bytes))
+        Batch::new().visibility(visibility).run_watched(&items, |progress| watch.look(progress.bytes))
     })?;
     for file in requests.iter().filter_map(|request| request.sink.file.as_ref()) {
         file.refresh(py)?;

@@ -12,21 +12,22 @@ use crate::transfer::{Request, callable, exception, opened, settle};
 
 /// Sends one source to many sinks: each one gets exactly the same bytes, shared by reference where the kernel can.
 ///
-/// src and each of sinks are what `transfer()` takes, but for buffers; offset and count are as there, as is progress, which is
-/// called with the bytes that every sink has. A slow sink holds the others back. A sink that fails is reported in the
+/// src and each of sinks are what `transfer()` takes, but for buffers; offset, count and visibility are as there, as is
+/// progress, which is called with the bytes that every sink has. A slow sink holds the others back. A sink that fails is reported in the
 /// `FanOutReport` with its exception and its count, and the rest go on; when none is left its exception is raised. Whatever
 /// is raised after the first byte has .report, which says how far each sink has come, and what it lacks of a socket or pipe.
 #[pyfunction]
-#[pyo3(signature = (src, sinks, *, offset=None, count=None, progress=None))]
+#[pyo3(signature = (src, sinks, *, offset=None, count=None, visibility="aliased", progress=None))]
 pub fn fan_out<'py>(
     py: Python<'py>,
     src: &Bound<'py, PyAny>,
     sinks: &Bound<'py, PyAny>,
     offset: Option<&Bound<'py, PyAny>>,
     count: Option<&Bound<'py, PyAny>>,
+    visibility: &str,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut request = Request::new([offset, count, None, None], "auto", "aliased", false)?;
+    let mut request = Request::new([offset, count, None, None], "auto", visibility, false)?;
     let progress = callable(progress)?;
     let source = End::new(src, Side::Source)?;
     let mut ends = Vec::new();
@@ -85,7 +86,7 @@ fn run(request: &Request, source: &End, sinks: &[End], watch: &mut Watch) -> Out
 
 /// The fan-out that was asked for.
 pub fn described<'a>(request: &Request, source: Endpoint<'a>, sinks: Vec<Endpoint<'a>>) -> FanOut<'a> {
-    let mut fan_out = sinks.into_iter().fold(FanOut::new(source), FanOut::sink);
+    let mut fan_out = sinks.into_iter().fold(FanOut::new(source).visibility(request.visibility), FanOut::sink);
     if let Some(offset) = request.offset {
         fan_out = fan_out.offset(offset);
     }

@@ -55,9 +55,10 @@ impl FanOutSteps {
         sinks: &Bound<'_, PyAny>,
         offset: Option<&Bound<'_, PyAny>>,
         count: Option<&Bound<'_, PyAny>>,
+        visibility: &str,
         taken_before: Vec<u8>,
     ) -> PyResult<Self> {
-        let mut request = Request::new([offset, count, None, None], "auto", "aliased", false)?;
+        let mut request = Request::new([offset, count, None, None], "auto", visibility, false)?;
         let mut ends = vec![End::new(src, Side::Source)?];
         for sink in sinks.try_iter()? {
             ends.push(End::new(&sink?, Side::Sink)?);

@@ -111,7 +111,7 @@ pub struct Request {
     sink_offset: Option<u64>,
     pub count: Option<u64>,
     pub mechanism: Option<Mechanism>,
-    visibility: Visibility,
+    pub visibility: Visibility,
     pub cache: CachePolicy,
     pub begun: Begun,
 }
@@ -266,7 +266,7 @@ fn mechanism_of(name: &str) -> PyResult<Option<Mechanism>> {
     Ok(Some(mechanism))
 }
 
-fn visibility_of(name: &str) -> PyResult<Visibility> {
+pub fn visibility_of(name: &str) -> PyResult<Visibility> {
     match name {
         "aliased" => Ok(Visibility::Aliased),
         "snapshot" => Ok(Visibility::Snapshot),

@@ -64,14 +64,12 @@ fn no_transfer_shows_what_was_written_after_it() {
                 let stream = (from != "file").then(|| holding(&file, from));
                 let source = stream.as_ref().map_or_else(|| end(&file), end);
                 let (into, out) = way(to);
-                let transfer = Transfer::new(source, end(&into)).count(SIZE as u64).visibility(Visibility::Snapshot);
-                let result = match mechanism {
-                    Some(mechanism) => transfer.mechanism(mechanism).run(),
-                    None => {
-                        let mut transfer = transfer;
-                        transfer.run()
-                    }
-                };
+                let mut transfer =
+                    Transfer::new(source, end(&into)).count(SIZE as u64).visibility(Visibility::Snapshot);
+                if let Some(mechanism) = mechanism {
+                    transfer = transfer.mechanism(mechanism);
+                }
+                let result = transfer.run();
                 match result {
                     Ok(report) => assert_eq!(report.bytes, SIZE as u64, "{case}"),
                     Err(error) => {

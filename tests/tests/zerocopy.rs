@@ -130,6 +130,28 @@ fn a_stopped_one_leaves_nothing_behind_in_the_socket() {
 }
 
 #[test]
+fn a_stopped_one_can_go_on() {
+    let _dog = watchdog(60, "a zerocopy_send that goes on");
+    let bytes = pattern(MUCH);
+    let file = file_with(&bytes);
+    for source in [Endpoint::new(file.as_fd()).unwrap(), Endpoint::pages(pages(&bytes))] {
+        let (near, far) = tcp_pair();
+        near.set_nonblocking(true).unwrap();
+        let mut transfer = named(source, &near).offset(0);
+        while !matches!(transfer.step().unwrap(), Step::Blocked(_)) {}
+        transfer.run_watched(|_| ControlFlow::Break(())).unwrap_err();
+        assert_eq!(option(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY), 0);
+        let reader = std::thread::spawn(move || rest(&far));
+        let report = transfer.run().unwrap();
+        assert_eq!((report.bytes, report.copies.count), (MUCH as u64, Some(1)));
+        assert_clean(&near, "it went on");
+        drop(transfer);
+        drop(near);
+        assert!(reader.join().unwrap()[..MUCH] == bytes);
+    }
+}
+
+#[test]
 fn its_socket_can_be_closed_before_the_peer_reads() {
     let _dog = watchdog(60, "a socket closed after a stop");
     let bytes = pattern(MUCH);
@@ -350,5 +372,36 @@ fn a_page_of_a_file_that_cannot_be_read_is_an_error_with_the_count() {
         let received = reader.join().unwrap();
         assert_eq!((error.kind(), error.errno()), (ErrorKind::Faulted, Some(libc::EFAULT)), "{mechanism}: {error}");
         assert!(error.moved() > 0 && received == bytes[..error.moved() as usize], "{mechanism}");
+    }
+}
+
+/// `io_uring` has no memory of the caller's when a step returns, and what it has of its own nobody waits for.
+#[test]
+fn what_a_ring_was_given_is_over_when_a_step_returns() {
+    let _dog = watchdog(60, "a ring that is dropped");
+    for forgotten in [false, true] {
+        let mut memory = vec![b'p'; MUCH];
+        let (near, far) = tcp_pair();
+        near.set_nonblocking(true).unwrap();
+        let sink = Endpoint::new(near.as_fd()).unwrap();
+        let mut transfer = Transfer::new(Endpoint::bytes(&memory), sink).mechanism(Mechanism::Uring);
+        loop {
+            match transfer.step() {
+                Ok(Step::Moved(_)) => {}
+                Ok(Step::Blocked(_)) => break,
+                Err(error) if error.kind() == ErrorKind::Refused => return eprintln!("skipped: {error}"),
+                step => panic!("{step:?}"),
+            }
+        }
+        let moved = transfer.report().unwrap().bytes as usize;
+        if forgotten {
+            std::mem::forget(transfer);
+        } else {
+            drop(transfer);
+        }
+        memory.fill(b'S');
+        drop(near);
+        let received = rest(&far);
+        assert!(received.len() == moved && received.iter().all(|&byte| byte == b'p'), "forgotten: {forgotten}");
     }
 }

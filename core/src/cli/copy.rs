@@ -66,7 +66,10 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
         .atomic(*replace)
         .durable(*fsync);
     let progress = Progress::new("copying", expected(source));
-    let report = copy.run_watched(|bytes| progress.watch(bytes)).inspect_err(|_| progress.clear())?;
+    let report = copy
+        .run_watched(|bytes| progress.watch(bytes))
+        .inspect_err(|_| progress.clear())
+        .map_err(crate::Error::whole)?;
     let by = report.mechanism.map_or("", crate::Mechanism::name);
     progress.done(report.bytes, report.elapsed, format!("copied by {by}").trim_end_matches(" by "));
     if json {

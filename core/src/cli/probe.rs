@@ -48,7 +48,7 @@ fn list(answers: &Capabilities) -> Vec<CapabilityDocument<'_>> {
 
 pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io::Result<u8> {
     let here = Capabilities::probe();
-    let of_path = arguments.path.as_ref().map(Capabilities::of_path).transpose()?;
+    let of_path = arguments.path.as_ref().map(Capabilities::of_path).transpose().map_err(crate::Error::whole)?;
     if json {
         let path = arguments.path.as_ref().map(|path| path.display().to_string());
         documents::write(out, &Document { capabilities: list(&here), path, of_path: of_path.as_ref().map(list) })?;

@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
         _ => Some(moving::meet(address, options, &progress)?),
     };
     let source = match &socket {
-        Some((socket, _)) => Endpoint::new(socket.as_fd())?,
+        Some((socket, _)) => Endpoint::new(socket.as_fd()).map_err(crate::Error::whole)?,
         None => moving::source("-".as_ref())?,
     };
     let name = socket.as_ref().map_or("-", |(_, name)| name).to_owned();

@@ -138,7 +138,10 @@ impl Totals {
 
     fn join(&self, client: &OwnedFd, peer: String, target: &Address) -> io::Result<()> {
         let server = network::connect(target).inspect_err(|_| network::reset(client.as_fd()))?;
-        let mut relay = Relay::new(Endpoint::new(client.as_fd())?, Endpoint::new(server.as_fd())?);
+        let mut relay = Relay::new(
+            Endpoint::new(client.as_fd()).map_err(crate::Error::whole)?,
+            Endpoint::new(server.as_fd()).map_err(crate::Error::whole)?,
+        );
         let mut seen = (0, 0);
         let outcome = relay.run_watched(|forward, backward| {
             self.count(&mut seen, forward, backward);
@@ -153,7 +156,7 @@ impl Totals {
             network::reset(server.as_fd());
         }
         *self.last.lock().expect("nobody panics with it") = Some(ConnectionDocument::new(peer, &report));
-        Ok(outcome.map(drop)?)
+        outcome.map(drop).map_err(crate::Error::whole)
     }
 
     fn count(&self, seen: &mut (u64, u64), forward: u64, backward: u64) {

@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
         _ => Some(moving::meet(target, options, &progress)?),
     };
     let sink = match &socket {
-        Some((socket, _)) => Endpoint::new(socket.as_fd())?,
+        Some((socket, _)) => Endpoint::new(socket.as_fd()).map_err(crate::Error::whole)?,
         None => moving::sink("-".as_ref())?,
     };
     let mut transfer = Transfer::new(source, sink);

@@ -10,7 +10,8 @@
 //! A transfer can be stopped, by an error, by its caller, or by being dropped, before the kernel is done. What becomes of
 //! the rest depends on the memory:
 //!
-//! - A mapped file and [`crate::Pages`] stay what they are, so nobody waits: [`reaper`] takes the notifications out.
+//! - A mapped file and [`crate::Pages`] stay what they are, so nobody waits: a thread ([`reaper`]) takes the notifications
+//!   out, unless the transfer goes on.
 //! - Borrowed memory is its owner's again as soon as the call returns, and must not be read after that. So it is sent inside
 //!   a blocking run only, where no destructor is needed to get it back, and a run that is stopped gets it back
 //!   ([`Sending::recall`]): it waits for the peer for [`GRACE`], no longer, and then resets the connection. There is no
@@ -36,6 +37,7 @@ use crate::report::{Copies, KnownBy};
 use crate::sys::Calls;
 use crate::transfer::Side;
 use ledger::Ledger;
+use reaper::Watchman;
 
 /// The most one send is given; one notification can stand for many sends, so this need not be large.
 const MOST: usize = 1 << 20;
@@ -47,6 +49,8 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct ZerocopySend {
     sending: Option<Sending>,
+    /// Where it was stopped and may go on.
+    stopped: Option<Watchman>,
     /// The window into a source that is a file.
     window: Option<Window>,
     copied: bool,
@@ -56,7 +60,8 @@ pub(super) struct ZerocopySend {
 impl Mover for ZerocopySend {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
         if self.sending.is_none() {
-            self.sending = Some(Sending::begin(route)?);
+            let ledger = self.stopped.take().map(Watchman::relieve).unwrap_or_default();
+            self.sending = Some(Sending::begin(route, ledger)?);
         }
         self.reap(route)?;
         let Some((start, length)) = self.next(route, limit)? else { return Ok(Advance::Ended) };
@@ -87,29 +92,36 @@ impl Mover for ZerocopySend {
 
     fn finish(&mut self, route: &mut Route<'_>) -> Result<bool, Stop> {
         self.reap(route)?;
-        if self.sending.as_ref().is_some_and(|sending| sending.ledger.outstanding() > 0) {
-            return Ok(false);
+        let done = self.sending.as_ref().is_none_or(|sending| sending.ledger.outstanding() == 0);
+        if done {
+            self.stop(route.calls);
         }
-        self.sending = None;
-        Ok(true)
+        Ok(done)
     }
 
     fn verdict(&self) -> Option<Copies> {
         let verdict = Copies { count: Some(1), known_by: KnownBy::Kernel };
-        (self.sent_any && self.copied).then_some(verdict)
+        let copied = self.copied || self.sending.as_ref().is_some_and(|sending| sending.ledger.copied);
+        (self.sent_any && copied).then_some(verdict)
     }
 
     /// The transfer may be stopped here: nothing is left behind in the socket, and no borrowed memory with the kernel.
     fn collect(&mut self, route: &mut Route<'_>) {
-        if let Some(mut sending) = self.sending.take()
-            && sending.borrowed
-        {
-            sending.recall(route.calls);
-        }
+        self.stop(route.calls);
     }
 }
 
 impl ZerocopySend {
+    fn stop(&mut self, calls: &mut Calls) {
+        if let Some(mut sending) = self.sending.take() {
+            if sending.borrowed {
+                sending.recall(calls);
+            }
+            self.copied |= sending.ledger.copied;
+            self.stopped = sending.leave();
+        }
+    }
+
     /// Where the next bytes are in memory, and how many.
     fn next(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Option<(*const u8, usize)>, Stop> {
         let at = route.source_at().unwrap_or(0);
@@ -134,7 +146,6 @@ impl ZerocopySend {
             match route.calls.zerocopy_notice(route.sink()) {
                 Ok(Some(notice)) => {
                     sending.ledger.note(notice);
-                    self.copied |= notice.copied;
                 }
                 Ok(None) => break,
                 Err(errno) => return Err(Stop::Failed(Error::os("recvmsg", errno))),
@@ -159,7 +170,7 @@ struct Sending {
 
 impl Sending {
     /// Makes sure that nobody else uses the error queue, and switches the option on.
-    fn begin(route: &mut Route<'_>) -> Result<Self, Stop> {
+    fn begin(route: &mut Route<'_>, ledger: Ledger) -> Result<Self, Stop> {
         let (sink, inode) = (route.sink(), route.sink_facts.identity.1);
         let refused = |operation| move |errno| Stop::sort(operation, errno, refusal);
         let in_use = |reason| Err(Stop::Refused(Error::refused("getsockopt", Errno::EBUSY, reason)));
@@ -172,39 +183,49 @@ impl Sending {
             return in_use(reason);
         }
         // An error of the socket itself comes with a hang-up, and the send will tell it.
-        let found = route.calls.poll(sink, PollFlags::empty(), PollTimeout::ZERO).map_err(refused("poll"))?;
-        if found == PollFlags::POLLERR {
+        let mut found = Err(Errno::EINTR);
+        while found == Err(Errno::EINTR) {
+            found = route.calls.poll(sink, PollFlags::empty(), PollTimeout::ZERO);
+        }
+        // Of what is outstanding there may be messages: ours.
+        if found.map_err(refused("poll"))? == PollFlags::POLLERR && ledger.outstanding() == 0 {
             return in_use("error queue in use: it has messages that nobody has read");
         }
         let socket = route.calls.duplicate(sink).map_err(refused("fcntl"))?;
         route.calls.set_zerocopy(sink, true).map_err(refused("setsockopt"))?;
         let borrowed = route.source_end.memory().is_some() && route.source_end.frozen().is_none();
-        Ok(Self { socket: Some(socket), inode, ledger: Ledger::default(), borrowed, process: std::process::id() })
+        Ok(Self { socket: Some(socket), inode, ledger, borrowed, process: std::process::id() })
     }
 
     /// Returns when the kernel has let go of the memory, at the connection's expense if it must be.
     fn recall(&mut self, calls: &mut Calls) {
         let Some(socket) = &self.socket else { return };
         let (socket, ledger) = (socket.as_fd(), &mut self.ledger);
-        if ledger.outstanding() == 0 || reaper::settle(socket, ledger, Some(Instant::now() + GRACE), calls) {
+        let deadline = Instant::now() + GRACE;
+        if ledger.outstanding() == 0 || reaper::settle(socket, ledger, || Instant::now() >= deadline, calls) {
             return;
         }
         // Refused while another thread sleeps in a call on it, by some kernels: tried until that one has gone.
-        while calls.reset_connection(socket).is_err() && !reaper::settle(socket, ledger, Some(Instant::now()), calls) {}
-        reaper::settle(socket, ledger, None, calls);
-        self.ledger = Ledger::default();
+        while calls.reset_connection(socket).is_err() && !reaper::settle(socket, ledger, || true, calls) {}
+        reaper::settle(socket, ledger, || false, calls);
+        ledger.forget();
+    }
+
+    /// Leaves the socket as it was, or somebody at it who will.
+    fn leave(&mut self) -> Option<Watchman> {
+        let socket = self.socket.take().filter(|_| self.process == std::process::id())?;
+        if self.ledger.outstanding() > 0 {
+            return Watchman::at(socket, self.inode, std::mem::take(&mut self.ledger));
+        }
+        // A socket that has gone has no options.
+        let _ = Calls::default().set_zerocopy(socket.as_fd(), false);
+        None
     }
 }
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        let Some(socket) = self.socket.take().filter(|_| self.process == std::process::id()) else { return };
-        if self.ledger.outstanding() > 0 {
-            reaper::look_after(socket, self.inode, std::mem::take(&mut self.ledger));
-        } else {
-            // A socket that has gone has no options.
-            let _ = Calls::default().set_zerocopy(socket.as_fd(), false);
-        }
+        self.leave();
     }
 }
 

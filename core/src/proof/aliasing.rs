@@ -69,7 +69,7 @@ pub struct Step {
 
 /// Lets the subject move a few pages between these ends, which nobody has read from yet.
 pub(super) fn of_subject(subject: &Subject, source: &Source, sink: &mut Sink) -> io::Result<(Seen, Report)> {
-    let report = (subject.run)(source.end()?, sink.end()?, LENGTH as u64)?;
+    let report = (subject.run)(source.end()?, sink.end()?, LENGTH as u64).map_err(crate::Error::whole)?;
     if report.bytes != LENGTH as u64 {
         return Err(io::Error::other(format!("it moved {} bytes instead of {LENGTH}", report.bytes)));
     }
@@ -115,11 +115,11 @@ pub(super) fn each_call(setting: &Setting, route: Route, mechanism: Mechanism) -
         Mechanism::MmapWrite => {
             let (source, mut sink) = ends(setting, route)?;
             let file = source.descriptor().ok_or_else(|| io::Error::other("only a file can be mapped"))?;
-            let region = RegionOptions::new().map(file)?;
+            let region = RegionOptions::new().map(file).map_err(crate::Error::whole)?;
             let mut mapped = vec![0; LENGTH];
-            region.read_at(0, &mut mapped)?;
+            region.read_at(0, &mut mapped).map_err(crate::Error::whole)?;
             source.change(NEW)?;
-            region.read_at(0, &mut mapped)?;
+            region.read_at(0, &mut mapped).map_err(crate::Error::whole)?;
             let map = Step { call: "mmap", copies: Seen::of(&mapped)?.copies() };
             source.change(OLD)?;
             // Straight out of a mapping, as the mechanism does it: through a region it would be copied first.

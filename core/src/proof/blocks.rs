@@ -35,7 +35,7 @@ impl Blocks {
         let Source::File(file) = &source else { return Ok(None) };
         fsync(file)?;
         let before = room(sink.descriptor())?;
-        (subject.run)(source.end()?, sink.end()?, LENGTH as u64)?;
+        (subject.run)(source.end()?, sink.end()?, LENGTH as u64).map_err(crate::Error::whole)?;
         fsync(sink.descriptor())?;
         let room_taken = before - room(sink.descriptor())?;
         Ok(fiemap::stored(sink.descriptor()).ok().map(|stored| Self {

@@ -89,7 +89,7 @@ impl<'a> Section<'a> {
         let (source, feed) = self.source()?;
         let (near, drain) = Helper::draining(self.setting.sink(self.route)?)?;
         let from = source.end()?;
-        let to = Endpoint::new(near.as_fd())?;
+        let to = Endpoint::new(near.as_fd()).map_err(crate::Error::whole)?;
         let to_file = to.facts().kind.is_seekable();
         let devices = Devices::begin(self.device(&near.try_clone()?.into()), self.setting.network(self.route)?);
         let helpers: Vec<_> = [drain, feed].into_iter().flatten().collect();
@@ -107,7 +107,7 @@ impl<'a> Section<'a> {
             drop(near);
         }
         drop(source);
-        let report = report?;
+        let report = report.map_err(crate::Error::whole)?;
         for helper in helpers {
             let seen = helper.finish()?;
             if seen != report.bytes {

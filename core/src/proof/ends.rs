@@ -51,15 +51,18 @@ impl Source {
     /// A connection whose queue holds the pages of that file, all of it.
     pub fn stream(network: &Network, behind: File) -> io::Result<Self> {
         let (far, near) = network.connect()?;
-        let ends = (Endpoint::new(behind.as_fd())?, Endpoint::new(far.as_fd())?);
-        Transfer::new(ends.0, ends.1).offset(0).mechanism(Mechanism::Sendfile).run()?;
+        let ends = (
+            Endpoint::new(behind.as_fd()).map_err(crate::Error::whole)?,
+            Endpoint::new(far.as_fd()).map_err(crate::Error::whole)?,
+        );
+        Transfer::new(ends.0, ends.1).offset(0).mechanism(Mechanism::Sendfile).run().map_err(crate::Error::whole)?;
         near.set_read_timeout(Some(PATIENCE))?;
         Ok(Self::Stream { near, behind, _far: far })
     }
 
     /// Memory with that byte everywhere.
     pub fn memory(length: usize, byte: u8) -> io::Result<Self> {
-        let mut buffer = AlignedBuffer::new(length)?;
+        let mut buffer = AlignedBuffer::new(length).map_err(crate::Error::whole)?;
         buffer.fill(byte);
         Ok(Self::Memory(buffer.freeze()))
     }
@@ -68,8 +71,10 @@ impl Source {
     pub fn end(&self) -> io::Result<Endpoint<'_>> {
         Ok(match self {
             Self::Memory(pages) => Endpoint::pages(pages.clone()),
-            Self::File(file) => Endpoint::new(file.as_fd())?,
-            Self::Stream { near, .. } | Self::Socket(near) => Endpoint::new(near.as_fd())?,
+            Self::File(file) => Endpoint::new(file.as_fd()).map_err(crate::Error::whole)?,
+            Self::Stream { near, .. } | Self::Socket(near) => {
+                Endpoint::new(near.as_fd()).map_err(crate::Error::whole)?
+            }
         })
     }
 
@@ -117,7 +122,7 @@ impl Sink {
 
     /// The end of a transfer.
     pub fn end(&self) -> io::Result<Endpoint<'_>> {
-        Ok(Endpoint::new(self.descriptor())?)
+        Endpoint::new(self.descriptor()).map_err(crate::Error::whole)
     }
 
     pub fn descriptor(&self) -> BorrowedFd<'_> {

@@ -55,7 +55,10 @@ fn arrival(options: &Options, visibility: Visibility) -> io::Result<Arrival> {
     let file = ends::nameless(&options.directory)?;
     file.write_all_at(SENT.as_bytes(), 0)?;
     let mut sink = Sink::tcp(&Network::loopback())?;
-    let report = Transfer::new(Endpoint::new(file.as_fd())?, sink.end()?).visibility(visibility).run()?;
+    let report = Transfer::new(Endpoint::new(file.as_fd()).map_err(crate::Error::whole)?, sink.end()?)
+        .visibility(visibility)
+        .run()
+        .map_err(crate::Error::whole)?;
     file.write_all_at(CHANGED.as_bytes(), 0)?;
     let received = sink.receive(SENT.len())?;
     Ok(Arrival { mechanism: report.mechanism, text: String::from_utf8_lossy(&received).into_owned() })

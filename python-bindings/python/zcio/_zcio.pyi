@@ -82,9 +82,10 @@ def fan_out(
     *,
     offset: int | None = None,
     count: int | None = None,
+    visibility: Visibility = "aliased",
     progress: Callable[[int], object] | None = None,
 ) -> FanOutReport: ...
-def batch(items: Iterable[BatchItem]) -> BatchReport: ...
+def batch(items: Iterable[BatchItem], *, visibility: Visibility = "aliased") -> BatchReport: ...
 
 @final
 class Report:
@@ -288,7 +289,13 @@ class TransferSteps:
 @final
 class FanOutSteps:
     def __new__(
-        cls, src: End, sinks: Iterable[End], offset: int | None, count: int | None, taken_before: bytes
+        cls,
+        src: End,
+        sinks: Iterable[End],
+        offset: int | None,
+        count: int | None,
+        visibility: Visibility,
+        taken_before: bytes,
     ) -> FanOutSteps: ...
     def open(self, wait: bool) -> bool: ...
     def may_wait(self) -> bool: ...

@@ -237,12 +237,14 @@ class FanOut:
         *,
         offset: int | None = None,
         count: int | None = None,
+        visibility: Visibility = "aliased",
         progress: Callable[[int], object] | None = None,
     ) -> None:
         self._src = src
         self._sinks = tuple(sinks)
         self._offset = offset
         self._count = count
+        self._visibility = visibility
         self._progress = Progress(progress)
         self._begun = False
         self._steps: FanOutSteps | None = None
@@ -271,7 +273,7 @@ class FanOut:
             source = cast(End, self._src if reading is None else reading.socket)
             taken = b"" if reading is None else reading.taken
             sinks = [cast(End, socket_of(sink) if is_stream(sink) else sink) for sink in self._sinks]
-            self._steps = FanOutSteps(source, sinks, self._offset, self._count, taken)
+            self._steps = FanOutSteps(source, sinks, self._offset, self._count, self._visibility, taken)
             await self._move(self._steps, loop)
         except BaseException as error:
             self._close(reading)
@@ -303,7 +305,8 @@ async def fan_out(
     *,
     offset: int | None = None,
     count: int | None = None,
+    visibility: Visibility = "aliased",
     progress: Callable[[int], object] | None = None,
 ) -> FanOutReport:
     """As ``zcio.fan_out``, without holding up the event loop; ``FanOut`` is for who wants the counts after a cancel."""
-    return await FanOut(src, sinks, offset=offset, count=count, progress=progress)
+    return await FanOut(src, sinks, offset=offset, count=count, visibility=visibility, progress=progress)

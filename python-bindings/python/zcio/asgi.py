@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 from zcio._ranges import Answer, answer
+from zcio._types import Visibility
 
 __all__ = ["FileResponse", "send_file"]
 
@@ -42,14 +43,19 @@ async def send_file(
     send: Send,
     *,
     headers: Mapping[str, str] | None = None,
+    visibility: Visibility = "aliased",
 ) -> None:
     """Answers an HTTP request with a file.
 
+    With ``visibility="snapshot"`` it always goes in chunks: a server that is given the file would send the page cache
+    itself, where later changes show in what is on its way.
     ``headers`` (lower-case names) are added to the response, or replace what it would have, as ``content-type`` or
     ``etag``. Raises what ``open()`` does, before anything is sent; ``IsADirectoryError`` for anything but a regular
     file.
     """
     del receive
+    if visibility not in ("aliased", "snapshot"):
+        raise ValueError(f'unknown visibility {visibility!r}; it is "aliased" or "snapshot"')
     if scope["type"] != "http":
         raise ValueError(f"a file is an answer to an HTTP request, not to {scope['type']!r}")
     file = await _in_thread(functools.partial(_open, path))
@@ -64,18 +70,26 @@ async def send_file(
                 "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers],
             }
         )
-        await _send_body(path, file, stat, response, scope.get("extensions") or {}, send)
+        extensions = (scope.get("extensions") or {}) if visibility == "aliased" else {}
+        await _send_body(path, file, stat, response, extensions, send)
 
 
 class FileResponse:
     """An ASGI application that is one file."""
 
-    def __init__(self, path: str | os.PathLike[str], *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        headers: Mapping[str, str] | None = None,
+        visibility: Visibility = "aliased",
+    ) -> None:
         self.path = path
         self.headers = headers
+        self.visibility = visibility
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        await send_file(self.path, scope, receive, send, headers=self.headers)
+        await send_file(self.path, scope, receive, send, headers=self.headers, visibility=self.visibility)
 
 
 async def _send_body(

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 from wsgiref.simple_server import ServerHandler, WSGIRequestHandler
 
-from zcio._types import HasFileno
+from zcio._types import HasFileno, Visibility
 from zcio._zcio import transfer
 
 __all__ = ["RequestHandler", "file_wrapper"]
@@ -27,11 +27,15 @@ class _Readable(Protocol):
 
 
 class file_wrapper:  # noqa: N801 (the name is PEP 3333's)
-    """A file-like object as a response body: iterated over in blocks, or sent to a socket in one call."""
+    """A file-like object as a response body: iterated over in blocks, or sent to a socket in one call.
 
-    def __init__(self, filelike: _Readable, blksize: int = 256 << 10) -> None:
+    ``visibility`` is as for ``zcio.transfer``.
+    """
+
+    def __init__(self, filelike: _Readable, blksize: int = 256 << 10, *, visibility: Visibility = "aliased") -> None:
         self.filelike = filelike
         self.blksize = blksize
+        self.visibility = visibility
         if hasattr(filelike, "close"):
             self.close = filelike.close
 
@@ -46,7 +50,7 @@ class file_wrapper:  # noqa: N801 (the name is PEP 3333's)
         gzip file), or the connection is TLS. Then iterate.
         """
         try:
-            return transfer(self.filelike, connection, count=count).bytes  # type: ignore[arg-type]
+            return transfer(self.filelike, connection, count=count, visibility=self.visibility).bytes  # type: ignore[arg-type]
         except (TypeError, ValueError, AttributeError):
             # io.UnsupportedOperation is a ValueError; each of these comes before the first byte.
             return None

@@ -267,6 +267,10 @@ impl Case {
 
     /// How the named mechanism answers without any fault, if it does not work.
     fn clean_refusal(&self) -> Option<ErrorKind> {
+        let reads_on = self.mechanism == Some(Mechanism::ZerocopySend) && self.source == Kind::Bytes;
+        if reads_on && self.drive == Drive::Steps {
+            return Some(ErrorKind::Impossible);
+        }
         let bytes = &bytes()[..self.length];
         let clean = Self { drive: Drive::Run, rates: Rates::NONE, ..self.clone() };
         let source = Source::new(self.source, bytes, true);

@@ -50,10 +50,11 @@ impl Cell {
 
 pub(super) fn run(path: &Path, json: bool, out: &mut dyn Write) -> io::Result<()> {
     let shown = path.display().to_string();
-    let (file, stat) = open_regular(path, OFlag::O_RDONLY, &mut look)?;
+    let (file, stat) = open_regular(path, OFlag::O_RDONLY, &mut look).map_err(crate::Error::whole)?;
     let size = u64::try_from(stat.st_size).unwrap_or(0);
-    let whole = residency(&file, 0, u64::MAX).map_err(|error| error.at(Some(path)))?;
-    let cells = cells(size, |offset, length| residency(&file, offset, length)).map_err(|error| error.at(Some(path)))?;
+    let whole = residency(&file, 0, u64::MAX).map_err(|error| error.at(Some(path)).whole())?;
+    let cells =
+        cells(size, |offset, length| residency(&file, offset, length)).map_err(|error| error.at(Some(path)).whole())?;
     if json {
         let FileResidency { present, total, counted_by } = whole;
         let (page_size, counted_by) = (page_size() as u64, counted_by.name());

@@ -14,6 +14,8 @@ pub(super) struct Ledger {
     sent: u64,
     /// The numbers that have come, none twice, as if they did not wrap.
     done: Vec<Range<i64>>,
+    /// Whether the kernel copied any of them.
+    pub copied: bool,
 }
 
 impl Ledger {
@@ -28,8 +30,14 @@ impl Ledger {
         self.sent.saturating_sub(done)
     }
 
+    /// Nothing more is to be expected.
+    pub fn forget(&mut self) {
+        (self.sent, self.done) = (0, Vec::new());
+    }
+
     /// A notification has come.
     pub fn note(&mut self, notice: Notice) {
+        self.copied |= notice.copied;
         // Half of all numbers are behind the newest one, half before it.
         let newest = self.done.last().map_or(i64::from(notice.first), |range| range.end - 1);
         let extended = |number: u32| newest + i64::from(number.wrapping_sub(newest as u32).cast_signed());

@@ -7,7 +7,9 @@
 //! which would take this one's notifications for its own.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFlags, PollTimeout};
@@ -42,29 +44,48 @@ pub(super) fn is_at_work(inode: u64) -> bool {
     AT_WORK.iter().any(|place| place.load(Ordering::Acquire) == inode)
 }
 
-/// Looks after a socket (its duplicate, and its inode number) until the kernel has let go of all sends.
-pub(super) fn look_after(socket: OwnedFd, inode: u64, mut ledger: Ledger) {
-    let claim = Claim::of(inode);
-    if claim.is_some() {
-        let _ = Calls::default().set_zerocopy(socket.as_fd(), false);
-    }
-    let work = move || {
-        let mut calls = Calls::default();
-        settle(socket.as_fd(), &mut ledger, None, &mut calls);
-        if claim.is_none() {
-            // It was left on so that the next transfer would find the socket in use.
-            let _ = calls.set_zerocopy(socket.as_fd(), false);
-        }
-    };
-    // Without a thread the notifications stay where they are.
-    let _ = std::thread::Builder::new().name("zcio-notices".into()).spawn(work);
+/// A thread that looks after a socket. Dropped, it is left alone to the end.
+#[derive(Debug)]
+pub(super) struct Watchman {
+    relieved: Arc<AtomicBool>,
+    thread: JoinHandle<Ledger>,
 }
 
-/// Takes notifications out until none is to be expected any more; false if the deadline came first.
+impl Watchman {
+    /// Looks after a socket (its duplicate, and its inode number) until the kernel has let go of all sends.
+    pub fn at(socket: OwnedFd, inode: u64, mut ledger: Ledger) -> Option<Self> {
+        let claim = Claim::of(inode);
+        if claim.is_some() {
+            let _ = Calls::default().set_zerocopy(socket.as_fd(), false);
+        }
+        let relieved = Arc::new(AtomicBool::new(false));
+        let is_relieved = relieved.clone();
+        let work = move || {
+            let mut calls = Calls::default();
+            settle(socket.as_fd(), &mut ledger, || is_relieved.load(Ordering::Relaxed), &mut calls);
+            if claim.is_none() {
+                // It was left on so that the next transfer would find the socket in use.
+                let _ = calls.set_zerocopy(socket.as_fd(), false);
+            }
+            ledger
+        };
+        // Without a thread the notifications stay where they are.
+        let thread = std::thread::Builder::new().name("zcio-notices".into()).spawn(work).ok()?;
+        Some(Self { relieved, thread })
+    }
+
+    /// The transfer goes on: what is still outstanding. Waits for the thread's next look, not for the peer.
+    pub fn relieve(self) -> Ledger {
+        self.relieved.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+/// Takes notifications out until none is to be expected any more; false if it was to give up before.
 pub(super) fn settle(
     socket: BorrowedFd<'_>,
     ledger: &mut Ledger,
-    deadline: Option<Instant>,
+    gives_up: impl Fn() -> bool,
     calls: &mut Calls,
 ) -> bool {
     let mut quiet: Option<Instant> = None;
@@ -74,18 +95,17 @@ pub(super) fn settle(
         while let Ok(Some(notice)) = calls.zerocopy_notice(socket) {
             ledger.note(notice);
         }
-        let now = Instant::now();
         if ledger.outstanding() == 0 {
             return true;
         }
         if calls.nothing_to_send(socket) {
-            if now - *quiet.get_or_insert(now) >= PATIENCE {
+            if quiet.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
                 return true;
             }
         } else {
             quiet = None;
         }
-        if deadline.is_some_and(|deadline| now >= deadline) {
+        if gives_up() {
             return false;
         }
         let found = calls.poll(socket, PollFlags::empty(), PollTimeout::from(100_u8));

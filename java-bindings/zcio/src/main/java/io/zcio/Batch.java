@@ -40,8 +40,18 @@ public final class Batch implements AutoCloseable {
 
     /** A batch that has nothing to do yet. */
     public Batch() {
+        this(Visibility.ALIASED);
+    }
+
+    /**
+     * A batch that has nothing to do yet.
+     *
+     * @param visibility whether later changes to the files may show in flight
+     */
+    public Batch(Visibility visibility) {
+        boolean snapshot = Objects.requireNonNull(visibility, "visibility") == Visibility.SNAPSHOT;
         NativeLibrary.load();
-        handle = new NativeHandle(this, "batch", NativeBatch.make(), NativeBatch::free);
+        handle = new NativeHandle(this, "batch", NativeBatch.make(snapshot), NativeBatch::free);
     }
 
     /** One transfer of a batch. */

@@ -30,6 +30,7 @@ public final class FanOut {
     private final List<End> ends = new ArrayList<>();
     private final List<Long> offsets = new ArrayList<>();
     private long count = -1;
+    private Visibility visibility = Visibility.ALIASED;
     private LongConsumer progress;
     private CancelToken token;
 
@@ -160,6 +161,17 @@ public final class FanOut {
     }
 
     /**
+     * Whether later changes to the source may show in flight; {@link Visibility#ALIASED} unless said otherwise.
+     *
+     * @param visibility the visibility
+     * @return this fan-out
+     */
+    public FanOut visibility(Visibility visibility) {
+        this.visibility = Objects.requireNonNull(visibility, "visibility");
+        return this;
+    }
+
+    /**
      * Is told the bytes that every sink has, in the fan-out's own thread, after every 64 MiB or 100 ms in which there were
      * some, and at the end. What it throws ends the fan-out and is thrown by it.
      *
@@ -236,7 +248,8 @@ public final class FanOut {
         }
         long[] from = offsets.stream().mapToLong(Long::longValue).toArray();
         Watch watch = new Watch(progress, token, all);
-        Stepper.Opening opening = how -> NativeFanOut.start(given, paths, from, count, how);
+        boolean snapshot = visibility == Visibility.SNAPSHOT;
+        Stepper.Opening opening = how -> NativeFanOut.start(given, paths, from, count, snapshot, how);
         return Stepper.open("fan_out", opening, waiting, watch, NativeFanOut::report, all);
     }
 }

@@ -25,7 +25,9 @@ public enum Mechanism {
     VMSPLICE,
     /**
      * send(2) with {@code MSG_ZEROCOPY}: memory or a mapped file to a TCP socket; the kernel says afterwards whether it
-     * copied.
+     * copied. Refused where the socket's error queue is in use. Buffers go by it in {@link Transfer#run} of a platform
+     * thread only: a {@link Stepper} and a virtual thread are away while the kernel still reads them. If such a run is
+     * stopped and the peer does not take what it was sent within a second, the connection is reset.
      */
     ZEROCOPY_SEND,
     /** {@code O_DIRECT}: between the disk and aligned buffers, past the page cache, while the other end works on. */

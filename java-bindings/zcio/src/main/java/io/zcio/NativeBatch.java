@@ -15,7 +15,7 @@ final class NativeBatch {
     private NativeBatch() {}
 
     /** Makes what batches need and gives back a handle. */
-    static native long make();
+    static native long make(boolean snapshot);
 
     /**
      * Runs a batch.

@@ -22,7 +22,8 @@ final class NativeFanOut {
      * @param count   how many bytes; negative for all
      * @return a handle; 0 if a sink is a FIFO that nobody reads yet
      */
-    static native long start(Object[] ends, byte[][] paths, long[] offsets, long count, int waiting) throws IOException;
+    static native long start(
+            Object[] ends, byte[][] paths, long[] offsets, long count, boolean snapshot, int waiting) throws IOException;
 
     /** What has happened so far; null before the first step. */
     static native FanOutReport report(long handle);
