@@ -127,7 +127,12 @@ class EndLifeTest {
                                     && (fault == Fault.LOST || row.canBeResized())) {
                                 String name = row + (source ? " as source, " : " as sink, ") + operation + ", " + drive
                                         + ", " + fault;
-                                table.add(DynamicTest.dynamicTest(name, () -> cell(row, source, operation, drive, fault)));
+                                table.add(DynamicTest.dynamicTest(
+                                        name, () -> cell(row, source, operation, null, drive, fault)));
+                                for (Mechanism each : operation == Operation.TRANSFER ? Mechanism.values() : new Mechanism[0]) {
+                                    table.add(DynamicTest.dynamicTest(
+                                            name + ", " + each, () -> cell(row, source, operation, each, drive, fault)));
+                                }
                             }
                         }
                     }
@@ -168,7 +173,8 @@ class EndLifeTest {
         assertArrayEquals(other, Files.readAllBytes(spare));
     }
 
-    private void cell(EndRow row, boolean asSource, Operation operation, Drive drive, Fault fault) throws Exception {
+    private void cell(EndRow row, boolean asSource, Operation operation, Mechanism named, Drive drive, Fault fault)
+            throws Exception {
         // The one at the other side lets the operation be in its midst: a socket that takes little, or gives it in two parts.
         EndRow sourceRow = asSource ? row : row.isStream() && operation != Operation.RELAY ? EndRow.PATH : EndRow.UNIX;
         sourceRow = operation == Operation.BATCH && !asSource ? EndRow.PATH : sourceRow;
@@ -184,7 +190,7 @@ class EndLifeTest {
             CompletableFuture<byte[]> arrived = sinkRow.isStream() ? arriving(sink, reached, done) : null;
             boolean inTwo = arrived == null;
             CompletableFuture<Void> fed = sourceRow.isStream() ? feeding(source, inTwo ? reached : null, done) : null;
-            CompletableFuture<Answer> answer = driven(drive, () -> operate(operation, drive, source, sink));
+            CompletableFuture<Answer> answer = driven(drive, () -> operate(operation, named, drive, source, sink));
             Answer said = await(answer, "the operation does not end");
             reached.complete(null);
             await(done, "the end is not closed");
@@ -278,10 +284,10 @@ class EndLifeTest {
         return answer;
     }
 
-    private Answer operate(Operation operation, Drive drive, Made source, Made sink) throws Exception {
+    private Answer operate(Operation operation, Mechanism named, Drive drive, Made source, Made sink) throws Exception {
         try {
-            return new Answer(moved(operation, drive, source, sink), null);
-        } catch (IOException | IllegalStateException e) {
+            return new Answer(moved(operation, named, drive, source, sink), null);
+        } catch (IOException | IllegalStateException | UnsupportedOperationException e) {
             Throwable cause = e instanceof TransferException ? e : e.getCause();
             return new Answer(cause instanceof TransferException moved ? moved(moved) : 0, e);
         } catch (EndCalls.Partly e) {
@@ -296,7 +302,7 @@ class EndLifeTest {
         return failure.moved();
     }
 
-    private long moved(Operation operation, Drive drive, Made source, Made sink) throws Exception {
+    private long moved(Operation operation, Mechanism named, Drive drive, Made source, Made sink) throws Exception {
         if (drive == Drive.STEPPED) {
             for (Object end : new Object[] {source.end, sink.end}) {
                 if (end instanceof SelectableChannel channel) {
@@ -307,6 +313,9 @@ class EndLifeTest {
         switch (operation) {
             case TRANSFER -> {
                 Transfer transfer = EndCalls.transfer(source.end, sink.end);
+                if (named != null) {
+                    transfer.mechanism(named);
+                }
                 if (drive != Drive.STEPPED) {
                     return transfer.run().bytes();
                 }
