@@ -9,6 +9,7 @@ mod facts;
 mod hold;
 mod unblocked;
 
+use std::ops::RangeBounds;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use nix::sys::stat::Mode;
 use crate::buffer::Pages;
 use crate::buffer::Span;
 use crate::error::{Error, ErrorKind, Result};
+use crate::region::{Region, View};
 use crate::sys::Calls;
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
@@ -44,6 +46,7 @@ enum Handle<'fd> {
     Borrowed(BorrowedFd<'fd>),
     Owned(OwnedFd),
     Memory(Span<'fd>),
+    View(View),
     Pages(Pages),
 }
 
@@ -106,6 +109,24 @@ impl<'fd> Endpoint<'fd> {
         Endpoint::with(Facts::of_memory(pages.len(), true), Handle::Pages(pages))
     }
 
+    /// A source that is a range of a region (`..` for all of it).
+    ///
+    /// A region that is closed before all of it is sent ends the transfer with [`ErrorKind::Closed`]: what the receiver got
+    /// until then are bytes of the region, as [`Error::moved`] counts them, and never zeroes in their place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Region::view`].
+    pub fn region(region: &Region, range: impl RangeBounds<u64>) -> Result<Endpoint<'static>> {
+        region.view(range).map(Endpoint::view)
+    }
+
+    /// A source that is a view of a region; see [`Endpoint::region`].
+    pub fn view(view: View) -> Endpoint<'static> {
+        let hold = view.hold();
+        Endpoint::with(Facts::of_memory(view.len(), false), Handle::View(view)).held(hold)
+    }
+
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {
         Self { handle, facts, path: None, destination: None, unblocked: false, hold: None }
     }
@@ -119,6 +140,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Borrowed(fd) => Handle::Borrowed(*fd),
             Handle::Owned(fd) => Handle::Borrowed(fd.as_fd()),
             Handle::Memory(span) => Handle::Memory(*span),
+            Handle::View(view) => Handle::View(view.clone()),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
         Endpoint { hold: self.hold.clone(), ..Endpoint::with(self.facts, handle) }
@@ -191,7 +213,7 @@ impl<'fd> Endpoint<'fd> {
         match &self.handle {
             Handle::Borrowed(fd) => Some(*fd),
             Handle::Owned(fd) => Some(fd.as_fd()),
-            Handle::Memory(_) | Handle::Pages(_) => None,
+            Handle::Memory(_) | Handle::View(_) | Handle::Pages(_) => None,
         }
     }
 
@@ -207,6 +229,7 @@ impl<'fd> Endpoint<'fd> {
     pub(crate) fn memory(&self) -> Option<Span<'_>> {
         match &self.handle {
             Handle::Memory(span) => Some(*span),
+            Handle::View(view) => Some(Span::from(view)),
             Handle::Pages(pages) => Some(Span::from(&pages[..])),
             Handle::Borrowed(_) | Handle::Owned(_) => None,
         }

@@ -19,6 +19,7 @@
 //! outwards, except where that would destroy bytes outside the range (see [`Advice::is_destructive`]).
 #![allow(unsafe_code)]
 
+mod addresses;
 mod advice;
 mod copy;
 pub mod guard;
@@ -30,17 +31,20 @@ mod options;
 mod probe;
 mod range;
 mod residency;
+mod room;
 mod seals;
 mod shared;
+mod usage;
 mod view;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::fork::ForkSafe;
 use mapping::Mapping;
 
 pub use advice::Advice;
@@ -51,14 +55,17 @@ pub use residency::Residency;
 pub use seals::Seals;
 pub use shared::SharedRegion;
 pub use view::View;
+pub(crate) use view::hold_at;
 
 /// A mapped range of memory. See the module's introduction.
 ///
-/// Every method takes `&self` and can be called from any thread; closing waits for the operations that are under way.
+/// Every method takes `&self` and can be called from any thread; closing waits for the operations that are under way, but not
+/// for transfers that send from the region ([`Endpoint::region`](crate::Endpoint::region)). In a child of fork(2) a region
+/// is as it was, and closed if another thread was just changing it.
 #[derive(Debug)]
 pub struct Region {
     /// `None` once closed.
-    state: RwLock<Option<State>>,
+    state: ForkSafe<Option<State>>,
 }
 
 #[derive(Debug)]
@@ -90,10 +97,10 @@ impl Region {
         RegionOptions::new().length(length).anonymous()
     }
 
-    fn new(mapping: Mapping, access: Access, file: Option<OwnedFd>, offset: u64) -> Self {
+    fn new(mapping: Arc<Mapping>, access: Access, file: Option<OwnedFd>, offset: u64) -> Self {
         let protection = if access == Access::ReadOnly { Protection::Read } else { Protection::ReadWrite };
-        let state = State { mapping: Arc::new(mapping), access, file, offset, protection };
-        Self { state: RwLock::new(Some(state)) }
+        let state = State { mapping, access, file, offset, protection };
+        Self { state: ForkSafe::new(Some(state)) }
     }
 
     /// How it is mapped.
@@ -103,8 +110,7 @@ impl Region {
 
     /// Length in bytes; 0 once closed.
     pub fn len(&self) -> u64 {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.as_ref().map_or(0, |state| state.mapping.len() as u64)
+        self.state.read().as_ref().map_or(0, |state| state.mapping.len() as u64)
     }
 
     /// Whether there is not a byte in it.
@@ -114,7 +120,7 @@ impl Region {
 
     /// Whether [`Region::close`] has been called.
     pub fn is_closed(&self) -> bool {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.state.read().is_none()
     }
 
     /// An error of kind [`ErrorKind::Closed`] once closed, of kind [`ErrorKind::Faulted`] once the [`guard`] had to put
@@ -128,12 +134,15 @@ impl Region {
     ///
     /// Without views the range is unmapped. With views it is kept as private zero pages, which take no memory until they
     /// are written, and is unmapped with the last view. The error, ENOMEM for want of mappings, leaves the region open.
+    ///
+    /// A transfer that sends from the region ends with [`ErrorKind::Closed`]. Closing does not wait for it: while it is in a
+    /// system call the pages stay as they are, and what the receiver gets are bytes of the region and nothing else.
     pub fn close(&self) -> Result<()> {
-        let mut slot = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.state.write();
         if let Some(state) = &*slot {
             // Nobody can take the first view now: that needs the lock, or another view.
             if Arc::strong_count(&state.mapping) > 1 {
-                state.mapping.retire(state.access != Access::ReadOnly)?;
+                state.mapping.retire()?;
             }
             *slot = None;
         }
@@ -142,7 +151,7 @@ impl Region {
 
     /// As [`Region::close`], but refused (EBUSY), and the region stays open, while views exist.
     pub fn close_unviewed(&self) -> Result<()> {
-        let mut slot = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.state.write();
         if slot.as_ref().is_some_and(|state| Arc::strong_count(&state.mapping) > 1) {
             return Err(busy("the region cannot be closed"));
         }
@@ -152,7 +161,7 @@ impl Region {
 
     /// Runs an operation on the open, unharmed region.
     fn with<T>(&self, operation: impl FnOnce(&State) -> Result<T>) -> Result<T> {
-        let slot = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let slot = self.state.read();
         let state = slot.as_ref().ok_or_else(closed)?;
         state.mapping.check()?;
         operation(state)
@@ -160,7 +169,7 @@ impl Region {
 
     /// Runs an operation that changes where or how the region is mapped.
     fn with_mut<T>(&self, operation: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
-        let mut slot = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.state.write();
         let state = slot.as_mut().ok_or_else(closed)?;
         state.mapping.check()?;
         operation(state)
@@ -172,7 +181,14 @@ fn closed() -> Error {
 }
 
 fn busy(what: &str) -> Error {
-    let message = format!("{what} while views of the region exist");
+    refused_for_now(format!("{what} while views of the region exist"))
+}
+
+fn being_sent(what: &str) -> Error {
+    refused_for_now(format!("{what} while the region is being sent"))
+}
+
+fn refused_for_now(message: String) -> Error {
     Error::new(ErrorKind::InvalidInput, message).during("region").with_errno(Errno::EBUSY)
 }
 

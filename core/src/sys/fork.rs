@@ -23,7 +23,7 @@ extern "C" fn count() {
 }
 
 /// A number that is another one in each child of fork(2).
-fn generation() -> u32 {
+pub(crate) fn generation() -> u32 {
     if !IS_COUNTING.load(Ordering::Acquire) {
         // SAFETY: the handler does nothing but add to a number. Two threads that come here at once both install it, which
         // does no harm. ENOMEM leaves children as they would be without it.
