@@ -151,7 +151,9 @@ fn region_exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<
     let Trouble { error, file, .. } = trouble;
     match error.kind() {
         ErrorKind::Closed => illegal_state(env, error.message()),
-        ErrorKind::InvalidInput | ErrorKind::NotReadable | ErrorKind::NotWritable => exception(env, trouble),
+        // Busy is no fault of an argument's: the same call is right a moment later.
+        ErrorKind::InvalidInput if error.errno() != Some(nix::libc::EBUSY) => exception(env, trouble),
+        ErrorKind::NotReadable | ErrorKind::NotWritable => exception(env, trouble),
         _ if file.is_some() => exception(env, trouble),
         _ => {
             let message = env.new_string(error.to_string())?;

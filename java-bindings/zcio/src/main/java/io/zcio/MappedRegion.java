@@ -36,7 +36,8 @@ import java.util.Objects;
  *       ended;</li>
  *   <li>before JDK 22, and if the jar was built without one, buffers read as zeroes, and what is written to them goes nowhere.</li>
  * </ul>
- * The addresses stay reserved, without memory, until the buffers are unreachable.
+ * The addresses stay reserved, without memory, until the buffers are unreachable. A {@link Transfer} that sends from the region,
+ * or from a buffer over it, ends with a {@link TransferException} that counts what was delivered before.
  *
  * <p>A region that was forgotten instead of closed is given back when neither it nor a buffer over it is reachable, and a warning
  * is logged; {@code -Dio.zcio.leakDetection=true} makes it say where each was made.
@@ -259,12 +260,14 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
 
     /**
      * Makes the region longer or shorter. Its buffers end as when it is closed, and no other thread may use the region meanwhile:
-     * what it reads could be zeroes, what it writes could be lost. Linux 5.13, unless it has no buffers and this is JDK 22.
+     * what it reads could be zeroes, what it writes could be lost. A transfer that sends from it ends with a
+     * {@link TransferException} as soon as it looks. Linux 5.13, unless it has no buffers and this is JDK 22.
      *
      * @param size in bytes
      * @throws IllegalArgumentException if it is negative, or goes beyond the end of a file that the region keeps
      * @throws IllegalStateException    if the region is closed
-     * @throws IOException              if there is no memory, or too old a kernel; the region is as it was, without its buffers
+     * @throws IOException              if there is no memory, too old a kernel, or a system call is just sending from the region
+     *                                  (EBUSY); the region is as it was, without its buffers
      */
     public void resize(long size) throws IOException {
         requireNotNegative(size, "size");

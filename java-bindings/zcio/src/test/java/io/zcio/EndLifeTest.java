@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import io.zcio.EndOperation.Answer;
+import io.zcio.EndOperation.Drive;
 import io.zcio.EndRow.Made;
 import java.io.IOException;
 import java.lang.reflect.Method;
@@ -12,7 +14,6 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
-import java.nio.channels.SelectableChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,7 +26,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -38,10 +41,11 @@ import org.junit.jupiter.api.io.TempDir;
  * error with the true count; no byte of another file, no success for less, and no other file changes.
  */
 class EndLifeTest {
-    private static final int LENGTH = 1 << 20;
+    static final int LENGTH = 1 << 20;
     /** What is read of it before the end is taken away. */
     private static final int FIRST = 32 << 10;
     private static final int OTHERS = 24;
+    private static final int EBUSY = 16;
     private static final byte FOREIGN = (byte) 0xEE;
 
     @TempDir
@@ -64,34 +68,9 @@ class EndLifeTest {
         return bytes;
     }
 
-    /** How an operation is driven. */
-    enum Drive {
-        RUN, STEPPED, VIRTUAL
-    }
-
-    enum Operation {
-        TRANSFER, FAN_OUT, RELAY, BATCH, TRANSFER_TO, TRANSFER_FROM;
-
-        boolean serves(EndRow row, boolean source, Drive drive) {
-            // Whoever waits in a selector cannot wait for a FIFO.
-            boolean driven = drive != Drive.STEPPED || this != BATCH && row != EndRow.FIFO;
-            return driven && switch (this) {
-                case TRANSFER -> true;
-                case FAN_OUT -> !row.isMemory();
-                case RELAY -> row.isSocket();
-                case BATCH -> !row.isMemory() && !(source && row.isStream());
-                case TRANSFER_TO -> source ? row == EndRow.ZERO_COPY_FILE : row.kind == End.Kind.STREAM;
-                case TRANSFER_FROM -> source ? row.kind == End.Kind.STREAM : row == EndRow.ZERO_COPY_FILE;
-            };
-        }
-    }
-
     enum Fault {
         LOST, RESIZED
     }
-
-    /** What an operation said: bytes, and the exception if there was one. */
-    private record Answer(long bytes, Throwable failure) {}
 
     @Test
     void everyKindOfEndHasARow() throws Exception {
@@ -118,7 +97,7 @@ class EndLifeTest {
         List<DynamicTest> table = new ArrayList<>();
         for (EndRow row : EndRow.values()) {
             for (boolean source : new boolean[] {true, false}) {
-                for (Operation operation : Operation.values()) {
+                for (EndOperation operation : EndOperation.values()) {
                     for (Drive drive : Drive.values()) {
                         for (Fault fault : Fault.values()) {
                             if ((source ? row.canBeSource() : row.canBeSink())
@@ -127,7 +106,12 @@ class EndLifeTest {
                                     && (fault == Fault.LOST || row.canBeResized())) {
                                 String name = row + (source ? " as source, " : " as sink, ") + operation + ", " + drive
                                         + ", " + fault;
-                                table.add(DynamicTest.dynamicTest(name, () -> cell(row, source, operation, drive, fault)));
+                                table.add(DynamicTest.dynamicTest(
+                                        name, () -> cell(row, source, operation, null, drive, fault)));
+                                for (Mechanism each : operation == EndOperation.TRANSFER ? Mechanism.values() : new Mechanism[0]) {
+                                    table.add(DynamicTest.dynamicTest(
+                                            name + ", " + each, () -> cell(row, source, operation, each, drive, fault)));
+                                }
                             }
                         }
                     }
@@ -168,12 +152,13 @@ class EndLifeTest {
         assertArrayEquals(other, Files.readAllBytes(spare));
     }
 
-    private void cell(EndRow row, boolean asSource, Operation operation, Drive drive, Fault fault) throws Exception {
+    private void cell(EndRow row, boolean asSource, EndOperation operation, Mechanism named, Drive drive, Fault fault)
+            throws Exception {
         // The one at the other side lets the operation be in its midst: a socket that takes little, or gives it in two parts.
-        EndRow sourceRow = asSource ? row : row.isStream() && operation != Operation.RELAY ? EndRow.PATH : EndRow.UNIX;
-        sourceRow = operation == Operation.BATCH && !asSource ? EndRow.PATH : sourceRow;
-        sourceRow = operation == Operation.TRANSFER_TO ? EndRow.ZERO_COPY_FILE : sourceRow;
-        EndRow sinkRow = !asSource ? row : operation == Operation.TRANSFER_FROM ? EndRow.ZERO_COPY_FILE : EndRow.TCP;
+        EndRow sourceRow = asSource ? row : row.isStream() && operation != EndOperation.RELAY ? EndRow.PATH : EndRow.UNIX;
+        sourceRow = operation == EndOperation.BATCH && !asSource ? EndRow.PATH : sourceRow;
+        sourceRow = operation == EndOperation.TRANSFER_TO ? EndRow.ZERO_COPY_FILE : sourceRow;
+        EndRow sinkRow = !asSource ? row : operation == EndOperation.TRANSFER_FROM ? EndRow.ZERO_COPY_FILE : EndRow.TCP;
         try (Made source = new Made(sourceRow, directory, content); Made sink = new Made(sinkRow, directory, null)) {
             Made subject = asSource ? source : sink;
             CompletableFuture<Void> reached = new CompletableFuture<>();
@@ -184,13 +169,13 @@ class EndLifeTest {
             CompletableFuture<byte[]> arrived = sinkRow.isStream() ? arriving(sink, reached, done) : null;
             boolean inTwo = arrived == null;
             CompletableFuture<Void> fed = sourceRow.isStream() ? feeding(source, inTwo ? reached : null, done) : null;
-            CompletableFuture<Answer> answer = driven(drive, () -> operate(operation, drive, source, sink));
+            CompletableFuture<Answer> answer = driven(drive, () -> operation.answer(named, drive, source, sink, directory.resolve("second")));
             Answer said = await(answer, "the operation does not end");
             reached.complete(null);
             await(done, "the end is not closed");
             sink.ended();
             byte[] received = arrived == null ? sink.content(aside()) : await(arrived, "the sink does not end");
-            if (operation == Operation.RELAY) {
+            if (operation == EndOperation.RELAY) {
                 ((SocketChannel) source.end).close();
             }
             judge(said, received, row, asSource, fault);
@@ -215,7 +200,11 @@ class EndLifeTest {
     private void strike(Made subject, Fault fault, boolean asSource) {
         try {
             if (fault == Fault.RESIZED) {
-                subject.resize(LENGTH, asSource);
+                try {
+                    subject.resize(LENGTH, asSource);
+                } catch (RegionException e) {
+                    assertEquals(EBUSY, e.errno().orElse(0), "a system call is sending from it");
+                }
             } else {
                 Path other = Files.write(directory.resolve("other"), foreign);
                 subject.lose(aside(), other);
@@ -238,7 +227,7 @@ class EndLifeTest {
             ByteBuffer first = ByteBuffer.allocate(FIRST);
             while (first.hasRemaining() && drain.read(first) >= 0) {}
             reached.complete(null);
-            done.get();
+            done.handle((nothing, failure) -> null).join();
             byte[] rest = Ends.readAll(drain);
             byte[] all = Arrays.copyOf(first.array(), first.position() + rest.length);
             System.arraycopy(rest, 0, all, first.position(), rest.length);
@@ -253,7 +242,7 @@ class EndLifeTest {
                 Ends.writeAll(feeder, Arrays.copyOf(content, LENGTH / 2));
                 if (reached != null) {
                     reached.complete(null);
-                    done.get();
+                    done.handle((nothing, failure) -> null).join();
                 }
                 Ends.writeAll(feeder, Arrays.copyOfRange(content, LENGTH / 2, LENGTH));
             } catch (IOException e) {
@@ -278,103 +267,17 @@ class EndLifeTest {
         return answer;
     }
 
-    private Answer operate(Operation operation, Drive drive, Made source, Made sink) throws Exception {
-        try {
-            return new Answer(moved(operation, drive, source, sink), null);
-        } catch (IOException | IllegalStateException e) {
-            Throwable cause = e instanceof TransferException ? e : e.getCause();
-            return new Answer(cause instanceof TransferException moved ? moved(moved) : 0, e);
-        } catch (EndCalls.Partly e) {
-            return new Answer(e.moved, e.getCause());
-        }
-    }
-
-    private static long moved(TransferException failure) {
-        if (failure instanceof FanOutException fanOut && fanOut.report() != null) {
-            return fanOut.report().sinks().get(0).bytes();
-        }
-        return failure.moved();
-    }
-
-    private long moved(Operation operation, Drive drive, Made source, Made sink) throws Exception {
-        if (drive == Drive.STEPPED) {
-            for (Object end : new Object[] {source.end, sink.end}) {
-                if (end instanceof SelectableChannel channel) {
-                    channel.configureBlocking(false);
-                }
-            }
-        }
-        switch (operation) {
-            case TRANSFER -> {
-                Transfer transfer = EndCalls.transfer(source.end, sink.end);
-                if (drive != Drive.STEPPED) {
-                    return transfer.run().bytes();
-                }
-                try (Stepper<Report> stepper = transfer.start()) {
-                    return EndCalls.stepped(stepper).bytes();
-                }
-            }
-            case FAN_OUT -> {
-                FanOut fanOut = EndCalls.fanOut(source.end, sink.end).to(directory.resolve("second"));
-                FanOutReport report = drive == Drive.STEPPED ? stepped(fanOut.start()) : fanOut.run();
-                FanOutReport.Sink first = report.sinks().get(0);
-                return told(first.bytes(), first.failure());
-            }
-            case RELAY -> {
-                Relay relay = Relay.between((SocketChannel) source.end, (SocketChannel) sink.end);
-                if (drive != Drive.STEPPED) {
-                    return relay.run().forward().bytes();
-                }
-                try (Stepper<RelayReport> stepper = relay.start()) {
-                    return EndCalls.stepped(stepper).forward().bytes();
-                }
-            }
-            case TRANSFER_TO, TRANSFER_FROM -> {
-                return EndCalls.all(source.end, sink.end, LENGTH);
-            }
-            default -> {
-                try (Batch batch = new Batch()) {
-                    BatchReport.Result result = batch.run(List.of(EndCalls.item(source.end, sink.end))).items().get(0);
-                    return told(result.bytes(), result.failure().orElse(null));
-                }
-            }
-        }
-    }
-
-    /** The exception counts what every sink has; what the first one has is in the report. */
-    private static FanOutReport stepped(Stepper<FanOutReport> stepper) throws IOException {
-        try (stepper) {
-            try {
-                return EndCalls.stepped(stepper);
-            } catch (IOException e) {
-                FanOutReport report = stepper.report();
-                told(report == null ? 0 : report.sinks().get(0).bytes(), e);
-                throw e;
-            }
-        }
-    }
-
-    /** A failure that a report tells, thrown as others are. */
-    private static long told(long bytes, Throwable failure) throws TransferException {
-        if (failure != null) {
-            TransferException thrown = new TransferException(failure.getMessage(), bytes, 0, new byte[0]);
-            thrown.initCause(failure);
-            throw thrown;
-        }
-        return bytes;
-    }
-
     private void judge(Answer said, byte[] received, EndRow row, boolean asSource, Fault fault) {
         boolean grown = fault == Fault.RESIZED && !asSource;
         // What somebody else appended to the sink is no affair of the operation's.
-        byte[] own = grown ? Arrays.copyOf(received, (int) said.bytes) : received;
+        byte[] own = grown ? Arrays.copyOf(received, (int) said.bytes()) : received;
         assertArrayEquals(Arrays.copyOf(content, own.length), own, () -> "wrong bytes; " + said);
-        assertEquals(own.length, said.bytes, () -> "the count is wrong: " + said);
-        if (said.failure == null) {
+        assertEquals(own.length, said.bytes(), () -> "the count is wrong: " + said);
+        if (said.failure() == null) {
             boolean shrunk = fault == Fault.RESIZED && asSource && row.kind != End.Kind.REGION;
             assertTrue(shrunk || own.length == LENGTH, () -> "success for less: " + said);
         }
-        assertTrue(!(said.failure instanceof ClosedByInterruptException), () -> "nobody interrupted: " + said);
+        assertTrue(!(said.failure() instanceof ClosedByInterruptException), () -> "nobody interrupted: " + said);
     }
 
     private void othersAreWhole() throws IOException {
@@ -390,14 +293,14 @@ class EndLifeTest {
     private static <T> T await(CompletableFuture<T> future, String what) throws Exception {
         try {
             return future.get(20, TimeUnit.SECONDS);
-        } catch (java.util.concurrent.TimeoutException e) {
+        } catch (TimeoutException e) {
             StringBuilder where = new StringBuilder(what);
             Thread.getAllStackTraces().forEach((thread, frames) -> {
                 where.append('\n').append(thread.getName());
                 Arrays.stream(frames).limit(8).forEach(frame -> where.append("\n  ").append(frame));
             });
             return fail(where.toString());
-        } catch (java.util.concurrent.ExecutionException e) {
+        } catch (ExecutionException e) {
             throw new AssertionError(e.getCause());
         }
     }
