@@ -19,3 +19,8 @@ pub(crate) fn has_uring() -> bool {
         }
     }
 }
+
+/// A new file on a disk, which the system's folder for temporary files need not be; there, where only that one is writable.
+pub(crate) fn file_on_disk() -> std::fs::File {
+    tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).or_else(|_| tempfile::tempfile()).unwrap()
+}
