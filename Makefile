@@ -25,13 +25,14 @@ RESULTS := target/compare/results.json
 # Measurements and suites share one machine: one after the other, whatever -j says; cargo uses every processor by itself.
 .NOTPARALLEL:
 
-.PHONY: help demo compare compare-libraries benchmarks test lint tools venv jar arrow compare-program test-rust test-java test-python clean
+.PHONY: help demo compare compare-libraries benchmarks test lint tools venv jar arrow compare-program test-rust test-java test-python test-contained clean
 .PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
 
 help:
 	@echo "make demo           build all, then compare zcio, NIO and the standard libraries (FILE=path: on that file)"
 	@echo "make compare        every route, size and lane, and a page of it (ARGS=--quick: in minutes)"
 	@echo "make test           every test, in Rust, Java (on each JDK) and Python"
+	@echo "make test-contained the same as in a container, and in Rust and Python again as an ordinary user there"
 	@echo "make lint           formatting, clippy, documentation, types"
 	@echo "make sanitize       the region tests under AddressSanitizer, ThreadSanitizer and Miri, as far as they are here"
 	@echo "make clean          remove what the other commands made"
@@ -101,6 +102,23 @@ test-python: venv
 	cd python-bindings && $(IN_VENV) python -m pytest -q 2>&1 | tee ../$(LOGS)/python.log
 
 # Javadoc reads the compiled modules, and one of them reads another.
+# The suites behind the system call filter and with the capabilities that container engines have (tests/container), and again
+# as an ordinary user (CONTAINED_USER). What is denied there is skipped, with the name of the call.
+CONTAINED := $(CURDIR)/tests/container/run
+CONTAINED_USER ?= nobody
+RUNNER = CARGO_TARGET_$(shell rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)_RUNNER
+
+test-contained: venv jar arrow
+	$(RUNNER)="$(CONTAINED)" cargo test
+	JAVA_HOME=$(OLDEST_JDK) $(CONTAINED) $(MVN) verify
+	cd python-bindings && $(IN_VENV) $(CONTAINED) python -m pytest -q -p no:cacheprovider
+	$(RUNNER)="$(CONTAINED) --user $(CONTAINED_USER)" cargo test
+	@if $(CONTAINED) --user $(CONTAINED_USER) $(VENV)/bin/python -c "" 2>/dev/null; then \
+	  cd python-bindings && $(IN_VENV) $(CONTAINED) --user $(CONTAINED_USER) python -m pytest -q -p no:cacheprovider; \
+	else \
+	  echo "skipped Python as $(CONTAINED_USER), who may not run $$(realpath $(VENV)/bin/python)"; \
+	fi
+
 lint: venv jar
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings

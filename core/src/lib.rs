@@ -78,6 +78,8 @@ pub mod relay;
 pub mod report;
 pub mod residency;
 mod sys;
+#[cfg(test)]
+mod testing;
 pub mod transfer;
 mod unnamed;
 mod waiting;

@@ -57,10 +57,11 @@ mod tests {
 
     use super::*;
     use crate::residency;
+    use crate::testing::file_on_disk;
 
     #[test]
     fn a_range_leaves_the_cache_and_comes_back() {
-        let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let mut file = file_on_disk();
         file.write_all(&vec![7; 64 * 4096]).unwrap();
         file.sync_all().unwrap();
         let present = |offset, length| residency(&file, offset, length).unwrap().present;

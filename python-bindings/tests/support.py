@@ -31,6 +31,15 @@ def skip(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def allowed(mechanism: str) -> None:
+    """Skips the test if a filter denies this mechanism, as those of containers deny io_uring."""
+    if mechanism != "uring":
+        return
+    refusal = zcio.batch([]).refusal
+    if refusal is not None:
+        skip(f"{refusal.operation} is denied: {refusal.reason}")
+
+
 def on_disk(directory: Path) -> None:
     """Skips the test if the page cache is all that files there have, as on a tmpfs."""
     kind = subprocess.run(["stat", "-f", "-c", "%T", directory], capture_output=True, text=True, check=True).stdout

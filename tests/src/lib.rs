@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread::JoinHandle;
 
-use zcio::Endpoint;
+use zcio::{Capabilities, Endpoint, Mechanism};
 
 pub mod extents;
 pub mod mounts;
@@ -249,6 +249,24 @@ pub fn open_descriptors() -> usize {
 pub fn skip(why: &str) {
     assert!(std::env::var_os("ZCIO_REQUIRE").is_none(), "must not be skipped here: {why}");
     eprintln!("SKIPPED: {why}");
+}
+
+/// Whether this process has `CAP_SYS_ADMIN` (capabilities(7)).
+pub fn may_administer() -> bool {
+    const SYS_ADMIN: u64 = 1 << 21;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
+    u64::from_str_radix(held.trim(), 16).unwrap() & SYS_ADMIN != 0
+}
+
+/// Whether a mechanism (or the automatic choice) is allowed here. A container's filter denies `io_uring`: then it says so, as
+/// [`skip`] does.
+pub fn has(mechanism: impl Into<Option<Mechanism>>) -> bool {
+    let allowed = mechanism.into() != Some(Mechanism::Uring) || Capabilities::get().allows(Mechanism::Uring);
+    if !allowed {
+        skip("io_uring_setup is denied");
+    }
+    allowed
 }
 
 /// Ends the process, with a word, if a test that must not hang hangs. The seconds are more than it takes on a machine that

@@ -90,10 +90,10 @@ mod tests {
     use std::io::{Seek, Write};
 
     use super::*;
+    use crate::testing::file_on_disk;
 
     fn file(length: usize) -> Option<(std::fs::File, Vec<u8>)> {
-        // On a disk, which the system's folder for temporary files need not be.
-        let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let mut file = file_on_disk();
         let content: Vec<u8> =
             (0..length as u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         file.write_all(&content).unwrap();

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
+use crate::testing::has_uring;
 use crate::{AlignedBuffer, Endpoint, KnownBy, Mechanism, Step, Transfer};
 
 fn tcp_pair() -> (TcpStream, TcpStream) {
@@ -22,6 +23,9 @@ fn pattern(length: usize) -> Vec<u8> {
 
 #[test]
 fn memory_goes_to_every_kind_of_sink() {
+    if !has_uring() {
+        return;
+    }
     let bytes = pattern((3 << 20) + 7);
     let mut buffer = AlignedBuffer::new(bytes.len()).unwrap();
     buffer.copy_from_slice(&bytes);
@@ -53,6 +57,9 @@ fn memory_goes_to_every_kind_of_sink() {
 
 #[test]
 fn over_loopback_the_kernel_says_that_it_copied() {
+    if !has_uring() {
+        return;
+    }
     let mut source = tempfile::tempfile().unwrap();
     source.write_all(&pattern(4 << 20)).unwrap();
     let send = || {
@@ -73,6 +80,9 @@ fn over_loopback_the_kernel_says_that_it_copied() {
 
 #[test]
 fn reads_in_flight_do_not_outlive_a_transfer_that_is_dropped() {
+    if !has_uring() {
+        return;
+    }
     let mut source = tempfile::tempfile().unwrap();
     source.write_all(&pattern(8 << 20)).unwrap();
     let (_far, near) = std::io::pipe().unwrap();
@@ -86,6 +96,9 @@ fn reads_in_flight_do_not_outlive_a_transfer_that_is_dropped() {
 
 #[test]
 fn a_file_that_grows_is_read_to_its_new_end() {
+    if !has_uring() {
+        return;
+    }
     let mut source = tempfile::tempfile().unwrap();
     let bytes = pattern(1 << 20);
     source.write_all(&bytes[..100_000]).unwrap();

@@ -58,6 +58,9 @@ class PairsTest {
     void everyMechanismWorksOrSaysNo(Ends.Kind from, Ends.Kind to) throws Exception {
         byte[] content = Ends.pattern(300_001);
         for (Mechanism mechanism : Mechanism.values()) {
+            if (!Require.allowed(mechanism)) {
+                continue;
+            }
             if (mechanism == Mechanism.URING && to == Ends.Kind.PIPE) {
                 // A pipe is opened again here so that writing to it never waits, and io_uring refuses one opened by name.
                 continue;

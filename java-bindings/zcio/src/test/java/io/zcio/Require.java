@@ -1,5 +1,8 @@
 package io.zcio;
 
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Assumptions;
 
@@ -13,6 +16,25 @@ final class Require {
             Assertions.assertNull(System.getenv("ZCIO_REQUIRE"), "ZCIO_REQUIRE is set, and there is " + what);
         }
         Assumptions.assumeTrue(present, what);
+    }
+
+    /**
+     * Whether a mechanism is allowed here. A container's filter denies io_uring: then it says so, and fails where nothing may be
+     * skipped.
+     */
+    static boolean allowed(Mechanism mechanism) throws IOException {
+        if (mechanism != Mechanism.URING) {
+            return true;
+        }
+        Optional<Attempt> refusal;
+        try (Batch batch = new Batch()) {
+            refusal = batch.run(List.of()).refusal();
+        }
+        refusal.ifPresent(denied -> {
+            System.out.println("skipped: " + denied.operation() + " is denied: " + denied.reason());
+            Assertions.assertNull(System.getenv("ZCIO_REQUIRE"), "ZCIO_REQUIRE is set, and io_uring is denied");
+        });
+        return refusal.isEmpty();
     }
 
     /** Mounts a file system for the time of a test. */
