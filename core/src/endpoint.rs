@@ -10,6 +10,7 @@ mod hold;
 mod terminal;
 mod unblocked;
 
+use std::ops::RangeBounds;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use nix::sys::stat::{Mode, lstat};
 use crate::buffer::Pages;
 use crate::buffer::Span;
 use crate::error::{Error, ErrorKind, Result};
+use crate::region::{Region, View};
 use crate::sys::Calls;
 use crate::unnamed::{Naming, Unnamed};
 pub use facts::{Facts, Kind};
@@ -49,6 +51,7 @@ enum Handle<'fd> {
     /// A file that does not have its name yet, or had none when it was made.
     New(Unnamed),
     Memory(Span<'fd>),
+    View(View),
     Pages(Pages),
 }
 
@@ -58,7 +61,7 @@ impl Handle<'_> {
             Self::Borrowed(fd) => Some(*fd),
             Self::Owned(fd) => Some(fd.as_fd()),
             Self::New(file) => Some(file.as_fd()),
-            Self::Memory(_) | Self::Pages(_) => None,
+            Self::Memory(_) | Self::View(_) | Self::Pages(_) => None,
         }
     }
 }
@@ -97,6 +100,24 @@ impl<'fd> Endpoint<'fd> {
         Endpoint::with(Facts::of_memory(pages.len(), true), Handle::Pages(pages))
     }
 
+    /// A source that is a range of a region (`..` for all of it).
+    ///
+    /// A region that is closed before all of it is sent ends the transfer with [`ErrorKind::Closed`]: what the receiver got
+    /// until then are bytes of the region, as [`Error::moved`] counts them, and never zeroes in their place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Region::view`].
+    pub fn region(region: &Region, range: impl RangeBounds<u64>) -> Result<Endpoint<'static>> {
+        region.view(range).map(Endpoint::view)
+    }
+
+    /// A source that is a view of a region; see [`Endpoint::region`].
+    pub fn view(view: View) -> Endpoint<'static> {
+        let hold = view.hold();
+        Endpoint::with(Facts::of_memory(view.len(), false), Handle::View(view)).held(hold)
+    }
+
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {
         Self { handle, facts, path: None, destination: false, unblocked: false, hold: None }
     }
@@ -111,6 +132,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Owned(fd) => Handle::Borrowed(fd.as_fd()),
             Handle::New(file) => Handle::Borrowed(file.as_fd()),
             Handle::Memory(span) => Handle::Memory(*span),
+            Handle::View(view) => Handle::View(view.clone()),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
         Endpoint { hold: self.hold.clone(), ..Endpoint::with(self.facts, handle) }
@@ -196,6 +218,7 @@ impl<'fd> Endpoint<'fd> {
     pub(crate) fn memory(&self) -> Option<Span<'_>> {
         match &self.handle {
             Handle::Memory(span) => Some(*span),
+            Handle::View(view) => Some(Span::from(view)),
             Handle::Pages(pages) => Some(Span::from(&pages[..])),
             Handle::Borrowed(_) | Handle::Owned(_) | Handle::New(_) => None,
         }

@@ -48,7 +48,8 @@ pub enum ErrorKind {
     StorageFull,
     /// An end that is no more: a [`crate::Region`] that has been closed, or what a [`crate::Hold`] says is lost.
     Closed,
-    /// The memory behind a mapping is gone: its file was cut short under it, or its storage failed (EFAULT).
+    /// The memory behind a mapping is gone (EFAULT): its file was cut short under it, or its storage failed, or is full (then
+    /// ENOSPC, where that can be known).
     Faulted,
     /// A peer or a descriptor that is not what the caller demanded: other credentials, missing seals.
     Untrusted,
@@ -76,6 +77,8 @@ impl ErrorKind {
             Errno::EINTR => Self::Interrupted,
             Errno::EFAULT => Self::Faulted,
             Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Self::StorageFull,
+            // A source that is memory, or a mapping of the source.
+            Errno::EFAULT | Errno::EHWPOISON => Self::Faulted,
             _ => Self::Os,
         }
     }

@@ -13,6 +13,7 @@ mod descriptors;
 mod errors;
 mod fan_out;
 mod files;
+mod interpreter;
 mod interrupt;
 mod lend;
 mod lender;
@@ -68,6 +69,7 @@ mod _zcio {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::interpreter::check(module.py())?;
         let advice = zcio::Advice::ALL.iter().map(|advice| advice.name());
         module.add("ADVICE", PyTuple::new(module.py(), advice)?)?;
         let names = zcio::Mechanism::ALL.iter().map(|mechanism| mechanism.name());

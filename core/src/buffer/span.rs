@@ -8,6 +8,7 @@
 use std::marker::PhantomData;
 
 use crate::endpoint::Endpoint;
+use crate::region::{View, hold_at};
 
 /// Readable memory that outlives `'a`.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,12 @@ unsafe impl Sync for Span<'_> {}
 impl<'a> From<&'a [u8]> for Span<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Self { start: bytes.as_ptr(), length: bytes.len(), lent: PhantomData }
+    }
+}
+
+impl<'a> From<&'a View> for Span<'a> {
+    fn from(view: &'a View) -> Self {
+        Self { start: view.as_ptr(), length: view.len(), lent: PhantomData }
     }
 }
 
@@ -59,11 +66,17 @@ impl Endpoint<'_> {
     /// A source that is memory which others may write to meanwhile: what they write may or may not be sent. Otherwise as
     /// [`Endpoint::bytes`].
     ///
+    /// Memory of a [`Region`](crate::Region) is known by its address: the region is held as by [`Endpoint::region`].
+    ///
     /// # Safety
     ///
     /// `length` bytes from `start` on stay readable for as long as the endpoint, and the transfer it is given to, lives.
     pub unsafe fn lent(start: *const u8, length: usize) -> Self {
-        Self::of_span(Span { start, length, lent: PhantomData })
+        let end = Self::of_span(Span { start, length, lent: PhantomData });
+        match hold_at(start) {
+            Some(hold) => end.held(hold),
+            None => end,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::RangeBounds;
 use std::str::FromStr;
 
-use super::{Region, range, refused};
+use super::{Region, being_sent, range};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::memory;
 
@@ -115,10 +115,11 @@ impl FromStr for Advice {
 
 impl Region {
     /// madvise(2) on a range. What the kernel cannot do with this sort of memory is EINVAL; a page that has lost its file
-    /// is [`ErrorKind::Faulted`].
+    /// is [`ErrorKind::Faulted`]. Destructive advice is EBUSY while a transfer is just sending from the region.
     pub fn advise(&self, range: impl RangeBounds<u64>, advice: Advice) -> Result<()> {
         self.with(|state| {
             let bytes = range::resolve(&range, state.mapping.len())?;
+            let last = bytes.end.saturating_sub(1);
             let (start, length) = match advice {
                 // The hole goes into the file, where the rest of an edge page belongs to others.
                 Advice::Remove => state.mapping.inward(bytes),
@@ -128,8 +129,12 @@ impl Region {
             if length == 0 {
                 return Ok(());
             }
+            if advice.is_destructive() && state.mapping.is_in_use() {
+                return Err(being_sent("pages cannot be thrown away"));
+            }
             // SAFETY: whole pages of this mapping. Destructive advice leaves them mapped, with other content.
-            unsafe { memory::advise(start, length, advice.number()) }.map_err(|errno| refused("madvise", errno))
+            unsafe { memory::advise(start, length, advice.number()) }
+                .map_err(|errno| state.refused("madvise", errno, last))
         })
     }
 }

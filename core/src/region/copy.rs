@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::{Region, refused};
-use crate::error::Result;
+use super::Region;
+use crate::error::{Error, Result};
 use crate::sys::{Sys, memory};
 
 /// `process_vm_readv` has been refused here.
@@ -44,7 +44,8 @@ impl Region {
     pub unsafe fn read_to(&self, offset: u64, into: *mut u8, length: usize) -> Result<usize> {
         self.with(|state| {
             let (start, length) = part(state.mapping.start(), state.mapping.len(), offset, length);
-            in_full(length, "process_vm_readv", |done| {
+            let fault = |errno, done| state.refused("process_vm_readv", errno, offset as usize + done);
+            in_full(length, fault, |done| {
                 // SAFETY: inside the mapping, which the state keeps; the other side as the caller promised.
                 unsafe { read(start.wrapping_add(done), into.wrapping_add(done), length - done) }
             })
@@ -67,7 +68,8 @@ impl Region {
     pub unsafe fn write_from(&self, offset: u64, from: *const u8, length: usize) -> Result<usize> {
         self.with(|state| {
             let (start, length) = part(state.mapping.start(), state.mapping.len(), offset, length);
-            in_full(length, "process_vm_writev", |done| {
+            let fault = |errno, done| state.refused("process_vm_writev", errno, offset as usize + done);
+            in_full(length, fault, |done| {
                 // SAFETY: inside the mapping, which the state keeps, and of which no reference exists; the other side as
                 // the caller promised.
                 unsafe { write(start.wrapping_add(done), from.wrapping_add(done), length - done) }
@@ -83,15 +85,19 @@ fn part(start: *mut u8, length: usize, offset: u64, wanted: usize) -> (*mut u8, 
 }
 
 /// Repeats a copy that may be short until it is whole or has failed.
-fn in_full(length: usize, operation: &'static str, mut copy: impl FnMut(usize) -> Sys<usize>) -> Result<usize> {
+fn in_full(
+    length: usize,
+    fault: impl Fn(Errno, usize) -> Error,
+    mut copy: impl FnMut(usize) -> Sys<usize>,
+) -> Result<usize> {
     let mut done = 0;
     while done < length {
         match copy(done) {
             // The kernel says EFAULT when nothing could be copied; zero would be an endless loop.
-            Ok(0) => return Err(refused(operation, Errno::EFAULT).after(done as u64)),
+            Ok(0) => return Err(fault(Errno::EFAULT, done).after(done as u64)),
             Ok(count) => done += count,
             Err(Errno::EINTR) => {}
-            Err(errno) => return Err(refused(operation, errno).after(done as u64)),
+            Err(errno) => return Err(fault(errno, done).after(done as u64)),
         }
     }
     Ok(length)

@@ -13,7 +13,7 @@ use super::shared::untrusted;
 use super::{Seals, SharedRegion};
 use crate::error::{Error, Result};
 use crate::sys::files::effective_user;
-use crate::sys::rights;
+use crate::sys::{rights, socket_option};
 
 /// What goes with the descriptor: a message must have a byte, and these say what is meant.
 const GREETING: [u8; 8] = *b"zcio-mem";
@@ -54,7 +54,16 @@ pub enum Peer {
 impl Peer {
     /// Whether a socket's other end is accepted: [`ErrorKind::Untrusted`](crate::ErrorKind::Untrusted) if not. Sending and
     /// receiving ask by themselves; who waits for a socket to be ready asks before that.
+    ///
+    /// Only an `AF_UNIX` socket carries descriptors; over any other the greeting alone would go to somebody.
     pub fn check(self, socket: BorrowedFd<'_>) -> Result<()> {
+        match socket_option(socket, libc::SO_DOMAIN) {
+            Ok(libc::AF_UNIX) => {}
+            Ok(_) | Err(Errno::ENOTSOCK) => {
+                return Err(super::invalid("shared memory is handed over an AF_UNIX socket, and over nothing else"));
+            }
+            Err(errno) => return Err(Error::os("getsockopt", errno)),
+        }
         let found = Credentials::of_peer(socket)?;
         let accepted = match self {
             Self::SameUser => found.user == effective_user(),

@@ -7,10 +7,10 @@
 //! first and leaves zeroes, as a close with views does.
 
 use std::ops::RangeBounds;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::mapping::Mapping;
-use super::{Access, Region, View, busy};
+use super::{Region, View, busy};
 use crate::error::Result;
 
 impl Region {
@@ -30,27 +30,29 @@ impl Region {
     /// Keeps the addresses of a mapping that is given up, if somebody may show them.
     pub(super) fn keep(&self, left: &Arc<Mapping>) {
         if left.is_shown() {
-            self.left.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(left));
+            self.left.write().push(Arc::clone(left));
         }
     }
 
-    /// Moves away from addresses that somebody may show. For a region without views.
-    pub(super) fn step_aside(&self, mapping: &mut Arc<Mapping>, access: Access) -> Result<()> {
+    /// Moves away from addresses that somebody may show. Refused, as what it is for, while views exist.
+    pub(super) fn step_aside(&self, mapping: &mut Arc<Mapping>) -> Result<()> {
         if !mapping.is_shown() {
             return Ok(());
         }
-        self.leave(mapping, access).map_err(|_| busy("its addresses, which have been shown, cannot be left"))
+        if Arc::strong_count(mapping) > 1 {
+            return Err(busy("its addresses cannot be left"));
+        }
+        self.leave(mapping).map_err(|_| busy("its addresses, which have been shown, cannot be left"))
     }
 
-    /// Makes a mapping without views longer or shorter: where it is, if that takes no address away.
-    pub(super) fn fit(&self, mapping: &mut Arc<Mapping>, access: Access, length: usize) -> Result<()> {
-        let views = || busy("the region cannot be resized");
-        let shown = mapping.is_shown();
-        let own = Arc::get_mut(mapping).ok_or_else(views)?;
-        if length == own.len() || (shown && length > own.len() && own.resize(length, false).is_ok()) {
+    /// Before a resize: a mapping whose addresses somebody may show becomes longer where it is, or leaves them.
+    pub(super) fn fit(&self, mapping: &mut Arc<Mapping>, length: usize) -> Result<()> {
+        let longer = length > mapping.len();
+        if length == mapping.len()
+            || (longer && mapping.is_shown() && Mapping::resize(mapping, length, false).is_ok_and(|done| done))
+        {
             return Ok(());
         }
-        self.step_aside(mapping, access)?;
-        Arc::get_mut(mapping).ok_or_else(views)?.resize(length, true)
+        self.step_aside(mapping)
     }
 }

@@ -1,59 +1,88 @@
-//! One mapped range: where it is, how it is moved, emptied and given back. The region owns it together with its views.
+//! One mapped range: where it is, who is using it, how it is moved, emptied and given back. The region owns it together
+//! with its views and with the transfers that send from it.
 //!
-//! It only knows addresses. `MmapRaw` answers for mapping, remapping and unmapping with the right page arithmetic; what it
-//! lacks (replacing the pages under live pointers) is here.
+//! It only knows addresses. Who wants to keep a region open for as long as a system call takes ([`Hold`]) is counted here:
+//! the pages of a region that is closed meanwhile become zeroes when the last of them leaves, and not before.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
-use memmap2::{MmapRaw, RemapOptions};
 use nix::errno::Errno;
 
+use super::addresses::Addresses;
 use super::guard::Watch;
-use super::{closed, range, refused};
+use super::usage::Usage;
+use super::{closed, range, refused, room};
+use crate::endpoint::Hold;
 use crate::error::{Error, Result};
-use crate::sys::memory;
+use crate::sys::fork::ForkSafe;
+use crate::sys::{Sys, memory};
+
+/// Every mapping that there is, by its first address, with its end: for memory that is given by its address.
+static ALL: ForkSafe<BTreeMap<usize, (usize, Weak<Mapping>)>> = ForkSafe::new(BTreeMap::new());
 
 #[derive(Debug)]
 pub(super) struct Mapping {
-    /// Before the map, so that the guard forgets the range before the range is given back.
+    /// Before the addresses, so that the guard forgets the range before the range is given back.
     watch: Option<Watch>,
-    map: MmapRaw,
+    addresses: Addresses,
+    /// Bytes of the first page that are not part of it.
+    skipped: usize,
+    length: usize,
     /// The size of its pages in bytes: larger than a base page for hugetlb.
     page: usize,
-    /// The content is gone, only the addresses are kept.
-    retired: AtomicBool,
+    usage: Usage,
     /// Somebody whose end is never told may have the addresses: see `lasting`.
     shown: AtomicBool,
 }
 
+/// What is to be mapped: the addresses of its pages, and the bytes that are meant.
+pub(super) struct Parts {
+    pub addresses: Addresses,
+    pub skipped: usize,
+    pub length: usize,
+    pub page: usize,
+    /// Pages can vanish from it (a file is behind it).
+    pub watched: bool,
+}
+
 impl Mapping {
-    /// Takes a new mapping over. `watched`: pages can vanish from it (a file is behind it).
-    pub fn new(map: MmapRaw, page: usize, watched: bool) -> Self {
-        let mut mapping =
-            Self { watch: None, map, page, retired: AtomicBool::new(false), shown: AtomicBool::new(false) };
-        if watched {
-            mapping.watch = Some(Watch::new(mapping.all_pages()));
-        }
+    /// Takes new addresses over.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { addresses, skipped, length, page, watched } = parts;
+        let (usage, shown) = (Usage::default(), AtomicBool::new(false));
+        let mut mapping = Self { watch: None, addresses, skipped, length, page, usage, shown };
+        mapping.watch = watched.then(|| Watch::new(mapping.all_pages()));
+        let mapping = Arc::new(mapping);
+        mapping.make_known();
         mapping
     }
 
+    fn make_known(self: &Arc<Self>) {
+        let Range { start, end } = self.all_pages();
+        ALL.write().insert(start, (end, Arc::downgrade(self)));
+    }
+
+    /// The mapping that has this address.
+    pub fn at(address: usize) -> Option<Arc<Self>> {
+        // Not dropped here under the lock, which dropping the last one takes.
+        let found = ALL.read().range(..=address).next_back().map(|(_, (end, mapping))| (*end, mapping.clone()));
+        found.filter(|(end, _)| address < *end).and_then(|(_, mapping)| mapping.upgrade())
+    }
+
     pub fn start(&self) -> *mut u8 {
-        self.map.as_mut_ptr()
+        self.addresses.start().wrapping_add(self.skipped)
     }
 
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.length
     }
 
     /// The size of its pages in bytes.
     pub fn page(&self) -> usize {
         self.page
-    }
-
-    /// Whether pages can vanish from it.
-    pub fn is_watched(&self) -> bool {
-        self.watch.is_some()
     }
 
     /// From now on the addresses outlive every view.
@@ -66,11 +95,17 @@ impl Mapping {
         self.shown.load(Ordering::Acquire)
     }
 
+    /// Whether a transfer is at it just now.
+    pub fn is_in_use(&self) -> bool {
+        self.usage.users() > 0
+    }
+
     /// Fails once the content is gone or the guard has put zeroes in the place of a page.
     pub fn check(&self) -> Result<()> {
-        if self.retired.load(Ordering::Acquire) {
-            return Err(closed());
-        }
+        if self.usage.is_closed() { Err(closed()) } else { self.check_pages() }
+    }
+
+    fn check_pages(&self) -> Result<()> {
         match &self.watch {
             Some(watch) if watch.is_poisoned() => Err(refused("load or store", Errno::EFAULT)),
             _ => Ok(()),
@@ -108,26 +143,130 @@ impl Mapping {
         (self.start().wrapping_offset(distance), addresses.len())
     }
 
-    /// Makes the mapping longer or shorter; it may move, if it may. Only for a mapping that no view shares.
-    pub fn resize(&mut self, length: usize, may_move: bool) -> Result<()> {
-        let watched = self.watch.take().is_some();
-        // SAFETY: `&mut self` proves that no view has a pointer into the range.
-        let result = unsafe { self.map.remap(length, RemapOptions::new().may_move(may_move)) };
-        if watched {
-            self.watch = Some(Watch::new(self.all_pages()));
+    /// Makes the mapping longer or shorter; it may move, if it may. False, and nothing done, if a view or a transfer shares
+    /// it.
+    pub fn resize(this: &mut Arc<Self>, length: usize, may_move: bool) -> Result<bool> {
+        // With no view there is nobody who could look for it by an address.
+        if Arc::strong_count(this) > 1 {
+            return Ok(false);
         }
-        result.map_err(|error| Error::os("mremap", errno_of(&error)))
+        ALL.write().remove(&(this.addresses.start() as usize));
+        let resized = Arc::get_mut(this).map(|mapping| mapping.resize_alone(length, may_move));
+        this.make_known();
+        resized.transpose().map(|resized| resized.is_some()).map_err(|errno| Error::os("mremap", errno))
     }
 
-    /// Lets file and memory go and keeps the addresses, as private zero pages.
-    pub fn retire(&self, writable: bool) -> Result<()> {
-        let pages = self.all_pages();
-        let rights = if writable { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
-        let (start, length) = self.span(pages);
-        // SAFETY: the range is this mapping, whole pages of it; the owner has given its content up.
-        unsafe { memory::replace_by_zeroes(start, length, rights) }.map_err(|errno| Error::os("mmap", errno))?;
-        self.retired.store(true, Ordering::Release);
-        Ok(())
+    fn resize_alone(&mut self, length: usize, may_move: bool) -> Sys<()> {
+        let watched = self.watch.take().is_some();
+        let pages = (self.skipped + length).max(1).next_multiple_of(self.page);
+        let result = if pages > self.addresses.len() {
+            // SAFETY: `&mut self`: no view has a pointer into the range.
+            unsafe { self.addresses.grow(pages, self.page, may_move) }
+        } else {
+            // SAFETY: as above.
+            unsafe { self.addresses.shrink(pages) };
+            Ok(())
+        };
+        if result.is_ok() {
+            self.length = length;
+        }
+        self.watch = watched.then(|| Watch::new(self.all_pages()));
+        result
+    }
+
+    /// A mapping that has taken the pages of this one over: here are zeroes from now on. False, and nothing done, while a
+    /// transfer is at it.
+    pub fn moved_away(&self) -> Result<Option<Arc<Self>>> {
+        if self.usage.close() > 0 {
+            self.usage.reopen();
+            return Ok(None);
+        }
+        let moved = self.move_away();
+        if moved.is_err() {
+            self.usage.reopen();
+        }
+        moved.map(|addresses| {
+            let Self { skipped, length, page, .. } = *self;
+            Some(Self::new(Parts { addresses, skipped, length, page, watched: self.watch.is_some() }))
+        })
+    }
+
+    fn move_away(&self) -> Result<Addresses> {
+        let target = Addresses::reserve(self.addresses.len()).map_err(|errno| Error::os("mmap", errno))?;
+        // SAFETY: the owner gives the content up; the other addresses are new.
+        unsafe { self.addresses.move_to(&target) }.map_err(|errno| Error::os("mremap", errno))?;
+        if let Err(errno) = self.empty() {
+            // SAFETY: to where they came from.
+            unsafe { target.move_to(&self.addresses) }.map_err(|errno| Error::os("mremap", errno))?;
+            return Err(Error::os("mmap", errno));
+        }
+        Ok(target)
+    }
+
+    /// Lets file and memory go and keeps the addresses, as private zero pages; if a transfer is at it, as soon as it is not.
+    /// The error leaves the mapping as it was.
+    pub fn retire(&self) -> Result<()> {
+        if self.usage.close() > 0 {
+            return Ok(());
+        }
+        self.empty().map_err(|errno| {
+            self.usage.reopen();
+            Error::os("mmap", errno)
+        })
+    }
+
+    /// Puts private zero pages in the place of everything.
+    ///
+    /// Writable, whatever the region was, so that what is left of closed regions is one mapping. Views of one that was not
+    /// writable are not either, and do not write. A system that counts all memory that could be written
+    /// (`vm.overcommit_memory` 2) may refuse; then they are for reading.
+    fn empty(&self) -> Sys<()> {
+        let (start, length) = (self.addresses.start(), self.addresses.len());
+        // SAFETY: this mapping, whose content the owner has given up.
+        unsafe {
+            memory::replace_by_zeroes(start, length, libc::PROT_READ | libc::PROT_WRITE)
+                .or_else(|_| memory::replace_by_zeroes(start, length, libc::PROT_READ))
+        }
+    }
+}
+
+impl Hold for Mapping {
+    fn enter(&self) -> Result<()> {
+        if !self.usage.enter() {
+            return Err(lost());
+        }
+        self.check_pages().inspect_err(|_| self.leave_pages())
+    }
+
+    fn leave(&self) {
+        self.leave_pages();
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.usage.is_closed() { Err(lost()) } else { self.check_pages() }
+    }
+}
+
+impl Mapping {
+    fn leave_pages(&self) {
+        if self.usage.leave() {
+            // Closed meanwhile. If there are no zeroes to be had, the views go on showing what was there.
+            let _ = self.empty();
+        }
+    }
+}
+
+fn lost() -> Error {
+    Error::closed("the region was closed before all of it was sent")
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        ALL.write().remove(&(self.addresses.start() as usize));
+        // What is left of a closed region may lie in the middle of others, and the rest would then be two mappings.
+        if self.usage.is_closed() && room::for_one_more().is_err() {
+            self.addresses.abandon();
+        }
     }
 }
 

@@ -19,8 +19,10 @@
 //! outwards, except where that would destroy bytes outside the range (see [`Advice::is_destructive`]).
 #![allow(unsafe_code)]
 
+mod addresses;
 mod advice;
 mod copy;
+mod fault;
 pub mod guard;
 mod handover;
 mod lasting;
@@ -31,17 +33,21 @@ mod options;
 mod probe;
 mod range;
 mod residency;
+mod room;
 mod seals;
 mod shared;
+mod usage;
 mod view;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::fork::ForkSafe;
+use fault::refused;
 use mapping::Mapping;
 
 pub use advice::Advice;
@@ -52,16 +58,19 @@ pub use residency::Residency;
 pub use seals::Seals;
 pub use shared::SharedRegion;
 pub use view::View;
+pub(crate) use view::hold_at;
 
 /// A mapped range of memory. See the module's introduction.
 ///
-/// Every method takes `&self` and can be called from any thread; closing waits for the operations that are under way.
+/// Every method takes `&self` and can be called from any thread; closing waits for the operations that are under way, but not
+/// for transfers that send from the region ([`Endpoint::region`](crate::Endpoint::region)). In a child of fork(2) a region
+/// is as it was, and closed if another thread was just changing it.
 #[derive(Debug)]
 pub struct Region {
     /// `None` once closed.
-    state: RwLock<Option<State>>,
+    state: ForkSafe<Option<State>>,
     /// Addresses that it has given up and keeps reserved until it is dropped: see `lasting`.
-    left: Mutex<Vec<Arc<Mapping>>>,
+    left: ForkSafe<Vec<Arc<Mapping>>>,
 }
 
 #[derive(Debug)]
@@ -93,10 +102,10 @@ impl Region {
         RegionOptions::new().length(length).anonymous()
     }
 
-    fn new(mapping: Mapping, access: Access, file: Option<OwnedFd>, offset: u64) -> Self {
+    fn new(mapping: Arc<Mapping>, access: Access, file: Option<OwnedFd>, offset: u64) -> Self {
         let protection = if access == Access::ReadOnly { Protection::Read } else { Protection::ReadWrite };
-        let state = State { mapping: Arc::new(mapping), access, file, offset, protection };
-        Self { state: RwLock::new(Some(state)), left: Mutex::default() }
+        let state = State { mapping, access, file, offset, protection };
+        Self { state: ForkSafe::new(Some(state)), left: ForkSafe::new(Vec::new()) }
     }
 
     /// How it is mapped.
@@ -106,8 +115,7 @@ impl Region {
 
     /// Length in bytes; 0 once closed.
     pub fn len(&self) -> u64 {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.as_ref().map_or(0, |state| state.mapping.len() as u64)
+        self.state.read().as_ref().map_or(0, |state| state.mapping.len() as u64)
     }
 
     /// Whether there is not a byte in it.
@@ -117,7 +125,7 @@ impl Region {
 
     /// Whether [`Region::close`] has been called.
     pub fn is_closed(&self) -> bool {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.state.read().is_none()
     }
 
     /// An error of kind [`ErrorKind::Closed`] once closed, of kind [`ErrorKind::Faulted`] once the [`guard`] had to put
@@ -132,13 +140,16 @@ impl Region {
     /// Without views the range is unmapped. With views it is kept as private zero pages, which take no memory until they
     /// are written, and is unmapped with the last view (or with the region, after [`Region::lasting_view`]). The error,
     /// ENOMEM for want of mappings, leaves the region open.
+    ///
+    /// A transfer that sends from the region ends with [`ErrorKind::Closed`]. Closing does not wait for it: while it is in a
+    /// system call the pages stay as they are, and what the receiver gets are bytes of the region and nothing else.
     pub fn close(&self) -> Result<()> {
-        self.give_up(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+        self.give_up(&mut self.state.write())
     }
 
     /// As [`Region::close`], but refused (EBUSY), and the region stays open, while views exist.
     pub fn close_unviewed(&self) -> Result<()> {
-        let mut slot = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.state.write();
         if slot.as_ref().is_some_and(|state| Arc::strong_count(&state.mapping) > 1) {
             return Err(busy("the region cannot be closed"));
         }
@@ -149,7 +160,7 @@ impl Region {
         if let Some(state) = &*slot {
             // Nobody can take the first view now: that needs the lock, or another view.
             if Arc::strong_count(&state.mapping) > 1 || state.mapping.is_shown() {
-                state.mapping.retire(state.access != Access::ReadOnly)?;
+                state.mapping.retire()?;
                 self.keep(&state.mapping);
             }
             *slot = None;
@@ -159,17 +170,17 @@ impl Region {
 
     /// Runs an operation on the open, unharmed region.
     fn with<T>(&self, operation: impl FnOnce(&State) -> Result<T>) -> Result<T> {
-        let slot = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let slot = self.state.read();
         let state = slot.as_ref().ok_or_else(closed)?;
-        state.mapping.check()?;
+        state.check()?;
         operation(state)
     }
 
     /// Runs an operation that changes where or how the region is mapped.
     fn with_mut<T>(&self, operation: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
-        let mut slot = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.state.write();
         let state = slot.as_mut().ok_or_else(closed)?;
-        state.mapping.check()?;
+        state.check()?;
         operation(state)
     }
 }
@@ -179,23 +190,17 @@ fn closed() -> Error {
 }
 
 fn busy(what: &str) -> Error {
-    let message = format!("{what} while views of the region exist");
+    refused_for_now(format!("{what} while views of the region exist"))
+}
+
+fn being_sent(what: &str) -> Error {
+    refused_for_now(format!("{what} while the region is being sent"))
+}
+
+fn refused_for_now(message: String) -> Error {
     Error::new(ErrorKind::InvalidInput, message).during("region").with_errno(Errno::EBUSY)
 }
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidInput, message).during("region").with_errno(Errno::EINVAL)
-}
-
-/// What the kernel said to an operation on the region's pages.
-fn refused(operation: &'static str, errno: Errno) -> Error {
-    match errno {
-        // Pages beyond the end of the file, or that could not be read in, or that failed in hardware.
-        Errno::EFAULT | Errno::EHWPOISON => {
-            Error::new(ErrorKind::Faulted, "there is no memory behind a page of the region: was its file cut short?")
-                .during(operation)
-                .with_errno(errno)
-        }
-        errno => Error::os(operation, errno),
-    }
 }

@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, fallocate};
+use nix::fcntl::{FallocateFlags, fallocate, posix_fallocate};
 use nix::sys::stat::fstat;
 use nix::unistd::ftruncate;
 
+use super::mapping::Mapping;
 use super::{Access, Advice, Region, State, busy, invalid, range, refused};
 use crate::error::{Error, Result};
 use crate::sys::{Calls, Sys, memory};
@@ -129,7 +130,7 @@ impl Region {
                 Protection::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
             };
             if protection < state.protection {
-                self.step_aside(&mut state.mapping, state.access)?;
+                self.step_aside(&mut state.mapping)?;
             }
             let (start, length) = state.mapping.inward_or_edge(bytes);
             // SAFETY: whole pages of this mapping; no view relies on a right that goes (above).
@@ -143,7 +144,8 @@ impl Region {
         })
     }
 
-    /// Makes the region longer or shorter (mremap(2)); its address may change. EBUSY while views exist.
+    /// Makes the region longer or shorter (mremap(2)); its address may change. EBUSY while views exist. After an error it is
+    /// as it was. New pages have the advice, the lock and the rights of the last page before; all others keep their own.
     ///
     /// A region that keeps its file cannot grow beyond the file's end. One that does not keep it can, and finds
     /// [`crate::ErrorKind::Faulted`] there until the file has grown, too.
@@ -158,44 +160,40 @@ impl Region {
         self.resize_following(length, Follow::Truncate)
     }
 
+    /// All or nothing: the mapping grows first, because a file that others hold may be one that is never made shorter again,
+    /// and shrinks last, because that cannot fail.
     pub(super) fn resize_following(&self, length: u64, follow: Follow) -> Result<()> {
         self.with_mut(|state| {
-            let State { mapping, file, offset, access, .. } = state;
-            if Arc::strong_count(mapping) > 1 {
-                return Err(busy("the region cannot be resized"));
-            }
+            let State { mapping, file, offset, .. } = state;
             let length = length
                 .checked_next_multiple_of(if mapping.page() > memory::page_size() { mapping.page() as u64 } else { 1 })
                 .filter(|length| i64::try_from(length.saturating_add(*offset)).is_ok())
                 .ok_or_else(|| invalid("longer than the address space"))?;
             let end = *offset + length;
-            let resize = |mapping| self.fit(mapping, *access, length as usize);
-            let size = |file: BorrowedFd<'_>| fstat(file).map_err(|errno| Error::os("fstat", errno));
-            match (file, follow) {
-                (None, Follow::Nothing) => resize(mapping),
-                (None, _) => Err(invalid("the region does not keep its file")),
-                (Some(file), Follow::Nothing) if end > size(file.as_fd())?.st_size as u64 => {
-                    Err(invalid("the file ends before the region would"))
+            let size = |file: BorrowedFd<'_>| {
+                fstat(file).map(|stat| stat.st_size as u64).map_err(|errno| Error::os("fstat", errno))
+            };
+            let before = match (&file, follow) {
+                (None, Follow::Nothing) => None,
+                (None, _) => return Err(invalid("the region does not keep its file")),
+                (Some(file), Follow::Nothing) if end > size(file.as_fd())? => {
+                    return Err(invalid("the file ends before the region would"));
                 }
-                (Some(_), Follow::Nothing) => resize(mapping),
-                (Some(file), follow) => {
-                    let before = size(file.as_fd())?.st_size as u64;
-                    // The file grows first and shrinks last, so that no page is without it.
-                    if end > before {
-                        extend(file.as_fd(), before, end, follow)?;
-                    }
-                    resize(mapping).inspect_err(|_| {
-                        if end > before {
-                            // As it was; a failure here leaves a file with zeroes at its end.
-                            let _ = ftruncate(file.as_fd(), before as i64);
-                        }
-                    })?;
-                    if end < before {
-                        ftruncate(file.as_fd(), end as i64).map_err(|errno| Error::os("ftruncate", errno))?;
-                    }
-                    Ok(())
+                (Some(_), Follow::Nothing) => None,
+                (Some(file), _) => Some((file.as_fd(), size(file.as_fd())?)),
+            };
+            let length_before = mapping.len();
+            self.fit(mapping, length as usize)?;
+            resize(mapping, length_before.max(length as usize))?;
+            let followed = match before {
+                Some((file, before)) if end > before => extend(file, before, end, follow),
+                Some((file, before)) if end < before => {
+                    ftruncate(file, end as i64).map_err(|errno| Error::os("ftruncate", errno))
                 }
-            }
+                _ => Ok(()),
+            };
+            resize(mapping, if followed.is_ok() { length as usize } else { length_before })?;
+            followed
         })
     }
 
@@ -207,13 +205,19 @@ impl Region {
         call: impl FnOnce(*mut u8, usize) -> Sys<()>,
     ) -> Result<()> {
         self.with(|state| {
-            let (start, length) = state.mapping.outward(range::resolve(range, state.mapping.len())?);
+            let bytes = range::resolve(range, state.mapping.len())?;
+            let last = bytes.end.saturating_sub(1);
+            let (start, length) = state.mapping.outward(bytes);
             if length == 0 {
                 return Ok(());
             }
-            call(start, length).map_err(|errno| refused(operation, errno))
+            call(start, length).map_err(|errno| state.refused(operation, errno, last))
         })
     }
+}
+
+fn resize(mapping: &mut Arc<Mapping>, length: usize) -> Result<()> {
+    if Mapping::resize(mapping, length, true)? { Ok(()) } else { Err(busy("the region cannot be resized")) }
 }
 
 fn extend(file: BorrowedFd<'_>, from: u64, to: u64, follow: Follow) -> Result<()> {
@@ -231,6 +235,11 @@ pub(super) fn allocate(file: BorrowedFd<'_>, from: u64, to: u64) -> Result<()> {
     loop {
         match fallocate(file, FallocateFlags::empty(), from as i64, (to - from) as i64) {
             Err(Errno::EINTR) => {}
+            // The C library writes a byte into every block.
+            Err(Errno::EOPNOTSUPP) => {
+                let allocated = posix_fallocate(file, from as i64, (to - from) as i64);
+                return allocated.map_err(|errno| Error::os("posix_fallocate", errno));
+            }
             Err(errno) => return Err(Error::os("fallocate", errno)),
             Ok(()) => return Ok(()),
         }

@@ -1,14 +1,17 @@
 //! What to map and how: the one place where regions of files and of nothing come from.
 
 use std::fs::OpenOptions;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
-use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::stat::{SFlag, fstat};
 
-use super::mapping::{Mapping, errno_of};
+use super::addresses::Addresses;
+use super::mapping::{Mapping, Parts, errno_of};
+use super::operations::allocate;
 use super::{Region, invalid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::{Sys, memory};
@@ -33,6 +36,17 @@ pub struct RegionOptions {
     access: Access,
     huge_page: Option<u64>,
     ahead: bool,
+    room: Room,
+}
+
+/// What is done beforehand about room for what will be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Room {
+    /// What the kernel does by itself: memory is counted, storage is not.
+    #[default]
+    Usual,
+    Reserved,
+    NotReserved,
 }
 
 impl RegionOptions {
@@ -79,6 +93,23 @@ impl RegionOptions {
         self
     }
 
+    /// Gives every byte of the range its storage in the file now (`posix_fallocate(3)`): [`ErrorKind::StorageFull`] (ENOSPC)
+    /// at once instead of SIGBUS at a store. The file becomes longer if the region goes beyond its end. For
+    /// [`Access::ReadWrite`]; only there stores go to a file.
+    #[must_use]
+    pub fn reserve(mut self) -> Self {
+        self.room = Room::Reserved;
+        self
+    }
+
+    /// Does not count the memory that stores may need (`MAP_NORESERVE`): a region larger than memory and swap, of which little
+    /// will be written. For anonymous memory and [`Access::Private`]; if memory runs out later, the kernel ends a process.
+    #[must_use]
+    pub fn no_reserve(mut self) -> Self {
+        self.room = Room::NotReserved;
+        self
+    }
+
     /// Opens a path as the access needs and maps it; the region keeps the file open, to be resized with it.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Region> {
         let path = path.as_ref();
@@ -111,24 +142,42 @@ impl RegionOptions {
         if !page.is_power_of_two() || page < memory::page_size() as u64 {
             return Err(invalid(format!("{page} bytes is not the size of a page")));
         }
-        let mut options = MmapOptions::new();
+        let mut flags = self.flags(Access::Private)?;
         let mut length = length;
         if self.huge_page.is_some() {
-            options.huge(Some(page.trailing_zeros() as u8));
-            // memmap2 makes a byte of nothing, which cannot be given back as a huge page.
+            flags |= libc::MAP_HUGETLB | (page.trailing_zeros() as i32) << libc::MAP_HUGE_SHIFT;
             length = length.max(1).checked_next_multiple_of(page).ok_or_else(too_long)?;
         }
-        let map = options.len(size(length)?).map_anon().map_err(|error| Error::os("mmap", errno_of(&error)))?;
-        Ok(Region::new(Mapping::new(map.into(), page as usize, false), Access::Private, None, 0))
+        let (length, page) = (size(length)?, page as usize);
+        let pages = length.max(1).next_multiple_of(page);
+        let addresses = Addresses::map(None, pages, libc::PROT_READ | libc::PROT_WRITE, flags);
+        let addresses = addresses.map_err(|errno| Error::os("mmap", errno))?;
+        let mapping = Mapping::new(Parts { addresses, skipped: 0, length, page, watched: false });
+        Ok(Region::new(mapping, Access::Private, None, 0))
     }
 
-    fn map_file(&self, file: BorrowedFd<'_>) -> Result<Mapping> {
+    fn map_file(&self, file: BorrowedFd<'_>) -> Result<Arc<Mapping>> {
         if self.huge_page.is_some() {
             return Err(invalid("a file's pages have the size its file system gives them"));
         }
+        let flags = self.flags(self.access)?;
         let length = size(self.range_of(file)?)?;
-        let map = map(file, self.offset, length, self.access).map_err(|errno| refusal(errno, self.access))?;
-        Ok(Mapping::new(map, memory::page_size(), true))
+        let mapping = map(file, self.offset, length, self.access, flags).map_err(|errno| refusal(errno, file))?;
+        if self.room == Room::Reserved {
+            allocate(file, self.offset, self.offset + length as u64)?;
+        }
+        Ok(mapping)
+    }
+
+    /// mmap(2)'s flags.
+    fn flags(&self, access: Access) -> Result<libc::c_int> {
+        match (self.room, access) {
+            (Room::Usual, _) => Ok(flags_of(access)),
+            (Room::Reserved, Access::ReadWrite) => Ok(flags_of(access)),
+            (Room::Reserved, _) => Err(invalid("room can be reserved only where stores go to a file")),
+            (Room::NotReserved, Access::Private) => Ok(flags_of(access) | libc::MAP_NORESERVE),
+            (Room::NotReserved, _) => Err(invalid("only private memory is counted, and so need not be reserved")),
+        }
     }
 
     /// The length to map, checked against the file.
@@ -152,32 +201,40 @@ impl RegionOptions {
     }
 }
 
-/// mmap(2) of part of a file. Raw: no reference to the bytes exists at any time.
-pub(super) fn map(file: BorrowedFd<'_>, offset: u64, length: usize, access: Access) -> Sys<MmapRaw> {
-    let mut options = MmapOptions::new();
-    options.offset(offset).len(length);
-    let fd = file.as_raw_fd();
-    match access {
-        Access::ReadOnly => options.map_raw_read_only(fd),
-        Access::ReadWrite => options.map_raw(fd),
-        // SAFETY: the value, which could be used as a slice, becomes a raw map at once.
-        Access::Private => unsafe { options.map_copy(fd) }.map(MmapRaw::from),
-    }
-    .map_err(|error| errno_of(&error))
+/// mmap(2) of part of a file.
+pub(super) fn map(
+    file: BorrowedFd<'_>,
+    offset: u64,
+    length: usize,
+    access: Access,
+    flags: libc::c_int,
+) -> Sys<Arc<Mapping>> {
+    let page = memory::page_size();
+    let skipped = (offset % page as u64) as usize;
+    let pages = (skipped + length).max(1).next_multiple_of(page);
+    let addresses = Addresses::map(Some((file, offset - skipped as u64)), pages, rights_of(access), flags)?;
+    Ok(Mapping::new(Parts { addresses, skipped, length, page, watched: true }))
 }
 
-fn refusal(errno: Errno, access: Access) -> Error {
-    match errno {
-        Errno::EACCES if access == Access::ReadWrite => {
-            Error::new(ErrorKind::NotWritable, "the file is not open for reading and writing")
-                .during("mmap")
-                .with_errno(errno)
-        }
-        Errno::EACCES => {
-            Error::new(ErrorKind::NotReadable, "the file is not open for reading").during("mmap").with_errno(errno)
-        }
-        errno => Error::os("mmap", errno),
+pub(super) fn rights_of(access: Access) -> libc::c_int {
+    if access == Access::ReadOnly { libc::PROT_READ } else { libc::PROT_READ | libc::PROT_WRITE }
+}
+
+pub(super) fn flags_of(access: Access) -> libc::c_int {
+    if access == Access::Private { libc::MAP_PRIVATE } else { libc::MAP_SHARED }
+}
+
+fn refusal(errno: Errno, file: BorrowedFd<'_>) -> Error {
+    if errno != Errno::EACCES {
+        return Error::os("mmap", errno);
     }
+    let mode = fcntl(file, FcntlArg::F_GETFL).map_or(libc::O_RDONLY, |flags| flags & libc::O_ACCMODE);
+    let (kind, message) = match mode {
+        libc::O_WRONLY => (ErrorKind::NotReadable, "the file is not open for reading, which every region needs"),
+        libc::O_RDONLY => (ErrorKind::NotWritable, "the file is not open for reading and writing"),
+        _ => return Error::os("mmap", errno),
+    };
+    Error::new(kind, message).during("mmap").with_errno(errno)
 }
 
 fn size(length: u64) -> Result<usize> {

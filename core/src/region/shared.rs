@@ -5,16 +5,17 @@
 //! its size only after it has seen the seal that nobody can make it shorter.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::PoisonError;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::fstat;
 
-use super::mapping::Mapping;
+use super::addresses::Addresses;
+use super::mapping::{Mapping, Parts};
 use super::operations::{Follow, allocate};
 use super::options::map;
-use super::{Access, Protection, Region, Seals, State, busy, closed, invalid};
+use super::{Access, Protection, Region, Seals, busy, closed, invalid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::{Sys, memory};
 
@@ -67,7 +68,7 @@ impl SharedRegion {
 
     fn mapped(fd: OwnedFd, access: Access) -> Result<Self> {
         let length = size(fd.as_fd())?;
-        let mapping = map_memfd(fd.as_fd(), length, access)?;
+        let mapping = map_memfd(fd.as_fd(), length as usize, access)?;
         Ok(Self { region: Region::new(mapping, access, Some(fd), 0) })
     }
 
@@ -96,30 +97,42 @@ impl SharedRegion {
 
     /// Adds seals. [`Seals::WRITE`] turns this region itself read-only: EBUSY while views of it exist here, or mappings
     /// that could be written elsewhere. EPERM once sealed with [`Seals::SEAL`].
+    ///
+    /// After an error the region is what it was, only that it was mapped anew: advice and locks are gone.
     pub fn seal(&self, seals: Seals) -> Result<()> {
+        let failed = |operation| move |errno| Error::os(operation, errno);
         if !seals.contains(Seals::WRITE) {
-            return self.with_file(|fd| seals.add_to(fd).map_err(|errno| Error::os("fcntl", errno)));
+            return self.with_file(|fd| seals.add_to(fd).map_err(failed("fcntl")));
         }
-        let mut slot = self.region.state.write().unwrap_or_else(PoisonError::into_inner);
-        let state = slot.as_mut().ok_or_else(closed)?;
-        if std::sync::Arc::strong_count(&state.mapping) > 1 {
-            return Err(busy("shared memory cannot be sealed against writing"));
-        }
-        self.region.step_aside(&mut state.mapping, state.access)?;
-        // The kernel seals only what nobody could write through, so our own mapping goes first.
-        let State { mapping, access: _, file, offset, protection } = slot.take().ok_or_else(closed)?;
-        let length = mapping.len();
-        drop(mapping);
-        let fd = file.as_ref().map(AsFd::as_fd).ok_or_else(closed)?;
-        let sealed = seals.add_to(fd);
-        let (access, protection) = match sealed {
-            Ok(()) => (Access::ReadOnly, Protection::Read),
-            Err(_) if protection == Protection::Read => (Access::ReadOnly, protection),
-            Err(_) => (Access::ReadWrite, Protection::ReadWrite),
-        };
-        let mapping = std::sync::Arc::new(map_memfd(fd, length as u64, access)?);
-        *slot = Some(State { mapping, access, file, offset, protection });
-        sealed.map_err(|errno| Error::os("fcntl", errno))
+        self.region.with_mut(|state| {
+            if Arc::strong_count(&state.mapping) > 1 {
+                return Err(busy("shared memory cannot be sealed against writing"));
+            }
+            self.region.step_aside(&mut state.mapping)?;
+            let fd = state.file.as_ref().map(AsFd::as_fd).ok_or_else(closed)?;
+            // The kernel seals only what nobody could write through, so our own mapping goes. What takes its place is made
+            // before: whatever is missing is missing now, when nothing has changed.
+            let length = state.mapping.len();
+            let (stand_in, is_readable) = stand_in(fd, length).map_err(failed("mmap"))?;
+            drop(std::mem::replace(&mut state.mapping, stand_in));
+            let before = (state.access, state.protection);
+            let readable = if is_readable { Protection::Read } else { Protection::None };
+            (state.access, state.protection) = (Access::ReadOnly, readable);
+            let sealed = seals.add_to(fd);
+            let access = if sealed.is_ok() { Access::ReadOnly } else { before.0 };
+            if access == Access::ReadWrite || !is_readable {
+                state.mapping = map_memfd(fd, length, access)?;
+                (state.access, state.protection) = (access, Protection::Read);
+            }
+            if access == Access::ReadWrite && before.1 != Protection::Read {
+                state.protection = Protection::ReadWrite;
+            } else if access == Access::ReadWrite {
+                let (start, length) = state.mapping.outward(0..length);
+                // SAFETY: whole pages of a mapping that is new.
+                unsafe { memory::protect(start, length, libc::PROT_READ) }.map_err(failed("mprotect"))?;
+            }
+            sealed.map_err(failed("fcntl"))
+        })
     }
 
     /// The seals it has now.
@@ -162,16 +175,24 @@ pub(super) fn create_memfd() -> Result<OwnedFd> {
 }
 
 /// A shared mapping of a memfd, watched like a file: whoever sealed it against shrinking can still punch holes.
-fn map_memfd(fd: BorrowedFd<'_>, length: u64, access: Access) -> Result<Mapping> {
-    let result = match map(fd, 0, length as usize, access) {
+fn map_memfd(fd: BorrowedFd<'_>, length: usize, access: Access) -> Result<Arc<Mapping>> {
+    let result = match map(fd, 0, length, access, libc::MAP_SHARED) {
         // Before Linux 6.7 a shared mapping of a memfd sealed against writing needed a descriptor that cannot write.
-        Err(Errno::EPERM) if access == Access::ReadOnly => {
-            reopen_for_reading(fd).and_then(|read_only| map(read_only.as_fd(), 0, length as usize, access))
-        }
+        Err(Errno::EPERM) if access == Access::ReadOnly => reopen_for_reading(fd)
+            .and_then(|read_only| map(read_only.as_fd(), 0, length, Access::ReadOnly, libc::MAP_SHARED)),
         result => result,
     };
-    let raw = result.map_err(|errno| Error::os("mmap", errno))?;
-    Ok(Mapping::new(raw, memory::page_size(), true))
+    result.map_err(|errno| Error::os("mmap", errno))
+}
+
+/// A mapping that nobody could write through, and whether it can be read; without /proc it is only room for one that can.
+fn stand_in(fd: BorrowedFd<'_>, length: usize) -> Sys<(Arc<Mapping>, bool)> {
+    if let Ok(read_only) = reopen_for_reading(fd) {
+        return Ok((map(read_only.as_fd(), 0, length, Access::ReadOnly, libc::MAP_SHARED)?, true));
+    }
+    let page = memory::page_size();
+    let addresses = Addresses::reserve(length.max(1).next_multiple_of(page))?;
+    Ok((Mapping::new(Parts { addresses, skipped: 0, length, page, watched: false }), false))
 }
 
 fn reopen_for_reading(fd: BorrowedFd<'_>) -> Sys<OwnedFd> {

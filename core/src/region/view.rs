@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::mapping::Mapping;
 use super::{Protection, Region, State, invalid, range};
+use crate::endpoint::Hold;
 use crate::error::Result;
 
 /// Addresses of a [`Region`] that stay mapped while this lives.
@@ -78,10 +79,20 @@ impl View {
         self.writable
     }
 
+    /// What a transfer that sends from here holds.
+    pub(crate) fn hold(&self) -> Arc<dyn Hold> {
+        Arc::clone(&self.mapping) as Arc<dyn Hold>
+    }
+
     /// As [`Region::check`]: an error once the region is closed or a page of it has been lost.
     pub fn check(&self) -> Result<()> {
         self.mapping.check()
     }
+}
+
+/// The hold of the region that has this address, if one has.
+pub(crate) fn hold_at(address: *const u8) -> Option<Arc<dyn Hold>> {
+    Mapping::at(address as usize).map(|mapping| mapping as Arc<dyn Hold>)
 }
 
 #[cfg(test)]

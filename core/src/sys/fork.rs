@@ -16,7 +16,8 @@ pub(crate) use lock::ForkSafe;
 /// differ between a process and its children.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-fn generation() -> u32 {
+/// A number that is another one in each child of fork(2).
+pub(crate) fn generation() -> u32 {
     match GENERATION.load(Ordering::Relaxed) {
         0 => begin(),
         generation => generation,

@@ -98,12 +98,75 @@ pub(crate) unsafe fn replace_by_zeroes(start: *mut u8, length: usize, rights: li
     result
 }
 
-/// Moves pages with their content to other addresses, in the place of what is mapped there (mremap(2), `MREMAP_FIXED`). The
-/// old range stays mapped (`MREMAP_DONTUNMAP`): a file's pages come again, private ones are zeroes.
+/// mmap(2) of part of a file, or of zeroes, at addresses of the kernel's choice; see [`map_at`].
+pub(crate) fn map(
+    file: Option<(BorrowedFd<'_>, u64)>,
+    length: usize,
+    rights: libc::c_int,
+    flags: libc::c_int,
+) -> Sys<*mut u8> {
+    // SAFETY: a new mapping touches none that exists.
+    unsafe { map_at(std::ptr::null_mut(), file, length, rights, flags) }
+}
+
+/// mmap(2); the offset in the file is one of a whole page. Without a file `flags` get `MAP_ANONYMOUS`.
 ///
 /// # Safety
-/// Both ranges are page-aligned, of this length, and each lies in one mapping of the caller's; what is mapped at `target` may
-/// be thrown away, and nobody relies on the content at `start`.
+/// With `MAP_FIXED` the range is the caller's, and its content may be thrown away.
+pub(crate) unsafe fn map_at(
+    start: *mut u8,
+    file: Option<(BorrowedFd<'_>, u64)>,
+    length: usize,
+    rights: libc::c_int,
+    flags: libc::c_int,
+) -> Sys<*mut u8> {
+    let (fd, offset, flags) = match file {
+        Some((fd, offset)) => (fd.as_raw_fd(), offset as libc::off_t, flags),
+        None => (-1, 0, flags | libc::MAP_ANONYMOUS),
+    };
+    // SAFETY: as the caller promised.
+    let mapped = unsafe { libc::mmap(start.cast(), length, rights, flags, fd, offset) };
+    if mapped == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(mapped.cast()) }
+}
+
+/// munmap(2). ENOMEM if that would leave two mappings where one was, and this process has as many as it may have.
+///
+/// # Safety
+/// The range is the caller's, and nobody uses it any more.
+pub(crate) unsafe fn unmap(start: *mut u8, length: usize) -> Sys<()> {
+    // SAFETY: as the caller promised.
+    Errno::result(unsafe { libc::munmap(start.cast(), length) }).map(drop)
+}
+
+/// Makes a mapping longer (mremap(2)), and moves it to where there is room if it may: ENOMEM if it may not, EFAULT if it is
+/// more than one to the kernel.
+///
+/// # Safety
+/// The range is the caller's, and nobody has an address in it.
+pub(crate) unsafe fn grow(start: *mut u8, length: usize, new_length: usize, may_move: bool) -> Sys<*mut u8> {
+    let flags = if may_move { libc::MREMAP_MAYMOVE } else { 0 };
+    // SAFETY: as the caller promised.
+    let moved = unsafe { libc::mremap(start.cast(), length, new_length, flags) };
+    if moved == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(moved.cast()) }
+}
+
+/// As [`grow`], in the place of what is mapped at `target`. The old range is not mapped any more.
+///
+/// # Safety
+/// As [`grow`]; the `new_length` bytes at `target` are the caller's, and may be thrown away.
+pub(crate) unsafe fn grow_to(start: *mut u8, length: usize, target: *mut u8, new_length: usize) -> Sys<()> {
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+    // SAFETY: as the caller promised.
+    Errno::result(unsafe { libc::syscall(libc::SYS_mremap, start, length, new_length, flags, target) }).map(drop)
+}
+
+/// Moves pages with their content to other addresses, in the place of what is mapped there (mremap(2), `MREMAP_FIXED`). The
+/// old range stays mapped (`MREMAP_DONTUNMAP`): a file's pages come again, private ones are zeroes. EFAULT if the range is
+/// more than one mapping to the kernel.
+///
+/// # Safety
+/// Both ranges are page-aligned, of this length, and the caller's; what is mapped at `target` may be thrown away, and nobody
+/// relies on the content at `start`.
 pub(crate) unsafe fn move_pages(start: *mut u8, length: usize, target: *mut u8) -> Sys<()> {
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | libc::MREMAP_DONTUNMAP;
     // SAFETY: as the caller promised.

@@ -180,8 +180,9 @@ public final class Transfer {
     }
 
     /**
-     * From part of a region. Bytes that change meanwhile may go either way. A region that is closed or resized meanwhile ends the
-     * transfer with a {@link TransferException}, which counts the bytes that were delivered before.
+     * From part of a region. Bytes that change meanwhile may go either way. A region that is closed meanwhile ends the
+     * transfer with a {@link TransferException} that counts the bytes sent; closing it does not wait for the transfer, and
+     * the receiver gets bytes of the region only, never zeroes in their place.
      *
      * @param region the source
      * @param offset where in it to begin, in bytes
