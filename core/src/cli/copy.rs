@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::documents::{self, CopyDocument};
+use super::failure;
 use super::progress::Progress;
 use crate::copy::{Copy, Reflink};
 
@@ -66,7 +67,8 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
         .atomic(*replace)
         .durable(*fsync);
     let progress = Progress::new("copying", expected(source));
-    let report = copy.run_watched(|bytes| progress.watch(bytes)).inspect_err(|_| progress.clear())?;
+    let report =
+        copy.run_watched(|bytes| progress.watch(bytes)).map_err(failure::whole).inspect_err(|_| progress.clear())?;
     let by = report.mechanism.map_or("", crate::Mechanism::name);
     progress.done(report.bytes, report.elapsed, format!("copied by {by}").trim_end_matches(" by "));
     if json {

@@ -115,6 +115,11 @@ impl From<Failure> for io::Error {
     }
 }
 
+/// The core's error whole: the standard library's error of an errno has room for nothing else.
+pub(super) fn whole(error: Error) -> io::Error {
+    Failure::of_core(&error).into()
+}
+
 /// An error of writing what was asked for to standard output.
 pub(super) fn about_output(error: io::Error) -> io::Error {
     // The standard library's loops try again by themselves.

@@ -45,7 +45,7 @@ pub(super) fn source(path: &Path) -> io::Result<Endpoint<'static>> {
         return owning(io::stdin().as_fd());
     }
     let path = path.to_path_buf();
-    wait_for("open", move || Endpoint::open(path))
+    wait_for("open", move || Endpoint::open(path).map_err(failure::whole))
 }
 
 /// A file or standard output to write to; emptied when the first byte is about to come.
@@ -54,7 +54,7 @@ pub(super) fn sink(path: &Path) -> io::Result<Endpoint<'static>> {
         return owning(io::stdout().as_fd());
     }
     let path = path.to_path_buf();
-    wait_for("open", move || Endpoint::create(path))
+    wait_for("open", move || Endpoint::create(path).map_err(failure::whole))
 }
 
 fn owning(fd: BorrowedFd<'_>) -> io::Result<Endpoint<'static>> {
@@ -104,7 +104,7 @@ impl<'a> Move<'a> {
         let outcome = self.transfer.run_watched(|bytes| progress.watch(bytes)).map_err(|error| {
             // Whoever read the output is gone, as when it was a document.
             let about_output = self.sink == "-" && error.errno() == Some(libc::EPIPE);
-            if about_output { failure::about_output(Errno::EPIPE.into()) } else { error.into() }
+            if about_output { failure::about_output(Errno::EPIPE.into()) } else { failure::whole(error) }
         });
         let outcome = outcome.and_then(|report| match report.requested {
             Some(requested) if report.is_short() => {

@@ -14,7 +14,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use indicatif::DecimalBytes;
 
 use super::documents::{self, ConnectionDocument, RelayDocument};
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::interruption;
 use super::network::{self, Address, Listener};
 use super::progress::{Progress, remark};
@@ -153,7 +153,7 @@ impl Totals {
             network::reset(server.as_fd());
         }
         *self.last.lock().expect("nobody panics with it") = Some(ConnectionDocument::new(peer, &report));
-        Ok(outcome.map(drop)?)
+        outcome.map(drop).map_err(failure::whole)
     }
 
     fn count(&self, seen: &mut (u64, u64), forward: u64, backward: u64) {
