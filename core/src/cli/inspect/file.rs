@@ -7,8 +7,9 @@ use indicatif::BinaryBytes;
 use nix::fcntl::OFlag;
 use serde::Serialize;
 
-use crate::cli::documents;
 use crate::cli::interruption::look;
+use crate::cli::{documents, failure};
+use crate::error::Error;
 use crate::opening::open_regular;
 use crate::residency::{FileResidency, residency};
 use crate::sys::memory::page_size;
@@ -50,10 +51,11 @@ impl Cell {
 
 pub(super) fn run(path: &Path, json: bool, out: &mut dyn Write) -> io::Result<()> {
     let shown = path.display().to_string();
-    let (file, stat) = open_regular(path, OFlag::O_RDONLY, &mut look)?;
+    let (file, stat) = open_regular(path, OFlag::O_RDONLY, &mut look).map_err(failure::whole)?;
     let size = u64::try_from(stat.st_size).unwrap_or(0);
-    let whole = residency(&file, 0, u64::MAX).map_err(|error| error.at(Some(path)))?;
-    let cells = cells(size, |offset, length| residency(&file, offset, length)).map_err(|error| error.at(Some(path)))?;
+    let located = |error: Error| failure::whole(error.at(Some(path)));
+    let whole = residency(&file, 0, u64::MAX).map_err(located)?;
+    let cells = cells(size, |offset, length| residency(&file, offset, length)).map_err(located)?;
     if json {
         let FileResidency { present, total, counted_by } = whole;
         let (page_size, counted_by) = (page_size() as u64, counted_by.name());

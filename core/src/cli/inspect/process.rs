@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::groups::group;
 use super::summary::{self, FileSummary, GroupSummary, PageCounts};
 use crate::cli::documents;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{self, Failure};
 use crate::memory::{Process, address_space};
 
 /// How many mapped files are listed for people.
@@ -58,7 +58,7 @@ fn look(pid: i32) -> io::Result<Document> {
     // Every word ends with a zero, unless the process has written over them.
     command.pop_if(|last| last.is_empty());
     let process = Process::Id(pid);
-    let space = address_space(process)?;
+    let space = address_space(process).map_err(failure::whole)?;
     let mut unseen = space.unseen.clone();
     let grouping = group(&space.areas, &stack_pointers(pid, &mut unseen), &command);
     let (groups, total) = summary::groups(&space, &grouping);
