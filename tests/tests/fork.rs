@@ -8,12 +8,16 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::mem::ManuallyDrop;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
-use zcio::{Batch, Capabilities, Direction, Endpoint, ErrorKind, FanOut, Item, Mechanism, Relay, Transfer, Unblocked};
+use zcio::{
+    Batch, Capabilities, Copy, Direction, Endpoint, ErrorKind, FanOut, Item, Mechanism, Reflink, Relay, Transfer,
+    Unblocked,
+};
 use zcio_tests::{content, watchdog};
 
 /// The exit code of a child that has done that; 99 if it panicked.
@@ -288,4 +292,52 @@ fn a_watcher_may_fork() {
     assert_eq!(in_child(run), 0);
     let looping = || zcio_tests::seccomp::refusing(libc::SYS_io_uring_setup, nix::errno::Errno::EPERM, run);
     assert_eq!(in_child(looping), 0);
+}
+
+/// A copy that is watched by somebody who forks: in the child nothing more is written, cut, named or removed.
+#[test]
+fn the_watcher_of_a_copy_may_fork() {
+    let _dog = watchdog(120, "a watcher of a copy that forks");
+    // It is called after 64 MiB.
+    let bytes = zcio_tests::pattern(66 << 20);
+    for (existing, atomic, holes) in
+        [(false, false, false), (true, false, true), (true, true, true), (false, true, true)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, copy) = (dir.path().join("source"), dir.path().join("copy"));
+        let file = File::create(&source).unwrap();
+        // With holes there are many ranges, and the watcher is called between them, too.
+        let parts = if holes { 64 } else { 1 };
+        for (index, part) in bytes.chunks(bytes.len() / parts).enumerate() {
+            file.write_all_at(part, 2 * (index * part.len()) as u64).unwrap();
+        }
+        drop(file);
+        if existing {
+            std::fs::write(&copy, b"old").unwrap();
+        }
+        let code = in_child(|| {
+            let mut child = None;
+            let watch = |_| {
+                if child.is_none() {
+                    // SAFETY: as in `in_child`.
+                    child = Some(unsafe { fork() }.unwrap());
+                    if let Some(ForkResult::Parent { child }) = child {
+                        // The child's part comes first.
+                        let ended = waitpid(child, None) == Ok(WaitStatus::Exited(child, 0));
+                        assert!(ended, "the child");
+                    }
+                }
+                ControlFlow::Continue(())
+            };
+            let copied = Copy::new(&source, &copy).reflink(Reflink::Never).atomic(atomic).run_watched(watch);
+            match child.expect("watched") {
+                // SAFETY: as in `in_child`.
+                ForkResult::Child => unsafe { libc::_exit(i32::from(!is_inherited(copied))) },
+                ForkResult::Parent { .. } => i32::from(copied.is_err()),
+            }
+        });
+        assert_eq!(code, 0, "existing: {existing}, atomic: {atomic}, holes: {holes}");
+        assert!(std::fs::read(&copy).unwrap() == std::fs::read(&source).unwrap());
+        assert_eq!(dir.path().read_dir().unwrap().count(), 2);
+    }
 }

@@ -17,6 +17,7 @@ use crate::mechanism::Mechanism;
 use crate::mechanisms::reflink;
 use crate::report::{Attempt, Report};
 use crate::sys::files::may_share_blocks;
+use crate::sys::fork::Process;
 use crate::transfer::{Transfer, WATCH_BYTES, WATCH_EVERY};
 
 /// The mechanisms that never share blocks, best first.
@@ -43,6 +44,8 @@ pub(super) struct Data<'a> {
     sink_at: u64,
     sink_size: u64,
     report: CopyReport,
+    /// Whose copy it is: where the watcher makes a child by fork(2), and returns in it, the copy goes on in the parent alone.
+    process: Process,
 }
 
 impl<'a> Data<'a> {
@@ -71,6 +74,7 @@ impl<'a> Data<'a> {
             sink_at: 0,
             sink_size: 0,
             report,
+            process: Process::this(),
         }
     }
 
@@ -108,8 +112,10 @@ impl<'a> Data<'a> {
     pub fn copy(&mut self, clone: bool) -> Result<()> {
         let result = self.copy_all(clone);
         result.map_err(|error| {
-            // An incomplete file must not have the size of a complete one. If this fails too, the first error counts.
-            let _ = ftruncate(self.sink, (self.at + error.moved()) as i64);
+            if self.process.is_this() {
+                // An incomplete file must not have the size of a complete one. If this fails too, the first error counts.
+                let _ = ftruncate(self.sink, (self.at + error.moved()) as i64);
+            }
             let moved = self.report.bytes + error.moved();
             error.after(moved)
         })
@@ -154,6 +160,7 @@ impl<'a> Data<'a> {
     }
 
     fn set_size(&mut self, size: u64) -> Result<()> {
+        self.process.check()?;
         self.sink_size = size;
         ftruncate(self.sink, size as i64).map_err(|errno| Error::os("ftruncate", errno))
     }
@@ -253,6 +260,7 @@ impl<'a> Data<'a> {
 
     /// Runs a transfer with the watcher told of all bytes of the copy.
     fn run(&mut self, mut transfer: Transfer<'a>) -> Result<Report> {
+        self.process.check()?;
         let before = self.report.bytes;
         let (watch, watched) = (&mut self.watch, &mut self.watched);
         transfer.run_watched(|moved| {
@@ -269,7 +277,7 @@ impl<'a> Data<'a> {
         }
         self.watched = (Instant::now(), moved);
         match (self.watch)(moved) {
-            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Continue(()) => self.process.check(),
             ControlFlow::Break(()) => Err(Error::new(ErrorKind::Cancelled, "stopped by the caller")),
         }
     }
