@@ -21,7 +21,7 @@ use zcio::{Access, Advice, Error, ErrorKind};
 use crate::interrupt::detached;
 use crate::lend::{self, Borrowed, Memory};
 use crate::region_errors;
-use crate::region_options::{File, Mode, Opening, count, mode_name, optional_count, protection_of, range};
+use crate::region_options::{File, Mode, Opening, count, mode_name, optional_count, protection_of, range, reserving};
 use crate::residency::Residency;
 
 /// A mapped file, or memory of no file, as a buffer: what `mmap.mmap` is, but no use of it crashes.
@@ -131,6 +131,10 @@ impl Region {
     /// bytes, or to overwrite it; "c" for a private copy (copy-on-write), where the file is not changed. offset need not be
     /// a multiple of the page size; without length it goes to the end of the file.
     ///
+    /// reserve=True, where stores go to a file, gives every hole in it storage now: `OSError` with ENOSPC instead of SIGBUS
+    /// later. reserve=False, for private copies, asks the system not to count them as memory that may be needed
+    /// (`MAP_NORESERVE`).
+    ///
     /// guard=True makes a file that is cut short under the region an exception instead of the end of the process, also for
     /// those who read it through views. It installs a handler for SIGBUS, once, which stays and protects every region of
     /// the process, and hands on what is not about them. Call `faulthandler.enable()` before, not after.
@@ -138,17 +142,19 @@ impl Region {
     /// A descriptor is only used for the call, unless closefd=True gives it to the region, which closes it, also if this
     /// fails. A region that was opened from a path or with closefd=True can be resized together with its file.
     #[staticmethod]
-    #[pyo3(signature = (file, mode="r", *, offset=0, length=None, guard=false, closefd=false))]
+    #[pyo3(signature = (file, mode="r", *, offset=0, length=None, reserve=None, guard=false, closefd=false))]
+    #[allow(clippy::too_many_arguments)] // Keywords, in Python.
     fn open(
         py: Python<'_>,
         file: &Bound<'_, PyAny>,
         mode: &str,
         #[pyo3(from_py_with = count)] offset: u64,
         #[pyo3(from_py_with = optional_count)] length: Option<u64>,
+        reserve: Option<bool>,
         guard: bool,
         closefd: bool,
     ) -> PyResult<Self> {
-        let opening = Opening { mode: Mode::of(mode)?, offset, length, guard, closefd };
+        let opening = Opening { mode: Mode::of(mode)?, offset, length, reserve, guard, closefd };
         let place = File::new(file)?;
         opening.check(&place)?;
         opening.create(file)?;
@@ -164,10 +170,16 @@ impl Region {
     ///
     /// `huge_pages` is the size in bytes of the hugetlb pages to take it from (2 MiB, 1 GiB), which the administrator has
     /// reserved; the length is rounded up to whole ones. `advise("huge_page")` asks for transparent ones instead.
+    /// reserve=False asks the system not to count it as memory that may be needed (`MAP_NORESERVE`).
     #[staticmethod]
-    #[pyo3(signature = (length, *, huge_pages=None))]
-    fn anonymous(py: Python<'_>, #[pyo3(from_py_with = count)] length: u64, huge_pages: Option<u64>) -> PyResult<Self> {
-        let mut options = zcio::RegionOptions::new().length(length);
+    #[pyo3(signature = (length, *, huge_pages=None, reserve=None))]
+    fn anonymous(
+        py: Python<'_>,
+        #[pyo3(from_py_with = count)] length: u64,
+        huge_pages: Option<u64>,
+        reserve: Option<bool>,
+    ) -> PyResult<Self> {
+        let mut options = reserving(zcio::RegionOptions::new(), reserve).length(length);
         if let Some(size) = huge_pages {
             options = options.huge_pages(size);
         }

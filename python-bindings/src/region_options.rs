@@ -122,11 +122,22 @@ impl File {
     }
 }
 
+/// The core's words for `reserve=`.
+pub fn reserving(options: RegionOptions, reserve: Option<bool>) -> RegionOptions {
+    match reserve {
+        Some(true) => options.reserve(),
+        Some(false) => options.no_reserve(),
+        None => options,
+    }
+}
+
 /// Everything about a file to be mapped. Opening it may wait: without the GIL.
 pub struct Opening {
     pub mode: Mode,
     pub offset: u64,
     pub length: Option<u64>,
+    /// Room for its stores: asked for now, or not even counted.
+    pub reserve: Option<bool>,
     pub guard: bool,
     pub closefd: bool,
 }
@@ -165,7 +176,7 @@ impl Opening {
         if self.guard {
             guard::install()?;
         }
-        let mut options = RegionOptions::new().access(self.mode.access()).offset(self.offset);
+        let mut options = reserving(RegionOptions::new(), self.reserve).access(self.mode.access()).offset(self.offset);
         if let Some(length) = self.length {
             options = options.length(length);
         }

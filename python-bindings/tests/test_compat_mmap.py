@@ -221,6 +221,10 @@ def test_what_flags_do(module: Any, kind: int, of: str, tmp_path: Path) -> None:
         assert "lo" in vm_flags(mapped)
         gc.collect()
         mapped.close()
+        mapped = module.mmap(fd, size, kind | 0x4000)
+        assert kind == original.MAP_SHARED or "nr" in vm_flags(mapped)
+        gc.collect()
+        mapped.close()
         for flags, brought_in in ((0x8000, True), (0x18000, False)):
             mapped = module.mmap(fd, size, kind | flags)
             address = numpy.frombuffer(mapped, "u1").ctypes.data

@@ -250,3 +250,17 @@ def test_a_read_beside_a_resize_never_gives_other_bytes() -> None:
             count = region.read_into(into)
             assert into[:count].count(b"\xee") == 0
             assert into.count(b"\xee") == long - count
+
+
+def test_room_is_reserved_or_not_even_counted(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with zcio.Region.open(path, "w+", length=1 << 20) as region:
+        assert path.stat().st_blocks == 0
+    with zcio.Region.open(path, "r+", reserve=True) as region:
+        assert (path.stat().st_blocks * 512, region.read()) == (1 << 20, bytes(1 << 20))
+    # More than this machine has, which the system refuses unless it counts nothing (vm.overcommit_memory is 1).
+    with contextlib.suppress(OSError):
+        zcio.Region.anonymous(1 << 44, reserve=False).close()
+    for mode, reserve in (("r", True), ("c", True), ("r+", False)):
+        with pytest.raises(ValueError, match="reserve"):
+            zcio.Region.open(path, mode, reserve=reserve)  # type: ignore[arg-type]

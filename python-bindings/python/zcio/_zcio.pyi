@@ -164,11 +164,12 @@ class Region:
         *,
         offset: int = 0,
         length: int | None = None,
+        reserve: bool | None = None,
         guard: bool = False,
         closefd: bool = False,
     ) -> Region: ...
     @staticmethod
-    def anonymous(length: int, *, huge_pages: int | None = None) -> Region: ...
+    def anonymous(length: int, *, huge_pages: int | None = None, reserve: bool | None = None) -> Region: ...
     @property
     def name(self) -> str | bytes | os.PathLike[str] | os.PathLike[bytes] | None: ...
     @property

@@ -13,7 +13,7 @@ from zcio._zcio import Region
 # What means nothing to the kernel (MAP_DENYWRITE, MAP_EXECUTABLE, MAP_STACK, bits it does not know) means nothing here.
 SHARED, PRIVATE, SHARED_VALIDATE, KINDS = 1, 2, 3, 0xF
 FIXED, ANONYMOUS, BITS_32, GROWSDOWN = 0x10, 0x20, 0x40, 0x100
-LOCKED, POPULATE, NONBLOCK, HUGETLB = 0x2000, 0x8000, 0x10000, 0x40000
+LOCKED, NORESERVE, POPULATE, NONBLOCK, HUGETLB = 0x2000, 0x4000, 0x8000, 0x10000, 0x40000
 SYNC, FIXED_NOREPLACE = 0x80000, 0x100000
 HUGE_SHIFT, HUGE_MASK = 26, 0x3F
 MFD_HUGETLB = 4
@@ -53,6 +53,11 @@ def huge_page(flags: int) -> int | None:
     if found is None:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     return int(found.group(1)) << 10
+
+
+def reserve(flags: int) -> bool | None:
+    """As Region has it, for private mappings: shared ones are not counted in any case."""
+    return False if flags & NORESERVE else None
 
 
 def memfd(flags: int) -> int:

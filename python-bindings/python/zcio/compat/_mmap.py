@@ -70,7 +70,13 @@ class mmap(Lender):  # noqa: N801
             if trackfd:
                 fd = os.dup(fileno)
             region = Region.open(
-                fd if trackfd else fileno, mode, offset=offset, length=length, guard=True, closefd=trackfd
+                fd if trackfd else fileno,
+                mode,
+                offset=offset,
+                length=length,
+                reserve=_flags.reserve(flags) if private else None,
+                guard=True,
+                closefd=trackfd,
             )
         if prot & READ_WRITE in PROTECTIONS:
             region.protect(PROTECTIONS[prot & READ_WRITE])
@@ -371,7 +377,7 @@ def _anonymous(length: int, flags: int, private: bool) -> Region:
     if length == 0 or (huge and length % huge):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     if private:
-        return Region.anonymous(length, huge_pages=huge)
+        return Region.anonymous(length, huge_pages=huge, reserve=_flags.reserve(flags))
     fd = os.memfd_create("mmap", _flags.memfd(flags))
     try:
         os.ftruncate(fd, length)
