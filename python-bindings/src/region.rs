@@ -19,7 +19,7 @@ use zcio::{Access, Advice, Error, ErrorKind};
 use crate::interrupt::detached;
 use crate::lend::{self, Borrowed, Memory};
 use crate::region_errors;
-use crate::region_options::{File, Mode, Opening, mode_name, protection_of, range};
+use crate::region_options::{File, Mode, Opening, mode_name, protection_of, range, with_room};
 use crate::residency::Residency;
 
 /// A mapped file, or memory of no file, as a buffer: what `mmap.mmap` is, but closing it never fails and never crashes.
@@ -111,8 +111,12 @@ impl Region {
     ///
     /// A descriptor is only used for the call, unless closefd=True gives it to the region, which closes it, also if this
     /// fails. A region that was opened from a path or with closefd=True can be resized together with its file.
+    ///
+    /// reserve=True gives every byte its room in the file now: `OSError` (ENOSPC) at once instead of a store that fails later.
+    /// reserve=False, for a private copy, does not count the memory that stores may need (`MAP_NORESERVE`).
     #[staticmethod]
-    #[pyo3(signature = (file, mode="r", *, offset=0, length=None, guard=false, closefd=false))]
+    #[pyo3(signature = (file, mode="r", *, offset=0, length=None, guard=false, closefd=false, reserve=None))]
+    #[allow(clippy::too_many_arguments)] // They are keywords.
     fn open(
         py: Python<'_>,
         file: &Bound<'_, PyAny>,
@@ -121,8 +125,9 @@ impl Region {
         length: Option<u64>,
         guard: bool,
         closefd: bool,
+        reserve: Option<bool>,
     ) -> PyResult<Self> {
-        let opening = Opening { mode: Mode::of(mode)?, offset, length, guard, closefd };
+        let opening = Opening { mode: Mode::of(mode)?, offset, length, guard, closefd, reserve };
         let place = File::new(file)?;
         opening.check(&place)?;
         opening.create(file)?;
@@ -138,10 +143,11 @@ impl Region {
     ///
     /// `huge_pages` is the size in bytes of the hugetlb pages to take it from (2 MiB, 1 GiB), which the administrator has
     /// reserved; the length is rounded up to whole ones. `advise("huge_page")` asks for transparent ones instead.
+    /// reserve=False does not count the memory beforehand (`MAP_NORESERVE`).
     #[staticmethod]
-    #[pyo3(signature = (length, *, huge_pages=None))]
-    fn anonymous(py: Python<'_>, length: u64, huge_pages: Option<u64>) -> PyResult<Self> {
-        let mut options = zcio::RegionOptions::new().length(length);
+    #[pyo3(signature = (length, *, huge_pages=None, reserve=None))]
+    fn anonymous(py: Python<'_>, length: u64, huge_pages: Option<u64>, reserve: Option<bool>) -> PyResult<Self> {
+        let mut options = with_room(zcio::RegionOptions::new().length(length), reserve);
         if let Some(size) = huge_pages {
             options = options.huge_pages(size);
         }

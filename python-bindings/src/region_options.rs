@@ -114,6 +114,16 @@ pub struct Opening {
     pub length: Option<u64>,
     pub guard: bool,
     pub closefd: bool,
+    pub reserve: Option<bool>,
+}
+
+/// The options with what is to be done beforehand about room: as the kernel does by itself, if nothing is said.
+pub fn with_room(options: RegionOptions, reserve: Option<bool>) -> RegionOptions {
+    match reserve {
+        None => options,
+        Some(true) => options.reserve(),
+        Some(false) => options.no_reserve(),
+    }
 }
 
 impl Opening {
@@ -150,7 +160,8 @@ impl Opening {
         if self.guard {
             guard::install()?;
         }
-        let mut options = RegionOptions::new().access(self.mode.access()).offset(self.offset);
+        let options = RegionOptions::new().access(self.mode.access()).offset(self.offset);
+        let mut options = with_room(options, self.reserve);
         if let Some(length) = self.length {
             options = options.length(length);
         }
