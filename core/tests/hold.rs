@@ -135,7 +135,7 @@ fn a_transfer_counts_what_arrived_before_an_end_was_lost() {
                 let counted = result.as_ref().map_or_else(Error::moved, |report| report.bytes);
                 assert_eq!(counted as usize, arrived.len(), "{mechanism:?} {of_source}");
                 assert!(
-                    result.as_ref().is_ok_and(|_| arrived.len() == LENGTH) || is_lost(&result.as_ref().unwrap_err())
+                    result.as_ref().is_ok_and(|_| arrived.len() == LENGTH) || is_lost(result.as_ref().unwrap_err())
                 );
                 result.is_ok()
             });

@@ -5,7 +5,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::documents::{self, CopyDocument};
-use super::failure;
 use super::progress::Progress;
 use crate::copy::{Copy, Reflink};
 

@@ -14,7 +14,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use indicatif::DecimalBytes;
 
 use super::documents::{self, ConnectionDocument, RelayDocument};
-use super::failure::{self, Failure};
+use super::failure::Failure;
 use super::interruption;
 use super::network::{self, Address, Listener};
 use super::progress::{Progress, remark};

@@ -99,10 +99,9 @@ impl Addresses {
     /// # Safety
     /// Nobody has an address in what is cut off.
     pub unsafe fn shrink(&mut self, length: usize) {
+        let surplus = self.length.saturating_sub(length);
         // SAFETY: as the caller promised.
-        if length < self.length
-            && unsafe { memory::unmap(self.start.wrapping_add(length), self.length - length) }.is_ok()
-        {
+        if surplus > 0 && unsafe { memory::unmap(self.start.wrapping_add(length), surplus) }.is_ok() {
             self.length = length;
         }
     }
@@ -135,8 +134,8 @@ unsafe fn move_pieces(start: *mut u8, length: usize, target: *mut u8, page: usiz
 impl Drop for Addresses {
     fn drop(&mut self) {
         if self.length > 0 {
-            // In the middle of others it can fail for want of mappings: then these addresses are never used again, which
-            // costs no memory. SAFETY: ours, and nobody uses them any more.
+            // In the middle of others it can fail for want of mappings: then these addresses are never used again.
+            // SAFETY: ours, and nobody uses them any more.
             let _ = unsafe { memory::unmap(self.start, self.length) };
         }
     }

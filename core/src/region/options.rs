@@ -172,8 +172,7 @@ impl RegionOptions {
     /// mmap(2)'s flags.
     fn flags(&self, access: Access) -> Result<libc::c_int> {
         match (self.room, access) {
-            (Room::Usual, _) => Ok(flags_of(access)),
-            (Room::Reserved, Access::ReadWrite) => Ok(flags_of(access)),
+            (Room::Usual, _) | (Room::Reserved, Access::ReadWrite) => Ok(flags_of(access)),
             (Room::Reserved, _) => Err(invalid("room can be reserved only where stores go to a file")),
             (Room::NotReserved, Access::Private) => Ok(flags_of(access) | libc::MAP_NORESERVE),
             (Room::NotReserved, _) => Err(invalid("only private memory is counted, and so need not be reserved")),

@@ -6,7 +6,7 @@
 //! after as many changes as could have brought the process to the limit.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::errno::Errno;
@@ -43,12 +43,10 @@ pub(super) fn for_one_more() -> Sys<()> {
 
 /// The mappings that this process has.
 fn count() -> std::io::Result<usize> {
-    let mut file = File::open("/proc/self/maps")?;
-    let (mut lines, mut buffer) = (0, vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(lines),
-            length => lines += buffer[..length].iter().filter(|&&byte| byte == b'\n').count(),
-        }
+    let mut lines = BufReader::with_capacity(1 << 16, File::open("/proc/self/maps")?);
+    let mut number = 0;
+    while lines.skip_until(b'\n')? > 0 {
+        number += 1;
     }
+    Ok(number)
 }

@@ -8,8 +8,7 @@ use nix::fcntl::OFlag;
 use serde::Serialize;
 
 use crate::cli::interruption::look;
-use crate::cli::{documents, failure};
-use crate::error::Error;
+use crate::cli::documents;
 use crate::opening::open_regular;
 use crate::residency::{FileResidency, residency};
 use crate::sys::memory::page_size;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::groups::group;
 use super::summary::{self, FileSummary, GroupSummary, PageCounts};
 use crate::cli::documents;
-use crate::cli::failure::{self, Failure};
+use crate::cli::failure::Failure;
 use crate::memory::{Process, address_space};
 
 /// How many mapped files are listed for people.

@@ -27,7 +27,7 @@ unsafe impl<T: Default + Send + Sync> Sync for ForkSafe<T> {}
 
 struct Lock {
     process: Process,
-    lock: RwLock<()>,
+    users: RwLock<()>,
     /// A thread is changing the value.
     changing: AtomicBool,
     /// The value was being changed when this process was made, and has not been replaced yet.
@@ -44,7 +44,7 @@ impl<T: Default> ForkSafe<T> {
     pub fn read(&self) -> Reading<'_, T> {
         loop {
             let lock = self.lock();
-            let guard = lock.lock.read().unwrap_or_else(PoisonError::into_inner);
+            let guard = lock.users.read().unwrap_or_else(PoisonError::into_inner);
             if !lock.torn.load(Ordering::Relaxed) {
                 // SAFETY: nobody changes it while the guard lives.
                 return Reading { value: unsafe { &*self.value.get() }, _guard: guard };
@@ -57,7 +57,7 @@ impl<T: Default> ForkSafe<T> {
     /// Waits until nobody uses the value.
     pub fn write(&self) -> Writing<'_, T> {
         let lock = self.lock();
-        let guard = lock.lock.write().unwrap_or_else(PoisonError::into_inner);
+        let guard = lock.users.write().unwrap_or_else(PoisonError::into_inner);
         lock.changing.store(true, Ordering::Relaxed);
         // Before whatever is changed: a child has both or neither.
         fence(Ordering::Release);
@@ -82,7 +82,7 @@ impl<T: Default> ForkSafe<T> {
         let torn = |lock: &Lock| lock.changing.load(Ordering::Relaxed) || lock.torn.load(Ordering::Relaxed);
         let new = Box::into_raw(Box::new(Lock {
             process,
-            lock: RwLock::new(()),
+            users: RwLock::new(()),
             changing: AtomicBool::new(false),
             torn: AtomicBool::new(inherited.is_some_and(torn)),
         }));

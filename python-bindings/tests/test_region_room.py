@@ -1,0 +1,61 @@
+"""Room for what will be written to a region, and a transfer from a region that is closed meanwhile."""
+
+import errno
+import socket
+import threading
+
+import pytest
+import zcio
+
+
+def test_room_is_reserved_in_the_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    with open(path, "r+b") as file:
+        file.truncate(1 << 20)
+    zcio.Region.open(path, "r+").close()
+    assert path.stat().st_blocks == 0
+    zcio.Region.open(path, "r+", reserve=True).close()
+    assert path.stat().st_blocks * 512 >= 1 << 20
+
+
+def test_memory_is_not_counted_if_it_is_asked_for(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"some bytes")
+    for region in (zcio.Region.open(path, "c", reserve=False), zcio.Region.anonymous(1 << 20, reserve=False)):
+        region[:4] = b"zero"
+        assert region[:4] == b"zero"
+        region.close()
+    with pytest.raises(ValueError, match="room can be reserved only where stores go to a file"):
+        zcio.Region.open(path, "r", reserve=True)
+    with pytest.raises(ValueError, match="room can be reserved only where stores go to a file"):
+        zcio.Region.anonymous(1, reserve=True)
+    with pytest.raises(ValueError, match="only private memory is counted"):
+        zcio.Region.open(path, "r+", reserve=False)
+
+
+@pytest.mark.parametrize("of", [lambda region: region, memoryview])
+def test_a_region_closed_while_it_is_sent_sends_no_zeroes(of):
+    length = 16 << 20
+    region = zcio.Region.anonymous(length)
+    region[:] = b"x" * length
+    near, far = socket.socketpair()
+    arrived = bytearray()
+
+    def reader():
+        # Nobody reads before the region is closed.
+        far.recv(1, socket.MSG_PEEK)
+        region.close(strict=False)
+        while data := far.recv(1 << 20):
+            arrived.extend(data)
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    with pytest.raises(zcio.TransferError) as caught:
+        zcio.transfer(of(region), near)
+    near.close()
+    thread.join()
+    far.close()
+    assert caught.value.errno == errno.EBADF
+    assert caught.value.moved == len(arrived)
+    assert arrived == b"x" * len(arrived)
