@@ -9,19 +9,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Endpoint, Facts, Kind};
 use crate::error::{Error, Result};
+use crate::sys::apart::pool::table;
 use crate::sys::process::same_description;
 use crate::sys::{Calls, Sys};
 
 /// A stream that was in blocking mode, and the descriptors by which it is used: they stay open for as long as they are here.
 struct Stream {
     identity: (u64, u64),
+    /// In which the users' numbers mean something ([`crate::sys::apart`]).
+    table: u32,
     users: Vec<RawFd>,
 }
 
 impl Stream {
     /// A socket has one open file description. Of a pipe there are at least two, and of a FIFO as many as it was opened.
     fn is(&self, fd: BorrowedFd<'_>, kind: Kind, identity: (u64, u64)) -> bool {
-        self.identity == identity && (kind.is_socket() || same_description(self.users[0], fd.as_raw_fd()))
+        let same = || self.table == table() && same_description(self.users[0], fd.as_raw_fd());
+        self.identity == identity && (kind.is_socket() || same())
     }
 }
 
@@ -50,7 +54,9 @@ fn unblock(fd: BorrowedFd<'_>, facts: &Facts, calls: &mut Calls) -> Sys<bool> {
     let switched = calls.set_nonblocking(fd, true)?;
     match known {
         Some(stream) => stream.users.push(fd.as_raw_fd()),
-        None if switched => all.streams.push(Stream { identity: facts.identity, users: vec![fd.as_raw_fd()] }),
+        None if switched => {
+            all.streams.push(Stream { identity: facts.identity, table: table(), users: vec![fd.as_raw_fd()] });
+        }
         None => return Ok(false),
     }
     Ok(true)

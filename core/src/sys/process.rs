@@ -106,10 +106,11 @@ pub(crate) fn scan_pages(
     Errno::result(found).map(|found| (found as usize, argument.walk_end))
 }
 
-/// Whether two descriptors of this process are of one open file description (kcmp(2), `KCMP_FILE`). No, where nobody may ask.
+/// Whether two descriptors of this thread's table are of one open file description (kcmp(2), `KCMP_FILE`). No, where nobody
+/// may ask.
 pub(crate) fn same_description(one: RawFd, other: RawFd) -> bool {
     const KCMP_FILE: libc::c_int = 0;
-    let process = std::process::id();
+    let thread = thread();
     // SAFETY: takes numbers.
-    one == other || unsafe { libc::syscall(libc::SYS_kcmp, process, process, KCMP_FILE, one, other) } == 0
+    one == other || unsafe { libc::syscall(libc::SYS_kcmp, thread, thread, KCMP_FILE, one, other) } == 0
 }
