@@ -214,9 +214,13 @@ impl Closing {
     fn release(&self, raw: &Bound<'_, PyAny>) -> PyResult<()> {
         let mut users = self.users();
         users.count -= 1;
-        if users.count == 0 {
-            drop(users);
+        let (last, closing) = (users.count == 0, users.closing);
+        drop(users);
+        if last {
             attributes(raw)?.del_item(intern!(raw.py(), "close"))?;
+        }
+        // Waking nobody would be a system call, too.
+        if last && closing {
             self.changed.notify_all();
         }
         Ok(())
