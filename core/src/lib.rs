@@ -50,6 +50,8 @@ compile_error!("zcio works on Linux only: it is made of Linux system calls (send
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("zcio works on 64-bit Linux only (x86-64 and aarch64): it maps and addresses files over 4 GiB");
 
+#[doc(hidden)]
+pub mod apart;
 pub mod batch;
 pub mod buffer;
 pub mod cache;

@@ -12,6 +12,7 @@ use nix::sys::stat::fstat;
 
 use crate::error::Error;
 use crate::sys::Calls;
+use crate::sys::apart::pool::table;
 use crate::sys::fork::Process;
 
 /// How large the pipe is asked to be, in bytes. A pipe has 64 KiB by default, in 16 slots of a page or a packet each;
@@ -21,12 +22,19 @@ const WANTED: usize = 1 << 20;
 /// How many idle pipes are kept. Making one costs four system calls, as much as moving 16 KiB through it.
 const KEPT: usize = 4;
 
-/// Idle pipes, all empty, and the process they belong to.
-static IDLE: Mutex<Idle> = Mutex::new(Idle { process: None, pipes: Vec::new() });
+/// Idle pipes, all empty, and whose they are: of the process's own table of descriptors, and of the other one.
+static IDLE: [Mutex<Idle>; 2] = [const { Mutex::new(Idle { owner: None, pipes: Vec::new() }) }; 2];
 
 struct Idle {
-    process: Option<Process>,
+    owner: Option<Owner>,
     pipes: Vec<Ends>,
+}
+
+/// The process and the table of descriptors ([`crate::sys::apart`]).
+type Owner = (Process, u32);
+
+fn owner() -> Owner {
+    (Process::this(), table())
 }
 
 /// A pipe of our own, both ends non-blocking. Comes from the idle ones, and goes back there if it is empty when dropped.
@@ -39,7 +47,7 @@ pub(crate) struct Pipe {
 #[derive(Debug)]
 struct Ends {
     /// Who made it. A child of fork(2) shares its parent's pipes, and must never put one among its own.
-    process: Process,
+    owner: Owner,
     read: OwnedFd,
     write: OwnedFd,
     capacity: usize,
@@ -55,7 +63,7 @@ impl Ends {
             .or_else(|_| fcntl(&write, FcntlArg::F_GETPIPE_SZ))
             .map_or(1 << 16, |size| size as usize);
         let identity = identity(&read)?;
-        Ok(Self { process: Process::this(), read, write, capacity, identity })
+        Ok(Self { owner: owner(), read, write, capacity, identity })
     }
 
     /// The pipe, if its descriptors still mean it. A program that closes every descriptor it does not know
@@ -140,8 +148,8 @@ impl Drop for Pipe {
         if self.held == 0
             && let Some(ends) = self.ends.take()
         {
-            with_idle(|process, pipes| {
-                if pipes.len() < KEPT && ends.process == process {
+            with_idle(|owner, pipes| {
+                if pipes.len() < KEPT && ends.owner == owner {
                     pipes.push(ends);
                 }
             });
@@ -149,20 +157,20 @@ impl Drop for Pipe {
     }
 }
 
-/// The idle pipes of this process; those a child of fork(2) has inherited are closed there. `None` while somebody else is
+/// The idle pipes of this process and this thread's table; those a child of fork(2) has inherited are closed there. `None` while somebody else is
 /// at them, who in such a child may be a thread that does not exist any more.
-fn with_idle<T>(work: impl FnOnce(Process, &mut Vec<Ends>) -> T) -> Option<T> {
-    let mut idle = match IDLE.try_lock() {
+fn with_idle<T>(work: impl FnOnce(Owner, &mut Vec<Ends>) -> T) -> Option<T> {
+    let owner = owner();
+    let mut idle = match IDLE[usize::from(owner.1 != 0)].try_lock() {
         Ok(idle) => idle,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(TryLockError::WouldBlock) => return None,
     };
-    let process = Process::this();
-    if idle.process != Some(process) {
-        idle.process = Some(process);
+    if idle.owner != Some(owner) {
+        idle.owner = Some(owner);
         idle.pipes.drain(..).for_each(|ends| drop(ends.if_still_there()));
     }
-    Some(work(process, &mut idle.pipes))
+    Some(work(owner, &mut idle.pipes))
 }
 
 #[cfg(test)]

@@ -131,7 +131,9 @@ pub(crate) fn exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Res
         (ErrorKind::IsDirectory, Some(file)) if nothing_moved => {
             about_file(env, jni_str!("java/nio/file/FileSystemException"), file, Some("Is a directory"))
         }
-        (ErrorKind::Os | ErrorKind::SpecialFile | ErrorKind::SameFile | ErrorKind::Faulted, Some(file)) if nothing_moved => {
+        (ErrorKind::Os | ErrorKind::SpecialFile | ErrorKind::SameFile | ErrorKind::Faulted, Some(file))
+            if nothing_moved =>
+        {
             about_file(env, jni_str!("java/nio/file/FileSystemException"), file, Some(error.message()))
         }
         (ErrorKind::BadDescriptor, _) if nothing_moved => {

@@ -2,13 +2,15 @@
 
 use std::ffi::c_int;
 use std::fs::File as Opened;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use pyo3::exceptions::PyOSError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use zcio::apart::Held;
 
+use crate::holds::Hold;
 use crate::interrupt::detached;
 use crate::lend::{self, Borrowed, Memory};
 use crate::region_errors;
@@ -65,7 +67,7 @@ impl AlignedBuffer {
 
 /// Reads a file past the page cache (`O_DIRECT`), straight into a buffer; gives back how many bytes.
 ///
-/// file is a path, a descriptor or an object with `fileno()`, whose position stays. Reads from offset on, and at most length
+/// file is a path, a descriptor or an object with `fileno()`, whose position stays, as do POSIX locks on it. Reads from offset on, and at most length
 /// bytes, to the end of the buffer without it; fewer only at the file's end. offset, and the address of the buffer, must be
 /// multiples of what the file asks for, 512 or 4096 bytes on most disks: an `AlignedBuffer` is, and what begins at a page
 /// of it (`memoryview(buffer)[4096:]`). `ValueError` if they are not, `OSError` if the file system has no direct I/O.
@@ -78,21 +80,28 @@ pub fn read_direct(
     offset: u64,
     length: Option<usize>,
 ) -> PyResult<usize> {
-    let (place, into) = (File::new(file)?, Borrowed::new_writable(into)?);
     let length = length.unwrap_or(usize::MAX);
-    let name = matches!(place, File::Path(_)).then(|| file.clone().unbind());
-    let opened;
-    let fd = match &place {
+    match File::new(file)? {
         File::Path(path) => {
-            opened = open(py, path, name.as_ref())?;
-            opened.as_fd()
+            let (name, into) = (file.clone().unbind(), Borrowed::new_writable(into)?);
+            let opened = open(py, &path, Some(&name))?;
+            detached(py, into.read_direct(opened.as_fd(), offset, length))?
+                .map_err(|error| region_errors::exception(py, &error, Some(&name)))
         }
-        // SAFETY: the number is not negative (`File::new`) and only handed to system calls, which answer EBADF if it is
-        // not open.
-        File::Number(number) => unsafe { BorrowedFd::borrow_raw(*number) },
-    };
-    detached(py, into.read_direct(fd, offset, length))?
-        .map_err(|error| region_errors::exception(py, &error, name.as_ref()))
+        File::Number(number) => {
+            // Before anything else of Python's runs.
+            let hold = Hold::of_number(py, number)?;
+            let into = Borrowed::new_writable(into)?;
+            let read = detached(py, || {
+                zcio::apart::run(hold.held(), |_| {
+                    let read = into.read_direct(hold.descriptor()?, offset, length)();
+                    hold.held().into_iter().for_each(Held::release);
+                    read
+                })
+            })?;
+            read.and_then(|read| read).map_err(|error| region_errors::exception(py, &error, None))
+        }
+    }
 }
 
 fn open(py: Python<'_>, path: &Path, name: Option<&Py<PyAny>>) -> PyResult<Opened> {

@@ -1,15 +1,19 @@
 //! `zcio.batch`: many small transfers in one call.
 
+use std::collections::HashMap;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyInt, PyString, PyTuple};
 use zcio::batch::End as Place;
 use zcio::{Batch, Item, Mechanism, Side};
 
 use crate::descriptors::End;
 use crate::errors;
-use crate::interrupt::{Watch, detached};
+use crate::holds;
+use crate::interrupt::Watch;
 use crate::records;
+use crate::relay::with_report;
 use crate::report::Attempt;
 use crate::transfer::{exception, number, visibility_of};
 
@@ -27,22 +31,26 @@ use crate::transfer::{exception, number, visibility_of};
 #[pyo3(signature = (items, *, visibility="aliased"))]
 pub fn batch<'py>(py: Python<'py>, items: &Bound<'py, PyAny>, visibility: &str) -> PyResult<Bound<'py, PyAny>> {
     let visibility = visibility_of(visibility)?;
-    let mut requests = Vec::new();
+    let (mut ends, mut requests) = (Ends::default(), Vec::new());
     for item in items.try_iter()? {
-        requests.push(Request::new(&item?)?);
+        requests.push(Request::new(&item?, &mut ends)?);
     }
-    for file in requests.iter().flat_map(|request| [&request.source.file, &request.sink.file]).flatten() {
+    let mut ends = ends.list;
+    for file in ends.iter().filter_map(|end| end.file.as_ref()) {
         file.flush(py)?;
     }
-    let timeout = requests.iter().filter_map(|request| request.sink.timeout).min();
+    let timeout = requests.iter().filter_map(|request| ends[request.sink].timeout).min();
     let mut watch = Watch::new(timeout);
-    let report = detached(py, || {
-        let items: Vec<_> = requests.iter().map(Request::item).collect();
+    let report = holds::run(py, &mut ends, &mut watch, |ends, watch, caller| {
+        let items = requests.iter().map(|request| request.item(ends)).collect::<zcio::Result<Vec<_>>>()?;
         watch.begin();
-        Batch::new().visibility(visibility).run_watched(&items, |progress| watch.look(progress.bytes))
+        let mut batch = Batch::new().visibility(visibility);
+        Ok(batch.run_watched(&items, |progress| caller.call(|| watch.look(progress.bytes))))
     })?;
-    for file in requests.iter().filter_map(|request| request.sink.file.as_ref()) {
-        file.refresh(py)?;
+    let report = report.and_then(|report| report).map_err(|error| errors::exception(py, &error, &[], &[]))?;
+    let mut positioned = Ok(());
+    for end in requests.iter().map(|request| &ends[request.sink]).filter(|end| end.is_unchanged(py)) {
+        positioned = positioned.and(end.file.as_ref().map_or(Ok(()), |file| file.refresh(py)));
     }
     if let Some(stop) = watch.into_stop() {
         let error = report.stopped();
@@ -51,24 +59,61 @@ pub fn batch<'py>(py: Python<'py>, items: &Bound<'py, PyAny>, visibility: &str) 
     let results = report.items.into_iter().zip(&requests).map(|(result, request)| match result {
         Ok(item) => Ok(Bound::new(py, ItemReport::from(item))?.into_any()),
         Err(error) => {
-            let raised = errors::exception(py, &error, &[&request.source, &request.sink], &[]);
+            let raised = errors::exception(py, &error, &[&ends[request.source], &ends[request.sink]], &[]);
             Ok(raised.into_value(py).into_bound(py).into_any())
         }
     });
     let results = PyTuple::new(py, results.collect::<PyResult<Vec<_>>>()?)?;
     let refusal = report.refusal.map(Attempt::from);
-    records::BATCH.make(py, (results, refusal, report.system_calls, report.waits, report.elapsed.as_secs_f64()))
+    let elapsed = report.elapsed.as_secs_f64();
+    let report = records::BATCH.make(py, (results, refusal, report.system_calls, report.waits, elapsed))?;
+    positioned.map_err(|raised| with_report(py, raised, &report))?;
+    Ok(report)
+}
+
+/// The ends of all items. An object or a number that is that of many is one end, with one descriptor: the core keeps the
+/// order of what goes to one.
+#[derive(Default)]
+struct Ends {
+    list: Vec<End>,
+    known: HashMap<Known, usize>,
+    /// Those in it live as long, so that no other object gets their address.
+    objects: Vec<Py<PyAny>>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Known {
+    Number(i32, Side),
+    Object(usize, Side),
+}
+
+impl Ends {
+    /// The place of an end.
+    fn add(&mut self, object: &Bound<'_, PyAny>, side: Side) -> PyResult<usize> {
+        let known = match object.extract::<i32>() {
+            Ok(number) if object.is_exact_instance_of::<PyInt>() => Known::Number(number, side),
+            _ => Known::Object(object.as_ptr() as usize, side),
+        };
+        if let Some(&place) = self.known.get(&known) {
+            return Ok(place);
+        }
+        self.list.push(End::new(object, side)?);
+        self.objects.push(object.clone().unbind());
+        self.known.insert(known, self.list.len() - 1);
+        Ok(self.list.len() - 1)
+    }
 }
 
 struct Request {
-    source: End,
-    sink: End,
+    /// Places among the ends.
+    source: usize,
+    sink: usize,
     offset: u64,
     count: Option<u64>,
 }
 
 impl Request {
-    fn new(item: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn new(item: &Bound<'_, PyAny>, ends: &mut Ends) -> PyResult<Self> {
         let parts = item.cast::<PyTuple>().ok().filter(|parts| (2..=4).contains(&parts.len()));
         let Some(parts) = parts else {
             let message = "an item is a tuple: (src, dst), (src, dst, offset) or (src, dst, offset, count)";
@@ -80,27 +125,28 @@ impl Request {
                 _ => Ok(None),
             }
         };
-        let source = End::new(&parts.get_item(0)?, Side::Source)?;
-        if source.is_memory() {
+        let source = ends.add(&parts.get_item(0)?, Side::Source)?;
+        if ends.list[source].is_memory() {
             return Err(PyValueError::new_err("the source of an item is a file; transfer() sends a buffer"));
         }
-        let sink = End::new(&parts.get_item(1)?, Side::Sink)?;
+        let sink = ends.add(&parts.get_item(1)?, Side::Sink)?;
         Ok(Self { source, sink, offset: part(2, "offset")?.unwrap_or(0), count: part(3, "count")? })
     }
 
-    fn item(&self) -> Item<'_> {
-        let item = Item::new(place(&self.source), place(&self.sink)).offset(self.offset);
-        match self.count {
+    fn item<'a>(&self, ends: &'a [End]) -> zcio::Result<Item<'a>> {
+        let item = Item::new(place(&ends[self.source])?, place(&ends[self.sink])?).offset(self.offset);
+        Ok(match self.count {
             Some(count) => item.count(count),
             None => item,
-        }
+        })
     }
 }
 
-fn place(end: &End) -> Place<'_> {
-    match (end.path(), end.descriptor()) {
-        (Some(path), _) => path.into(),
-        (None, Some(fd)) => fd.into(),
+/// Where the ends are.
+fn place(end: &End) -> zcio::Result<Place<'_>> {
+    match (end.path(), end.hold()) {
+        (Some(path), _) => Ok(path.into()),
+        (None, Some(hold)) => hold.descriptor().map(Into::into),
         (None, None) => unreachable!("a buffer is refused before"),
     }
 }

@@ -6,15 +6,13 @@
 //!
 //! # Whose descriptor
 //!
-//! The arguments live as long as the call, so garbage collection closes nothing. Against a `close()` in another thread,
-//! after which the number may come to mean another file, a socket or pipe object is duplicated (`F_DUPFD_CLOEXEC`) for
-//! the call: those are the ends that are waited for. A regular file is not, because closing *any* descriptor of a file
-//! drops all of the process's POSIX locks on it (fcntl(2)), and nobody expects that of a transfer. A bare number is used as
-//! it is: its owner is the caller.
+//! A number means what it means when the argument is looked at; that is held until the end ([`crate::holds`]), whatever a `close()` in
+//! another thread, a callback or another task does to the number. So an operation never touches a file that it was not given.
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,16 +20,22 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
+use zcio::apart::Held;
 use zcio::{Endpoint, Error, Side};
 
 use crate::errors::TransferError;
 use crate::files::FileObject;
+use crate::holds::{Hold, unbound};
 use crate::lent::Lent;
 use crate::region::Region;
+
+/// The kinds of ends there are, as a test of all of them wants to know.
+pub const KINDS: [&str; 4] = ["path", "number", "object", "buffer"];
 
 /// One argument, understood.
 pub struct End {
     place: Place,
+    side: Side,
     /// The file object, if it is one: its buffer and position must be kept right.
     pub file: Option<FileObject>,
     /// How long the socket object wants to wait for a byte.
@@ -42,10 +46,10 @@ enum Place {
     Path {
         path: PathBuf,
         name: Py<PyAny>,
+        /// What is no file, opened before it is needed, because that may have to be waited for.
+        opened: Option<(Endpoint<'static>, Held)>,
     },
-    /// Open as long as the call lasts, or as the caller keeps it.
-    Number(RawFd),
-    Duplicate(OwnedFd),
+    Descriptor(Hold),
     Memory(Lent),
 }
 
@@ -63,18 +67,18 @@ impl End {
         }
         let py = object.py();
         if object.is_instance_of::<PyString>() || object.is_instance_of::<PyBytes>() {
-            return Self::of_path(object);
+            return Self::of_path(object, side);
         }
         if let Some(fileno) = object.getattr_opt(intern!(py, "fileno"))? {
             return Self::of_object(object, &fileno, side);
         }
         if object.hasattr(intern!(py, "__fspath__"))? {
-            return Self::of_path(object);
+            return Self::of_path(object, side);
         }
         if side == Side::Source
             && let Some(lent) = Lent::new(object)?
         {
-            return Ok(Self { place: Place::Memory(lent), file: None, timeout: None });
+            return Ok(Self::at(Place::Memory(lent), side));
         }
         Err(PyTypeError::new_err(format!(
             "{} must be a file descriptor (int), an object with fileno(), {}a path (str, bytes, os.PathLike), not '{}'",
@@ -84,16 +88,25 @@ impl End {
         )))
     }
 
+    /// A number that is held already.
+    pub fn of_hold(hold: Hold, side: Side) -> Self {
+        Self::at(Place::Descriptor(hold), side)
+    }
+
+    fn at(place: Place, side: Side) -> Self {
+        Self { place, side, file: None, timeout: None }
+    }
+
     fn of_number(object: &Bound<'_, PyAny>, side: Side) -> PyResult<Self> {
         let number: RawFd = object.extract()?;
         if number < 0 {
             let message = format!("{}: a file descriptor cannot be negative ({number})", role(side));
             return Err(PyValueError::new_err(message));
         }
-        Ok(Self { place: Place::Number(number), file: None, timeout: None })
+        Ok(Self::of_hold(Hold::of_number(object.py(), number)?, side))
     }
 
-    fn of_path(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn of_path(object: &Bound<'_, PyAny>, side: Side) -> PyResult<Self> {
         let os = object.py().import(intern!(object.py(), "os"))?;
         let name = os.call_method1(intern!(object.py(), "fspath"), (object,))?;
         let bytes: Vec<u8> = os.call_method1(intern!(object.py(), "fsencode"), (&name,))?.extract()?;
@@ -101,14 +114,14 @@ impl End {
             return Err(PyValueError::new_err("embedded null byte"));
         }
         let path = OsString::from_vec(bytes).into();
-        Ok(Self { place: Place::Path { path, name: name.unbind() }, file: None, timeout: None })
+        Ok(Self::at(Place::Path { path, name: name.unbind(), opened: None }, side))
     }
 
     fn of_region(region: &Bound<'_, Region>, side: Side) -> PyResult<Self> {
         if side == Side::Sink {
             return Err(PyTypeError::new_err("dst is a region, and memory cannot be the sink of a transfer"));
         }
-        Ok(Self { place: Place::Memory(Lent::all_of(region)?), file: None, timeout: None })
+        Ok(Self::at(Place::Memory(Lent::all_of(region)?), side))
     }
 
     fn of_object(object: &Bound<'_, PyAny>, fileno: &Bound<'_, PyAny>, side: Side) -> PyResult<Self> {
@@ -118,48 +131,37 @@ impl End {
         if number < 0 {
             return Err(closed(py, side, number));
         }
+        // Nothing of Python's runs in between.
+        let hold = Hold::of_number(py, number)?;
         let socket = object.hasattr(intern!(py, "gettimeout"))?.then(|| object.clone());
         let file = if socket.is_some() { None } else { Some(FileObject::new(object, role(side))?) };
         let timeout = match socket.or(file.as_ref().and_then(|file| file.socket(py))) {
             Some(socket) => socket_timeout(&socket, role(side))?,
             None => None,
         };
-        let place = match &file {
-            Some(file) if file.is_seekable(py)? => Place::Number(number),
-            _ => Place::Duplicate(duplicate(py, number)?),
-        };
-        Ok(Self { place, file, timeout })
+        Ok(Self { place: Place::Descriptor(hold), side, file, timeout })
     }
 
-    /// The endpoints of a transfer, opened where they are paths. Without the GIL: opening may wait.
-    ///
-    /// Numbers go first, because a path that is opened may get the very number that the caller has closed. A destination is
-    /// opened last: it may have to be created.
-    pub fn endpoints<'a>(source: &'a Self, sink: &'a Self) -> Result<(Endpoint<'a>, Endpoint<'a>), Error> {
-        if let Place::Path { .. } = sink.place {
-            return Ok((source.endpoint(Side::Source)?, sink.endpoint(Side::Sink)?));
-        }
-        let sink = sink.endpoint(Side::Sink)?;
-        Ok((source.endpoint(Side::Source)?, sink))
-    }
-
-    /// One endpoint, opened where it is a path. Without the GIL. It must not outlive `self`.
-    pub fn endpoint<'a>(&self, side: Side) -> Result<Endpoint<'a>, Error> {
-        match (&self.place, side) {
+    /// One endpoint, opened where it is a path. Without the GIL, and where the ends are ([`crate::holds::run`]). It must not outlive
+    /// `self`.
+    pub fn endpoint<'a>(&self) -> Result<Endpoint<'a>, Error> {
+        match (&self.place, self.side) {
+            (Place::Path { opened: Some((_, held)), .. }, _) if zcio::apart::is_here() => {
+                Endpoint::new(unbound(held.descriptor()?))
+            }
             (Place::Path { path, .. }, Side::Source) => Endpoint::open(path),
             (Place::Path { path, .. }, Side::Sink) => Endpoint::create(path),
-            (Place::Number(number), _) => Endpoint::new(borrow(*number)),
-            (Place::Duplicate(fd), _) => Endpoint::new(borrow(fd.as_raw_fd())),
+            (Place::Descriptor(hold), _) => Endpoint::new(unbound(hold.descriptor()?)),
             (Place::Memory(lent), _) => Ok(lent.endpoint()),
         }
     }
 
     /// [`Self::endpoint`] in an event loop: `None` if it might have to wait.
-    pub fn endpoint_now<'a>(&self, side: Side) -> Result<Option<Endpoint<'a>>, Error> {
-        match (&self.place, side) {
+    pub fn endpoint_now<'a>(&self) -> Result<Option<Endpoint<'a>>, Error> {
+        match (&self.place, self.side) {
             (Place::Path { path, .. }, Side::Source) => Ok(Endpoint::open_cached(path)),
             (Place::Path { .. }, Side::Sink) => Ok(None),
-            _ => self.endpoint(side).map(Some),
+            _ => self.endpoint().map(Some),
         }
     }
 
@@ -173,38 +175,66 @@ impl End {
         if let Place::Path { path, .. } = &self.place { Some(path) } else { None }
     }
 
-    /// The descriptor, for an end that has been open before.
-    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+    /// What keeps the descriptor, for an end that has been open before.
+    pub fn hold(&self) -> Option<&Hold> {
+        if let Place::Descriptor(hold) = &self.place { Some(hold) } else { None }
+    }
+
+    /// As [`Self::hold`].
+    pub fn hold_mut(&mut self) -> Option<&mut Hold> {
+        if let Place::Descriptor(hold) = &mut self.place { Some(hold) } else { None }
+    }
+
+    /// The descriptor in the process's table of a stream, which can be waited for there.
+    pub fn stream(&self) -> Option<RawFd> {
         match &self.place {
-            Place::Number(number) => Some(borrow(*number)),
-            Place::Duplicate(fd) => Some(fd.as_fd()),
+            Place::Descriptor(hold) => hold.stream().map(|fd| fd.as_raw_fd()),
+            Place::Path { opened: Some((end, _)), .. } => end.descriptor().map(|fd| fd.as_raw_fd()),
             Place::Path { .. } | Place::Memory(_) => None,
         }
     }
 
-    /// An error if the file object was closed after it became this end: its number may mean another file by now.
-    pub fn check_open(&self, py: Python<'_>) -> PyResult<()> {
-        match (&self.file, &self.place) {
-            (Some(file), Place::Number(number)) => file.has_number(py, *number),
-            _ => Ok(()),
+    /// What it has in the other table of descriptors.
+    pub fn held(&self) -> Option<&Held> {
+        match &self.place {
+            Place::Descriptor(hold) => hold.held(),
+            Place::Path { opened, .. } => opened.as_ref().map(|(_, held)| held),
+            Place::Memory(_) => None,
         }
     }
 
-    /// Makes a bare number safe to be kept beyond the call, by duplicating it, unless it is a regular file's.
-    pub fn keep(&mut self, py: Python<'_>) -> PyResult<()> {
-        if let Place::Number(number) = self.place
-            && self.file.is_none()
-            && Endpoint::new(borrow(number)).is_ok_and(|end| end.facts().kind.is_stream())
+    /// Takes that over.
+    pub fn take_held(&mut self) -> Option<Held> {
+        self.hold_mut().and_then(Hold::take_held)
+    }
+
+    /// Opens a path here if it may have to be waited for (a FIFO), which a signal must be able to end, and sends it to where
+    /// the other end is.
+    pub fn open_if_it_may_wait(&mut self) -> Result<(), Error> {
+        if let Place::Path { path, opened: opened @ None, .. } = &mut self.place
+            && std::fs::metadata(&*path).is_ok_and(|found| found.file_type().is_fifo())
         {
-            self.place = Place::Duplicate(duplicate(py, number)?);
+            let end = if self.side == Side::Source { Endpoint::open(path)? } else { Endpoint::create(path)? };
+            if let Some(fd) = end.descriptor() {
+                let held = Held::new(fd)?;
+                *opened = Some((end, held));
+            }
         }
         Ok(())
     }
 
+    /// Whether the file object still is of the file it was of when it became this end.
+    pub fn is_unchanged(&self, py: Python<'_>) -> bool {
+        match (&self.file, &self.place) {
+            (Some(file), Place::Descriptor(hold)) => file.number(py).is_ok_and(|now| hold.is_of(now)),
+            _ => true,
+        }
+    }
+
     /// The name the caller gave, if this end was opened from that path.
-    pub fn name_of(&self, py: Python<'_>, opened: &Path) -> Option<Py<PyAny>> {
+    pub fn name_of(&self, py: Python<'_>, given: &Path) -> Option<Py<PyAny>> {
         match &self.place {
-            Place::Path { path, name } if path == opened => Some(name.clone_ref(py)),
+            Place::Path { path, name, .. } if path == given => Some(name.clone_ref(py)),
             _ => None,
         }
     }
@@ -240,24 +270,8 @@ fn socket_timeout(socket: &Bound<'_, PyAny>, role: &str) -> PyResult<Option<Dura
     Ok(seconds.filter(|&seconds| seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
 }
 
-pub fn duplicate(py: Python<'_>, number: RawFd) -> PyResult<OwnedFd> {
-    borrow(number).try_clone_to_owned().map_err(|error| {
-        let message = error.to_string();
-        TransferError { errno: error.raw_os_error(), message: &message, operation: "fcntl", ..TransferError::default() }
-            .into_exception(py)
-    })
-}
-
 fn closed(py: Python<'_>, side: Side, number: RawFd) -> PyErr {
     let message = format!("the {} is closed (its fileno() is {number})", noun(side));
     TransferError { errno: Some(libc::EBADF), message: &message, operation: "fileno", ..TransferError::default() }
         .into_exception(py)
-}
-
-/// The number as the standard library's I/O functions want it.
-pub fn borrow<'fd>(number: RawFd) -> BorrowedFd<'fd> {
-    debug_assert!(number >= 0);
-    // SAFETY: the number is not -1 (checked by the callers). It is only handed to system calls, which answer EBADF if it is
-    // not open; that it stays what it is during the call is the caller's promise, see the module's introduction.
-    unsafe { BorrowedFd::borrow_raw(number) }
 }

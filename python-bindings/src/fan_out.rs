@@ -2,13 +2,15 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
+use zcio::apart::Caller;
 use zcio::{Endpoint, Error, FanOut, FanOutReport, Side};
 
 use crate::descriptors::End;
-use crate::interrupt::{Watch, detached};
+use crate::holds;
+use crate::interrupt::{Watch, opened};
 use crate::records;
 use crate::relay::{failure, with_report};
-use crate::transfer::{Request, callable, exception, opened, settle};
+use crate::transfer::{Request, callable, exception, settle};
 
 /// Sends one source to many sinks: each one gets exactly the same bytes, shared by reference where the kernel can.
 ///
@@ -29,47 +31,49 @@ pub fn fan_out<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut request = Request::new([offset, count, None, None], "auto", visibility, false)?;
     let progress = callable(progress)?;
-    let source = End::new(src, Side::Source)?;
-    let mut ends = Vec::new();
+    let mut ends = vec![End::new(src, Side::Source)?];
     for sink in sinks.try_iter()? {
         ends.push(End::new(&sink?, Side::Sink)?);
     }
     let mut position = None;
     // The source is flushed once for each sink, which changes nothing.
-    for sink in &ends {
-        position = request.begin(py, &source, sink)?.or(position);
+    for sink in &ends[1..] {
+        position = request.begin(py, &ends[0], sink)?.or(position);
     }
-    let timeout = ends.iter().chain([&source]).filter_map(|end| end.timeout).min();
+    let timeout = ends.iter().filter_map(|end| end.timeout).min();
     let mut watch = Watch::new(timeout).telling(progress);
-    let (result, report, undelivered) = detached(py, || run(&request, &source, &ends, &mut watch))?;
+    let outcome = holds::run(py, &mut ends, &mut watch, |ends, watch, caller| run(&request, ends, watch, caller))?;
+    let (result, report, undelivered) = outcome.unwrap_or_else(|error| (Err(error), None, Vec::new()));
 
     let moved = report.as_ref().map_or(0, |report| report.bytes);
     let mut positioned = Ok(());
-    for sink in &ends {
-        positioned = positioned.and(settle(py, &source, sink, position.map(|start| start + moved)));
+    for sink in &ends[1..] {
+        positioned = positioned.and(settle(py, &ends[0], sink, position.map(|start| start + moved)));
     }
     let told = watch.finish(py, moved);
     let report = report.map(|report| record(py, report, &undelivered)).transpose()?;
     if let Err(error) = result {
-        let all: Vec<&End> = ends.iter().chain([&source]).collect();
+        let all: Vec<&End> = ends[1..].iter().chain([&ends[0]]).collect();
         let raised = exception(py, "fan_out", watch.into_stop(), &error, &all, &[]);
         return Err(match &report {
             Some(report) => with_report(py, raised, report),
             None => raised,
         });
     }
-    positioned.and(told)?;
-    Ok(report.expect("a fan-out that succeeded has begun"))
+    let report = report.expect("a fan-out that succeeded has begun");
+    positioned.and(told).map_err(|raised| with_report(py, raised, &report))?;
+    Ok(report)
 }
 
 /// What came of it, how it stands, and what each sink lacks.
 type Outcome = (Result<(), Error>, Option<FanOutReport>, Vec<Vec<u8>>);
 
 /// Without the GIL.
-fn run(request: &Request, source: &End, sinks: &[End], watch: &mut Watch) -> Outcome {
-    let endpoints = opened(watch, || {
-        let source = source.endpoint(Side::Source)?;
-        Ok((source, sinks.iter().map(|sink| sink.endpoint(Side::Sink)).collect::<Result<Vec<_>, _>>()?))
+fn run(request: &Request, ends: &[End], watch: &mut Watch, caller: &Caller<'_>) -> Outcome {
+    let sinks = &ends[1..];
+    let endpoints = opened(watch, caller, || {
+        let source = ends[0].endpoint()?;
+        Ok((source, sinks.iter().map(End::endpoint).collect::<Result<Vec<_>, _>>()?))
     });
     let (source, endpoints) = match endpoints {
         Ok(endpoints) => endpoints,
@@ -78,9 +82,10 @@ fn run(request: &Request, source: &End, sinks: &[End], watch: &mut Watch) -> Out
     let keeps = source.facts().kind.is_seekable();
     let mut fan_out = described(request, source, endpoints);
     watch.begin();
-    let result = fan_out.run_watched(|moved| watch.look(moved)).map(drop);
+    let result = fan_out.run_watched(|moved| caller.call(|| watch.look(moved))).map(drop);
     let report = fan_out.report();
-    let undelivered = surrender(&mut fan_out, keeps, sinks.len());
+    // In a child of fork(2) they are its parent's.
+    let undelivered = surrender(&mut fan_out, keeps || watch.is_inherited(), sinks.len());
     (result, report, undelivered)
 }
 

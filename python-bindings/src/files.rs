@@ -4,7 +4,7 @@
 //! bytes waiting to be written are flushed before, reading starts where `tell()` says, and afterwards the object stands
 //! behind the bytes that were moved, after an error too.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyString};
@@ -68,10 +68,9 @@ impl FileObject {
         }
     }
 
-    /// `ValueError` if the object is closed, or has another descriptor than that.
-    pub fn has_number(&self, py: Python<'_>, number: i32) -> PyResult<()> {
-        let now: i32 = self.0.bind(py).call_method0(intern!(py, "fileno"))?.extract()?;
-        if now == number { Ok(()) } else { Err(PyValueError::new_err("the file was opened again meanwhile")) }
+    /// The number of its descriptor now.
+    pub fn number(&self, py: Python<'_>) -> PyResult<i32> {
+        self.0.bind(py).call_method0(intern!(py, "fileno"))?.extract()
     }
 
     /// Hands bytes that wait in the object to the kernel. Nothing to do for a reader.

@@ -8,8 +8,11 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use zcio::ErrorKind;
+use zcio::apart::Caller;
 
 use crate::errors;
 
@@ -50,8 +53,20 @@ impl Progress {
     }
 }
 
+/// Opens paths. Opening a FIFO waits; after a signal Python looks at it, and opens again unless a handler raised (PEP 475).
+pub fn opened<T>(watch: &mut Watch, caller: &Caller<'_>, mut open: impl FnMut() -> zcio::Result<T>) -> zcio::Result<T> {
+    loop {
+        match open() {
+            Err(error) if error.kind() == ErrorKind::Interrupted && caller.call(|| watch.look(0)).is_continue() => {}
+            opened => return opened,
+        }
+    }
+}
+
 /// Decides whether a transfer goes on.
 pub struct Watch {
+    /// Who began it: a child of `os.fork()`, made in a signal handler or by `progress`, does not go on with it.
+    process: u32,
     timeout: Option<Duration>,
     moved: u64,
     since: Instant,
@@ -61,7 +76,7 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(timeout: Option<Duration>) -> Self {
-        Self { timeout, moved: 0, since: Instant::now(), progress: None, stop: None }
+        Self { process: std::process::id(), timeout, moved: 0, since: Instant::now(), progress: None, stop: None }
     }
 
     /// Tells this callable what has been moved.
@@ -87,12 +102,19 @@ impl Watch {
 
     /// The same, for whoever has something else to tell.
     pub fn look_and(&mut self, moved: u64, tell: impl FnOnce(Python<'_>) -> PyResult<()>) -> ControlFlow<()> {
-        self.stop = match Python::try_attach(|py| py.check_signals().and_then(|()| tell(py))) {
+        let told = Python::try_attach(|py| py.check_signals().and_then(|()| tell(py)));
+        self.stop = match told {
+            _ if self.is_inherited() => Some(Stop::Raised(inherited())),
             Some(Ok(())) => self.timed_out(moved).map(Stop::TimedOut),
             Some(Err(raised)) => Some(Stop::Raised(raised)),
             None => Some(Stop::Exiting),
         };
         if self.stop.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Whether this is a child of the process that began.
+    pub fn is_inherited(&self) -> bool {
+        self.process != std::process::id()
     }
 
     fn timed_out(&mut self, moved: u64) -> Option<Duration> {
@@ -111,4 +133,9 @@ impl Watch {
     pub fn into_stop(self) -> Option<Stop> {
         self.stop
     }
+}
+
+/// What a child of `os.fork()` is told that comes back into what its parent does.
+pub fn inherited() -> PyErr {
+    PyRuntimeError::new_err("this is a child of os.fork(), and the operation is its parent's")
 }

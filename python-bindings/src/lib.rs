@@ -13,6 +13,7 @@ mod descriptors;
 mod errors;
 mod fan_out;
 mod files;
+mod holds;
 mod interpreter;
 mod interrupt;
 mod lend;
@@ -74,6 +75,7 @@ mod _zcio {
         module.add("ADVICE", PyTuple::new(module.py(), advice)?)?;
         let names = zcio::Mechanism::ALL.iter().map(|mechanism| mechanism.name());
         module.add("MECHANISMS", PyTuple::new(module.py(), names)?)?;
+        module.add("END_KINDS", PyTuple::new(module.py(), crate::descriptors::KINDS)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -8,7 +8,8 @@ use zcio::{Direction, Error, Outcome, Relay, Side};
 
 use crate::descriptors::End;
 use crate::errors;
-use crate::interrupt::{Progress, Watch, detached};
+use crate::holds;
+use crate::interrupt::{Progress, Watch, detached, inherited};
 use crate::records;
 use crate::transfer::{callable, exception};
 
@@ -30,16 +31,13 @@ pub fn relay<'py>(
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut progress = callable(progress)?.map(Progress::new);
-    let ends = [End::new(a, Side::Source)?, End::new(b, Side::Source)?];
+    let mut ends = [End::new(a, Side::Source)?, End::new(b, Side::Source)?];
     if ends.iter().any(|end| end.path().is_some()) {
         return Err(PyValueError::new_err("relay() joins two sockets, and one end is a path"));
     }
     let timeout = ends.iter().filter_map(|end| end.timeout).min();
     let mut watch = Watch::new(timeout);
-    let endpoints =
-        detached(py, || -> zcio::Result<_> { Ok((ends[0].endpoint(Side::Source)?, ends[1].endpoint(Side::Source)?)) })?;
-    let (first, second) = endpoints.map_err(|error| errors::exception(py, &error, &[], &[]))?;
-    let mut relay = Relay::new(first, second);
+    let mut relay = detached(py, || joined(&mut ends))?.map_err(|error| errors::exception(py, &error, &[], &[]))?;
     watch.begin();
     let result = detached(py, || {
         relay.run_watched(|forward, backward| {
@@ -47,6 +45,9 @@ pub fn relay<'py>(
         })
     })?;
     if let Err(error) = result {
+        if watch.is_inherited() {
+            return Err(inherited());
+        }
         let report = record(py, &mut relay)?;
         let raised = exception(py, "relay", watch.into_stop(), &error, &[], &[]);
         return Err(with_report(py, raised, &report));
@@ -54,6 +55,17 @@ pub fn relay<'py>(
     let report = relay.report();
     tell(py, progress.as_mut(), report.forward.bytes, report.backward.bytes)?;
     record(py, &mut relay)
+}
+
+/// The relay of two ends, which outlive it.
+pub fn joined(ends: &mut [End; 2]) -> zcio::Result<Relay<'static>> {
+    holds::gather(ends)?;
+    let join = || zcio::Result::Ok(Relay::new(ends[0].endpoint()?, ends[1].endpoint()?));
+    match ends.iter().find_map(End::held) {
+        // A file, which is refused where it is.
+        Some(held) => Err(held.run(|_| join()?.step())?.expect_err("a relay has no use for a file")),
+        None => join(),
+    }
 }
 
 fn tell(py: Python<'_>, progress: Option<&mut Progress>, forward: u64, backward: u64) -> PyResult<()> {

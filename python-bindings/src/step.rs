@@ -1,8 +1,9 @@
 //! Transfers and relays that an event loop drives: the private classes behind `zcio.aio`, but for the fan-out
 //! (`step_fan_out`).
 //!
-//! `step()` moves what it can without waiting for a stream and says what to wait for. Streams are duplicated and switched to
-//! `O_NONBLOCK` for the time, so that neither a close in another task nor a socket in blocking mode stops the loop. A file has
+//! `step()` moves what it can without waiting for a stream and says what to wait for. Streams are switched to
+//! `O_NONBLOCK` for the time, so that no socket in blocking mode stops the loop. Where an end is a file that was open, steps are
+//! made where that is held ([`crate::holds`]), while the caller waits; the loop waits for duplicates of its streams. A file has
 //! no readiness: whether a step may wait for a disk is asked of the page cache (`may_wait`), and such a step is for a thread.
 //!
 //! A step holds its lock while the GIL is released, so nobody may wait for that lock with the GIL: it is only ever tried.
@@ -15,14 +16,16 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
+use zcio::apart::{Caller, Held};
 use zcio::{Direction, Endpoint, Error, Kind, Mechanism, Readiness, Relay, RelayStep, Side, Step, Transfer, Unblocked};
 
-use crate::descriptors::{End, borrow};
+use crate::descriptors::End;
 use crate::errors;
-use crate::interrupt::{Watch, detached};
-use crate::relay::record;
+use crate::holds::{Lodging, borrow, gather};
+use crate::interrupt::{Watch, detached, inherited, opened};
+use crate::relay::{joined, record};
 use crate::report::Report;
-use crate::transfer::{Request, opened, settle};
+use crate::transfer::{Request, settle};
 
 /// The most that a step moves: some 0.2 ms for other tasks to wait.
 pub const PIECE: u64 = 1 << 20;
@@ -47,7 +50,11 @@ pub fn event(readiness: Readiness) -> u8 {
     }
 }
 
-pub fn taken<T>(state: &Mutex<T>) -> PyResult<MutexGuard<'_, T>> {
+/// The state of what that process began.
+pub fn taken<T>(state: &Mutex<T>, process: u32) -> PyResult<MutexGuard<'_, T>> {
+    if process != std::process::id() {
+        return Err(inherited());
+    }
     match state.try_lock() {
         Ok(state) => Ok(state),
         Err(TryLockError::Poisoned(state)) => Ok(state.into_inner()),
@@ -75,6 +82,11 @@ impl Pages {
         Self { file: file.map(|fd| (fd.as_raw_fd(), offset.unwrap_or_else(|| position_of(fd)))), cached: 0 }
     }
 
+    /// Whether the next `length` bytes, after those moved, are known not to be cold.
+    pub fn are_known(&self, moved: u64, length: u64) -> bool {
+        self.file.is_none_or(|(_, start)| start + moved + length <= self.cached)
+    }
+
     /// Whether some of the next `length` bytes, after those moved, are not in memory. What cannot be found out counts as cold.
     pub fn are_cold(&mut self, moved: u64, length: u64) -> bool {
         let Some((fd, start)) = self.file else { return false };
@@ -97,11 +109,12 @@ impl Pages {
 pub struct TransferSteps {
     state: Mutex<Option<TransferState>>,
     moved: AtomicU64,
+    process: u32,
 }
 
 /// Fields are dropped in order: what uses the ends before the ends.
 struct TransferState {
-    transfer: Option<Transfer<'static>>,
+    moving: Lodging<Moving>,
     /// The streams, in non-blocking mode.
     unblocked: Vec<Unblocked<'static>>,
     ends: [End; 2],
@@ -109,11 +122,18 @@ struct TransferState {
     taken_before: Vec<u8>,
     /// Where the file object that is the source began.
     position: Option<u64>,
+}
+
+/// What has descriptors, where the ends are.
+struct Moving {
+    transfer: Option<Transfer<'static>>,
     pages: Pages,
     /// Every step may wait.
     slow: bool,
     /// What an error left, which `close` hands out as well.
     undelivered: Vec<u8>,
+    /// For as long as the transfer.
+    held: Vec<Held>,
 }
 
 #[pymethods]
@@ -135,73 +155,64 @@ impl TransferSteps {
     ) -> PyResult<Self> {
         let mut request = Request::new([offset, count, dst_offset, read_ahead], mechanism, visibility, drop_behind)?;
         let mut ends = [End::new(src, Side::Source)?, End::new(dst, Side::Sink)?];
-        for end in &mut ends {
-            end.keep(py)?;
-        }
         let position = request.begin(py, &ends[0], &ends[1])?;
-        let state = TransferState {
-            transfer: None,
-            unblocked: Vec::new(),
-            ends,
-            request,
-            taken_before,
-            position,
-            pages: Pages::default(),
-            slow: true,
-            undelivered: Vec::new(),
-        };
-        Ok(Self { state: Mutex::new(Some(state)), moved: AtomicU64::new(0) })
+        gather(&mut ends).map_err(|error| errors::exception(py, &error, &[], &[]))?;
+        let moving =
+            Moving { transfer: None, pages: Pages::default(), slow: true, undelivered: Vec::new(), held: Vec::new() };
+        let moving = Lodging::new(ends.iter().find_map(End::held), moving);
+        let state = TransferState { moving, unblocked: Vec::new(), ends, request, taken_before, position };
+        Ok(Self { state: Mutex::new(Some(state)), moved: AtomicU64::new(0), process: std::process::id() })
     }
 
     /// Opens the ends; false if it is not to wait, and might have to because of a path.
     fn open(&self, py: Python<'_>, wait: bool) -> PyResult<bool> {
-        let mut guard = taken(&self.state)?;
+        let mut guard = taken(&self.state, self.process)?;
         let state = guard.as_mut().ok_or_else(over)?;
         detached(py, || state.open(wait))?.map_err(|error| errors::exception(py, &error, &state.all(), &[]))
     }
 
     /// Whether the next step may wait for a disk.
     fn may_wait(&self, py: Python<'_>) -> PyResult<bool> {
-        let mut guard = taken(&self.state)?;
+        let mut guard = taken(&self.state, self.process)?;
         let state = guard.as_mut().ok_or_else(over)?;
         let moved = self.moved.load(Ordering::Relaxed);
-        Ok(state.slow || py.detach(|| state.pages.are_cold(moved, PIECE)))
+        let moving = state.moving.value();
+        if moving.slow || moving.pages.are_known(moved, PIECE) {
+            return Ok(moving.slow);
+        }
+        let cold = detached(py, || state.moving.run(|moving, _| moving.pages.are_cold(moved, PIECE)))?;
+        cold.map_err(|error| errors::exception(py, &error, &[], &[]))
     }
 
     /// Moves what it can now; in a thread (patient) as much as a cancelled task may wait for.
     fn step<'py>(&self, py: Python<'py>, patient: bool) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let mut guard = taken(&self.state)?;
+        let mut guard = taken(&self.state, self.process)?;
         let state = guard.as_mut().ok_or_else(over)?;
-        for end in &state.ends {
-            end.check_open(py)?;
-        }
-        let result = detached(py, || state.step(&self.moved, patient))?;
-        match result {
+        let result = detached(py, || state.moving.run(|moving, _| moving.step(&self.moved, patient)))?;
+        match result.and_then(|result| result) {
             Ok(Step::Done) => Ok(None),
             Ok(Step::Moved(_)) => answer(py, Some(&[])),
-            Ok(Step::Blocked(side)) => {
-                let fd = state.transfer.as_ref().ok_or_else(over)?.descriptor(side).as_raw_fd();
-                answer(py, Some(&[(fd, event(side.readiness()))]))
-            }
+            Ok(Step::Blocked(side)) => answer(py, Some(&[(state.waited_for(side)?, event(side.readiness()))])),
             Ok(Step::Completing) => answer(py, Some(&[(0, 0)])),
             Err(error) => {
                 self.moved.store(error.moved(), Ordering::Relaxed);
-                Err(errors::exception(py, &error, &state.all(), &state.undelivered))
+                let undelivered = state.moving.value().undelivered.clone();
+                Err(errors::exception(py, &error, &state.all(), &undelivered))
             }
         }
     }
 
-    /// The descriptor of dst, if it had one before.
+    /// The descriptor of dst, if it had one before and can be waited for.
     fn sink(&self) -> PyResult<Option<i32>> {
-        let guard = taken(&self.state)?;
-        Ok(guard.as_ref().ok_or_else(over)?.ends[1].descriptor().map(|fd| fd.as_raw_fd()))
+        let guard = taken(&self.state, self.process)?;
+        Ok(guard.as_ref().ok_or_else(over)?.ends[1].stream())
     }
 
     /// What has been done; None before the first step.
     fn report(&self) -> PyResult<Option<Report>> {
-        let guard = taken(&self.state)?;
-        let state = guard.as_ref().ok_or_else(over)?;
-        Ok(state.transfer.as_ref().and_then(Transfer::report).map(Report::from))
+        let mut guard = taken(&self.state, self.process)?;
+        let state = guard.as_mut().ok_or_else(over)?;
+        Ok(state.moving.value().transfer.as_ref().and_then(Transfer::report).map(Report::from))
     }
 
     /// Bytes delivered so far.
@@ -212,17 +223,21 @@ impl TransferSteps {
 
     /// Ends it, leaves file objects where it came to, and hands out the bytes that were taken and not delivered.
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let Some(mut state) = taken(&self.state)?.take() else { return Ok(PyBytes::new(py, b"")) };
+        let Some(mut state) = taken(&self.state, self.process)?.take() else { return Ok(PyBytes::new(py, b"")) };
         let undelivered = detached(py, || {
-            let undelivered = state.surrender();
-            state.transfer = None;
+            let undelivered = state.moving.run(|moving, _| {
+                let undelivered = moving.surrender();
+                moving.transfer = None;
+                moving.held.clear();
+                undelivered
+            });
             state.unblocked.clear();
             undelivered
         })?;
+        let mut undelivered = undelivered.map_err(|error| errors::exception(py, &error, &[], &[]))?;
+        undelivered.append(&mut state.taken_before);
         let position = state.position.map(|start| start + self.bytes());
-        if state.ends.iter().all(|end| end.check_open(py).is_ok()) {
-            settle(py, &state.ends[0], &state.ends[1], position)?;
-        }
+        settle(py, &state.ends[0], &state.ends[1], position)?;
         Ok(PyBytes::new(py, &undelivered))
     }
 }
@@ -237,31 +252,66 @@ impl TransferState {
         if !wait && self.ends[1].path().is_some() {
             return Ok(false);
         }
-        for fd in self.ends.iter().filter_map(End::descriptor) {
-            self.unblocked.push(Unblocked::new(borrow(fd.as_raw_fd()))?);
+        if wait && self.ends.iter().any(|end| end.held().is_some()) {
+            for end in &mut self.ends {
+                opened(&mut Watch::new(None), &Caller::HERE, || end.open_if_it_may_wait())?;
+            }
+        }
+        for fd in self.ends.iter().filter_map(End::stream) {
+            self.unblocked.push(Unblocked::new(borrow(fd))?);
         }
         // `ends` outlive the transfer: see the order of the fields.
-        let [source, sink] = &self.ends;
-        let (source, sink) = if wait {
-            opened(&mut Watch::new(None), || Ok((source.endpoint(Side::Source)?, sink.endpoint(Side::Sink)?)))?
-        } else if let Some(source) = source.endpoint_now(Side::Source)? {
-            (source, sink.endpoint(Side::Sink)?)
+        let (ends, request, taken_before) = (&self.ends, &self.request, &mut self.taken_before);
+        let opened = self.moving.run(|moving, caller| {
+            let [source, sink] = ends;
+            let (source, sink) = if wait {
+                opened(&mut Watch::new(None), caller, || Ok((source.endpoint()?, sink.endpoint()?)))?
+            } else if let Some(source) = source.endpoint_now()? {
+                (source, sink.endpoint()?)
+            } else {
+                return Ok(false);
+            };
+            moving.begin(source, sink, request, taken_before).map(|()| true)
+        })??;
+        if opened {
+            let held: Vec<_> = self.ends.iter_mut().filter_map(End::take_held).collect();
+            self.moving.value().held = held;
         } else {
             self.unblocked.clear();
-            return Ok(false);
-        };
-        // Kept so above; and a FIFO that was opened here.
+        }
+        Ok(opened)
+    }
+
+    /// What the loop can wait for, instead of an end where it is.
+    fn waited_for(&mut self, side: Side) -> PyResult<RawFd> {
+        if let Some(fd) = self.ends[usize::from(side == Side::Sink)].stream() {
+            return Ok(fd);
+        }
+        let transfer = self.moving.value().transfer.as_ref().ok_or_else(over)?;
+        Ok(transfer.descriptor(side).as_raw_fd())
+    }
+}
+
+impl Moving {
+    fn begin(
+        &mut self,
+        source: Endpoint<'static>,
+        sink: Endpoint<'static>,
+        request: &Request,
+        taken_before: &mut Vec<u8>,
+    ) -> zcio::Result<()> {
+        // Kept so by the state; and a FIFO that was opened here.
         let (source, sink) = (source.nonblocking()?, sink.nonblocking()?);
         let (from, to) = (*source.facts(), *sink.facts());
-        let Request { mechanism, cache, .. } = &self.request;
+        let Request { mechanism, cache, .. } = request;
         let patient = matches!(mechanism, Some(Mechanism::DirectIo | Mechanism::Uring));
         let to_disk = to.kind.is_seekable();
         self.slow = patient || (to_disk && (!from.kind.is_stream() || cache.drop_behind));
         self.slow |= from.kind == Kind::BlockDevice;
-        self.pages = Pages::of(&source, self.request.offset);
-        let transfer = self.request.transfer(source, sink).step_size(PIECE);
-        self.transfer = Some(transfer.taken_before(std::mem::take(&mut self.taken_before)));
-        Ok(true)
+        self.pages = Pages::of(&source, request.offset);
+        let transfer = request.transfer(source, sink).step_size(PIECE);
+        self.transfer = Some(transfer.taken_before(std::mem::take(taken_before)));
+        Ok(())
     }
 
     fn step(&mut self, moved: &AtomicU64, patient: bool) -> zcio::Result<Step> {
@@ -288,7 +338,6 @@ impl TransferState {
     /// Bytes that exist only here. Should they be lost, what led here matters more.
     fn surrender(&mut self) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.undelivered);
-        bytes.append(&mut self.taken_before);
         bytes.extend(self.transfer.as_mut().and_then(|transfer| transfer.take_undelivered().ok()).unwrap_or_default());
         bytes
     }
@@ -306,6 +355,7 @@ pub struct RelaySteps {
     state: Mutex<Option<RelayState>>,
     forward: AtomicU64,
     backward: AtomicU64,
+    process: u32,
 }
 
 struct RelayState {
@@ -328,21 +378,19 @@ impl RelaySteps {
         if ends.iter().any(|end| end.path().is_some()) {
             return Err(PyValueError::new_err("relay() joins two sockets, and one end is a path"));
         }
-        for end in &mut ends {
-            end.keep(py)?;
-        }
         // The ends outlive the relay: see the order of the fields.
-        let endpoint = |end: &End| end.endpoint(Side::Source).map_err(|error| errors::exception(py, &error, &[], &[]));
-        let relay = Relay::new(endpoint(&ends[0])?, endpoint(&ends[1])?)
+        let relay = joined(&mut ends)
+            .map_err(|error| errors::exception(py, &error, &[], &[]))?
             .taken_before(Direction::Forward, from_a)
             .taken_before(Direction::Backward, from_b);
         let state = Mutex::new(Some(RelayState { relay, _ends: ends }));
-        Ok(Self { state, forward: AtomicU64::new(0), backward: AtomicU64::new(0) })
+        let process = std::process::id();
+        Ok(Self { state, forward: AtomicU64::new(0), backward: AtomicU64::new(0), process })
     }
 
     /// Moves what it can now in both directions.
     fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let mut guard = taken(&self.state)?;
+        let mut guard = taken(&self.state, self.process)?;
         let state = guard.as_mut().ok_or_else(over)?;
         match detached(py, || state.relay.step())? {
             Ok(RelayStep::Done) => Ok(None),
@@ -368,7 +416,7 @@ impl RelaySteps {
 
     /// Ends it, and hands out its record with what was taken and not delivered; None the second time.
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(mut state) = taken(&self.state)?.take() else { return Ok(None) };
+        let Some(mut state) = taken(&self.state, self.process)?.take() else { return Ok(None) };
         let report = record(py, &mut state.relay)?;
         Ok(Some(report))
     }

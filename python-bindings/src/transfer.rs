@@ -5,12 +5,14 @@
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use zcio::transfer::{Attempted, Begun};
-use zcio::{CachePolicy, Endpoint, Error, ErrorKind, Mechanism, Side, Transfer, Visibility};
+use zcio::apart::Caller;
+use zcio::transfer::Begun;
+use zcio::{CachePolicy, Endpoint, Error, Mechanism, Transfer, Visibility};
 
 use crate::descriptors::End;
 use crate::errors::{self, TransferError};
-use crate::interrupt::{Stop, Watch, detached};
+use crate::holds;
+use crate::interrupt::{Stop, Watch, opened};
 use crate::report::Report;
 use crate::small;
 
@@ -25,6 +27,10 @@ use crate::small;
 ///
 /// mechanism is "auto" or one of MECHANISMS; a named one is used or refused, never replaced. With visibility="aliased"
 /// the receiver may see changes made to src after the call; with "snapshot" it may not.
+///
+/// A number, and the descriptor of an object, mean what they mean when this is called: what is closed meanwhile stays open
+/// here until the end. POSIX locks (fcntl) on a file that was open are kept; a file that is opened by its path is closed
+/// again, and with it go this process's locks on it, as with any `open()` and `close()`.
 ///
 /// Waits for both ends, non-blocking ones too, with the GIL released; Ctrl-C works; a socket's timeout ends a wait in
 /// which nothing moves.
@@ -57,34 +63,46 @@ pub fn transfer(
     drop_behind: bool,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
-    let mut begun = Begun::default();
+    let mut begun = small::Part::default();
     if let (Some(offset), Some(count), "auto", "aliased") = (offset, count, mechanism, visibility)
         && (dst_offset.or(read_ahead).or(progress).is_none() && !drop_behind)
     {
         match small::attempt(py, src, dst, offset, count)? {
-            Attempted::Done(report) => return Ok(report.into()),
-            Attempted::Begun(some) => begun = some,
+            small::Attempt::Done(report) => return Ok(report.into()),
+            small::Attempt::Begun(some) => begun = some,
         }
     }
     let mut request = Request::new([offset, count, dst_offset, read_ahead], mechanism, visibility, drop_behind)?;
-    request.begun = begun;
+    request.begun = begun.begun;
     let progress = callable(progress)?;
-    let (source, sink) = (End::new(src, Side::Source)?, End::new(dst, Side::Sink)?);
-    let position = request.begin(py, &source, &sink)?;
+    let mut ends = begun.ends(src, dst)?;
+    let position = request.begin(py, &ends[0], &ends[1])?;
 
-    let timeout = [source.timeout, sink.timeout].into_iter().flatten().min();
-    let watch = Watch::new(timeout).telling(progress);
-    let mut outcome = detached(py, || request.run(&source, &sink, watch))?;
+    let timeout = ends.iter().filter_map(|end| end.timeout).min();
+    let mut watch = Watch::new(timeout).telling(progress);
+    let outcome = holds::run(py, &mut ends, &mut watch, |ends, watch, caller| request.run(ends, watch, caller))?;
 
-    let moved = match &outcome.result {
-        Ok(report) => report.bytes,
-        Err(error) => error.moved(),
+    let (result, undelivered) = outcome.unwrap_or_else(|error| (Err(error), Vec::new()));
+    let moved = result.as_ref().map_or_else(Error::moved, |report| report.bytes);
+    let [source, sink] = &ends;
+    let positioned = settle(py, source, sink, position.map(|start| start + moved));
+    let told = watch.finish(py, moved);
+    let report: Report = match result {
+        Ok(report) => report.into(),
+        Err(error) => return Err(exception(py, "transfer", watch.into_stop(), &error, &[source, sink], &undelivered)),
     };
-    let positioned = settle(py, &source, &sink, position.map(|start| start + moved));
-    let told = outcome.watch.finish(py, moved);
-    let report = outcome.into_report(py, [&source, &sink])?;
-    positioned.and(told)?;
-    Ok(report)
+    match positioned.and(told) {
+        Ok(()) => Ok(report),
+        Err(raised) => Err(done(py, raised, moved, report)),
+    }
+}
+
+/// What was raised when all was done keeps that from nobody.
+fn done(py: Python<'_>, raised: PyErr, moved: u64, report: Report) -> PyErr {
+    // A class with __slots__ takes no attributes.
+    let _ = raised.value(py).setattr(intern!(py, "moved"), moved);
+    let _ = raised.value(py).setattr(intern!(py, "report"), report);
+    raised
 }
 
 /// `TypeError` before anything moves.
@@ -97,12 +115,18 @@ pub fn callable<'a, 'py>(progress: Option<&'a Bound<'py, PyAny>>) -> PyResult<Op
     }
 }
 
-/// Puts the file objects where the transfer has brought them.
+/// Puts the file objects where the transfer has brought them. One that was closed meanwhile, or is of another file now, is
+/// left alone.
 pub fn settle(py: Python<'_>, source: &End, sink: &End, position: Option<u64>) -> PyResult<()> {
-    if let (Some(file), Some(position)) = (&source.file, position) {
-        file.seek(py, position)?;
-    }
-    sink.file.as_ref().map_or(Ok(()), |file| file.refresh(py))
+    let sought = match (&source.file, position) {
+        (Some(file), Some(position)) if source.is_unchanged(py) => file.seek(py, position),
+        _ => Ok(()),
+    };
+    let refreshed = match &sink.file {
+        Some(file) if sink.is_unchanged(py) => file.refresh(py),
+        _ => Ok(()),
+    };
+    sought.and(refreshed)
 }
 
 /// What the caller asked for.
@@ -116,11 +140,8 @@ pub struct Request {
     pub begun: Begun,
 }
 
-struct Outcome {
-    result: zcio::Result<zcio::Report>,
-    undelivered: Vec<u8>,
-    watch: Watch,
-}
+/// What came of it, and what was taken and not delivered.
+type Outcome = (zcio::Result<zcio::Report>, Vec<u8>);
 
 impl Request {
     /// `numbers` are offset, count, `dst_offset` and `read_ahead`.
@@ -159,17 +180,24 @@ impl Request {
     }
 
     /// Opens the ends and moves the bytes. Without the GIL.
-    fn run(&self, source: &End, sink: &End, mut watch: Watch) -> Outcome {
-        let (source, sink) = match opened(&mut watch, || End::endpoints(source, sink)) {
+    fn run(&self, ends: &[End], watch: &mut Watch, caller: &Caller<'_>) -> Outcome {
+        // A destination is opened last: it may have to be created.
+        let opened = opened(watch, caller, || Ok((ends[0].endpoint()?, ends[1].endpoint()?)));
+        let (source, sink) = match opened {
             Ok(ends) => ends,
-            Err(error) => return Outcome { result: Err(error), undelivered: Vec::new(), watch },
+            Err(error) => return (Err(error), Vec::new()),
         };
         let mut transfer = self.transfer(source, sink);
         watch.begin();
-        let result = transfer.run_watched(|moved| watch.look(moved));
-        // Should the bytes be lost, the error that led here matters more than the one met while saving them.
-        let undelivered = if result.is_err() { transfer.take_undelivered().unwrap_or_default() } else { Vec::new() };
-        Outcome { result, undelivered, watch }
+        let result = transfer.run_watched(|moved| caller.call(|| watch.look(moved)));
+        // Should the bytes be lost, the error that led here matters more than the one met while saving them. In a child of
+        // fork(2) they are its parent's.
+        let undelivered = if result.is_err() && !watch.is_inherited() {
+            transfer.take_undelivered().unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        (result, undelivered)
     }
 
     pub fn transfer<'fd>(&self, source: Endpoint<'fd>, sink: Endpoint<'fd>) -> Transfer<'fd> {
@@ -187,26 +215,6 @@ impl Request {
             transfer = transfer.mechanism(mechanism);
         }
         transfer
-    }
-}
-
-impl Outcome {
-    fn into_report(self, py: Python<'_>, ends: [&End; 2]) -> PyResult<Report> {
-        let error = match self.result {
-            Ok(report) => return Ok(report.into()),
-            Err(error) => error,
-        };
-        Err(exception(py, "transfer", self.watch.into_stop(), &error, &ends, &self.undelivered))
-    }
-}
-
-/// Opens paths. Opening a FIFO waits; after a signal Python looks at it, and opens again unless a handler raised (PEP 475).
-pub fn opened<T>(watch: &mut Watch, open: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
-    loop {
-        match open() {
-            Err(error) if error.kind() == ErrorKind::Interrupted && watch.look(0).is_continue() => {}
-            opened => return opened,
-        }
     }
 }
 

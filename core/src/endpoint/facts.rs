@@ -115,18 +115,20 @@ impl Facts {
         let kind = kind_of(fd, &stat)?;
         // Many nodes can name one device.
         let identity = if kind == Kind::BlockDevice { (u64::MAX, stat.st_rdev) } else { (stat.st_dev, stat.st_ino) };
-        Ok(Self {
+        let mut facts = Self {
             kind,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             append: flags.contains(OFlag::O_APPEND),
             direct: flags.contains(OFlag::O_DIRECT),
-            nonblocking: flags.contains(OFlag::O_NONBLOCK) && !(kind.is_stream() && is_unblocked(fd, kind, identity)),
+            nonblocking: flags.contains(OFlag::O_NONBLOCK),
             readable: opened && access != OFlag::O_WRONLY,
             writable: opened && access != OFlag::O_RDONLY,
             frozen: false,
             identity,
             shares_blocks: false,
-        })
+        };
+        facts.nonblocking &= !(kind.is_stream() && is_unblocked(fd, &facts));
+        Ok(facts)
     }
 
     pub(super) fn of_memory(length: usize, frozen: bool) -> Self {

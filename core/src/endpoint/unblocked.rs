@@ -7,8 +7,9 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Endpoint, Facts, Kind};
+use super::{Endpoint, Facts};
 use crate::error::{Error, Result};
+use crate::sys::apart::pool::table;
 use crate::sys::fork::PerProcess;
 use crate::sys::process::same_description;
 use crate::sys::{Calls, Sys};
@@ -17,23 +18,65 @@ use crate::sys::{Calls, Sys};
 /// they are here.
 struct Stream {
     identity: (u64, u64),
-    users: Vec<RawFd>,
+    /// Whether it is for reading, and for writing.
+    directions: (bool, bool),
+    users: Vec<User>,
     /// Descriptors that may be of this description or of another one of the same pipe: as long as they are used it is not
     /// switched back.
-    doubtful: Vec<RawFd>,
+    doubtful: Vec<User>,
     /// The description itself, to switch it back when its own users are done and the doubtful ones are not.
-    kept: Option<OwnedFd>,
+    kept: Option<Kept>,
+}
+
+/// A descriptor, and the table in which its number means something ([`crate::sys::apart`]).
+type User = (u32, RawFd);
+
+/// A descriptor of our own, which only a thread of its table can use and close.
+struct Kept {
+    table: u32,
+    fd: Option<OwnedFd>,
+}
+
+impl Kept {
+    fn new(fd: BorrowedFd<'_>) -> Option<Self> {
+        Some(Self { table: table(), fd: Some(fd.try_clone_to_owned().ok()?) })
+    }
+
+    fn user(&self) -> User {
+        (self.table, self.fd.as_ref().map_or(-1, AsRawFd::as_raw_fd))
+    }
+
+    /// The descriptor, if it is of this thread's table.
+    fn here(&self) -> Option<BorrowedFd<'_>> {
+        self.fd.as_ref().filter(|_| self.table == table()).map(AsFd::as_fd)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if self.table != table() {
+            // Here the number is somebody else's. It takes users in both tables of one pipe, and a filter that denies kcmp(2), to
+            // come here and leave it open.
+            std::mem::forget(self.fd.take());
+        }
+    }
 }
 
 impl Stream {
     /// Whether a descriptor is of this description; `None` where that cannot be found out. A socket has only one. Of a pipe
-    /// there are at least two, and of a FIFO as many as it was opened.
-    fn is(&self, fd: BorrowedFd<'_>, kind: Kind, identity: (u64, u64)) -> Option<bool> {
-        if self.identity != identity {
+    /// there are at least two, and of a FIFO as many as it was opened; two tables of descriptors have the same one, as far as
+    /// one can know, if it is for the same direction.
+    fn is(&self, fd: BorrowedFd<'_>, facts: &Facts) -> Option<bool> {
+        if self.identity != facts.identity {
             return Some(false);
         }
-        let own = self.kept.as_ref().map_or_else(|| self.users[0], AsRawFd::as_raw_fd);
-        if kind.is_socket() { Some(true) } else { same_description(own, fd.as_raw_fd()) }
+        if facts.kind.is_socket() {
+            return Some(true);
+        }
+        match self.kept.as_ref().map_or(self.users[0], Kept::user) {
+            (its, own) if its == table() => same_description(own, fd.as_raw_fd()),
+            _ => Some(self.directions == (facts.readable, facts.writable)),
+        }
     }
 }
 
@@ -48,7 +91,8 @@ fn all() -> MutexGuard<'static, Vec<Stream>> {
 /// Switches a stream to `O_NONBLOCK`; true if that is to be undone by [`block`].
 fn unblock(fd: BorrowedFd<'_>, facts: &Facts, calls: &mut Calls) -> Sys<bool> {
     let mut all = all();
-    let is = |stream: &Stream| stream.is(fd, facts.kind, facts.identity);
+    let is = |stream: &Stream| stream.is(fd, facts);
+    let user = (table(), fd.as_raw_fd());
     let mut same: Vec<_> = all.iter().map(is).collect();
     let switched = calls.set_nonblocking(fd, true)?;
     if switched {
@@ -57,27 +101,28 @@ fn unblock(fd: BorrowedFd<'_>, facts: &Facts, calls: &mut Calls) -> Sys<bool> {
         same = same.into_iter().zip(after).map(|(before, after)| before.or(Some(after != Some(false)))).collect();
     }
     if let Some(place) = same.iter().position(|&same| same == Some(true)) {
-        all[place].users.push(fd.as_raw_fd());
+        all[place].users.push(user);
         return Ok(true);
     }
     if switched {
-        let users = vec![fd.as_raw_fd()];
-        all.push(Stream { identity: facts.identity, users, doubtful: Vec::new(), kept: None });
+        let directions = (facts.readable, facts.writable);
+        all.push(Stream { identity: facts.identity, directions, users: vec![user], doubtful: Vec::new(), kept: None });
         return Ok(true);
     }
     let perhaps = all.iter_mut().zip(&same).filter(|(_, same)| same.is_none());
-    Ok(perhaps.map(|(stream, _)| stream.doubtful.push(fd.as_raw_fd())).count() > 0)
+    Ok(perhaps.map(|(stream, _)| stream.doubtful.push(user)).count() > 0)
 }
 
 /// Whether a stream is non-blocking only until its users here are done, as far as one can know.
-pub(super) fn is_unblocked(fd: BorrowedFd<'_>, kind: Kind, identity: (u64, u64)) -> bool {
-    all().iter().any(|stream| stream.is(fd, kind, identity) != Some(false))
+pub(super) fn is_unblocked(fd: BorrowedFd<'_>, facts: &Facts) -> bool {
+    all().iter().any(|stream| stream.is(fd, facts) != Some(false))
 }
 
 /// Undoes what [`unblock`] did, if nobody else needs it.
 fn block(fd: BorrowedFd<'_>, facts: &Facts, calls: &mut Calls) {
-    let take = |from: &mut Vec<RawFd>| {
-        let place = from.iter().position(|&user| user == fd.as_raw_fd());
+    let this = (table(), fd.as_raw_fd());
+    let take = |from: &mut Vec<User>| {
+        let place = from.iter().position(|&user| user == this);
         place.map(|place| from.swap_remove(place)).is_some()
     };
     all().retain_mut(|stream| {
@@ -88,13 +133,13 @@ fn block(fd: BorrowedFd<'_>, facts: &Facts, calls: &mut Calls) {
             return true;
         }
         if stream.doubtful.is_empty() {
-            let own = stream.kept.as_ref().map_or(fd, AsFd::as_fd);
+            let own = stream.kept.as_ref().and_then(Kept::here).unwrap_or(fd);
             // A descriptor that is not open any more has no mode to restore.
             let _ = calls.set_nonblocking(own, false);
             return false;
         }
         if stream.kept.is_none() {
-            stream.kept = fd.try_clone_to_owned().ok();
+            stream.kept = Kept::new(fd);
         }
         // Without a descriptor for it, it is left as it is: asleep under somebody would be worse.
         stream.kept.is_some()
@@ -143,8 +188,7 @@ impl<'fd> Unblocked<'fd> {
     /// For a runtime whose own operations expect to find it that way.
     pub fn for_good(mut self) {
         if let (true, Some(fd)) = (std::mem::take(&mut self.0.unblocked), self.0.descriptor()) {
-            let Facts { kind, identity, .. } = self.0.facts;
-            all().retain(|stream| stream.is(fd, kind, identity) == Some(false));
+            all().retain(|stream| stream.is(fd, &self.0.facts) == Some(false));
         }
     }
 }

@@ -1,9 +1,15 @@
-//! A file opened again in a thread that has a table of descriptors of its own, so that closing it costs no lock.
+//! Threads with a table of descriptors of their own, where closing a descriptor costs nobody a lock.
 //!
 //! Closing any descriptor of a file takes away the POSIX locks (fcntl(2)) that the closing table of descriptors has on that
 //! file, whichever descriptor they were asked for with. Threads share one table (`CLONE_FILES` of clone(2)), so a second
 //! descriptor that is opened and closed beside the caller's would cost the caller its locks. One that lives and dies in
-//! another table does not. It must never leave the thread that opened it.
+//! another table does not. It must never leave the threads of that table.
+//!
+//! Here a file is opened again in such a thread ([`Reopening`]); in [`pool`] whole transfers are made there, with descriptors
+//! that were sent ([`held`]).
+
+pub(crate) mod held;
+pub(crate) mod pool;
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -52,27 +58,35 @@ impl Reopening {
 /// The calling thread gets a table of its own, without the others' descriptors: a peer must see the end of a stream when
 /// they close it.
 fn leave_table() -> Sys<()> {
+    unshare_table(STANDARD)
+}
+
+/// The calling thread gets a table of its own, with those of the others' descriptors that are below that number.
+fn unshare_table(end: RawFd) -> Sys<()> {
     // SAFETY: takes no pointers, and closes descriptors in a table that nothing else uses.
     let left = unsafe {
-        libc::syscall(libc::SYS_close_range, STANDARD as libc::c_uint, libc::c_uint::MAX, libc::CLOSE_RANGE_UNSHARE)
+        libc::syscall(libc::SYS_close_range, end as libc::c_uint, libc::c_uint::MAX, libc::CLOSE_RANGE_UNSHARE)
     };
     match Errno::result(left) {
         Ok(_) => Ok(()),
         // Before 5.9, or under a filter that does not know it.
-        Err(Errno::ENOSYS | Errno::EPERM) => leave_table_bit_by_bit(),
+        Err(Errno::ENOSYS | Errno::EPERM) => {
+            // SAFETY: takes flags, and changes nothing but whose table this thread's is.
+            Errno::result(unsafe { libc::unshare(libc::CLONE_FILES) })?;
+            close_all(|number| number < end)
+        }
         Err(errno) => Err(errno),
     }
 }
 
-fn leave_table_bit_by_bit() -> Sys<()> {
-    // SAFETY: takes flags, and changes nothing but whose table this thread's is.
-    Errno::result(unsafe { libc::unshare(libc::CLONE_FILES) })?;
+/// Closes the descriptors of this thread's own table but those.
+fn close_all(keep: impl Fn(RawFd) -> bool) -> Sys<()> {
     let entries = std::fs::read_dir("/proc/thread-self/fd")
         .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
     // The directory's own descriptor is among them, and closed by then.
     let numbers: Vec<RawFd> =
         entries.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok())).collect();
-    for number in numbers.into_iter().filter(|&number| number >= STANDARD) {
+    for number in numbers.into_iter().filter(|&number| !keep(number)) {
         // SAFETY: a number in this thread's own table, which nothing in this thread refers to.
         unsafe { libc::close(number) };
     }
@@ -125,7 +139,12 @@ mod tests {
 
     #[test]
     fn a_stream_ends_although_the_thread_lives() {
-        for leave in [leave_table as fn() -> Sys<()>, leave_table_bit_by_bit] {
+        let bit_by_bit = || {
+            // SAFETY: as above.
+            Errno::result(unsafe { libc::unshare(libc::CLONE_FILES) })?;
+            close_all(|number| number < STANDARD)
+        };
+        for leave in [leave_table as fn() -> Sys<()>, bit_by_bit] {
             let (mut reader, writer) = std::io::pipe().unwrap();
             let (left, has_left) = std::sync::mpsc::channel();
             let (end, ended) = std::sync::mpsc::channel::<()>();

@@ -30,10 +30,10 @@ impl Calls {
         (alignment > 0).then_some(alignment.max(512))
     }
 
-    /// Opens the same file again, through `/proc/self/fd`, with flags of its own: `O_DIRECT` belongs to the open file
-    /// description, which the caller's descriptor may share with others.
+    /// Opens the same file again, through `/proc/thread-self/fd` (this thread's table need not be that of the process), with
+    /// flags of its own: `O_DIRECT` belongs to the open file description, which the caller's descriptor may share with others.
     pub fn reopen(&mut self, fd: BorrowedFd<'_>, flags: OFlag) -> Sys<OwnedFd> {
-        let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        let path = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
         loop {
             self.enter("open", fd, 0)?;
             match nix::fcntl::open(path.as_str(), flags | OFlag::O_CLOEXEC, Mode::empty()) {

@@ -106,8 +106,8 @@ pub(crate) fn scan_pages(
     Errno::result(found).map(|found| (found as usize, argument.walk_end))
 }
 
-/// Whether two descriptors of one pipe are of one open file description: its flags are the same for both, and kcmp(2)
-/// (`KCMP_FILE`) knows. `None` where it may not be asked, as in most containers.
+/// Whether two descriptors of one pipe, both of this thread's table, are of one open file description: its flags are the same
+/// for both, and kcmp(2) (`KCMP_FILE`) knows. `None` where it may not be asked, as in most containers.
 pub(crate) fn same_description(one: RawFd, other: RawFd) -> Option<bool> {
     const KCMP_FILE: libc::c_int = 0;
     if one == other {
@@ -118,8 +118,8 @@ pub(crate) fn same_description(one: RawFd, other: RawFd) -> Option<bool> {
     if flags != others {
         return Some(false);
     }
-    let process = std::process::id();
+    let thread = thread();
     // SAFETY: takes numbers.
-    let order = unsafe { libc::syscall(libc::SYS_kcmp, process, process, KCMP_FILE, one, other) };
+    let order = unsafe { libc::syscall(libc::SYS_kcmp, thread, thread, KCMP_FILE, one, other) };
     (order >= 0).then_some(order == 0)
 }

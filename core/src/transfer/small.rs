@@ -42,6 +42,13 @@ pub struct Begun {
     pub(super) system_calls: u64,
 }
 
+impl Begun {
+    /// Whether any bytes were sent.
+    pub fn has_moved(&self) -> bool {
+        self.moved > 0
+    }
+}
+
 impl Attempted {
     /// The most that is worth it: a transfer of more is not held up by a few system calls.
     pub const MOST: u64 = 16 << 10;

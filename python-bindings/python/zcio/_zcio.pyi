@@ -23,6 +23,7 @@ from zcio._types import (
 
 __all__ = [
     "ADVICE",
+    "END_KINDS",
     "MECHANISMS",
     "AlignedBuffer",
     "Attempt",
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 ADVICE: Final[tuple[Advice, ...]]
+END_KINDS: Final[tuple[str, ...]]
 MECHANISMS: Final[tuple[Mechanism, ...]]
 __version__: Final[str]
 

@@ -12,9 +12,9 @@ could hold up (a path that is not in the kernel's cache of names, a source whose
 to a file, direct I/O) are made in its worker threads. Each step moves 1 MiB at most. Writing to a file whose source is
 a stream happens in the loop, into the page cache.
 
-Sockets and pipes are duplicated for the time, so that a close in another task cannot lead the bytes elsewhere, and
-switched to non-blocking mode if they are not; their timeouts do not count here, ``asyncio.timeout()`` and its like do.
-A file must stay open until the end; that it was closed is noticed and raised.
+Every end is held until the end, so that a close in another task cannot lead the bytes elsewhere: an operation goes on
+with what it was given. Sockets and pipes are switched to non-blocking mode if they are not; their timeouts do not count
+here, ``asyncio.timeout()`` and its like do.
 
 A task that is cancelled leaves a known count. The exception has it (``.moved``, ``.undelivered``), and better, because
 a cancelled await may see another exception than the task, an object that was there before has it::

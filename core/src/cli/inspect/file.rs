@@ -7,8 +7,8 @@ use indicatif::BinaryBytes;
 use nix::fcntl::OFlag;
 use serde::Serialize;
 
-use crate::cli::interruption::look;
 use crate::cli::documents;
+use crate::cli::interruption::look;
 use crate::opening::open_regular;
 use crate::residency::{FileResidency, residency};
 use crate::sys::memory::page_size;

@@ -1,0 +1,339 @@
+//! Threads that share a table of descriptors which is not the process's, and what they are given to do.
+//!
+//! The first one leaves the process's table; it starts the others, which therefore share its own, and it never ends, so that
+//! the table stays. One more than is at work waits for the next job, because only a thread of the table can start another.
+//! A pool belongs to one process: a child of fork(2) has none of the threads, makes a pool of its own, and takes no lock of
+//! its parent's. Pools are never freed.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+use super::held::Channel;
+use super::{STANDARD, close_all, unshare_table};
+use crate::sys::Sys;
+
+/// How many threads without work are kept.
+const IDLE: usize = 4;
+
+thread_local! {
+    /// Which table of descriptors this thread has: 0 for the process's.
+    static TABLE: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The number of this thread's table; 0 for the process's. Descriptors of one table mean nothing in another.
+pub(crate) fn table() -> u32 {
+    TABLE.get()
+}
+
+/// The threads of one table.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    process: u32,
+    table: u32,
+    /// The way in for descriptors.
+    pub(super) channel: Channel,
+    work: Mutex<Work>,
+    there_is_work: Condvar,
+}
+
+#[derive(Default)]
+struct Work {
+    jobs: VecDeque<Job>,
+    waiting: usize,
+    /// No thread could be started for the next job.
+    starved: bool,
+}
+
+/// Told whether it is to be done, or refused because there is no thread for it. Not everything can be refused.
+struct Job {
+    work: Box<dyn FnOnce(bool) + Send>,
+    refusable: bool,
+}
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Work").field("waiting", &self.waiting).finish_non_exhaustive()
+    }
+}
+
+static CURRENT: AtomicPtr<Pool> = AtomicPtr::new(std::ptr::null_mut());
+
+impl Pool {
+    /// The pool of this process, made if there is none, or if a program that closes every descriptor it does not know
+    /// (`close_range(2)`, as a daemon does) has closed its way in.
+    pub fn current() -> Sys<&'static Self> {
+        let current = CURRENT.load(Ordering::Acquire);
+        // SAFETY: null, or a pool that is never freed.
+        if let Some(pool) = unsafe { current.as_ref() }
+            && pool.is_ours()
+            && pool.channel.is_there()
+        {
+            return Ok(pool);
+        }
+        let new = Self::start()?;
+        let made = std::ptr::from_ref(new).cast_mut();
+        match CURRENT.compare_exchange(current, made, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(new),
+            // Somebody was quicker. What was made here stays: a thread without work.
+            // SAFETY: as above; and it is never null again.
+            Err(other) => Ok(unsafe { other.as_ref() }.unwrap_or(new)),
+        }
+    }
+
+    /// Whether its threads are of this process, and not of one that has forked this one.
+    pub fn is_ours(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    /// Whether the calling thread is one of its own.
+    pub fn is_here(&self) -> bool {
+        self.is_ours() && self.table == table()
+    }
+
+    fn start() -> Sys<&'static Self> {
+        static TABLES: AtomicU32 = AtomicU32::new(0);
+        let number = TABLES.fetch_add(1, Ordering::Relaxed) + 1;
+        let (near, far) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?;
+        let (left, has_left) = channel();
+        let (begin, made) = channel::<&'static Self>();
+        let inherited = far.as_raw_fd();
+        let root = move || {
+            TABLE.set(number);
+            left.send(leave(inherited)).ok();
+            // Nobody sends if leaving has failed.
+            if let Ok(pool) = made.recv() {
+                pool.serve(true);
+            }
+        };
+        spawn(root)?;
+        // Its own copy of `far` is in the new table by then.
+        let taken = has_left.recv().unwrap_or(Err(Errno::EIO));
+        drop(far);
+        let pool = Self {
+            process: std::process::id(),
+            table: number,
+            channel: Channel::new(near, taken?)?,
+            work: Mutex::default(),
+            there_is_work: Condvar::new(),
+        };
+        let pool: &'static Self = Box::leak(Box::new(pool));
+        begin.send(pool).map_err(|_| Errno::EIO)?;
+        Ok(pool)
+    }
+
+    /// Does what there is to do.
+    fn serve(&'static self, root: bool) {
+        TABLE.set(self.table);
+        let mut work = self.work();
+        loop {
+            let Some(job) = work.jobs.pop_front() else {
+                if !root && work.waiting >= IDLE {
+                    return;
+                }
+                work.waiting += 1;
+                work.starved = false;
+                work = self.there_is_work.wait(work).unwrap_or_else(PoisonError::into_inner);
+                work.waiting -= 1;
+                continue;
+            };
+            let last = work.waiting == 0;
+            drop(work);
+            if last && spawn(move || self.serve(false)).is_err() {
+                self.starve();
+            }
+            (job.work)(true);
+            work = self.work();
+        }
+    }
+
+    /// Refuses what nobody will do soon: it might be what the others wait for.
+    fn starve(&self) {
+        let mut work = self.work();
+        work.starved = true;
+        let (refused, kept) = std::mem::take(&mut work.jobs).into_iter().partition::<Vec<_>, _>(|job| job.refusable);
+        work.jobs = kept.into();
+        drop(work);
+        for job in refused {
+            (job.work)(false);
+        }
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a job to the threads.
+    fn submit(&self, job: Job) -> Sys<()> {
+        let mut work = self.work();
+        if job.refusable && work.starved && work.waiting == 0 {
+            return Err(Errno::EAGAIN);
+        }
+        work.jobs.push_back(job);
+        drop(work);
+        self.there_is_work.notify_one();
+        Ok(())
+    }
+
+    /// Has something done by one of the threads some time soon. For what only tidies up.
+    pub fn leave_to(&self, work: impl FnOnce() + Send + 'static) {
+        let work = Box::new(move |_| work());
+        // Not refusable, so not refused.
+        let _ = self.submit(Job { work, refusable: false });
+    }
+
+    /// Has `work` done by one of the threads, and waits for it. What it asks for through [`Caller::call`] is done here.
+    ///
+    /// EAGAIN if there is no thread; ECHILD in a child of fork(2) that was made in such a call: the threads are its parent's.
+    pub fn run<T: Send>(&self, work: impl FnOnce(&Caller<'_>) -> T + Send) -> Sys<T> {
+        if !self.is_ours() {
+            return Err(Errno::ECHILD);
+        }
+        let meeting = Meeting { turn: Mutex::new(Turn::Away), changed: Condvar::new() };
+        let (result, shared) = (Mutex::new(None), &meeting);
+        let job = |wanted| {
+            if wanted {
+                let caller = Caller { meeting: Some(shared), _here: PhantomData };
+                let outcome = catch_unwind(AssertUnwindSafe(|| work(&caller)));
+                *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            }
+            shared.pass(Turn::Over);
+        };
+        let job: Box<dyn FnOnce(bool) + Send + '_> = Box::new(job);
+        // SAFETY: only the lifetime changes. What the job refers to outlives it: the loop below is left when it has passed
+        // `Over`, after which it touches nothing, or in a child of fork(2), where nobody runs it.
+        let job: Box<dyn FnOnce(bool) + Send + 'static> = unsafe { std::mem::transmute(job) };
+        self.submit(Job { work: job, refusable: true })?;
+        while let Some(call) = meeting.next() {
+            // SAFETY: the job waits until its call has been answered, and does not touch it meanwhile.
+            let raised = catch_unwind(AssertUnwindSafe(|| unsafe { (*call.0)() }));
+            if !self.is_ours() {
+                return Err(Errno::ECHILD);
+            }
+            // A panic ends what was called for, which then finds no answer.
+            drop(raised);
+            meeting.pass(Turn::Away);
+        }
+        match result.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(panic)) => resume_unwind(panic),
+            None => Err(Errno::EAGAIN),
+        }
+    }
+}
+
+/// Who waits for the work: only the calling thread can do some things, as its language demands.
+#[derive(Debug)]
+pub struct Caller<'a> {
+    meeting: Option<&'a Meeting>,
+    _here: PhantomData<*const ()>,
+}
+
+impl Caller<'_> {
+    /// For work that is done by the caller's own thread.
+    pub const HERE: Self = Caller { meeting: None, _here: PhantomData };
+
+    /// Does this in the calling thread, and waits for it.
+    ///
+    /// # Panics
+    ///
+    /// If it panics there.
+    pub fn call<R: Send>(&self, ask: impl FnOnce() -> R + Send) -> R {
+        let Some(meeting) = self.meeting else { return ask() };
+        let (mut ask, mut answer) = (Some(ask), None);
+        let mut call = || answer = ask.take().map(|ask| ask());
+        let call: &mut (dyn FnMut() + Send + '_) = &mut call;
+        // SAFETY: only the lifetime changes; nobody calls it once the turn is back here.
+        let call: *mut (dyn FnMut() + Send + 'static) = unsafe { std::mem::transmute(call) };
+        meeting.pass(Turn::Call(Call(call)));
+        meeting.wait_for_answer();
+        answer.expect("what was asked of the calling thread was answered")
+    }
+}
+
+/// Where the caller and the job meet: one of them acts at a time.
+#[derive(Debug)]
+struct Meeting {
+    turn: Mutex<Turn>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+enum Turn {
+    /// The job is at work.
+    Away,
+    /// The caller is to do this.
+    Call(Call),
+    /// The job is over.
+    Over,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Call(*mut (dyn FnMut() + Send));
+
+// SAFETY: what it points to may be called by another thread, and only one has its turn.
+unsafe impl Send for Call {}
+
+impl Meeting {
+    /// Under the lock: once it is free the other one may go, and this meeting with it.
+    fn pass(&self, turn: Turn) {
+        let mut now = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = turn;
+        self.changed.notify_all();
+    }
+
+    /// What the caller is to do; `None` when the job is over.
+    fn next(&self) -> Option<Call> {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match &*turn {
+                Turn::Away => turn = self.changed.wait(turn).unwrap_or_else(PoisonError::into_inner),
+                Turn::Call(call) => return Some(*call),
+                Turn::Over => return None,
+            }
+        }
+    }
+
+    fn wait_for_answer(&self) {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        while matches!(*turn, Turn::Call(_)) {
+            turn = self.changed.wait(turn).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> Sys<()> {
+    match std::thread::Builder::new().name("zcio-apart".into()).spawn(work) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw)),
+    }
+}
+
+/// The calling thread gets a table of its own, in which there is only that descriptor; gives back its number there.
+///
+/// Nothing of the process's stays: a stream on one of the standard descriptors, too, must end when the process closes it.
+/// Something must have their numbers, though, because a panic is printed to one of them.
+fn leave(descriptor: RawFd) -> Sys<RawFd> {
+    unshare_table(descriptor + 1)?;
+    // SAFETY: open in this table, and used by nobody else here.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    let kept = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(STANDARD))?;
+    close_all(|number| number == kept)?;
+    for number in 0..STANDARD {
+        // SAFETY: takes numbers. What is printed there is refused, being no number of eight bytes.
+        let made = Errno::result(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        if made != number {
+            return Err(Errno::EIO);
+        }
+    }
+    Ok(kept)
+}
