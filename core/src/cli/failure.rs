@@ -117,7 +117,8 @@ impl From<Failure> for io::Error {
 
 /// The core's error whole: the standard library's error of an errno has room for nothing else.
 pub(super) fn whole(error: Error) -> io::Error {
-    Failure::of_core(&error).into()
+    // A signal that ended a call is told by whoever looks for signals.
+    if error.kind() == ErrorKind::Interrupted { error.into() } else { Failure::of_core(&error).into() }
 }
 
 /// An error of writing what was asked for to standard output.
