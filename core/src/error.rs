@@ -178,6 +178,10 @@ impl Error {
 
     /// The whole of it inside an error of the standard library, which then has no errno to ask for.
     pub(crate) fn whole(self) -> std::io::Error {
+        // A signal that ended a call is told by whoever looks for signals.
+        if self.kind() == ErrorKind::Interrupted {
+            return self.into();
+        }
         let kind = match (self.errno(), self.kind()) {
             (Some(errno), _) => std::io::Error::from_raw_os_error(errno).kind(),
             (None, ErrorKind::InvalidInput) => std::io::ErrorKind::InvalidInput,
