@@ -73,7 +73,7 @@ impl Stream {
         if facts.kind.is_socket() {
             return Some(true);
         }
-        match self.kept.as_ref().map_or(self.users[0], Kept::user) {
+        match self.kept.as_ref().map_or_else(|| self.users[0], Kept::user) {
             (its, own) if its == table() => same_description(own, fd.as_raw_fd()),
             _ => Some(self.directions == (facts.readable, facts.writable)),
         }
