@@ -81,8 +81,17 @@ impl FileObject {
         Ok(())
     }
 
-    /// Where the caller is in the file; `None` for a stream, which must not have been read ahead.
+    /// Whether it has no buffer: its position is the kernel's, which a transfer moves by the descriptor that it holds. The
+    /// object's own seek would move that of whatever has its number by then.
+    fn is_raw(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.0.bind(py).get_type().is(&io(py, "FileIO")?))
+    }
+
+    /// Where the caller is in the file, if only the object knows; `None` for a stream, which must not have been read ahead.
     pub fn position(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        if self.is_raw(py)? {
+            return Ok(None);
+        }
         if self.is_seekable(py)? {
             return self.tell(py).map(Some);
         }
@@ -105,7 +114,7 @@ impl FileObject {
 
     /// Makes the object notice that its descriptor has moved on: a buffered file asks the kernel when it is told to tell.
     pub fn refresh(&self, py: Python<'_>) -> PyResult<()> {
-        if self.is_seekable(py)? { self.tell(py).map(drop) } else { Ok(()) }
+        if self.is_raw(py)? || !self.is_seekable(py)? { Ok(()) } else { self.tell(py).map(drop) }
     }
 
     fn tell(&self, py: Python<'_>) -> PyResult<u64> {

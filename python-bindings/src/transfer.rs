@@ -166,7 +166,7 @@ impl Request {
 
     /// Flushes file objects, and gives back where one that is the source stands, if it is to be moved on at the end.
     ///
-    /// The position of a file object is in Python, not in the kernel: an explicit offset, and a seek at the end.
+    /// The position of a buffered file object is in Python, not in the kernel: an explicit offset, and a seek at the end.
     pub fn begin(&mut self, py: Python<'_>, source: &End, sink: &End) -> PyResult<Option<u64>> {
         for file in [&source.file, &sink.file].into_iter().flatten() {
             file.flush(py)?;
