@@ -49,9 +49,9 @@ enum Handle<'fd> {
     Borrowed(BorrowedFd<'fd>),
     Owned(OwnedFd),
     /// A file that does not have its name yet, or had none when it was made.
-    New(Unnamed),
+    New(Box<Unnamed>),
     Memory(Span<'fd>),
-    View(View),
+    View(Box<View>),
     Pages(Pages),
 }
 
@@ -115,7 +115,7 @@ impl<'fd> Endpoint<'fd> {
     /// A source that is a view of a region; see [`Endpoint::region`].
     pub fn view(view: View) -> Endpoint<'static> {
         let hold = view.hold();
-        Endpoint::with(Facts::of_memory(view.len(), false), Handle::View(view)).held(hold)
+        Endpoint::with(Facts::of_memory(view.len(), false), Handle::View(Box::new(view))).held(hold)
     }
 
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {
@@ -135,7 +135,8 @@ impl<'fd> Endpoint<'fd> {
             Handle::View(view) => Handle::View(view.clone()),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
-        Endpoint { hold: self.hold.clone(), ..Endpoint::with(self.facts, handle) }
+        let (facts, hold) = (self.facts, self.hold.clone());
+        Endpoint { handle, facts, path: None, destination: false, unblocked: false, hold }
     }
 
     /// Opens a path as a source (open(2), `O_RDONLY`).
@@ -164,7 +165,7 @@ impl<'fd> Endpoint<'fd> {
             Err(_) if lstat(path).is_ok() => Handle::Owned(open(path, OFlag::O_WRONLY | OFlag::O_CREAT)?),
             Err(_) => {
                 let file = Unnamed::beside(path, MODE);
-                Handle::New(file.map_err(|errno| Error::os("open", errno).at(Some(path)))?)
+                Handle::New(Box::new(file.map_err(|errno| Error::os("open", errno).at(Some(path)))?))
             }
         };
         Ok(Endpoint { destination: true, ..Endpoint::from_path(handle, OFlag::O_WRONLY, path)? })
@@ -218,7 +219,7 @@ impl<'fd> Endpoint<'fd> {
     pub(crate) fn memory(&self) -> Option<Span<'_>> {
         match &self.handle {
             Handle::Memory(span) => Some(*span),
-            Handle::View(view) => Some(Span::from(view)),
+            Handle::View(view) => Some(Span::from(&**view)),
             Handle::Pages(pages) => Some(Span::from(&pages[..])),
             Handle::Borrowed(_) | Handle::Owned(_) | Handle::New(_) => None,
         }

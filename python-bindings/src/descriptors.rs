@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
 use zcio::apart::Held;
@@ -27,6 +26,7 @@ use crate::errors::TransferError;
 use crate::files::FileObject;
 use crate::holds::{Hold, unbound};
 use crate::lent::Lent;
+use crate::once::intern;
 use crate::region::Region;
 
 /// The kinds of ends there are, as a test of all of them wants to know.

@@ -1,7 +1,6 @@
 //! `zcio.relay`: two sockets joined, and the record of it that the stepped relay makes as well.
 
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zcio::{Direction, Error, Outcome, Relay, Side};
@@ -10,6 +9,7 @@ use crate::descriptors::End;
 use crate::errors;
 use crate::holds;
 use crate::interrupt::{Progress, Watch, detached, inherited};
+use crate::once::intern;
 use crate::records;
 use crate::transfer::{callable, exception};
 

@@ -8,7 +8,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyType};
 use zcio::transfer::{Attempted, Begun};
@@ -18,7 +17,7 @@ use crate::descriptors::End;
 use crate::errors;
 use crate::holds::{Hold, borrow};
 use crate::interrupt::detached;
-use crate::once::Once;
+use crate::once::{Once, intern};
 
 /// What the short way did.
 pub enum Attempt {

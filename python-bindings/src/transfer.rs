@@ -3,7 +3,6 @@
 //! Everything that can be wrong with the arguments is found before anything is opened, flushed or written.
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use zcio::apart::Caller;
 use zcio::transfer::Begun;
@@ -13,6 +12,7 @@ use crate::descriptors::End;
 use crate::errors::{self, TransferError};
 use crate::holds;
 use crate::interrupt::{Stop, Watch, opened};
+use crate::once::intern;
 use crate::report::Report;
 use crate::small;
 
