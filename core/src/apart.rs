@@ -1,8 +1,11 @@
 //! A second table of descriptors, for this project's bindings: a language whose numbers can be closed at any time, and whose
 //! POSIX locks must survive, has what it lent to a transfer sent there, and the transfer made there.
 
+use std::os::fd::BorrowedFd;
+
 pub use crate::sys::apart::held::{Beside, Held, Resident, duplicate};
 pub use crate::sys::apart::pool::Caller;
+pub use crate::sys::fork::Process;
 
 use crate::error::Result;
 
@@ -16,6 +19,11 @@ pub fn run<T: Send>(held: Option<&Held>, work: impl FnOnce(&Caller<'_>) -> T + S
         Some(held) => held.run(work),
         None => Ok(work(&Caller::HERE)),
     }
+}
+
+/// What a descriptor refers to ([`crate::endpoint::Facts::identity`]); `None` if it is not open.
+pub fn identity(fd: BorrowedFd<'_>) -> Option<(u64, u64)> {
+    crate::sys::apart::held::identity(fd).ok()
 }
 
 /// Whether the calling thread is one of another table than the process's.

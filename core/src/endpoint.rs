@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::region::{Region, View};
 use crate::sys::Calls;
 use crate::unnamed::{Naming, Unnamed};
+pub(crate) use facts::identity;
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
 pub use hold::Hold;
@@ -205,6 +206,14 @@ impl<'fd> Endpoint<'fd> {
     /// The descriptor; memory has none.
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.handle.descriptor()
+    }
+
+    /// Whether both ends are one thing, or would be if they had their names.
+    pub(crate) fn is_same(&self, other: &Endpoint<'_>) -> bool {
+        match (&self.handle, &other.handle) {
+            (Handle::New(file), Handle::New(other)) => file.is_namesake(other),
+            _ => self.facts.identity == other.facts.identity,
+        }
     }
 
     /// The memory, for an end that is memory nobody can write.

@@ -88,11 +88,6 @@ impl End {
         )))
     }
 
-    /// A number that is held already.
-    pub fn of_hold(hold: Hold, side: Side) -> Self {
-        Self::at(Place::Descriptor(hold), side)
-    }
-
     fn at(place: Place, side: Side) -> Self {
         Self { place, side, file: None, timeout: None }
     }
@@ -103,7 +98,7 @@ impl End {
             let message = format!("{}: a file descriptor cannot be negative ({number})", role(side));
             return Err(PyValueError::new_err(message));
         }
-        Ok(Self::of_hold(Hold::of_number(object.py(), number)?, side))
+        Ok(Self::at(Place::Descriptor(Hold::of_number(object.py(), number)?), side))
     }
 
     fn of_path(object: &Bound<'_, PyAny>, side: Side) -> PyResult<Self> {

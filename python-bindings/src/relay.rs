@@ -8,7 +8,7 @@ use zcio::{Direction, Error, Outcome, Relay, Side};
 use crate::descriptors::End;
 use crate::errors;
 use crate::holds;
-use crate::interrupt::{Progress, Watch, detached, inherited};
+use crate::interrupt::{Progress, Watch, check, detached};
 use crate::once::intern;
 use crate::records;
 use crate::transfer::{callable, exception};
@@ -45,9 +45,7 @@ pub fn relay<'py>(
         })
     })?;
     if let Err(error) = result {
-        if watch.is_inherited() {
-            return Err(inherited());
-        }
+        check(py, watch.process)?;
         let report = record(py, &mut relay)?;
         let raised = exception(py, "relay", watch.into_stop(), &error, &[], &[]);
         return Err(with_report(py, raised, &report));

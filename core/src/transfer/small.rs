@@ -4,8 +4,9 @@
 //! not sent yet. Only TCP answers it, and where that is little, a few pages more are taken without waiting, as sendfile(2)
 //! has no flag to demand. Where it is not, poll(2) knows whether a third of the send buffer is free. (Only where the send
 //! buffer or `TCP_NOTSENT_LOWAT` was made smaller than that they may have to wait, as with any sendfile; a signal ends it.
-//! A socket with a timeout is non-blocking and never waits.) What the source is, sendfile(2) says itself: with an offset it
-//! takes nothing out of anything. Whatever is left undone, a [`Transfer`] does, from the byte it reached.
+//! A socket with a timeout is non-blocking and never waits.) For more than a few pages the socket is asked how much room it
+//! has. What the source is, sendfile(2) says itself: with an offset it takes nothing out of anything. Whatever is left
+//! undone, a [`Transfer`] does, from the byte it reached.
 
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
@@ -43,20 +44,24 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Whether any bytes were sent.
-    pub fn has_moved(&self) -> bool {
-        self.moved > 0
+    /// How many bytes were sent.
+    pub fn moved(&self) -> u64 {
+        self.moved
     }
 }
 
 impl Attempted {
-    /// The most that is worth it: a transfer of more is not held up by a few system calls.
-    pub const MOST: u64 = 16 << 10;
+    /// The most that is worth it: a transfer of more is not held up by some system calls, and whoever waits for it is not
+    /// to wait long for a disk.
+    pub const MOST: u64 = 256 << 10;
+
+    /// A few pages: before more, a socket is asked whether it has the room.
+    pub const FEW: u64 = 16 << 10;
 }
 
 impl Transfer<'_> {
-    /// Tries to send `count` bytes ([`Attempted::MOST`] at most) of a file from `offset` on to a TCP socket in two or three
-    /// system calls: what a transfer without a named mechanism would do, if nothing has to be waited for and the file does
+    /// Tries to send `count` bytes ([`Attempted::MOST`] at most) of a file from `offset` on to a TCP socket in a few
+    /// system calls (two for a few pages): what a transfer without a named mechanism would do, if nothing has to be waited for and the file does
     /// not end.
     ///
     /// # Errors
@@ -69,6 +74,10 @@ impl Transfer<'_> {
         }
         let (mut calls, started) = (Calls::default(), Instant::now());
         let takes_more = match calls.unsent(sink) {
+            // Beside the bytes the buffer holds a header for each of the kernel's packets.
+            Ok(unsent) if count > Attempted::FEW => {
+                calls.room(sink, unsent).is_ok_and(|room| count + count / 8 <= room)
+            }
             Ok(unsent) => unsent <= SHALLOW || is_ready(sink, PollFlags::POLLOUT, &mut calls).unwrap_or(false),
             Err(_) => false,
         };
