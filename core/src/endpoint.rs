@@ -7,6 +7,8 @@
 mod cached;
 mod facts;
 mod hold;
+#[cfg(feature = "inject")]
+mod made;
 mod terminal;
 mod unblocked;
 
@@ -28,6 +30,8 @@ pub(crate) use facts::identity;
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
 pub use hold::Hold;
+#[cfg(feature = "inject")]
+pub use made::Made;
 pub use unblocked::Unblocked;
 
 /// One end of a transfer. See the module's introduction.
@@ -237,6 +241,11 @@ impl<'fd> Endpoint<'fd> {
     /// Finds out [`Facts::shares_blocks`]. One fstatfs(2), which takes longer than fstat(2): only for who needs it.
     pub(crate) fn learn_to_share(&mut self) {
         self.facts.shares_blocks = self.descriptor().is_some_and(crate::sys::files::may_share_blocks);
+    }
+
+    /// Whether it is a new file that gets its name only by the transfer it is given to.
+    pub(crate) fn is_without_name(&self) -> bool {
+        self.destination && matches!(self.handle, Handle::New(_))
     }
 
     /// Whether beginning a transfer would empty what is there.

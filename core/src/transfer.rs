@@ -369,7 +369,10 @@ impl<'fd> Transfer<'fd> {
         loop {
             let end = if side == Side::Source { &self.source } else { &self.sink };
             // Only the end that is waited for: the other one may be closed meanwhile, and nothing has to wait for the wait.
-            let held = end.enter().map_err(|error| error.after(self.moved()))?;
+            let held = match end.enter() {
+                Ok(held) => held,
+                Err(lost) => return Err(self.stopped(lost)),
+            };
             let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
             let waited = engine.wait(descriptor(end), events, timeout);
             let listens = waited == Ok(false) && engine.is_listening(end);
@@ -392,9 +395,13 @@ impl<'fd> Transfer<'fd> {
     }
 
     fn cancelled(&mut self) -> Error {
+        self.stopped(Error::new(ErrorKind::Cancelled, "stopped by the caller"))
+    }
+
+    /// An error between two steps, after what is still at work has been counted.
+    fn stopped(&mut self, error: Error) -> Error {
         let paused = self.begin().and_then(|mut running| running.pause());
-        let error = paused.err().unwrap_or_else(|| Error::new(ErrorKind::Cancelled, "stopped by the caller"));
-        error.after(self.moved())
+        paused.err().unwrap_or(error).after(self.moved())
     }
 
     fn moved(&self) -> u64 {

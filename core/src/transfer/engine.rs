@@ -3,6 +3,7 @@
 //! One invariant holds everywhere: `delivered <= taken`, and the difference is in the mover or in `carried`, or can be
 //! read again because the source has offsets.
 
+mod blame;
 mod caching;
 
 use std::os::fd::BorrowedFd;
@@ -13,9 +14,8 @@ use nix::poll::{PollFlags, PollTimeout};
 
 use super::{Begun, Pace, Request, Side, Step, checks, descriptor};
 use crate::cache::Cache;
-use crate::connection;
 use crate::endpoint::{Endpoint, Entered, Kind};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
 use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover, others_may_work};
 use crate::plan;
@@ -410,46 +410,6 @@ impl Running<'_, '_> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Says at which end it was: its path, or both ends where the call was about both and does not say.
-    fn locate(&self, error: Error) -> Error {
-        let error = connection::explain(connection::explain(error, self.source), self.sink);
-        match culprit(&error, self.source.facts().kind, self.sink.facts().kind) {
-            Culprit::End(Side::Source) => error.at(self.source.path()),
-            Culprit::End(Side::Sink) => error.at(self.sink.path()),
-            Culprit::Either => error.between(self.source, self.sink),
-            Culprit::Neither => error,
-        }
-    }
-}
-
-/// Who had an error.
-enum Culprit {
-    End(Side),
-    /// One of the ends: the kernel does not say which.
-    Either,
-    /// A pipe, a ring or a thread of our own.
-    Neither,
-}
-
-fn culprit(error: &Error, source: Kind, sink: Kind) -> Culprit {
-    if let Some(side) = error.side() {
-        return Culprit::End(side);
-    }
-    match error.operation() {
-        "read" | "pread" | "recv" | "mmap" | "fstat" => return Culprit::End(Side::Source),
-        // Movers ask for the sink's position only; the source's is the engine's.
-        "write" | "pwrite" | "send" | "lseek" | "fstatfs" => return Culprit::End(Side::Sink),
-        "sendfile" | "copy_file_range" | "splice" | "ioctl_ficlone" | "ioctl_ficlonerange" => {}
-        _ => return Culprit::Neither,
-    }
-    match error.kind() {
-        ErrorKind::StorageFull => Culprit::End(Side::Sink),
-        _ if error.errno() == Some(Errno::EPIPE as i32) => Culprit::End(Side::Sink),
-        ErrorKind::PeerClosed | ErrorKind::NotConnected if !source.is_socket() => Culprit::End(Side::Sink),
-        ErrorKind::PeerClosed | ErrorKind::NotConnected if !sink.is_socket() => Culprit::End(Side::Source),
-        _ => Culprit::Either,
     }
 }
 
