@@ -150,7 +150,9 @@ fn file_exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Option<Re
 /// The same for regions, whose own troubles are an `IllegalStateException` (closed) and a `RegionException`.
 fn region_exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<JThrowable<'local>> {
     let error = &trouble.error;
-    if let Some(about) = file_exception(env, trouble) {
+    // No memory, or no mapping, left is nothing about the file: the Java side collects garbage and asks again.
+    let about = if error.errno() == Some(nix::libc::ENOMEM) { None } else { file_exception(env, trouble) };
+    if let Some(about) = about {
         return about;
     }
     match error.kind() {

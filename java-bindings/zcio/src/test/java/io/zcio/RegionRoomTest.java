@@ -14,11 +14,13 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Room for what will be stored in a region: asked for when it is made, or not even counted. */
 class RegionRoomTest {
     private static final int SIZE = 1 << 20;
+    private static final int ENOMEM = 12;
     private static final int ENOSPC = 28;
 
     @TempDir
@@ -51,6 +53,10 @@ class RegionRoomTest {
         return 512 * Long.parseLong(new String(stat.getInputStream().readAllBytes()).strip());
     }
 
+    private static int errno(Executable use) {
+        return assertThrowsExactly(RegionException.class, use).errno().orElse(0);
+    }
+
     @Test
     void whatIsReservedHasItsStorageAtOnce() throws Exception {
         for (Way way : WAYS) {
@@ -68,9 +74,7 @@ class RegionRoomTest {
         try (Require.Mount mount = Require.mount(directory.resolve("small"), "size=512k")) {
             for (Way way : WAYS) {
                 Path file = hole(directory.resolve("small/file"), SIZE);
-                RegionException full = assertThrowsExactly(
-                        RegionException.class, () -> way.of(file, MapMode.READ_WRITE, Room.RESERVED));
-                assertEquals(ENOSPC, full.errno().orElse(0));
+                assertEquals(ENOSPC, errno(() -> way.of(file, MapMode.READ_WRITE, Room.RESERVED)));
                 way.of(file, MapMode.READ_WRITE, Room.USUAL).close();
             }
         }
@@ -99,8 +103,11 @@ class RegionRoomTest {
             region.putLong(vast / 2 + 1, 42);
             assertEquals(42, region.getLong(vast / 2 + 1));
         }
+        Path file = hole(directory.resolve("file"), vast / 4);
+        MappedRegion.open(file, MapMode.PRIVATE, Room.NOT_RESERVED).close();
         if (overcommit.equals("0")) {
-            assertThrowsExactly(RegionException.class, () -> MappedRegion.anonymous(vast));
+            assertEquals(ENOMEM, errno(() -> MappedRegion.anonymous(vast)));
+            assertEquals(ENOMEM, errno(() -> MappedRegion.open(file, MapMode.PRIVATE)));
         }
     }
 
