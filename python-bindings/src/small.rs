@@ -113,7 +113,7 @@ pub fn attempt(
 }
 
 fn extracted(number: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u64>> {
-    number.map(|number| number.extract()).transpose()
+    number.map(PyAnyMethods::extract).transpose()
 }
 
 /// A buffered file, which alone knows its position.

@@ -33,6 +33,11 @@ def do_close(end: Any) -> None:
         os.close(end) if isinstance(end, int) else end.close()
 
 
+def say(far: socket.socket, data: bytes) -> None:
+    far.sendall(data)
+    far.shutdown(socket.SHUT_WR)
+
+
 class Joined:
     """Two sockets to be joined, one of which is the place, and what talks through them."""
 
@@ -60,9 +65,9 @@ class Joined:
             while len(received) < SIZE // 2:
                 received += os.read(self.second, SIZE)
         do(self.place, self.deed)
-        with background(lambda: (write_all(self.first, DATA[SIZE // 2 :]), self.far[0].shutdown(socket.SHUT_WR))):
+        with background(lambda: say(self.far[0], DATA[SIZE // 2 :])):
             self.got.append(bytes(received) + read_all(self.second))
-        with background(lambda: (write_all(self.second, OTHER), self.far[1].shutdown(socket.SHUT_WR))):
+        with background(lambda: say(self.far[1], OTHER)):
             self.got.append(read_all(self.first))
 
     def judge(self, report: zcio.RelayReport) -> None:

@@ -74,7 +74,7 @@ def test_what_does_not_fit_is_sent_from_where_it_stopped(
         got: list[bytes] = []
         with background(lambda: got.append(read_all(far.fileno()))):
             for count in (1, 16_000, 9_000, 16_000, 100_000, None):
-                keywords = {} if count is None else {"count": count}
+                keywords: dict[str, Any] = {} if count is None else {"count": count}
                 before = os.lseek(file.fileno(), 0, os.SEEK_CUR) if buffering == 0 else file.tell()
                 report = zcio.transfer(file if buffering else shape(file), near, **keywords)
                 assert (file.tell() if buffering else os.lseek(file.fileno(), 0, os.SEEK_CUR)) == before + report.bytes
