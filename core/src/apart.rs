@@ -26,6 +26,13 @@ pub fn identity(fd: BorrowedFd<'_>) -> Option<(u64, u64)> {
     crate::sys::apart::held::identity(fd).ok()
 }
 
+/// The size of a regular file, and the position of its descriptor.
+pub fn size_and_position(fd: BorrowedFd<'_>) -> Option<(u64, u64)> {
+    let facts = *crate::Endpoint::new(fd).ok()?.facts();
+    let position = crate::sys::Calls::default().position(fd);
+    (facts.kind == crate::Kind::File).then_some((facts.size, position.ok()?))
+}
+
 /// Whether the calling thread is one of another table than the process's.
 pub fn is_here() -> bool {
     crate::sys::apart::pool::table() != 0

@@ -30,7 +30,7 @@ use crate::once::intern;
 use crate::region::Region;
 
 /// The kinds of ends there are, as a test of all of them wants to know.
-pub const KINDS: [&str; 4] = ["path", "number", "object", "buffer"];
+pub const KINDS: [&str; 5] = ["path", "number", "object", "region", "buffer"];
 
 /// One argument, understood.
 pub struct End {

@@ -11,7 +11,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyType};
-use zcio::apart::{Process, identity};
+use zcio::apart::{Process, identity, size_and_position};
 use zcio::transfer::{Attempted, Begun};
 use zcio::{Side, Transfer};
 
@@ -20,6 +20,7 @@ use crate::errors::{self, TransferError};
 use crate::holds::{Hold, borrow};
 use crate::interrupt::detached;
 use crate::once::{Once, intern};
+use crate::transfer::done;
 
 /// What the short way did.
 pub enum Attempt {
@@ -53,18 +54,30 @@ pub fn attempt(
     py: Python<'_>,
     src: &Bound<'_, PyAny>,
     dst: &Bound<'_, PyAny>,
-    offset: &Bound<'_, PyAny>,
-    count: &Bound<'_, PyAny>,
+    offset: Option<&Bound<'_, PyAny>>,
+    count: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Attempt> {
     let nothing = || Ok(Attempt::Begun(Part::default()));
     // What is wrong with them is told where they are looked at more closely.
-    let (Ok(offset), Ok(count @ 1..=Attempted::MOST)) = (offset.extract(), count.extract()) else { return nothing() };
+    let (Ok(given), Ok(wanted)) = (extracted(offset), extracted(count)) else { return nothing() };
+    // Before the file is kept: a thread that closes the reader has its lock, and waits for whoever keeps the file.
+    let reader = Reader::new(src, given.is_none())?;
     let Some(source) = Kept::new(src, Side::Source)? else { return nothing() };
     let Some(sink) = Kept::new(dst, Side::Sink)? else { return nothing() };
     let numbers = [source.number, sink.number];
-    let identities = || numbers.map(|number| identity(borrow(number)));
-    let before = (count > Attempted::FEW).then(identities);
     let [from, to] = numbers.map(borrow);
+    let offset = given.or(reader.as_ref().map(|reader| reader.position));
+    let whole = if given.is_some() && wanted.is_some() { None } else { size_and_position(from) };
+    let count = match (wanted, whole) {
+        (Some(count), _) if given.is_some() || whole.is_some() => count,
+        (None, Some((size, position))) => size.saturating_sub(offset.unwrap_or(position)),
+        _ => 0,
+    };
+    if !(1..=Attempted::MOST).contains(&count) {
+        return nothing();
+    }
+    let identities = || numbers.map(|number| identity(borrow(number)));
+    let before = (count > Attempted::FEW || reader.is_some()).then(identities);
     let (attempted, known) = detached(py, || {
         let attempted = Transfer::attempt(from, to, offset, count);
         // A few pages are not worth it before, but at once if it has to be.
@@ -72,7 +85,15 @@ pub fn attempt(
         (attempted, before.or_else(|| partly.then(identities)))
     })?;
     let begun = match attempted.map_err(|error| errors::exception(py, &error, &[], &[]))? {
-        Attempted::Done(report) => return Ok(Attempt::Done(report)),
+        Attempted::Done(mut report) => {
+            report.requested = wanted;
+            drop((source, sink));
+            if let (Some(reader), Some([file, _])) = (reader, known) {
+                let left = reader.leave_behind(&report, file);
+                left.map_err(|raised| done(py, raised, report.bytes, report.clone().into()))?;
+            }
+            return Ok(Attempt::Done(report));
+        }
         Attempted::Begun(begun) if begun.moved() == 0 => return Ok(Attempt::Begun(Part { begun, ends: None })),
         Attempted::Begun(begun) => begun,
     };
@@ -87,6 +108,39 @@ pub fn attempt(
             let _ = error.value(py).setattr(intern!(py, "moved"), begun.moved());
             Err(error)
         }
+    }
+}
+
+fn extracted(number: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u64>> {
+    number.map(PyAnyMethods::extract).transpose()
+}
+
+/// A buffered file, which alone knows its position.
+struct Reader<'a, 'py> {
+    object: &'a Bound<'py, PyAny>,
+    position: u64,
+}
+
+impl<'a, 'py> Reader<'a, 'py> {
+    /// `None` for anything else, if its position is not asked for, and if it has none.
+    fn new(object: &'a Bound<'py, PyAny>, asked: bool) -> PyResult<Option<Self>> {
+        let py = object.py();
+        if !asked || object.is_exact_instance_of::<PyInt>() {
+            return Ok(None);
+        }
+        let buffered = plain(object, Side::Source)?.is_some_and(|raw| !raw.is(object));
+        let position = if buffered { object.call_method0(intern!(py, "tell")).ok() } else { None };
+        Ok(position.and_then(|position| position.extract().ok()).map(|position| Self { object, position }))
+    }
+
+    /// Makes it stand behind the bytes that were sent, unless it was closed meanwhile.
+    fn leave_behind(&self, report: &zcio::Report, file: Option<(u64, u64)>) -> PyResult<()> {
+        let py = self.object.py();
+        let number = self.object.call_method0(intern!(py, "fileno")).and_then(|number| number.extract::<RawFd>());
+        if number.is_ok_and(|number| number >= 0 && identity(borrow(number)) == file) {
+            self.object.call_method1(intern!(py, "seek"), (self.position + report.bytes,))?;
+        }
+        Ok(())
     }
 }
 

@@ -114,6 +114,10 @@ impl Engine {
         self.progress.taken += begun.moved;
         self.progress.delivered += begun.moved;
         self.calls.made += begun.system_calls;
+        // The source's own position is behind those bytes already.
+        if let (Some(settled), Some(start)) = (&mut self.settled, &mut self.progress.source_start) {
+            (*settled, *start) = (begun.moved, *start - begun.moved.min(*start));
+        }
     }
 
     /// Bytes that left the source before this transfer and go first.

@@ -108,8 +108,15 @@ impl Held {
     ///
     /// [`ErrorKind::BadDescriptor`]; [`ErrorKind::Os`] and others where there can be no such table, or no descriptors be sent.
     pub fn new(fd: BorrowedFd<'_>) -> Result<Self> {
-        let pool = Pool::current().map_err(|errno| Error::os("close_range", errno))?;
-        let place = match pool.channel.send(fd) {
+        let current = || Pool::current().map_err(|errno| Error::os("close_range", errno));
+        let mut pool = current()?;
+        let mut sent = pool.channel.send(fd);
+        if sent.is_err() && !pool.channel.is_there() {
+            // Closed by somebody since it was looked at.
+            pool = current()?;
+            sent = pool.channel.send(fd);
+        }
+        let place = match sent {
             // Nobody has taken out what is on its way, of which there can be only so much.
             Err(Errno::EAGAIN | Errno::ETOOMANYREFS) => {
                 let sent = *pool.channel.sent.lock().unwrap_or_else(PoisonError::into_inner);
