@@ -24,15 +24,9 @@ use zcio_tests::watchdog;
 
 /// Kinds of descriptors that have no row of their own, and why.
 fn is_elsewhere(kind: Kind) -> bool {
-    match kind {
-        // Takes an administrator; used as a file is. See `places.rs`.
-        Kind::BlockDevice => true,
-        // Holds no bytes of anybody. See `terminal.rs`.
-        Kind::CharDevice => true,
-        // No ends of transfers. See `refusals.rs`.
-        Kind::Directory | Kind::Other => true,
-        _ => false,
-    }
+    // Of the first, which takes an administrator and is used as a file is, see `places.rs`; of terminals and `/dev/null`, see
+    // `terminal.rs`; the others are no ends of transfers (`refusals.rs`).
+    matches!(kind, Kind::BlockDevice | Kind::CharDevice | Kind::Directory | Kind::Other)
 }
 
 #[test]
@@ -181,7 +175,7 @@ fn is_unwritten(event: Event, found: &[u8]) -> bool {
     let old = content(OLD, 2 * LENGTH);
     match event {
         Event::Grown | Event::Cut => {
-            found.iter().zip(old.iter().chain(&[0; LENGTH])).all(|(byte, old)| *byte == *old || *byte == 0)
+            found.iter().zip(old.iter().chain(std::iter::repeat(&0))).all(|(byte, old)| *byte == *old || *byte == 0)
         }
         // One that did not have its name yet never got it.
         Event::Replaced | Event::Unlinked => old.starts_with(found) || found == content(OTHER, 2 * LENGTH),

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use zcio::{Error, Hold, Result};
 
+use super::sources::Happening;
+
 /// Makes something happen when it is entered for the so many-th time.
-pub struct Moment(Mutex<(usize, Option<Box<dyn FnOnce() + Send>>)>);
+pub struct Moment(Mutex<(usize, Option<Happening>)>);
 
 impl Moment {
     pub fn new(after: usize, event: impl FnOnce() + Send + 'static) -> Arc<Self> {
