@@ -119,8 +119,14 @@ impl<'fd> Endpoint<'fd> {
 
     /// A source that is a view of a region; see [`Endpoint::region`].
     pub fn view(view: View) -> Endpoint<'static> {
-        let hold = view.hold();
-        Endpoint::with(Facts::of_memory(view.len(), false), Handle::View(Box::new(view))).held(hold)
+        let (hold, file) = (view.hold(), view.file());
+        Endpoint::with(Facts::of_memory(view.len(), false), Handle::View(Box::new(view))).of_file(file).held(hold)
+    }
+
+    /// Memory that is part of this file: of a region.
+    pub(crate) fn of_file(mut self, file: Option<(u64, u64)>) -> Self {
+        self.facts.identity = file.unwrap_or(self.facts.identity);
+        self
     }
 
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {

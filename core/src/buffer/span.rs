@@ -8,7 +8,7 @@
 use std::marker::PhantomData;
 
 use crate::endpoint::Endpoint;
-use crate::region::{View, checked_copy, hold_at};
+use crate::region::{View, checked_copy, mapped_at};
 use crate::sys::Sys;
 
 /// Readable memory that outlives `'a`.
@@ -77,8 +77,8 @@ impl Endpoint<'_> {
     /// `length` bytes from `start` on stay readable for as long as the endpoint, and the transfer it is given to, lives.
     pub unsafe fn lent(start: *const u8, length: usize) -> Self {
         let end = Self::of_span(Span { start, length, lent: PhantomData });
-        match hold_at(start) {
-            Some(hold) => end.held(hold),
+        match mapped_at(start) {
+            Some((hold, file)) => end.of_file(file).held(hold),
             None => end,
         }
     }

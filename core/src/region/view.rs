@@ -84,15 +84,22 @@ impl View {
         Arc::clone(&self.mapping) as Arc<dyn Hold>
     }
 
+    /// What file is behind it ([`crate::Facts::identity`]), if one is.
+    pub(crate) fn file(&self) -> Option<(u64, u64)> {
+        self.mapping.file()
+    }
+
     /// As [`Region::check`]: an error once the region is closed or a page of it has been lost.
     pub fn check(&self) -> Result<()> {
         self.mapping.check()
     }
 }
 
-/// The hold of the region that has this address, if one has.
-pub(crate) fn hold_at(address: *const u8) -> Option<Arc<dyn Hold>> {
-    Mapping::at(address as usize).map(|mapping| mapping as Arc<dyn Hold>)
+/// The hold of the region that has this address, and the file behind it, if one has.
+pub(crate) fn mapped_at(address: *const u8) -> Option<(Arc<dyn Hold>, Option<(u64, u64)>)> {
+    let mapping = Mapping::at(address as usize)?;
+    let file = mapping.file();
+    Some((mapping, file))
 }
 
 #[cfg(test)]
