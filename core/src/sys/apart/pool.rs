@@ -21,6 +21,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use super::held::Channel;
 use super::{STANDARD, close_all, unshare_table};
 use crate::sys::Sys;
+use crate::sys::threads::without_signals;
 
 /// How many threads without work are kept.
 const IDLE: usize = 4;
@@ -312,7 +313,7 @@ impl Meeting {
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> Sys<()> {
-    match std::thread::Builder::new().name("zcio-apart".into()).spawn(work) {
+    match without_signals(|| std::thread::Builder::new().name("zcio-apart".into()).spawn(work)) {
         Ok(_) => Ok(()),
         Err(error) => Err(error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw)),
     }
