@@ -1,6 +1,7 @@
 //! A second table of descriptors, for this project's bindings: a language whose numbers can be closed at any time, and whose
 //! POSIX locks must survive, has what it lent to a transfer sent there, and the transfer made there.
 
+pub use crate::endpoint::Sent;
 pub use crate::sys::apart::held::{Beside, Held, Resident, duplicate};
 pub use crate::sys::apart::pool::Caller;
 

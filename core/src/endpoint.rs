@@ -7,6 +7,7 @@
 mod cached;
 mod facts;
 mod hold;
+mod sent;
 mod terminal;
 mod unblocked;
 
@@ -27,6 +28,8 @@ use crate::unnamed::{Naming, Unnamed};
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
 pub use hold::Hold;
+#[doc(hidden)]
+pub use sent::Sent;
 pub use unblocked::Unblocked;
 
 /// One end of a transfer. See the module's introduction.
@@ -50,6 +53,8 @@ enum Handle<'fd> {
     Owned(OwnedFd),
     /// A file that does not have its name yet, or had none when it was made.
     New(Unnamed),
+    /// One that was sent here ([`Sent`]).
+    Away(sent::New),
     Memory(Span<'fd>),
     View(View),
     Pages(Pages),
@@ -61,6 +66,7 @@ impl Handle<'_> {
             Self::Borrowed(fd) => Some(*fd),
             Self::Owned(fd) => Some(fd.as_fd()),
             Self::New(file) => Some(file.as_fd()),
+            Self::Away(file) => Some(file.as_fd()),
             Self::Memory(_) | Self::View(_) | Self::Pages(_) => None,
         }
     }
@@ -131,6 +137,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Borrowed(fd) => Handle::Borrowed(*fd),
             Handle::Owned(fd) => Handle::Borrowed(fd.as_fd()),
             Handle::New(file) => Handle::Borrowed(file.as_fd()),
+            Handle::Away(file) => Handle::Borrowed(file.as_fd()),
             Handle::Memory(span) => Handle::Memory(*span),
             Handle::View(view) => Handle::View(view.clone()),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
@@ -220,7 +227,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Memory(span) => Some(*span),
             Handle::View(view) => Some(Span::from(view)),
             Handle::Pages(pages) => Some(Span::from(&pages[..])),
-            Handle::Borrowed(_) | Handle::Owned(_) | Handle::New(_) => None,
+            Handle::Borrowed(_) | Handle::Owned(_) | Handle::New(_) | Handle::Away(_) => None,
         }
     }
 
@@ -241,6 +248,7 @@ impl<'fd> Endpoint<'fd> {
         }
         let (operation, done) = match &mut self.handle {
             Handle::New(file) => ("linkat", file.publish(Naming::New)),
+            Handle::Away(file) => ("linkat", file.publish()),
             Handle::Owned(fd) if self.facts.kind == Kind::File => ("ftruncate", nix::unistd::ftruncate(fd, 0)),
             _ => return Ok(()),
         };

@@ -102,6 +102,9 @@ impl Watch {
 
     /// The same, for whoever has something else to tell.
     pub fn look_and(&mut self, moved: u64, tell: impl FnOnce(Python<'_>) -> PyResult<()>) -> ControlFlow<()> {
+        if self.stop.is_some() {
+            return ControlFlow::Break(());
+        }
         let told = Python::try_attach(|py| py.check_signals().and_then(|()| tell(py)));
         self.stop = match told {
             _ if self.is_inherited() => Some(Stop::Raised(inherited())),

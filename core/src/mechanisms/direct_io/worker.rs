@@ -1,8 +1,8 @@
 //! The thread at the disk: takes buffers one at a time, reads into them or writes them out, gives them back in order.
 //! Nothing is written behind a gap: what comes after a piece that the disk refused is given back untried.
 //!
-//! It opens its descriptor itself, in a table of its own, so that the caller keeps the locks it has on the file
-//! ([`crate::sys::apart`]). It owns that and the buffers it is given, and refers to nothing else. Dropping the [`Worker`]
+//! It opens its descriptor itself, with the caller's rights, in a table of its own, so that the caller keeps the locks it has on
+//! the file ([`crate::sys::apart`]). It owns that and the buffers it is given, and refers to nothing else. Dropping the [`Worker`]
 //! waits until it is done with them, so that nothing is written after the transfer is gone.
 
 use std::ops::Range;
@@ -17,6 +17,7 @@ use super::{Stop, refusal};
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
 use crate::sys::Calls;
+use crate::sys::apart::pool::ask;
 use crate::sys::fork::Process;
 use crate::sys::threads::without_signals;
 
@@ -91,7 +92,7 @@ impl Worker {
             }
         };
         let start = || std::thread::Builder::new().name("zcio-direct".into()).spawn(work);
-        let thread = without_signals(start)
+        let thread = ask(|| without_signals(start))
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN)))
             .map_err(|errno| Stop::Failed(Error::os("clone", errno)))?;
         let worker = Self { jobs: Some(jobs), done, in_flight: 0, thread: Some(thread), process: Process::this() };

@@ -29,6 +29,8 @@ const IDLE: usize = 4;
 thread_local! {
     /// Which table of descriptors this thread has: 0 for the process's.
     static TABLE: Cell<u32> = const { Cell::new(0) };
+    /// Where this thread's job meets the one that waits for it.
+    static MEETING: Cell<*const Meeting> = const { Cell::new(std::ptr::null()) };
 }
 
 /// The number of this thread's table; 0 for the process's. Descriptors of one table mean nothing in another.
@@ -204,7 +206,9 @@ impl Pool {
         let job = |wanted| {
             if wanted {
                 let caller = Caller { meeting: Some(shared), _here: PhantomData };
+                MEETING.set(shared);
                 let outcome = catch_unwind(AssertUnwindSafe(|| work(&caller)));
+                MEETING.set(std::ptr::null());
                 *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             }
             shared.pass(Turn::Over);
@@ -259,6 +263,14 @@ impl Caller<'_> {
         meeting.wait_for_answer();
         answer.expect("what was asked of the calling thread was answered")
     }
+}
+
+/// Does this in the thread that waits for the job which is at work in this one, because it depends on the thread's rights; here,
+/// if there is none.
+pub(crate) fn ask<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    // SAFETY: null, or the meeting of a job that is not over.
+    let meeting = unsafe { MEETING.get().as_ref() };
+    Caller { meeting, _here: PhantomData }.call(work)
 }
 
 /// Where the caller and the job meet: one of them acts at a time.
