@@ -3,6 +3,7 @@
 
 use std::os::fd::BorrowedFd;
 
+pub use crate::endpoint::Sent;
 pub use crate::sys::apart::held::{Beside, Held, Resident, duplicate};
 pub use crate::sys::apart::pool::Caller;
 pub use crate::sys::fork::Process;

@@ -39,8 +39,8 @@ use crate::mechanisms::uring::{self, ring::Ring};
 use crate::report::Attempt;
 use crate::sys::Calls;
 use crate::sys::fork::Process;
-use crate::transfer::Visibility;
-use run::Run;
+use crate::transfer::{Side, Visibility};
+use run::{Open, Run};
 pub use watcher::BatchProgress;
 use watcher::{Watch, Watcher};
 
@@ -192,7 +192,7 @@ impl Batch {
 
     /// Makes all the transfers and waits for the last one, sinks in blocking mode or not. One item's failure is its own.
     pub fn run(&mut self, items: &[Item<'_>]) -> BatchReport {
-        self.drive(items, None)
+        self.drive(items, None, None)
     }
 
     /// Makes all the transfers as [`Batch::run`] and calls `watch` with how far it has come: at least every 100 ms while
@@ -206,16 +206,28 @@ impl Batch {
         items: &[Item<'_>],
         mut watch: impl FnMut(BatchProgress) -> ControlFlow<()>,
     ) -> BatchReport {
-        self.drive(items, Some(&mut watch))
+        self.drive(items, Some(&mut watch), None)
     }
 
-    fn drive<'a>(&mut self, items: &'a [Item<'a>], watch: Option<Watch<'a>>) -> BatchReport {
+    /// Makes all the transfers as [`Batch::run_watched`], with paths opened by `open`, but for those that a ring opens. In another table of
+    /// descriptors ([`crate::apart`]) no ring opens any.
+    #[doc(hidden)]
+    pub fn run_opened(
+        &mut self,
+        items: &[Item<'_>],
+        mut watch: impl FnMut(BatchProgress) -> ControlFlow<()>,
+        mut open: impl FnMut(&Path, Side) -> Result<Endpoint<'static>>,
+    ) -> BatchReport {
+        self.drive(items, Some(&mut watch), Some(&mut open))
+    }
+
+    fn drive<'a>(&mut self, items: &'a [Item<'a>], watch: Option<Watch<'a>>, open: Option<Open<'a>>) -> BatchReport {
         let started = Instant::now();
         if self.ring.is_ok() && !self.process.is_some_and(Process::is_this) {
             *self = Self::new().visibility(self.visibility);
         }
         let process = self.process.take();
-        let mut run = Run::new(items, self.visibility, Watcher::new(watch));
+        let mut run = Run::new(items, self.visibility, Watcher::new(watch), open);
         if let Ok(ring) = &mut self.ring {
             pipeline::run(&mut run, ring);
             if let Some(errno) = ring.broken() {

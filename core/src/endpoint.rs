@@ -9,6 +9,7 @@ mod facts;
 mod hold;
 #[cfg(feature = "inject")]
 mod made;
+mod sent;
 mod terminal;
 mod unblocked;
 
@@ -32,6 +33,8 @@ pub(crate) use hold::Entered;
 pub use hold::Hold;
 #[cfg(feature = "inject")]
 pub use made::Made;
+#[doc(hidden)]
+pub use sent::Sent;
 pub use unblocked::Unblocked;
 
 /// One end of a transfer. See the module's introduction.
@@ -55,6 +58,8 @@ enum Handle<'fd> {
     Owned(OwnedFd),
     /// A file that does not have its name yet, or had none when it was made.
     New(Box<Unnamed>),
+    /// One that was sent here ([`Sent`]).
+    Away(Box<sent::New>),
     Memory(Span<'fd>),
     View(Box<View>),
     Pages(Pages),
@@ -66,6 +71,7 @@ impl Handle<'_> {
             Self::Borrowed(fd) => Some(*fd),
             Self::Owned(fd) => Some(fd.as_fd()),
             Self::New(file) => Some(file.as_fd()),
+            Self::Away(file) => Some(file.as_fd()),
             Self::Memory(_) | Self::View(_) | Self::Pages(_) => None,
         }
     }
@@ -142,6 +148,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Borrowed(fd) => Handle::Borrowed(*fd),
             Handle::Owned(fd) => Handle::Borrowed(fd.as_fd()),
             Handle::New(file) => Handle::Borrowed(file.as_fd()),
+            Handle::Away(file) => Handle::Borrowed(file.as_fd()),
             Handle::Memory(span) => Handle::Memory(*span),
             Handle::View(view) => Handle::View(view.clone()),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
@@ -240,7 +247,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Memory(span) => Some(*span),
             Handle::View(view) => Some(Span::from(&**view)),
             Handle::Pages(pages) => Some(Span::from(&pages[..])),
-            Handle::Borrowed(_) | Handle::Owned(_) | Handle::New(_) => None,
+            Handle::Borrowed(_) | Handle::Owned(_) | Handle::New(_) | Handle::Away(_) => None,
         }
     }
 
@@ -266,6 +273,7 @@ impl<'fd> Endpoint<'fd> {
         }
         let (operation, done) = match &mut self.handle {
             Handle::New(file) => ("linkat", file.publish(Naming::New)),
+            Handle::Away(file) => ("linkat", file.publish()),
             Handle::Owned(fd) if self.facts.kind == Kind::File => ("ftruncate", nix::unistd::ftruncate(fd, 0)),
             _ => return Ok(()),
         };

@@ -1,17 +1,20 @@
 //! `zcio.batch`: many small transfers in one call.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::Path;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple};
-use zcio::batch::End as Place;
+use zcio::apart::Caller;
+use zcio::batch::{BatchProgress, End as Place};
 use zcio::{Batch, Item, Mechanism, Side};
 
-use crate::descriptors::End;
+use crate::descriptors::{End, open};
 use crate::errors;
 use crate::holds;
-use crate::interrupt::Watch;
+use crate::interrupt::{Watch, detached, opened};
 use crate::records;
 use crate::relay::with_report;
 use crate::report::Attempt;
@@ -41,13 +44,30 @@ pub fn batch<'py>(py: Python<'py>, items: &Bound<'py, PyAny>, visibility: &str) 
     }
     let timeout = requests.iter().filter_map(|request| ends[request.sink].timeout).min();
     let mut watch = Watch::new(timeout);
-    let report = holds::run(py, &mut ends, &mut watch, |ends, watch, caller| {
-        let items = requests.iter().map(|request| request.item(ends)).collect::<zcio::Result<Vec<_>>>()?;
-        watch.begin();
-        let mut batch = Batch::new().visibility(visibility);
-        Ok(batch.run_watched(&items, |progress| caller.call(|| watch.look(progress.bytes))))
+    let report = detached(py, || {
+        holds::gather(&mut ends)?;
+        let mut sent = Sent::default();
+        holds::run_gathered(&ends, &mut watch, |ends, watch, caller| {
+            let items = requests.iter().map(|request| request.item(ends)).collect::<zcio::Result<Vec<_>>>()?;
+            watch.begin();
+            let mut batch = Batch::new().visibility(visibility);
+            let watch = RefCell::new(watch);
+            let look = |progress: BatchProgress| {
+                let mut watch = watch.borrow_mut();
+                let watch = &mut **watch;
+                caller.call(|| watch.look(progress.bytes))
+            };
+            Ok(batch.run_opened(&items, look, |path, side| {
+                let mut watch = watch.borrow_mut();
+                let watch = &mut **watch;
+                if !zcio::apart::is_here() {
+                    return opened(watch, caller, || open(path, side));
+                }
+                caller.call(|| sent.open(path, side, watch))?.endpoint()
+            }))
+        })?
     })?;
-    let report = report.and_then(|report| report).map_err(|error| errors::exception(py, &error, &[], &[]))?;
+    let report = report.map_err(|error| errors::exception(py, &error, &[], &[]))?;
     let mut positioned = Ok(());
     for end in requests.iter().map(|request| &ends[request.sink]).filter(|end| end.is_unchanged(py)) {
         positioned = positioned.and(end.file.as_ref().map_or(Ok(()), |file| file.refresh(py)));
@@ -69,6 +89,23 @@ pub fn batch<'py>(py: Python<'py>, items: &Bound<'py, PyAny>, visibility: &str) 
     let report = records::BATCH.make(py, (results, refusal, report.system_calls, report.waits, elapsed))?;
     positioned.map_err(|raised| with_report(py, raised, &report))?;
     Ok(report)
+}
+
+/// The paths of the item that is at work, opened by the calling thread: two at a time, because there may be any number.
+#[derive(Default)]
+struct Sent {
+    source: Option<zcio::apart::Sent>,
+    sink: Option<zcio::apart::Sent>,
+}
+
+impl Sent {
+    fn open(&mut self, path: &Path, side: Side, watch: &mut Watch) -> zcio::Result<&zcio::apart::Sent> {
+        let place = if side == Side::Source { &mut self.source } else { &mut self.sink };
+        // The one of an item before, which is over.
+        *place = None;
+        let end = opened(watch, &Caller::HERE, || open(path, side))?.send()?;
+        Ok(place.insert(end))
+    }
 }
 
 /// The ends of all items. An object or a number that is that of many is one end, with one descriptor: the core keeps the

@@ -12,14 +12,13 @@
 use std::ffi::OsString;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
-use zcio::apart::Held;
+use zcio::apart::{Held, Sent};
 use zcio::{Endpoint, Error, Side};
 
 use crate::errors::TransferError;
@@ -46,8 +45,8 @@ enum Place {
     Path {
         path: PathBuf,
         name: Py<PyAny>,
-        /// What is no file, opened before it is needed, because that may have to be waited for.
-        opened: Option<(Endpoint<'static>, Held)>,
+        /// Opened by the caller, for where the other ends are.
+        sent: Option<Sent>,
     },
     Descriptor(Hold),
     Memory(Lent),
@@ -109,7 +108,7 @@ impl End {
             return Err(PyValueError::new_err("embedded null byte"));
         }
         let path = OsString::from_vec(bytes).into();
-        Ok(Self::at(Place::Path { path, name: name.unbind(), opened: None }, side))
+        Ok(Self::at(Place::Path { path, name: name.unbind(), sent: None }, side))
     }
 
     fn of_region(region: &Bound<'_, Region>, side: Side) -> PyResult<Self> {
@@ -137,15 +136,12 @@ impl End {
         Ok(Self { place: Place::Descriptor(hold), side, file, timeout })
     }
 
-    /// One endpoint, opened where it is a path. Without the GIL, and where the ends are ([`crate::holds::run`]). It must not outlive
-    /// `self`.
+    /// One endpoint; a path that was not sent is opened. Without the GIL, and where the ends are ([`crate::holds::run`]). It must not
+    /// outlive `self`.
     pub fn endpoint<'a>(&self) -> Result<Endpoint<'a>, Error> {
         match (&self.place, self.side) {
-            (Place::Path { opened: Some((_, held)), .. }, _) if zcio::apart::is_here() => {
-                Endpoint::new(unbound(held.descriptor()?))
-            }
-            (Place::Path { path, .. }, Side::Source) => Endpoint::open(path),
-            (Place::Path { path, .. }, Side::Sink) => Endpoint::create(path),
+            (Place::Path { sent: Some(sent), .. }, _) => sent.endpoint(),
+            (Place::Path { path, .. }, side) => open(path, side),
             (Place::Descriptor(hold), _) => Endpoint::new(unbound(hold.descriptor()?)),
             (Place::Memory(lent), _) => Ok(lent.endpoint()),
         }
@@ -154,8 +150,8 @@ impl End {
     /// [`Self::endpoint`] in an event loop: `None` if it might have to wait.
     pub fn endpoint_now<'a>(&self) -> Result<Option<Endpoint<'a>>, Error> {
         match (&self.place, self.side) {
-            (Place::Path { path, .. }, Side::Source) => Ok(Endpoint::open_cached(path)),
-            (Place::Path { .. }, Side::Sink) => Ok(None),
+            (Place::Path { path, sent: None, .. }, Side::Source) => Ok(Endpoint::open_cached(path)),
+            (Place::Path { sent: None, .. }, Side::Sink) => Ok(None),
             _ => self.endpoint().map(Some),
         }
     }
@@ -184,8 +180,8 @@ impl End {
     pub fn stream(&self) -> Option<RawFd> {
         match &self.place {
             Place::Descriptor(hold) => hold.stream().map(|fd| fd.as_raw_fd()),
-            Place::Path { opened: Some((end, _)), .. } => end.descriptor().map(|fd| fd.as_raw_fd()),
-            Place::Path { .. } | Place::Memory(_) => None,
+            Place::Path { sent, .. } => sent.as_ref().and_then(Sent::stream).map(|fd| fd.as_raw_fd()),
+            Place::Memory(_) => None,
         }
     }
 
@@ -193,7 +189,7 @@ impl End {
     pub fn held(&self) -> Option<&Held> {
         match &self.place {
             Place::Descriptor(hold) => hold.held(),
-            Place::Path { opened, .. } => opened.as_ref().map(|(_, held)| held),
+            Place::Path { sent, .. } => sent.as_ref().map(Sent::held),
             Place::Memory(_) => None,
         }
     }
@@ -203,19 +199,19 @@ impl End {
         self.hold_mut().and_then(Hold::take_held)
     }
 
-    /// Opens a path here if it may have to be waited for (a FIFO), which a signal must be able to end, and sends it to where
-    /// the other end is.
-    pub fn open_if_it_may_wait(&mut self) -> Result<(), Error> {
-        if let Place::Path { path, opened: opened @ None, .. } = &mut self.place
-            && std::fs::metadata(&*path).is_ok_and(|found| found.file_type().is_fifo())
-        {
-            let end = if self.side == Side::Source { Endpoint::open(path)? } else { Endpoint::create(path)? };
-            if let Some(fd) = end.descriptor() {
-                let held = Held::new(fd)?;
-                *opened = Some((end, held));
-            }
+    /// Opens a path here, in the calling thread, whose rights count and whose signals end a wait (for a FIFO, for a lease), and
+    /// sends it to where the other ends are. False if it might have to wait and is not to.
+    pub fn send(&mut self, wait: bool) -> Result<bool, Error> {
+        if let Place::Path { path, sent: sent @ None, .. } = &mut self.place {
+            let opened = match self.side {
+                side if wait => Some(open(path, side)?),
+                Side::Source => Endpoint::open_cached(path),
+                Side::Sink => None,
+            };
+            let Some(opened) = opened else { return Ok(false) };
+            *sent = Some(opened.send()?);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the file object still is of the file it was of when it became this end.
@@ -232,6 +228,14 @@ impl End {
             Place::Path { path, name, .. } if path == given => Some(name.clone_ref(py)),
             _ => None,
         }
+    }
+}
+
+/// Opens a path, or creates it.
+pub fn open(path: &Path, side: Side) -> Result<Endpoint<'static>, Error> {
+    match side {
+        Side::Source => Endpoint::open(path),
+        Side::Sink => Endpoint::create(path),
     }
 }
 

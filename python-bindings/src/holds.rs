@@ -114,6 +114,20 @@ pub fn gather(ends: &mut [End]) -> zcio::Result<()> {
     Ok(())
 }
 
+/// Opens the paths, in the calling thread, if one of the other ends is in another table. False if that might have to wait and is not to.
+pub fn send(ends: &mut [End], wait: bool, watch: &mut Watch) -> zcio::Result<bool> {
+    if ends.iter().all(|end| end.held().is_none()) {
+        return Ok(true);
+    }
+    // Destinations come last: they may have to be created.
+    for end in ends {
+        if !opened(watch, &Caller::HERE, || end.send(wait))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Does `work` without the GIL, where the ends are, and lets go of them.
 pub fn run<T: Send>(
     py: Python<'_>,
@@ -123,17 +137,21 @@ pub fn run<T: Send>(
 ) -> PyResult<zcio::Result<T>> {
     detached(py, || {
         gather(ends)?;
-        if ends.iter().any(|end| end.held().is_some()) {
-            for end in &mut *ends {
-                opened(watch, &Caller::HERE, || end.open_if_it_may_wait())?;
-            }
-        }
-        let ends = &*ends;
-        zcio::apart::run(ends.iter().find_map(End::held), |caller| {
-            let outcome = work(ends, watch, caller);
-            ends.iter().filter_map(End::held).for_each(Held::release);
-            outcome
-        })
+        send(ends, true, watch)?;
+        run_gathered(ends, watch, work)
+    })
+}
+
+/// [`run`] for who opens paths later, without the GIL and with the ends gathered.
+pub fn run_gathered<T: Send>(
+    ends: &[End],
+    watch: &mut Watch,
+    work: impl FnOnce(&[End], &mut Watch, &Caller<'_>) -> T + Send,
+) -> zcio::Result<T> {
+    zcio::apart::run(ends.iter().find_map(End::held), |caller| {
+        let outcome = work(ends, watch, caller);
+        ends.iter().filter_map(End::held).for_each(Held::release);
+        outcome
     })
 }
 

@@ -101,6 +101,9 @@ impl Watch {
 
     /// The same, for whoever has something else to tell.
     pub fn look_and(&mut self, moved: u64, tell: impl FnOnce(Python<'_>) -> PyResult<()>) -> ControlFlow<()> {
+        if self.stop.is_some() {
+            return ControlFlow::Break(());
+        }
         let told = Python::try_attach(|py| {
             let told = py.check_signals().and_then(|()| tell(py));
             // It may be a child by now.

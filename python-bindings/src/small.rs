@@ -139,7 +139,7 @@ impl<'a, 'py> Reader<'a, 'py> {
         let py = self.object.py();
         let number = self.object.call_method0(intern!(py, "fileno")).and_then(|number| number.extract::<RawFd>());
         if number.is_ok_and(|number| number >= 0 && identity(borrow(number)) == file) {
-            files::seek(&self.object, self.position + report.bytes)?;
+            files::seek(self.object, self.position + report.bytes)?;
         }
         Ok(())
     }

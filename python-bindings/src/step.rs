@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use zcio::apart::{Caller, Held, Process};
+use zcio::apart::{Held, Process};
 use zcio::{Direction, Endpoint, Error, Kind, Mechanism, Readiness, Relay, RelayStep, Side, Step, Transfer, Unblocked};
 
 use crate::descriptors::End;
 use crate::errors;
-use crate::holds::{Lodging, borrow, gather};
+use crate::holds::{Lodging, borrow, gather, send};
 use crate::interrupt::{Watch, check, detached, opened};
 use crate::relay::{joined, record};
 use crate::report::Report;
@@ -255,10 +255,8 @@ impl TransferState {
         if !wait && self.ends[1].path().is_some() {
             return Ok(false);
         }
-        if wait && self.ends.iter().any(|end| end.held().is_some()) {
-            for end in &mut self.ends {
-                opened(&mut Watch::new(None), &Caller::HERE, || end.open_if_it_may_wait())?;
-            }
+        if !send(&mut self.ends, wait, &mut Watch::new(None))? {
+            return Ok(false);
         }
         for fd in self.ends.iter().filter_map(End::stream) {
             self.unblocked.push(Unblocked::new(borrow(fd))?);

@@ -11,13 +11,13 @@ use std::time::Instant;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use zcio::apart::{Caller, Held, Process};
+use zcio::apart::{Held, Process};
 use zcio::{Endpoint, FanOut, FanOutReport, FanOutStep, Kind, Side};
 
 use crate::descriptors::End;
 use crate::errors;
 use crate::fan_out::{described, record, surrender};
-use crate::holds::{Lodging, gather};
+use crate::holds::{Lodging, gather, send};
 use crate::interrupt::{Watch, detached, opened};
 use crate::step::{Interest, PIECE, Pages, THREAD_BYTES, THREAD_TIME, answer, ended, event, over, taken};
 use crate::transfer::{Request, settle};
@@ -174,10 +174,8 @@ impl State {
     }
 
     fn open(&mut self, wait: bool) -> zcio::Result<bool> {
-        if wait && self.ends.iter().any(|end| end.held().is_some()) {
-            for end in &mut self.ends {
-                opened(&mut Watch::new(None), &Caller::HERE, || end.open_if_it_may_wait())?;
-            }
+        if !send(&mut self.ends, wait, &mut Watch::new(None))? {
+            return Ok(false);
         }
         // `ends` outlive the fan-out: see the order of the fields.
         let (ends, request, taken_before) = (&self.ends, &self.request, &mut self.taken_before);

@@ -206,6 +206,8 @@ impl Pipeline<'_, '_, '_> {
                 self.held.push(held);
                 reading(asked as usize, true)
             }
+            // Its rights are not those of the caller.
+            End::Path(_) if crate::apart::is_here() => None,
             End::Path(path) => {
                 let asked = request.count.unwrap_or(SLOT as u64);
                 if asked == 0 || asked > SLOT as u64 || request.offset > i64::MAX as u64 - asked {

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
 
 use nix::poll::PollFlags;
 
@@ -11,7 +12,7 @@ use super::{End, Item, ItemReport};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Calls;
-use crate::transfer::{Transfer, Visibility};
+use crate::transfer::{Side, Transfer, Visibility};
 use crate::waiting::{Waited, wait};
 
 use super::watcher::{BatchProgress, Watcher};
@@ -30,6 +31,22 @@ pub(super) struct Run<'a, 'fd> {
     /// Of the items that are over.
     progress: BatchProgress,
     watcher: Watcher<'a>,
+    open: Opener<'a>,
+}
+
+/// Opens a path as its caller wants it.
+pub(super) type Open<'a> = &'a mut (dyn FnMut(&Path, Side) -> Result<Endpoint<'static>> + 'a);
+
+struct Opener<'a>(Option<Open<'a>>);
+
+impl Opener<'_> {
+    fn path(&mut self, path: &Path, side: Side) -> Result<Endpoint<'static>> {
+        match (&mut self.0, side) {
+            (Some(open), _) => open(path, side),
+            (None, Side::Source) => Endpoint::open(path),
+            (None, Side::Sink) => Endpoint::create(path),
+        }
+    }
 }
 
 /// The ends that are descriptors, each one asked for its facts once.
@@ -65,7 +82,7 @@ impl<'fd> Descriptors<'fd> {
 }
 
 impl<'a, 'fd> Run<'a, 'fd> {
-    pub fn new(items: &'a [Item<'fd>], visibility: Visibility, watcher: Watcher<'a>) -> Self {
+    pub fn new(items: &'a [Item<'fd>], visibility: Visibility, watcher: Watcher<'a>, open: Option<Open<'a>>) -> Self {
         Self {
             items,
             visibility,
@@ -77,6 +94,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
             waits: 0,
             progress: BatchProgress::default(),
             watcher,
+            open: Opener(open),
         }
     }
 
@@ -210,6 +228,10 @@ impl<'a, 'fd> Run<'a, 'fd> {
             return self.settle(item, Err(error));
         }
         let result = self.try_transfer(item);
+        // Who was interrupted while it opened a path may have been told to stop.
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+            self.watcher.ask(self.progress);
+        }
         if let (Some(sink), Err(error)) = (sink, &result)
             && error.moved() > 0
         {
@@ -225,7 +247,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
             End::Path(path) => {
                 // open(2) now, close(2) at the end.
                 self.calls.made += 2;
-                Endpoint::open(path)?
+                self.open.path(path, Side::Source)?
             }
             End::Descriptor(_) => {
                 let index = self.sources.get(source)?.expect("a descriptor has a number");
@@ -236,7 +258,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
         let sink = match sink {
             End::Path(path) => {
                 self.calls.made += 2;
-                Endpoint::create(path)?
+                self.open.path(path, Side::Sink)?
             }
             End::Descriptor(_) => {
                 let index = self.sinks.get(sink)?.expect("a descriptor has a number");

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::failure::Failure;
 pub(super) use crate::sys::interrupt::{Signals, pending};
+use crate::sys::threads::without_signals;
 
 /// How long a wait may last before it looks for a signal.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -29,10 +30,11 @@ where
     E: Into<io::Error> + Send + 'static,
 {
     let (sender, receiver) = channel();
-    std::thread::Builder::new().spawn(move || {
+    let work = move || {
         // Nobody listens any more after an interruption.
         let _ = sender.send(work());
-    })?;
+    };
+    without_signals(|| std::thread::Builder::new().spawn(work))?;
     loop {
         match receiver.recv_timeout(LOOK_EVERY) {
             Ok(result) => {

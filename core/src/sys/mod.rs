@@ -17,6 +17,7 @@ pub(crate) mod process;
 pub(crate) mod rights;
 pub(crate) mod signal;
 pub(crate) mod terminal;
+pub(crate) mod threads;
 pub(crate) mod tracepoint;
 pub(crate) mod unsent;
 

@@ -1,8 +1,8 @@
 //! The thread at the disk: takes buffers one at a time, reads into them or writes them out, gives them back in order.
 //! Nothing is written behind a gap: what comes after a piece that the disk refused is given back untried.
 //!
-//! It opens its descriptor itself, in a table of its own, so that the caller keeps the locks it has on the file
-//! ([`crate::sys::apart`]). It owns that and the buffers it is given, and refers to nothing else. Dropping the [`Worker`]
+//! It opens its descriptor itself, with the caller's rights, in a table of its own, so that the caller keeps the locks it has on
+//! the file ([`crate::sys::apart`]). It owns that and the buffers it is given, and refers to nothing else. Dropping the [`Worker`]
 //! waits until it is done with them, so that nothing is written after the transfer is gone.
 
 use std::ops::Range;
@@ -17,7 +17,9 @@ use super::{Stop, refusal};
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
 use crate::sys::Calls;
+use crate::sys::apart::pool::ask;
 use crate::sys::fork::Process;
+use crate::sys::threads::without_signals;
 
 /// Which way the worker moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,33 +66,33 @@ impl Worker {
         let (jobs, todo) = channel::<Job>();
         let (finished, done) = channel();
         let (opened, is_open) = channel();
-        let thread = std::thread::Builder::new()
-            .name("zcio-direct".into())
-            .spawn(move || {
-                let (file, answer) = match reopening.open() {
-                    Ok(file) => (Some(file), Ok(())),
-                    Err(errno) => (None, Err(errno)),
+        let work = move || {
+            let (file, answer) = match reopening.open() {
+                Ok(file) => (Some(file), Ok(())),
+                Err(errno) => (None, Err(errno)),
+            };
+            // The one that is told waits for it, and keeps the descriptor open until then.
+            let told = opened.send(answer);
+            let (Some(file), Ok(())) = (file, told) else { return };
+            // Where a refused piece has to go on.
+            let mut gap = None;
+            for mut job in todo {
+                let mut calls = Calls::default();
+                let result = if direction == Direction::Write && gap.is_some_and(|gap| gap != job.at) {
+                    None
+                } else {
+                    let result = work(&file, direction, &mut job, &mut calls);
+                    let end = job.at + result.unwrap_or(0) as u64;
+                    gap = (result != Ok(job.range.len())).then_some(end);
+                    Some(result)
                 };
-                // The one that is told waits for it, and keeps the descriptor open until then.
-                let told = opened.send(answer);
-                let (Some(file), Ok(())) = (file, told) else { return };
-                // Where a refused piece has to go on.
-                let mut gap = None;
-                for mut job in todo {
-                    let mut calls = Calls::default();
-                    let result = if direction == Direction::Write && gap.is_some_and(|gap| gap != job.at) {
-                        None
-                    } else {
-                        let result = work(&file, direction, &mut job, &mut calls);
-                        let end = job.at + result.unwrap_or(0) as u64;
-                        gap = (result != Ok(job.range.len())).then_some(end);
-                        Some(result)
-                    };
-                    if finished.send(Done { job, result, calls: calls.made }).is_err() {
-                        return;
-                    }
+                if finished.send(Done { job, result, calls: calls.made }).is_err() {
+                    return;
                 }
-            })
+            }
+        };
+        let start = || std::thread::Builder::new().name("zcio-direct".into()).spawn(work);
+        let thread = ask(|| without_signals(start))
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN)))
             .map_err(|errno| Stop::Failed(Error::os("clone", errno)))?;
         let worker = Self { jobs: Some(jobs), done, in_flight: 0, thread: Some(thread), process: Process::this() };

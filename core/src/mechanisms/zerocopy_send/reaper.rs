@@ -16,6 +16,7 @@ use nix::poll::{PollFlags, PollTimeout};
 
 use super::ledger::Ledger;
 use crate::sys::Calls;
+use crate::sys::threads::without_signals;
 
 /// Inode numbers of the sockets at which a thread is, and zeroes. No lock: a child of fork(2) could find it locked.
 static AT_WORK: [AtomicU64; 256] = [const { AtomicU64::new(0) }; 256];
@@ -70,7 +71,8 @@ impl Watchman {
             ledger
         };
         // Without a thread the notifications stay where they are.
-        let thread = std::thread::Builder::new().name("zcio-notices".into()).spawn(work).ok()?;
+        let start = || std::thread::Builder::new().name("zcio-notices".into()).spawn(work);
+        let thread = without_signals(start).ok()?;
         Some(Self { relieved, thread })
     }
 

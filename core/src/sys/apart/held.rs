@@ -144,6 +144,17 @@ impl Held {
         Ok(unsafe { BorrowedFd::borrow_raw(number) })
     }
 
+    /// Takes it over, in the other table.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::descriptor`].
+    pub(crate) fn take(&self) -> Result<OwnedFd> {
+        self.descriptor()?;
+        self.released.store(true, Ordering::Relaxed);
+        taken(self.pool, self.place).ok_or_else(|| Error::os("recvmsg", Errno::EBADF))
+    }
+
     /// Has `work` done by a thread of that table, and waits for it; what it asks for through [`Caller::call`] is done here.
     ///
     /// # Errors
@@ -182,11 +193,14 @@ impl Drop for Held {
 
 /// At the other side.
 fn close(pool: &Pool, place: u64) {
-    let away = pool.channel.arrived(place).held.remove(&place);
-    if let Some(Away(number)) = away {
-        // SAFETY: it was owned by the table of arrivals, which has forgotten it.
-        drop(unsafe { OwnedFd::from_raw_fd(number) });
-    }
+    drop(taken(pool, place));
+}
+
+/// At the other side.
+fn taken(pool: &Pool, place: u64) -> Option<OwnedFd> {
+    let Away(number) = pool.channel.arrived(place).held.remove(&place)?;
+    // SAFETY: it was owned by the table of arrivals, which has forgotten it.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// ECHILD is for a child of fork(2).

@@ -22,6 +22,7 @@ use super::held::Channel;
 use super::{STANDARD, close_all, unshare_table};
 use crate::sys::Sys;
 use crate::sys::fork::Process;
+use crate::sys::threads::without_signals;
 
 /// How many threads without work are kept.
 const IDLE: usize = 4;
@@ -29,6 +30,8 @@ const IDLE: usize = 4;
 thread_local! {
     /// Which table of descriptors this thread has: 0 for the process's.
     static TABLE: Cell<u32> = const { Cell::new(0) };
+    /// Where this thread's job meets the one that waits for it.
+    static MEETING: Cell<*const Meeting> = const { Cell::new(std::ptr::null()) };
 }
 
 /// The number of this thread's table; 0 for the process's. Descriptors of one table mean nothing in another.
@@ -204,7 +207,9 @@ impl Pool {
         let job = |wanted| {
             if wanted {
                 let caller = Caller { meeting: Some(shared), _here: PhantomData };
+                MEETING.set(shared);
                 let outcome = catch_unwind(AssertUnwindSafe(|| work(&caller)));
+                MEETING.set(std::ptr::null());
                 *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             }
             shared.pass(Turn::Over);
@@ -261,6 +266,14 @@ impl Caller<'_> {
     }
 }
 
+/// Does this in the thread that waits for the job which is at work in this one, because it depends on the thread's rights; here,
+/// if there is none.
+pub(crate) fn ask<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    // SAFETY: null, or the meeting of a job that is not over.
+    let meeting = unsafe { MEETING.get().as_ref() };
+    Caller { meeting, _here: PhantomData }.call(work)
+}
+
 /// Where the caller and the job meet: one of them acts at a time.
 #[derive(Debug)]
 struct Meeting {
@@ -313,7 +326,7 @@ impl Meeting {
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> Sys<()> {
-    match std::thread::Builder::new().name("zcio-apart".into()).spawn(work) {
+    match without_signals(|| std::thread::Builder::new().name("zcio-apart".into()).spawn(work)) {
         Ok(_) => Ok(()),
         Err(error) => Err(error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw)),
     }
