@@ -95,8 +95,11 @@ impl View {
     }
 }
 
-/// The hold of the region that has this address, and the file behind it, if one has.
-pub(crate) fn mapped_at(address: *const u8) -> Option<(Arc<dyn Hold>, Option<(u64, u64)>)> {
+/// The hold of a region, and the identity of the file behind it, if there is one.
+type Mapped = (Arc<dyn Hold>, Option<(u64, u64)>);
+
+/// What the region has that has this address, if one has.
+pub(crate) fn mapped_at(address: *const u8) -> Option<Mapped> {
     let mapping = Mapping::at(address as usize)?;
     let file = mapping.file();
     Some((mapping, file))
