@@ -38,7 +38,7 @@ impl State {
         let page = self.mapping.page() as u64;
         let (message, errno) = if place / page * page >= stat.st_size as u64 {
             ("there is no memory behind a page of the region: its file was cut short", errno)
-        } else if fstatvfs(&file).is_ok_and(|room| room.blocks_available() == 0) {
+        } else if fstatvfs(file).is_ok_and(|room| room.blocks_available() == 0) {
             ("there is no room for a page of the region: the file system of its file is full", Errno::ENOSPC)
         } else {
             // Protected against the access, or a device that failed, or a limit of the user's own (a quota).
