@@ -61,7 +61,7 @@ pub use residency::Residency;
 pub use seals::Seals;
 pub use shared::SharedRegion;
 pub use view::View;
-pub(crate) use view::mapped_at;
+pub(crate) use view::held_at;
 
 /// A mapped range of memory. See the module's introduction.
 ///

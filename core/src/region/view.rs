@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::mapping::Mapping;
 use super::{Protection, Region, State, invalid, range};
-use crate::endpoint::Hold;
+use crate::endpoint::{Endpoint, Hold};
 use crate::error::Result;
 
 /// Addresses of a [`Region`] that stay mapped while this lives.
@@ -95,14 +95,12 @@ impl View {
     }
 }
 
-/// The hold of a region, and the identity of the file behind it, if there is one.
-type Mapped = (Arc<dyn Hold>, Option<(u64, u64)>);
-
-/// What the region has that has this address, if one has.
-pub(crate) fn mapped_at(address: *const u8) -> Option<Mapped> {
-    let mapping = Mapping::at(address as usize)?;
-    let file = mapping.file();
-    Some((mapping, file))
+/// An end that is lent memory from this address on: held by the region that has it, if one has, and known to be of its file.
+pub(crate) fn held_at(address: *const u8, end: Endpoint<'_>) -> Endpoint<'_> {
+    match Mapping::at(address as usize) {
+        Some(mapping) => end.of_file(mapping.file()).held(mapping),
+        None => end,
+    }
 }
 
 #[cfg(test)]
