@@ -201,13 +201,12 @@ impl Mapping {
     fn move_away(&self) -> Result<Addresses> {
         let target = Addresses::reserve(self.addresses.len()).map_err(|errno| Error::os("mmap", errno))?;
         // SAFETY: the owner gives the content up; the other addresses are new.
-        unsafe { self.addresses.move_to(&target) }.map_err(|errno| Error::os("mremap", errno))?;
-        if let Err(errno) = self.empty() {
-            // SAFETY: to where they came from.
-            unsafe { target.move_to(&self.addresses) }.map_err(|errno| Error::os("mremap", errno))?;
-            return Err(Error::os("mmap", errno));
+        let way = unsafe { self.addresses.move_to(&target) }.map_err(|errno| Error::os("mremap", errno))?;
+        match self.empty() {
+            // SAFETY: to where they came from. If they cannot go there, they stay where they are, and are the region.
+            Err(errno) if unsafe { self.addresses.move_back(&target, way) }.is_ok() => Err(Error::os("mmap", errno)),
+            _ => Ok(target),
         }
-        Ok(target)
     }
 
     /// Lets file and memory go and keeps the addresses, as private zero pages; if a transfer is at it, as soon as it is not.

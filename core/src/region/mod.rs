@@ -31,6 +31,7 @@ mod mapping;
 mod moving;
 mod operations;
 mod options;
+mod pieces;
 mod probe;
 mod range;
 mod residency;

@@ -11,6 +11,7 @@ use nix::unistd::ftruncate;
 
 use super::kept::Kept;
 use super::mapping::Mapping;
+use super::pieces::WayBack;
 use super::{Access, Advice, Region, State, busy, invalid, range, refused};
 use crate::error::{Error, Result};
 use crate::sys::{Calls, Sys, memory};
@@ -134,6 +135,8 @@ impl Region {
                 self.step_aside(&mut state.mapping)?;
             }
             let (start, length) = state.mapping.inward_or_edge(bytes);
+            // mprotect(2) may divide mappings at both ends, and stops half way where there are no more to be had.
+            drop(WayBack::keep().map_err(|errno| Error::os("mprotect", errno))?);
             // SAFETY: whole pages of this mapping; no view relies on a right that goes (above).
             unsafe { memory::protect(start, length, rights) }.map_err(|errno| Error::os("mprotect", errno))?;
             state.protection = if whole { protection } else { state.protection.min(protection) };
