@@ -48,6 +48,8 @@ pub struct Endpoint<'fd> {
     destination: bool,
     /// Switched to non-blocking mode by us.
     unblocked: bool,
+    /// A terminal in blocking mode that takes one byte at a time; see [`Endpoint::open_again_awake`].
+    byte_by_byte: bool,
     /// What keeps it what it is, where a borrow does not.
     hold: Option<Arc<dyn Hold>>,
 }
@@ -136,7 +138,7 @@ impl<'fd> Endpoint<'fd> {
     }
 
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {
-        Self { handle, facts, path: None, destination: false, unblocked: false, hold: None }
+        Self { handle, facts, path: None, destination: false, unblocked: false, byte_by_byte: false, hold: None }
     }
 
     /// The same end again, with its hold, without asking the kernel for its facts again: for many transfers over one
@@ -154,7 +156,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
         let (facts, hold) = (self.facts, self.hold.clone());
-        Endpoint { handle, facts, path: None, destination: false, unblocked: false, hold }
+        Endpoint { handle, facts, path: None, destination: false, unblocked: false, byte_by_byte: false, hold }
     }
 
     /// Opens a path as a source (open(2), `O_RDONLY`).
