@@ -1,9 +1,12 @@
 //! A second table of descriptors, for this project's bindings: a language whose numbers can be closed at any time, and whose
 //! POSIX locks must survive, has what it lent to a transfer sent there, and the transfer made there.
 
+use std::os::fd::BorrowedFd;
+
 pub use crate::endpoint::Sent;
 pub use crate::sys::apart::held::{Beside, Held, Resident, duplicate};
 pub use crate::sys::apart::pool::Caller;
+pub use crate::sys::fork::Process;
 
 use crate::error::Result;
 
@@ -17,6 +20,18 @@ pub fn run<T: Send>(held: Option<&Held>, work: impl FnOnce(&Caller<'_>) -> T + S
         Some(held) => held.run(work),
         None => Ok(work(&Caller::HERE)),
     }
+}
+
+/// What a descriptor refers to ([`crate::endpoint::Facts::identity`]); `None` if it is not open.
+pub fn identity(fd: BorrowedFd<'_>) -> Option<(u64, u64)> {
+    crate::sys::apart::held::identity(fd).ok()
+}
+
+/// The size of a regular file, and the position of its descriptor.
+pub fn size_and_position(fd: BorrowedFd<'_>) -> Option<(u64, u64)> {
+    let facts = *crate::Endpoint::new(fd).ok()?.facts();
+    let position = crate::sys::Calls::default().position(fd);
+    (facts.kind == crate::Kind::File).then_some((facts.size, position.ok()?))
 }
 
 /// Whether the calling thread is one of another table than the process's.

@@ -55,7 +55,7 @@ pub enum End<'fd> {
     /// position.
     Descriptor(BorrowedFd<'fd>),
     /// An end that was made before, with its [`Hold`](crate::Hold); memory, too, as a source. Otherwise as a descriptor:
-    /// what is there is not emptied.
+    /// what is there is not emptied, and a file that [`Endpoint::create`] would make is refused: give its path.
     Endpoint(&'fd Endpoint<'fd>),
 }
 

@@ -7,6 +7,8 @@
 mod cached;
 mod facts;
 mod hold;
+#[cfg(feature = "inject")]
+mod made;
 mod sent;
 mod terminal;
 mod unblocked;
@@ -25,9 +27,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::region::{Region, View};
 use crate::sys::Calls;
 use crate::unnamed::{Naming, Unnamed};
+pub(crate) use facts::identity;
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
 pub use hold::Hold;
+#[cfg(feature = "inject")]
+pub use made::Made;
 #[doc(hidden)]
 pub use sent::Sent;
 pub use unblocked::Unblocked;
@@ -52,11 +57,11 @@ enum Handle<'fd> {
     Borrowed(BorrowedFd<'fd>),
     Owned(OwnedFd),
     /// A file that does not have its name yet, or had none when it was made.
-    New(Unnamed),
+    New(Box<Unnamed>),
     /// One that was sent here ([`Sent`]).
     Away(sent::New),
     Memory(Span<'fd>),
-    View(View),
+    View(Box<View>),
     Pages(Pages),
 }
 
@@ -121,7 +126,7 @@ impl<'fd> Endpoint<'fd> {
     /// A source that is a view of a region; see [`Endpoint::region`].
     pub fn view(view: View) -> Endpoint<'static> {
         let hold = view.hold();
-        Endpoint::with(Facts::of_memory(view.len(), false), Handle::View(view)).held(hold)
+        Endpoint::with(Facts::of_memory(view.len(), false), Handle::View(Box::new(view))).held(hold)
     }
 
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {
@@ -142,7 +147,8 @@ impl<'fd> Endpoint<'fd> {
             Handle::View(view) => Handle::View(view.clone()),
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
-        Endpoint { hold: self.hold.clone(), ..Endpoint::with(self.facts, handle) }
+        let (facts, hold) = (self.facts, self.hold.clone());
+        Endpoint { handle, facts, path: None, destination: false, unblocked: false, hold }
     }
 
     /// Opens a path as a source (open(2), `O_RDONLY`).
@@ -171,7 +177,7 @@ impl<'fd> Endpoint<'fd> {
             Err(_) if lstat(path).is_ok() => Handle::Owned(open(path, OFlag::O_WRONLY | OFlag::O_CREAT)?),
             Err(_) => {
                 let file = Unnamed::beside(path, MODE);
-                Handle::New(file.map_err(|errno| Error::os("open", errno).at(Some(path)))?)
+                Handle::New(Box::new(file.map_err(|errno| Error::os("open", errno).at(Some(path)))?))
             }
         };
         Ok(Endpoint { destination: true, ..Endpoint::from_path(handle, OFlag::O_WRONLY, path)? })
@@ -213,6 +219,15 @@ impl<'fd> Endpoint<'fd> {
         self.handle.descriptor()
     }
 
+    /// Whether both ends are one thing, or would be if they had their names.
+    pub(crate) fn is_same(&self, other: &Endpoint<'_>) -> bool {
+        match (&self.handle, &other.handle) {
+            (Handle::New(file), Handle::New(other)) => file.is_namesake(other),
+            (Handle::Away(file), Handle::Away(other)) => file.is_namesake(other),
+            _ => self.facts.identity == other.facts.identity,
+        }
+    }
+
     /// The memory, for an end that is memory nobody can write.
     pub(crate) fn frozen(&self) -> Option<&Pages> {
         match &self.handle {
@@ -225,7 +240,7 @@ impl<'fd> Endpoint<'fd> {
     pub(crate) fn memory(&self) -> Option<Span<'_>> {
         match &self.handle {
             Handle::Memory(span) => Some(*span),
-            Handle::View(view) => Some(Span::from(view)),
+            Handle::View(view) => Some(Span::from(&**view)),
             Handle::Pages(pages) => Some(Span::from(&pages[..])),
             Handle::Borrowed(_) | Handle::Owned(_) | Handle::New(_) | Handle::Away(_) => None,
         }
@@ -234,6 +249,11 @@ impl<'fd> Endpoint<'fd> {
     /// Finds out [`Facts::shares_blocks`]. One fstatfs(2), which takes longer than fstat(2): only for who needs it.
     pub(crate) fn learn_to_share(&mut self) {
         self.facts.shares_blocks = self.descriptor().is_some_and(crate::sys::files::may_share_blocks);
+    }
+
+    /// Whether it is a new file that gets its name only by the transfer it is given to.
+    pub(crate) fn is_without_name(&self) -> bool {
+        self.destination && matches!(self.handle, Handle::New(_) | Handle::Away(_))
     }
 
     /// Whether beginning a transfer would empty what is there.

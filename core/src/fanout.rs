@@ -240,7 +240,7 @@ impl<'fd> FanOut<'fd> {
             let others = self.sinks[..index].iter().map(|other| &other.end).chain([&self.source]);
             // /dev/null may be named as often as one likes.
             let mut others = others.filter(|other| other.facts().kind != Kind::CharDevice);
-            if others.any(|other| other.facts().identity == sink.end.facts().identity) {
+            if others.any(|other| other.is_same(&sink.end)) {
                 let message = "a fan-out's ends must all be different, and one was given twice";
                 let error = Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL);
                 return Err(error.at(sink.end.path()));

@@ -43,7 +43,7 @@ pub fn would_share(source: &Facts, sink: &Facts) -> bool {
 ///
 /// An empty or size-less source file (`/proc`) is left to read(2): a size of 0 says nothing there, and
 /// `copy_file_range` would take it for the end.
-pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator<Item = Mechanism> + use<> {
+pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator<Item = Mechanism> {
     let source_is_direct = source.direct && source.kind.is_seekable();
     let sink_is_direct = sink.direct && sink.kind.is_seekable();
     let order: &'static [Mechanism] = match (source.kind, sink.kind) {
@@ -72,8 +72,7 @@ pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator
         (Kind::Memory, Kind::Pipe | Kind::Tcp | Kind::UnixStream) if source.frozen => &[Vmsplice, ReadWrite],
         _ => &[ReadWrite],
     };
-    let (source, sink) = (*source, *sink);
-    order.iter().copied().filter(move |&mechanism| impossible(mechanism, &source, &sink, demand).is_none())
+    order.iter().copied().filter(move |&mechanism| impossible(mechanism, source, sink, demand).is_none())
 }
 
 /// Why a mechanism cannot serve these ends, or `None` if it can be tried.

@@ -257,18 +257,23 @@ impl<'fd> Transfer<'fd> {
                 engine
             }
             none => {
-                let _held = (self.source.enter()?, self.sink.enter()?);
+                let held = self.source.is_held() || self.sink.is_held();
+                let _held = if held { Some((self.source.enter()?, self.sink.enter()?)) } else { None };
                 checks::check(&self.source, &self.sink, &self.request)?;
                 if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
                     self.sink.learn_to_share();
                 }
-                let mut engine = Engine::new(&self.source, &self.sink, &self.request)?;
+                *none = Some(Engine::new(&self.source, &self.sink, &self.request)?);
+                if let Err(error) = self.sink.empty() {
+                    *none = None;
+                    return Err(error);
+                }
+                let engine = none.as_mut().expect("made above");
                 engine.resume(self.begun);
-                self.sink.empty()?;
                 if !self.source.facts().kind.has_offsets() {
                     engine.carry(std::mem::take(&mut self.taken_before));
                 }
-                none.insert(engine)
+                engine
             }
         };
         Ok(Running { source: &self.source, sink: &self.sink, request: &self.request, engine })
@@ -286,14 +291,17 @@ impl<'fd> Transfer<'fd> {
             }
         }
         let run = Run(self);
-        let report = run.0.drive_to_the_end(watch)?;
-        // Over: nothing is outstanding.
-        std::mem::forget(run);
-        Ok(report)
+        let result = run.0.drive_to_the_end(watch);
+        if result.is_ok() {
+            // Over: nothing is outstanding.
+            std::mem::forget(run);
+        }
+        result
     }
 
     fn drive_to_the_end(&mut self, mut watch: Option<Watch<'_>>) -> Result<Report> {
-        let mut watched = (Instant::now(), 0);
+        // A clock is read for who watches only.
+        let mut watched = (watch.is_some().then(Instant::now), 0);
         let mut in_vain = InVain::default();
         if watch.is_some() && sleeps(&self.sink) {
             self.begin()?;
@@ -305,26 +313,33 @@ impl<'fd> Transfer<'fd> {
                 self.wait_where_a_step_could_sleep(watch)?;
             }
             let began = watch.is_some().then(Instant::now);
-            let step = self.begin()?.step()?;
+            let mut running = self.begin()?;
+            let mut step = running.step()?;
+            while watch.is_none() && matches!(step, Step::Moved(1..)) {
+                step = running.step()?;
+            }
+            if step == Step::Done {
+                return Ok(running.report());
+            }
             if let (Some(began), true) = (began, sleeps(&self.sink)) {
                 self.begin()?.engine.pace.learn(began.elapsed());
             }
             let moved = self.moved();
             match step {
-                Step::Done => return Ok(self.begin()?.report()),
                 Step::Blocked(side) => self.wait(side, watch.as_mut())?,
                 Step::Completing => self.wait_for(Side::Sink, PollFlags::empty(), watch.as_mut())?,
-                Step::Moved(_) => {}
+                Step::Moved(_) | Step::Done => {}
             }
             in_vain.note(matches!(step, Step::Moved(_)));
             let Some(watch) = &mut watch else { continue };
             // A count cut short by a blocking end is how most signals show themselves.
             let signal = self.begin()?.engine.cut_short();
-            if signal || moved - watched.1 >= WATCH_BYTES || watched.0.elapsed() >= WATCH_EVERY {
+            let late = watched.0.is_some_and(|at| at.elapsed() >= WATCH_EVERY);
+            if signal || moved - watched.1 >= WATCH_BYTES || late {
                 if watch(moved).is_break() {
                     return Err(self.cancelled());
                 }
-                watched = (Instant::now(), moved);
+                watched = (Some(Instant::now()), moved);
             }
         }
     }
@@ -354,7 +369,10 @@ impl<'fd> Transfer<'fd> {
         loop {
             let end = if side == Side::Source { &self.source } else { &self.sink };
             // Only the end that is waited for: the other one may be closed meanwhile, and nothing has to wait for the wait.
-            let held = end.enter().map_err(|error| error.after(self.moved()))?;
+            let held = match end.enter() {
+                Ok(held) => held,
+                Err(lost) => return Err(self.stopped(lost)),
+            };
             let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
             let waited = engine.wait(descriptor(end), events, timeout);
             let listens = waited == Ok(false) && engine.is_listening(end);
@@ -377,9 +395,13 @@ impl<'fd> Transfer<'fd> {
     }
 
     fn cancelled(&mut self) -> Error {
+        self.stopped(Error::new(ErrorKind::Cancelled, "stopped by the caller"))
+    }
+
+    /// An error between two steps, after what is still at work has been counted.
+    fn stopped(&mut self, error: Error) -> Error {
         let paused = self.begin().and_then(|mut running| running.pause());
-        let error = paused.err().unwrap_or_else(|| Error::new(ErrorKind::Cancelled, "stopped by the caller"));
-        error.after(self.moved())
+        paused.err().unwrap_or(error).after(self.moved())
     }
 
     fn moved(&self) -> u64 {

@@ -97,6 +97,12 @@ impl Unnamed {
         }
     }
 
+    /// Whether both are to have one name.
+    pub fn is_namesake(&self, other: &Self) -> bool {
+        let folder = |of: &Self| fstat(&of.folder).map(|stat| (stat.st_dev, stat.st_ino));
+        self.name == other.name && folder(self).is_ok_and(|same| folder(other) == Ok(same))
+    }
+
     /// Waits until the name is on the disk.
     pub fn sync_name(&self) -> Sys<()> {
         fsync(open_in(&self.folder, OsStr::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())?)

@@ -110,53 +110,56 @@ fn throw<'local, T: Default>(
 
 /// The one mapping of the core's kinds.
 pub(crate) fn exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<JThrowable<'local>> {
-    let Trouble { error, file, undelivered } = trouble;
+    let Trouble { error, undelivered, .. } = trouble;
     let nothing_moved = error.moved() == 0 && undelivered.is_empty();
     let message = error.to_string();
-    match (error.kind(), file) {
-        (ErrorKind::InvalidInput, _) => with_message(env, jni_str!("java/lang/IllegalArgumentException"), &message),
-        (ErrorKind::Impossible, _) => with_message(env, jni_str!("java/lang/UnsupportedOperationException"), &message),
-        (ErrorKind::NotReadable, _) => plain(env, jni_str!("java/nio/channels/NonReadableChannelException")),
-        (ErrorKind::NotWritable, _) => plain(env, jni_str!("java/nio/channels/NonWritableChannelException")),
-        // As in the JDK, these two say with their class alone what is wrong with the file.
-        (ErrorKind::NotFound, Some(file)) if nothing_moved => {
-            about_file(env, jni_str!("java/nio/file/NoSuchFileException"), file, None)
-        }
-        (ErrorKind::PermissionDenied, Some(file)) if nothing_moved => {
-            about_file(env, jni_str!("java/nio/file/AccessDeniedException"), file, None)
-        }
-        (ErrorKind::AlreadyExists, Some(file)) if nothing_moved => {
-            about_file(env, jni_str!("java/nio/file/FileAlreadyExistsException"), file, None)
-        }
-        (ErrorKind::IsDirectory, Some(file)) if nothing_moved => {
-            about_file(env, jni_str!("java/nio/file/FileSystemException"), file, Some("Is a directory"))
-        }
-        (ErrorKind::Os | ErrorKind::SpecialFile | ErrorKind::SameFile | ErrorKind::Faulted, Some(file))
-            if nothing_moved =>
-        {
-            about_file(env, jni_str!("java/nio/file/FileSystemException"), file, Some(error.message()))
-        }
-        (ErrorKind::BadDescriptor, _) if nothing_moved => {
-            plain(env, jni_str!("java/nio/channels/ClosedChannelException"))
-        }
-        (ErrorKind::NotConnected, _) if nothing_moved => {
-            plain(env, jni_str!("java/nio/channels/NotYetConnectedException"))
-        }
+    if nothing_moved && let Some(about) = file_exception(env, trouble) {
+        return about;
+    }
+    match error.kind() {
+        ErrorKind::InvalidInput => with_message(env, jni_str!("java/lang/IllegalArgumentException"), &message),
+        ErrorKind::Impossible => with_message(env, jni_str!("java/lang/UnsupportedOperationException"), &message),
+        ErrorKind::NotReadable => plain(env, jni_str!("java/nio/channels/NonReadableChannelException")),
+        ErrorKind::NotWritable => plain(env, jni_str!("java/nio/channels/NonWritableChannelException")),
+        ErrorKind::BadDescriptor if nothing_moved => plain(env, jni_str!("java/nio/channels/ClosedChannelException")),
+        ErrorKind::NotConnected if nothing_moved => plain(env, jni_str!("java/nio/channels/NotYetConnectedException")),
         // Refused, PeerClosed, StorageFull, and whatever the core learns to tell apart later. Cancelled too: the Java side
         // knows why it asked to stop, and throws NIO's exception for that with this one as its cause.
         _ => transfer_exception(env, &message, error.moved(), error.errno().unwrap_or(0), undelivered),
     }
 }
 
+/// The JDK's exception about a file, if the error is one and tells which.
+fn file_exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Option<Result<JThrowable<'local>>> {
+    let Trouble { error, file, .. } = trouble;
+    let other = jni_str!("java/nio/file/FileSystemException");
+    // As in the JDK, the first three say with their class alone what is wrong with the file.
+    let (class, reason) = match error.kind() {
+        ErrorKind::NotFound => (jni_str!("java/nio/file/NoSuchFileException"), None),
+        ErrorKind::PermissionDenied => (jni_str!("java/nio/file/AccessDeniedException"), None),
+        ErrorKind::AlreadyExists => (jni_str!("java/nio/file/FileAlreadyExistsException"), None),
+        ErrorKind::IsDirectory => (other, Some("Is a directory")),
+        ErrorKind::Os | ErrorKind::SpecialFile | ErrorKind::SameFile | ErrorKind::Faulted => {
+            (other, Some(error.message()))
+        }
+        _ => return None,
+    };
+    Some(about_file(env, class, file.as_ref()?, reason))
+}
+
 /// The same for regions, whose own troubles are an `IllegalStateException` (closed) and a `RegionException`.
 fn region_exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<JThrowable<'local>> {
-    let Trouble { error, file, .. } = trouble;
+    let error = &trouble.error;
+    // No memory, or no mapping, left is nothing about the file: the Java side collects garbage and asks again.
+    let about = if error.errno() == Some(nix::libc::ENOMEM) { None } else { file_exception(env, trouble) };
+    if let Some(about) = about {
+        return about;
+    }
     match error.kind() {
         ErrorKind::Closed => illegal_state(env, error.message()),
         // Busy is no fault of an argument's: the same call is right a moment later.
         ErrorKind::InvalidInput if error.errno() != Some(nix::libc::EBUSY) => exception(env, trouble),
         ErrorKind::NotReadable | ErrorKind::NotWritable => exception(env, trouble),
-        _ if file.is_some() => exception(env, trouble),
         _ => {
             let message = env.new_string(error.to_string())?;
             let object = env.new_object(

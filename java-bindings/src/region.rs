@@ -86,20 +86,25 @@ fn facts(env: &mut Env<'_>, view: View, into: &JLongArray<'_>) -> Result<(), Fai
 }
 
 /// A negative length stands for "to the end of the file".
-fn options(access: jint, offset: jlong, length: jlong) -> RegionOptions {
+fn options(access: jint, offset: jlong, length: jlong, room: jint) -> RegionOptions {
     let access = [Access::ReadOnly, Access::ReadWrite, Access::Private][access as usize];
-    let options = RegionOptions::new().access(access).offset(offset as u64);
+    let options = with_room(RegionOptions::new().access(access).offset(offset as u64), room);
     u64::try_from(length).map_or_else(|_| options.clone(), |length| options.clone().length(length))
 }
 
+/// The number is one of the enum `io.zcio.Room`.
+fn with_room(options: RegionOptions, room: jint) -> RegionOptions {
+    [|options| options, RegionOptions::reserve, RegionOptions::no_reserve][room as usize](options)
+}
+
 native! {
-    /// `static native long open(byte[] path, String name, int access, long offset, long length, long[] facts)`
+    /// `static native long open(byte[] path, String name, int access, long offset, long length, int room, long[] facts)`
     fn Java_io_zcio_NativeRegion_open(
         env, path: JByteArray<'local>, name: JString<'local>, access: jint, offset: jlong, length: jlong,
-        facts: JLongArray<'local>
+        room: jint, facts: JLongArray<'local>
     ) -> jlong {
         let path = OsString::from_vec(env.convert_byte_array(&path)?);
-        match options(access, offset, length).open(path) {
+        match options(access, offset, length, room).open(path) {
             Ok(region) => give(env, Held::Own(region), &facts),
             Err(error) => {
                 let file = Some(name.try_to_string(env)?);
@@ -110,24 +115,27 @@ native! {
 }
 
 native! {
-    /// `static native long map(int descriptor, int access, long offset, long length, long[] facts)`: not kept.
+    /// `static native long map(int descriptor, int access, long offset, long length, int room, long[] facts)`:
+    /// not kept.
     #[allow(unsafe_code)]
     fn Java_io_zcio_NativeRegion_map(
-        env, descriptor: jint, access: jint, offset: jlong, length: jlong, facts: JLongArray<'local>
+        env, descriptor: jint, access: jint, offset: jlong, length: jlong, room: jint, facts: JLongArray<'local>
     ) -> jlong {
         if descriptor < 0 {
             return Err(Failure::Closed);
         }
         // SAFETY: the Java side has registered the thread with the channel, which does not close its descriptor meanwhile.
         let file = unsafe { BorrowedFd::borrow_raw(descriptor) };
-        give(env, Held::Own(options(access, offset, length).map(file).map_err(Failure::region)?), &facts)
+        let region = options(access, offset, length, room).map(file).map_err(Failure::region)?;
+        give(env, Held::Own(region), &facts)
     }
 }
 
 native! {
-    /// `static native long anonymous(long length, long[] facts)`
-    fn Java_io_zcio_NativeRegion_anonymous(env, length: jlong, facts: JLongArray<'local>) -> jlong {
-        let region = Region::anonymous(length as u64).map_err(Failure::region)?;
+    /// `static native long anonymous(long length, int room, long[] facts)`
+    fn Java_io_zcio_NativeRegion_anonymous(env, length: jlong, room: jint, facts: JLongArray<'local>) -> jlong {
+        let options = with_room(RegionOptions::new().length(length as u64), room);
+        let region = options.anonymous().map_err(Failure::region)?;
         give(env, Held::Own(region), &facts)
     }
 }

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
 use zcio::apart::{Held, Sent};
@@ -26,10 +25,11 @@ use crate::errors::TransferError;
 use crate::files::FileObject;
 use crate::holds::{Hold, unbound};
 use crate::lent::Lent;
+use crate::once::intern;
 use crate::region::Region;
 
 /// The kinds of ends there are, as a test of all of them wants to know.
-pub const KINDS: [&str; 4] = ["path", "number", "object", "buffer"];
+pub const KINDS: [&str; 5] = ["path", "number", "object", "region", "buffer"];
 
 /// One argument, understood.
 pub struct End {
@@ -87,11 +87,6 @@ impl End {
         )))
     }
 
-    /// A number that is held already.
-    pub fn of_hold(hold: Hold, side: Side) -> Self {
-        Self::at(Place::Descriptor(hold), side)
-    }
-
     fn at(place: Place, side: Side) -> Self {
         Self { place, side, file: None, timeout: None }
     }
@@ -102,7 +97,7 @@ impl End {
             let message = format!("{}: a file descriptor cannot be negative ({number})", role(side));
             return Err(PyValueError::new_err(message));
         }
-        Ok(Self::of_hold(Hold::of_number(object.py(), number)?, side))
+        Ok(Self::at(Place::Descriptor(Hold::of_number(object.py(), number)?), side))
     }
 
     fn of_path(object: &Bound<'_, PyAny>, side: Side) -> PyResult<Self> {

@@ -5,12 +5,11 @@
 //! behind the bytes that were moved, after an error too.
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyString};
 
 use crate::errors;
-use crate::once::Once;
+use crate::once::{Once, intern};
 
 const SEEK_SET: u8 = 0;
 

@@ -23,8 +23,8 @@ pub struct Hold {
     here: Here,
     /// In the other table.
     away: Option<Held>,
-    /// Device and inode number.
-    identity: (u64, u64),
+    /// `None` if the number meant nothing.
+    identity: Option<(u64, u64)>,
 }
 
 /// What there is of it in the process's table.
@@ -41,17 +41,16 @@ impl Hold {
         Self::new(number).map_err(|error| errors::exception(py, &error, &[], &[]))
     }
 
-    /// The same, wherever the GIL is.
-    pub fn new(number: RawFd) -> zcio::Result<Self> {
+    fn new(number: RawFd) -> zcio::Result<Self> {
         let fd = borrow(number);
         let facts = match Endpoint::new(fd) {
             Ok(end) => *end.facts(),
             Err(error) if error.kind() == ErrorKind::BadDescriptor => {
-                return Ok(Self { here: Here::Nothing, away: None, identity: (0, 0) });
+                return Ok(Self { here: Here::Nothing, away: None, identity: None });
             }
             Err(error) => return Err(error),
         };
-        let identity = facts.identity;
+        let identity = Some(facts.identity);
         if !matches!(facts.kind, Kind::File | Kind::BlockDevice | Kind::Directory) {
             return Ok(Self { here: Here::Stream(duplicate(fd)?), away: None, identity });
         }
@@ -95,9 +94,14 @@ impl Hold {
         Ok(())
     }
 
+    /// What it is of ([`zcio::apart::identity`]).
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        self.identity
+    }
+
     /// Whether that number means the same.
     pub fn is_of(&self, number: RawFd) -> bool {
-        number >= 0 && Endpoint::new(borrow(number)).is_ok_and(|end| end.facts().identity == self.identity)
+        number >= 0 && self.identity.is_some() && zcio::apart::identity(borrow(number)) == self.identity
     }
 }
 

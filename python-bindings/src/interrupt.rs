@@ -8,11 +8,10 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use zcio::ErrorKind;
-use zcio::apart::Caller;
+use zcio::apart::{Caller, Process};
 
 use crate::errors;
 
@@ -66,7 +65,7 @@ pub fn opened<T>(watch: &mut Watch, caller: &Caller<'_>, mut open: impl FnMut() 
 /// Decides whether a transfer goes on.
 pub struct Watch {
     /// Who began it: a child of `os.fork()`, made in a signal handler or by `progress`, does not go on with it.
-    process: u32,
+    pub process: Process,
     timeout: Option<Duration>,
     moved: u64,
     since: Instant,
@@ -76,7 +75,7 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(timeout: Option<Duration>) -> Self {
-        Self { process: std::process::id(), timeout, moved: 0, since: Instant::now(), progress: None, stop: None }
+        Self { process: Process::this(), timeout, moved: 0, since: Instant::now(), progress: None, stop: None }
     }
 
     /// Tells this callable what has been moved.
@@ -105,9 +104,12 @@ impl Watch {
         if self.stop.is_some() {
             return ControlFlow::Break(());
         }
-        let told = Python::try_attach(|py| py.check_signals().and_then(|()| tell(py)));
+        let told = Python::try_attach(|py| {
+            let told = py.check_signals().and_then(|()| tell(py));
+            // It may be a child by now.
+            check(py, self.process).and(told)
+        });
         self.stop = match told {
-            _ if self.is_inherited() => Some(Stop::Raised(inherited())),
             Some(Ok(())) => self.timed_out(moved).map(Stop::TimedOut),
             Some(Err(raised)) => Some(Stop::Raised(raised)),
             None => Some(Stop::Exiting),
@@ -117,7 +119,7 @@ impl Watch {
 
     /// Whether this is a child of the process that began.
     pub fn is_inherited(&self) -> bool {
-        self.process != std::process::id()
+        !self.process.is_this()
     }
 
     fn timed_out(&mut self, moved: u64) -> Option<Duration> {
@@ -138,7 +140,7 @@ impl Watch {
     }
 }
 
-/// What a child of `os.fork()` is told that comes back into what its parent does.
-pub fn inherited() -> PyErr {
-    PyRuntimeError::new_err("this is a child of os.fork(), and the operation is its parent's")
+/// An exception in a child of `os.fork()`: it goes on with nothing that its parent does.
+pub fn check(py: Python<'_>, process: Process) -> PyResult<()> {
+    process.check().map_err(|error| errors::exception(py, &error, &[], &[]))
 }

@@ -6,6 +6,7 @@
 use pyo3::PyTypeCheck;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyString;
 
 pub struct Once<T>(PyOnceLock<T>);
 
@@ -32,3 +33,23 @@ impl<T: PyTypeCheck> Once<Py<T>> {
         self.get_or_try_init(py, make).map(|found| found.bind(py))
     }
 }
+
+impl Once<Py<PyString>> {
+    /// That name.
+    pub fn interned<'py>(&self, py: Python<'py>, name: &str) -> &Bound<'py, PyString> {
+        if self.0.get(py).is_none() {
+            let _ = self.0.set(py, PyString::intern(py, name).unbind());
+        }
+        self.0.get(py).expect("set above").bind(py)
+    }
+}
+
+/// A name that Python knows, looked up once. `pyo3::intern!` gives the GIL away while it makes it, and then a child of another
+/// thread's fork can wait for it for ever.
+macro_rules! intern {
+    ($py:expr, $name:expr) => {{
+        static NAME: $crate::once::Once<pyo3::Py<pyo3::types::PyString>> = $crate::once::Once::new();
+        NAME.interned($py, $name)
+    }};
+}
+pub(crate) use intern;

@@ -11,7 +11,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyBufferError, PyIndexError, PyTypeError, PyValueError};
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyMemoryView, PySlice};
 use pyo3::{PyTraverseError, PyVisit};
@@ -20,6 +19,7 @@ use zcio::{Access, Advice, Error, ErrorKind};
 
 use crate::interrupt::detached;
 use crate::lend::{self, Borrowed, Memory};
+use crate::once::intern;
 use crate::region_errors;
 use crate::region_options::{File, Mode, Opening, count, mode_name, optional_count, protection_of, range, reserving};
 use crate::residency::Residency;

@@ -4,11 +4,10 @@
 //! for a closed region, as everywhere in `io` and `mmap`; `BufferError` where views stand in the way.
 
 use pyo3::exceptions::{PyBufferError, PyOSError, PyPermissionError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use zcio::{Error, ErrorKind};
 
-use crate::once::Once;
+use crate::once::{Once, intern};
 
 /// The exception for an error of the core about the region of the file with that name.
 pub fn exception(py: Python<'_>, error: &Error, name: Option<&Py<PyAny>>) -> PyErr {

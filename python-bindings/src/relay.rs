@@ -1,7 +1,6 @@
 //! `zcio.relay`: two sockets joined, and the record of it that the stepped relay makes as well.
 
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zcio::{Direction, Error, Outcome, Relay, Side};
@@ -9,7 +8,8 @@ use zcio::{Direction, Error, Outcome, Relay, Side};
 use crate::descriptors::End;
 use crate::errors;
 use crate::holds;
-use crate::interrupt::{Progress, Watch, detached, inherited};
+use crate::interrupt::{Progress, Watch, check, detached};
+use crate::once::intern;
 use crate::records;
 use crate::transfer::{callable, exception};
 
@@ -45,9 +45,7 @@ pub fn relay<'py>(
         })
     })?;
     if let Err(error) = result {
-        if watch.is_inherited() {
-            return Err(inherited());
-        }
+        check(py, watch.process)?;
         let report = record(py, &mut relay)?;
         let raised = exception(py, "relay", watch.into_stop(), &error, &[], &[]);
         return Err(with_report(py, raised, &report));

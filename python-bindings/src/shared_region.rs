@@ -4,13 +4,12 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyTimeoutError, PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PyTuple};
 use zcio::region::{Peer, Seals};
 
 use crate::interrupt::detached;
-use crate::once::Once;
+use crate::once::{Once, intern};
 use crate::region::Region;
 use crate::region_errors;
 use crate::region_options::count;

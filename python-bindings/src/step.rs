@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use zcio::apart::Held;
+use zcio::apart::{Held, Process};
 use zcio::{Direction, Endpoint, Error, Kind, Mechanism, Readiness, Relay, RelayStep, Side, Step, Transfer, Unblocked};
 
 use crate::descriptors::End;
 use crate::errors;
 use crate::holds::{Lodging, borrow, gather, send};
-use crate::interrupt::{Watch, detached, inherited, opened};
+use crate::interrupt::{Watch, check, detached, opened};
 use crate::relay::{joined, record};
 use crate::report::Report;
 use crate::transfer::{Request, settle};
@@ -51,15 +51,18 @@ pub fn event(readiness: Readiness) -> u8 {
 }
 
 /// The state of what that process began.
-pub fn taken<T>(state: &Mutex<T>, process: u32) -> PyResult<MutexGuard<'_, T>> {
-    if process != std::process::id() {
-        return Err(inherited());
-    }
+pub fn taken<T>(state: &Mutex<T>, process: Process) -> PyResult<MutexGuard<'_, T>> {
+    Python::attach(|py| check(py, process))?;
     match state.try_lock() {
         Ok(state) => Ok(state),
         Err(TryLockError::Poisoned(state)) => Ok(state.into_inner()),
         Err(TryLockError::WouldBlock) => Err(PyRuntimeError::new_err("a step of this is being made in another thread")),
     }
+}
+
+/// The state, for the end of it; a child of `os.fork()` leaves it alone, as one that has ended.
+pub fn ended<T>(state: &Mutex<Option<T>>, process: Process) -> PyResult<Option<T>> {
+    if process.is_this() { Ok(taken(state, process)?.take()) } else { Ok(None) }
 }
 
 pub fn over() -> PyErr {
@@ -109,7 +112,7 @@ impl Pages {
 pub struct TransferSteps {
     state: Mutex<Option<TransferState>>,
     moved: AtomicU64,
-    process: u32,
+    process: Process,
 }
 
 /// Fields are dropped in order: what uses the ends before the ends.
@@ -161,7 +164,7 @@ impl TransferSteps {
             Moving { transfer: None, pages: Pages::default(), slow: true, undelivered: Vec::new(), held: Vec::new() };
         let moving = Lodging::new(ends.iter().find_map(End::held), moving);
         let state = TransferState { moving, unblocked: Vec::new(), ends, request, taken_before, position };
-        Ok(Self { state: Mutex::new(Some(state)), moved: AtomicU64::new(0), process: std::process::id() })
+        Ok(Self { state: Mutex::new(Some(state)), moved: AtomicU64::new(0), process: Process::this() })
     }
 
     /// Opens the ends; false if it is not to wait, and might have to because of a path.
@@ -223,7 +226,7 @@ impl TransferSteps {
 
     /// Ends it, leaves file objects where it came to, and hands out the bytes that were taken and not delivered.
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let Some(mut state) = taken(&self.state, self.process)?.take() else { return Ok(PyBytes::new(py, b"")) };
+        let Some(mut state) = ended(&self.state, self.process)? else { return Ok(PyBytes::new(py, b"")) };
         let undelivered = detached(py, || {
             let undelivered = state.moving.run(|moving, _| {
                 let undelivered = moving.surrender();
@@ -353,7 +356,7 @@ pub struct RelaySteps {
     state: Mutex<Option<RelayState>>,
     forward: AtomicU64,
     backward: AtomicU64,
-    process: u32,
+    process: Process,
 }
 
 struct RelayState {
@@ -382,7 +385,7 @@ impl RelaySteps {
             .taken_before(Direction::Forward, from_a)
             .taken_before(Direction::Backward, from_b);
         let state = Mutex::new(Some(RelayState { relay, _ends: ends }));
-        let process = std::process::id();
+        let process = Process::this();
         Ok(Self { state, forward: AtomicU64::new(0), backward: AtomicU64::new(0), process })
     }
 
@@ -414,7 +417,7 @@ impl RelaySteps {
 
     /// Ends it, and hands out its record with what was taken and not delivered; None the second time.
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(mut state) = taken(&self.state, self.process)?.take() else { return Ok(None) };
+        let Some(mut state) = ended(&self.state, self.process)? else { return Ok(None) };
         let report = record(py, &mut state.relay)?;
         Ok(Some(report))
     }

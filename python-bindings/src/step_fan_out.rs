@@ -11,7 +11,7 @@ use std::time::Instant;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use zcio::apart::Held;
+use zcio::apart::{Held, Process};
 use zcio::{Endpoint, FanOut, FanOutReport, FanOutStep, Kind, Side};
 
 use crate::descriptors::End;
@@ -19,7 +19,7 @@ use crate::errors;
 use crate::fan_out::{described, record, surrender};
 use crate::holds::{Lodging, gather, send};
 use crate::interrupt::{Watch, detached, opened};
-use crate::step::{Interest, PIECE, Pages, THREAD_BYTES, THREAD_TIME, answer, event, over, taken};
+use crate::step::{Interest, PIECE, Pages, THREAD_BYTES, THREAD_TIME, answer, ended, event, over, taken};
 use crate::transfer::{Request, settle};
 
 /// How far the source may be read beyond what every sink has: a window is on its way to a slow sink, one more waits for it,
@@ -31,7 +31,7 @@ const AHEAD: u64 = 3 * PIECE;
 pub struct FanOutSteps {
     state: Mutex<Option<State>>,
     moved: AtomicU64,
-    process: u32,
+    process: Process,
 }
 
 /// Fields are dropped in order: what uses the ends before the ends.
@@ -92,7 +92,7 @@ impl FanOutSteps {
         };
         let moving = Lodging::new(ends.iter().find_map(End::held), moving);
         let state = State { moving, ends, request, taken_before, position };
-        Ok(Self { state: Mutex::new(Some(state)), moved: AtomicU64::new(0), process: std::process::id() })
+        Ok(Self { state: Mutex::new(Some(state)), moved: AtomicU64::new(0), process: Process::this() })
     }
 
     /// Opens the ends; false if it is not to wait, and might have to because of a path.
@@ -151,12 +151,12 @@ impl FanOutSteps {
     /// Ends it, leaves file objects where it came to, and hands out its record, if it has begun, with what each sink lacks
     /// of a socket's or pipe's bytes; and those that no sink has had, if it has not begun.
     fn close<'py>(&self, py: Python<'py>) -> PyResult<(Option<Bound<'py, PyAny>>, Bound<'py, PyBytes>)> {
-        let Some(mut state) = taken(&self.state, self.process)?.take() else {
+        let Some(mut state) = ended(&self.state, self.process)? else {
             return Ok((None, PyBytes::new(py, b"")));
         };
         let sinks = state.ends.len() - 1;
-        let ended = detached(py, || state.moving.run(|moving, _| moving.end(sinks)))?;
-        let (report, undelivered) = ended.map_err(|error| errors::exception(py, &error, &[], &[]))?;
+        let outcome = detached(py, || state.moving.run(|moving, _| moving.end(sinks)))?;
+        let (report, undelivered) = outcome.map_err(|error| errors::exception(py, &error, &[], &[]))?;
         let begun = report.is_some();
         let report = report.map(|report| record(py, report, &undelivered)).transpose()?;
         let position = state.position.map(|start| start + self.bytes());

@@ -3,7 +3,6 @@
 //! Everything that can be wrong with the arguments is found before anything is opened, flushed or written.
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use zcio::apart::Caller;
 use zcio::transfer::Begun;
@@ -13,6 +12,7 @@ use crate::descriptors::End;
 use crate::errors::{self, TransferError};
 use crate::holds;
 use crate::interrupt::{Stop, Watch, opened};
+use crate::once::intern;
 use crate::report::Report;
 use crate::small;
 
@@ -64,8 +64,8 @@ pub fn transfer(
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
     let mut begun = small::Part::default();
-    if let (Some(offset), Some(count), "auto", "aliased") = (offset, count, mechanism, visibility)
-        && (dst_offset.or(read_ahead).or(progress).is_none() && !drop_behind)
+    if (mechanism, visibility, drop_behind) == ("auto", "aliased", false)
+        && dst_offset.or(read_ahead).or(progress).is_none()
     {
         match small::attempt(py, src, dst, offset, count)? {
             small::Attempt::Done(report) => return Ok(report.into()),
@@ -98,7 +98,7 @@ pub fn transfer(
 }
 
 /// What was raised when all was done keeps that from nobody.
-fn done(py: Python<'_>, raised: PyErr, moved: u64, report: Report) -> PyErr {
+pub fn done(py: Python<'_>, raised: PyErr, moved: u64, report: Report) -> PyErr {
     // A class with __slots__ takes no attributes.
     let _ = raised.value(py).setattr(intern!(py, "moved"), moved);
     let _ = raised.value(py).setattr(intern!(py, "report"), report);

@@ -176,10 +176,8 @@ def progress(moved):
 source = open({str(source)!r}, "rb") if {shape!r} == "object" else {str(source)!r}
 try:
     done = zcio.transfer(source, {str(tmp_path / "sink")!r}, progress=progress, mechanism="read_write").bytes
-except RuntimeError as error:
-    os._exit(7 if "child" in str(error) else 8)
-except OSError as error:
-    os._exit(7 if "child" in str(error) else 9)
+except zcio.TransferError as error:
+    os._exit(7 if "forked" in str(error) else 8)
 pid, status = os.waitpid(child, 0)
 sys.exit(done != {256 << 20} or os.waitstatus_to_exitcode(status) != 7)
 """
@@ -200,7 +198,7 @@ pid = os.fork()
 if pid == 0:
     try:
         steps.step(True)
-    except RuntimeError:
+    except zcio.TransferError:
         del steps
         os._exit(zcio.transfer(file, {str(tmp_path / "b")!r}, offset=0).bytes != {len(DATA)})
     os._exit(3)

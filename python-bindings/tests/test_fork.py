@@ -69,7 +69,7 @@ def test_a_child_goes_on_with_nothing(tmp_path: Path) -> None:
             near.sendall(data[:1000])
         options = (None, None, "auto", "aliased", None, None, False, b"")
         transfer = TransferSteps(pairs[0][1], tmp_path / "transfer", *options)
-        fan_out = FanOutSteps(pairs[1][1], [tmp_path / "one", tmp_path / "other"], None, None, b"")
+        fan_out = FanOutSteps(pairs[1][1], [tmp_path / "one", tmp_path / "other"], None, None, "aliased", b"")
         relay = RelaySteps(pairs[2][1], pairs[3][1], b"", b"")
         assert transfer.open(True)
         assert fan_out.open(True)

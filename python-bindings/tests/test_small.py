@@ -2,7 +2,9 @@
 
 import os
 import select
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 import zcio
-from support import background, content, tcp_pair, unix_pair
+from support import background, content, read_all, tcp_pair, unix_pair
 
 DATA = content(20_000)
 
@@ -36,6 +38,79 @@ def test_two_system_calls(shape: Callable[[Any], Any], buffering: int, source: P
         assert file.tell() == position
     assert (report.bytes, report.requested, report.short) == (4096, 4096, False)
     assert (report.mechanism, report.automatic, report.system_calls, report.waits) == ("sendfile", True, 2, 0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("buffering", [-1, 0])
+@pytest.mark.parametrize("size", [4096, 65536])
+def test_the_rest_of_a_file(size: int, shape: Callable[[Any], Any], buffering: int, tmp_path: Path) -> None:
+    """Without offset and count: from its position to its end, where it is left."""
+    data = content(size)
+    (tmp_path / "source").write_bytes(data)
+    with tcp_pair() as (near, far), open(tmp_path / "source", "rb", buffering) as file:
+        file.seek(100)
+        report = zcio.transfer(shape(file), shape(near))
+        assert far.recv(size - 100, socket.MSG_WAITALL) == data[100:]
+        assert shape is not SHAPES[0] or file.tell() == size
+        assert (report.bytes, report.requested, report.mechanism) == (size - 100, None, "sendfile")
+        assert report.system_calls == (2 if size == 4096 else 4)
+        assert zcio.transfer(shape(file), shape(near)).bytes == 0
+
+
+@pytest.mark.parametrize(
+    "shape", [lambda end: end, lambda end: end if isinstance(end, socket.socket) else end.fileno()]
+)
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_what_does_not_fit_is_sent_from_where_it_stopped(
+    shape: Callable[[Any], Any], buffering: int, tmp_path: Path
+) -> None:
+    """A socket that does not wait takes a part of it: the position is the same as if it had been in one."""
+    data = content(200_000)
+    (tmp_path / "source").write_bytes(data)
+    with tcp_pair() as (near, far), open(tmp_path / "source", "rb", buffering) as file:
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        near.settimeout(60)
+        got: list[bytes] = []
+        with background(lambda: got.append(read_all(far.fileno()))):
+            for count in (1, 16_000, 9_000, 16_000, 100_000, None):
+                keywords: dict[str, Any] = {} if count is None else {"count": count}
+                before = os.lseek(file.fileno(), 0, os.SEEK_CUR) if buffering == 0 else file.tell()
+                report = zcio.transfer(file if buffering else shape(file), near, **keywords)
+                assert (file.tell() if buffering else os.lseek(file.fileno(), 0, os.SEEK_CUR)) == before + report.bytes
+            near.shutdown(socket.SHUT_WR)
+        assert got == [data]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_child_closes_a_file_that_its_parent_uses(tmp_path: Path) -> None:
+    """A close waits for users, of whom a child has none."""
+    (tmp_path / "source").write_bytes(content(256 << 10))
+    with tcp_pair() as (near, far), (tmp_path / "source").open("rb") as file:
+        done = threading.Event()
+
+        def send() -> None:
+            while not done.is_set():
+                zcio.transfer(file, near, offset=0, count=256 << 10)
+            near.shutdown(socket.SHUT_WR)
+
+        used = 0
+        with background(lambda: read_all(far.fileno())), background(send):
+            try:
+                # Until some of them were made while it was used.
+                while used < 3:
+                    child = os.fork()
+                    if child == 0:
+                        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                        signal.alarm(30)
+                        was_used = "close" in vars(file.raw)
+                        file.raw.close()
+                        os._exit(int(was_used) if file.closed else 2)
+                    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                    assert status in {0, 1}
+                    used += status
+            finally:
+                done.set()
 
 
 def test_what_it_leaves_to_the_long_way(source: Path) -> None:

@@ -70,7 +70,7 @@ impl<'fd> Descriptors<'fd> {
             index
         } else {
             self.ends.push(match end {
-                End::Endpoint(end) => end.borrow(),
+                End::Endpoint(end) => lend(end)?,
                 End::Path(_) | End::Descriptor(_) => Endpoint::new(fd)?,
             });
             self.index.insert(raw, self.ends.len() - 1);
@@ -264,7 +264,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
                 let index = self.sinks.get(sink)?.expect("a descriptor has a number");
                 self.sinks.ends[index].borrow()
             }
-            End::Endpoint(end) => end.borrow(),
+            End::Endpoint(end) => lend(end)?,
         };
         // A path may turn out to be something without offsets; a transfer says so if one was asked for.
         let has_offsets = source.facts().kind.is_seekable() || source.facts().kind == Kind::Memory || offset > 0;
@@ -305,6 +305,15 @@ impl<'a, 'fd> Run<'a, 'fd> {
             sink.block(&mut self.calls);
         }
     }
+}
+
+/// What would never get its name is refused: its bytes would be gone with it.
+fn lend<'a>(end: &'a Endpoint<'_>) -> Result<Endpoint<'a>> {
+    if end.is_without_name() {
+        let message = "a new file gets its name from a transfer of its own: give the batch its path";
+        return Err(Error::new(ErrorKind::Impossible, message).at(end.path()));
+    }
+    Ok(end.borrow())
 }
 
 impl Drop for Run<'_, '_> {

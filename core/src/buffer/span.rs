@@ -8,7 +8,8 @@
 use std::marker::PhantomData;
 
 use crate::endpoint::Endpoint;
-use crate::region::{View, hold_at};
+use crate::region::{View, checked_copy, hold_at};
+use crate::sys::Sys;
 
 /// Readable memory that outlives `'a`.
 #[derive(Clone, Copy, Debug)]
@@ -52,13 +53,16 @@ impl Span<'_> {
         Self { start: self.start.wrapping_add(skipped), length, lent: PhantomData }
     }
 
-    /// Copies the beginning of it; gives back how many bytes.
-    pub fn copy_to(self, space: &mut [u8]) -> usize {
+    /// Copies the beginning of it; gives back how many bytes. EFAULT where there is no page any more: a region of a file that was
+    /// cut short.
+    pub fn copy_to(self, space: &mut [u8]) -> Sys<usize> {
         let count = self.length.min(space.len());
-        // SAFETY: `count` bytes are readable here (a promise made when this was made) and writable there; memory that is
-        // being filled is not also lent.
-        unsafe { std::ptr::copy_nonoverlapping(self.start, space.as_mut_ptr(), count) };
-        count
+        if count == 0 {
+            return Ok(0);
+        }
+        // SAFETY: `count` bytes are mapped here (a promise made when this was made) and writable there; memory that is being
+        // filled is not also lent.
+        unsafe { checked_copy(self.start, space.as_mut_ptr(), count) }
     }
 }
 
@@ -92,7 +96,7 @@ mod tests {
         {
             let mut space = [0; 20];
             let part = span.part(at, most);
-            let count = part.copy_to(&mut space);
+            let count = part.copy_to(&mut space).unwrap();
             assert_eq!((&space[..count], part.len()), (expected.as_bytes(), expected.len()));
         }
     }

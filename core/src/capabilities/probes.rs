@@ -98,7 +98,7 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
 
 fn sendfile() -> Asked {
     let (file, pipe) = (memory_file()?, pipe()?);
-    Ok(Calls::default().sendfile(file.as_fd(), 0, pipe.1.as_fd(), 1).map(|_| ()))
+    Ok(Calls::default().sendfile(file.as_fd(), Some(0), pipe.1.as_fd(), 1).map(|_| ()))
 }
 
 fn copy_file_range() -> Asked {

@@ -99,6 +99,12 @@ pub struct Facts {
     pub shares_blocks: bool,
 }
 
+/// [`Facts::identity`]. Many nodes can name one block device.
+pub(crate) fn identity(stat: &FileStat) -> (u64, u64) {
+    let is_block_device = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFBLK;
+    if is_block_device { (u64::MAX, stat.st_rdev) } else { (stat.st_dev, stat.st_ino) }
+}
+
 impl Facts {
     /// Asks the kernel: fstat(2), `F_GETFL`, and for sockets their family and type.
     pub(super) fn of(fd: BorrowedFd<'_>) -> Result<Self> {
@@ -113,8 +119,6 @@ impl Facts {
         // O_PATH descriptors name a file without opening it: neither reading nor writing is allowed.
         let opened = !flags.contains(OFlag::O_PATH);
         let kind = kind_of(fd, &stat)?;
-        // Many nodes can name one device.
-        let identity = if kind == Kind::BlockDevice { (u64::MAX, stat.st_rdev) } else { (stat.st_dev, stat.st_ino) };
         let mut facts = Self {
             kind,
             size: u64::try_from(stat.st_size).unwrap_or(0),
@@ -124,7 +128,7 @@ impl Facts {
             readable: opened && access != OFlag::O_WRONLY,
             writable: opened && access != OFlag::O_RDONLY,
             frozen: false,
-            identity,
+            identity: identity(&stat),
             shares_blocks: false,
         };
         facts.nonblocking &= !(kind.is_stream() && is_unblocked(fd, &facts));

@@ -48,6 +48,12 @@ impl Endpoint<'_> {
         self
     }
 
+    /// Whether it has a hold.
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        self.hold.is_some()
+    }
+
     /// Enters the end's hold, if it has one, until the guard is dropped.
     pub(crate) fn enter(&self) -> Result<Entered> {
         let Some(hold) = &self.hold else { return Ok(Entered(None)) };

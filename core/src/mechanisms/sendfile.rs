@@ -17,7 +17,7 @@ pub(super) struct Sendfile;
 impl Mover for Sendfile {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
         let length = limit.min(MOST) as usize;
-        let at = route.source_at().unwrap_or(0);
+        let at = Some(route.source_at().unwrap_or(0));
         match route.calls.sendfile(route.source(), at, route.sink(), length) {
             Ok(0) => Ok(Advance::Ended),
             Ok(count) => Ok(route.moved(count, length)),

@@ -105,7 +105,11 @@ fn in_full(
 
 /// # Safety
 /// As [`memory::checked_read`].
-unsafe fn read(from: *const u8, into: *mut u8, length: usize) -> Sys<usize> {
+/// Copies memory of which pages may be gone: EFAULT, or a short count, where they are.
+///
+/// # Safety
+/// `from` points into mapped memory, or what was mapped; `into` is writable, both for `length` bytes.
+pub(crate) unsafe fn read(from: *const u8, into: *mut u8, length: usize) -> Sys<usize> {
     if !BY_PIPE.load(Ordering::Relaxed) {
         // SAFETY: as the caller promised.
         match unsafe { memory::checked_read(from, into, length) } {

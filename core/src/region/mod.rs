@@ -51,6 +51,7 @@ use fault::refused;
 use mapping::Mapping;
 
 pub use advice::Advice;
+pub(crate) use copy::read as checked_copy;
 pub use handover::{Credentials, Peer};
 pub use operations::{Populate, Protection};
 pub use options::{Access, RegionOptions};

@@ -39,7 +39,7 @@ fn begin() -> u32 {
 
 /// The process that made something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Process(u32);
+pub struct Process(u32);
 
 impl Process {
     /// The one that calls.
@@ -52,7 +52,11 @@ impl Process {
         self == Self::this()
     }
 
-    /// An error in a child of it.
+    /// Whether to go on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Inherited`] in a child of it.
     pub fn check(self) -> Result<()> {
         if self.is_this() {
             return Ok(());

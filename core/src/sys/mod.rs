@@ -145,11 +145,17 @@ impl Calls {
         Errno::result(written).map(|written| written as usize)
     }
 
-    /// sendfile(2), from an explicit offset.
-    pub fn sendfile(&mut self, source: BorrowedFd<'_>, at: u64, sink: BorrowedFd<'_>, length: usize) -> Sys<usize> {
+    /// sendfile(2), from an explicit offset, or from the position and moving it on.
+    pub fn sendfile(
+        &mut self,
+        source: BorrowedFd<'_>,
+        at: Option<u64>,
+        sink: BorrowedFd<'_>,
+        length: usize,
+    ) -> Sys<usize> {
         let length = self.enter("sendfile", source, length)?;
-        let mut at = at as i64;
-        nix::sys::sendfile::sendfile(sink, source, Some(&mut at), length)
+        let mut at = at.map(|at| at as i64);
+        nix::sys::sendfile::sendfile(sink, source, at.as_mut(), length)
     }
 
     /// splice(2), never waiting for a pipe (`SPLICE_F_NONBLOCK`); whether it waits for a socket is the socket's affair.

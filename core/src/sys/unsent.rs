@@ -7,8 +7,10 @@ use nix::errno::Errno;
 
 use super::{Calls, Sys};
 
-/// linux/sockios.h; neither nix nor libc has a name for it.
+/// linux/sockios.h, asm-generic/socket.h, linux/tcp.h; neither nix nor libc has names for them.
 const SIOCOUTQNSD: libc::Ioctl = 0x894b;
+const SO_MEMINFO: libc::c_int = 55;
+const TCP_NOTSENT_LOWAT: libc::c_int = 25;
 
 /// How many bytes a stream socket's peer has not acknowledged (TCP) or not read (`AF_UNIX`) yet: `SIOCOUTQ`, which is the
 /// same number as `TIOCOUTQ`.
@@ -28,6 +30,30 @@ impl Calls {
     pub fn unsent(&mut self, socket: BorrowedFd<'_>) -> Sys<u64> {
         self.made += 1;
         ask(socket, SIOCOUTQNSD)
+    }
+
+    /// How much more a TCP socket with that much unsent takes without waiting: what its send buffer and `TCP_NOTSENT_LOWAT`
+    /// have left.
+    pub fn room(&mut self, socket: BorrowedFd<'_>, unsent: u64) -> Sys<u64> {
+        let mut memory = [0_u32; libc::SK_MEMINFO_WMEM_QUEUED as usize + 1];
+        self.option(socket, libc::SOL_SOCKET, SO_MEMINFO, &mut memory)?;
+        let [size, queued] =
+            [libc::SK_MEMINFO_SNDBUF, libc::SK_MEMINFO_WMEM_QUEUED].map(|which| memory[which as usize]);
+        let mut low = [0_u32];
+        self.option(socket, libc::IPPROTO_TCP, TCP_NOTSENT_LOWAT, &mut low)?;
+        // 0 is the system's, which is no limit unless an administrator has set one.
+        let low = if low[0] == 0 { u64::MAX } else { u64::from(low[0]) };
+        Ok(u64::from(size.saturating_sub(queued)).min(low.saturating_sub(unsent)))
+    }
+
+    /// getsockopt(2), for an option of numbers; older kernels write fewer.
+    fn option(&mut self, socket: BorrowedFd<'_>, level: i32, name: i32, numbers: &mut [u32]) -> Sys<()> {
+        self.made += 1;
+        let mut length = size_of_val(numbers) as libc::socklen_t;
+        // SAFETY: the pointers are to locals of the caller, of which no more is written than that length.
+        let result =
+            unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, numbers.as_mut_ptr().cast(), &raw mut length) };
+        Errno::result(result).map(drop)
     }
 
     /// [`unacknowledged`], counted.

@@ -3,6 +3,7 @@
 //! One invariant holds everywhere: `delivered <= taken`, and the difference is in the mover or in `carried`, or can be
 //! read again because the source has offsets.
 
+mod blame;
 mod caching;
 
 use std::os::fd::BorrowedFd;
@@ -13,9 +14,8 @@ use nix::poll::{PollFlags, PollTimeout};
 
 use super::{Begun, Pace, Request, Side, Step, checks, descriptor};
 use crate::cache::Cache;
-use crate::connection;
-use crate::endpoint::{Endpoint, Kind};
-use crate::error::{Error, ErrorKind, Result};
+use crate::endpoint::{Endpoint, Entered, Kind};
+use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
 use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover, others_may_work};
 use crate::plan;
@@ -69,6 +69,7 @@ pub(super) struct Running<'a, 'fd> {
 
 impl Engine {
     /// Finds where the bytes begin on both sides and picks the first mechanism. Changes nothing yet.
+    #[inline] // Where it is kept: for a few kilobytes it matters how often it is moved.
     pub fn new(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<Self> {
         let mut calls = Calls::default();
         let seekable = source.facts().kind.is_seekable();
@@ -82,8 +83,10 @@ impl Engine {
         let cache = Cache::new(request.cache, from, to, &mut calls)?;
         let mechanism = request.mechanism.or_else(|| candidate(source, sink, request, 0));
         let mechanism = mechanism.expect("read_write is always possible");
-        let sink_start = checks::sink_position(&mut calls, sink, request.sink_offset)?;
-        checks::whole_blocks((source, source_start), (sink, sink_start), (mechanism, count), &mut calls)?;
+        if source.facts().direct || sink.facts().direct {
+            let sink_start = checks::sink_position(&mut calls, sink, request.sink_offset)?;
+            checks::whole_blocks((source, source_start), (sink, sink_start), (mechanism, count), &mut calls)?;
+        }
         Ok(Self {
             process: Process::this(),
             mechanism,
@@ -111,6 +114,10 @@ impl Engine {
         self.progress.taken += begun.moved;
         self.progress.delivered += begun.moved;
         self.calls.made += begun.system_calls;
+        // The source's own position is behind those bytes already.
+        if let (Some(settled), Some(start)) = (&mut self.settled, &mut self.progress.source_start) {
+            (*settled, *start) = (begun.moved, *start - begun.moved.min(*start));
+        }
     }
 
     /// Bytes that left the source before this transfer and go first.
@@ -203,21 +210,37 @@ impl Running<'_, '_> {
 
     /// See [`super::Transfer::step`].
     pub fn step(&mut self) -> Result<Step> {
-        let (source, sink) = (self.source, self.sink);
-        let result = match source.enter().and_then(|held| Ok((held, sink.enter()?))) {
+        let result = match self.hold() {
             Ok(_held) => self.step_held(),
             Err(lost) => self.pause().and(Err(lost)),
         };
-        let moving = matches!(result, Ok(Step::Moved(_)));
-        self.engine.elapsed = (!moving).then(|| self.engine.started.elapsed());
         let result = match result {
-            Ok(Step::Done) => source.check().and_then(|()| sink.check()).map(|()| Step::Done),
+            Ok(Step::Done) if self.source.is_held() || self.sink.is_held() => self.still_held(),
             result => result,
         };
+        let moving = matches!(result, Ok(Step::Moved(_)));
+        self.engine.elapsed = (!moving).then(|| self.engine.started.elapsed());
         result.map_err(|error| error.after(self.engine.moved()))
     }
 
+    /// Holds both ends. Most have no hold, and then to ask is all that it costs.
+    #[inline]
+    fn hold(&self) -> Result<Option<[Entered; 2]>> {
+        if self.source.is_held() || self.sink.is_held() {
+            return Ok(Some([self.source.enter()?, self.sink.enter()?]));
+        }
+        Ok(None)
+    }
+
+    /// Over, if both ends are still what they were.
+    fn still_held(&self) -> Result<Step> {
+        self.source.check()?;
+        self.sink.check()?;
+        Ok(Step::Done)
+    }
+
     /// One step, while both ends are held.
+    #[inline]
     fn step_held(&mut self) -> Result<Step> {
         let result = self.advance().and_then(|step| self.keep_cache(step));
         if result.is_err() {
@@ -228,6 +251,7 @@ impl Running<'_, '_> {
         settled.map(|()| step)
     }
 
+    #[inline]
     pub fn report(&self) -> Report {
         self.engine.report(self.source, self.sink, self.request)
     }
@@ -391,49 +415,10 @@ impl Running<'_, '_> {
             _ => Ok(()),
         }
     }
-
-    /// Says at which end it was: its path, or both ends where the call was about both and does not say.
-    fn locate(&self, error: Error) -> Error {
-        let error = connection::explain(connection::explain(error, self.source), self.sink);
-        match culprit(&error, self.source.facts().kind, self.sink.facts().kind) {
-            Culprit::End(Side::Source) => error.at(self.source.path()),
-            Culprit::End(Side::Sink) => error.at(self.sink.path()),
-            Culprit::Either => error.between(self.source, self.sink),
-            Culprit::Neither => error,
-        }
-    }
-}
-
-/// Who had an error.
-enum Culprit {
-    End(Side),
-    /// One of the ends: the kernel does not say which.
-    Either,
-    /// A pipe, a ring or a thread of our own.
-    Neither,
-}
-
-fn culprit(error: &Error, source: Kind, sink: Kind) -> Culprit {
-    if let Some(side) = error.side() {
-        return Culprit::End(side);
-    }
-    match error.operation() {
-        "read" | "pread" | "recv" | "mmap" | "fstat" => return Culprit::End(Side::Source),
-        // Movers ask for the sink's position only; the source's is the engine's.
-        "write" | "pwrite" | "send" | "lseek" | "fstatfs" => return Culprit::End(Side::Sink),
-        "sendfile" | "copy_file_range" | "splice" | "ioctl_ficlone" | "ioctl_ficlonerange" => {}
-        _ => return Culprit::Neither,
-    }
-    match error.kind() {
-        ErrorKind::StorageFull => Culprit::End(Side::Sink),
-        _ if error.errno() == Some(Errno::EPIPE as i32) => Culprit::End(Side::Sink),
-        ErrorKind::PeerClosed | ErrorKind::NotConnected if !source.is_socket() => Culprit::End(Side::Sink),
-        ErrorKind::PeerClosed | ErrorKind::NotConnected if !sink.is_socket() => Culprit::End(Side::Source),
-        _ => Culprit::Either,
-    }
 }
 
 impl Engine {
+    #[inline]
     pub fn report(&self, source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Report {
         Report {
             bytes: self.progress.delivered,
@@ -455,6 +440,7 @@ impl Engine {
 }
 
 /// The mechanism that the plan puts at that place.
+#[inline]
 fn candidate(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request, place: usize) -> Option<Mechanism> {
     plan::candidates(source.facts(), sink.facts(), request.demand()).nth(place)
 }

@@ -4,8 +4,9 @@
 //! not sent yet. Only TCP answers it, and where that is little, a few pages more are taken without waiting, as sendfile(2)
 //! has no flag to demand. Where it is not, poll(2) knows whether a third of the send buffer is free. (Only where the send
 //! buffer or `TCP_NOTSENT_LOWAT` was made smaller than that they may have to wait, as with any sendfile; a signal ends it.
-//! A socket with a timeout is non-blocking and never waits.) What the source is, sendfile(2) says itself: with an offset it
-//! takes nothing out of anything. Whatever is left undone, a [`Transfer`] does, from the byte it reached.
+//! A socket with a timeout is non-blocking and never waits.) For more than a few pages the socket is asked how much room it
+//! has. What the source is, sendfile(2) says itself: with an offset it takes nothing out of anything. Whatever is left
+//! undone, a [`Transfer`] does, from the byte it reached.
 
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
@@ -43,32 +44,40 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Whether any bytes were sent.
-    pub fn has_moved(&self) -> bool {
-        self.moved > 0
+    /// How many bytes were sent.
+    pub fn moved(&self) -> u64 {
+        self.moved
     }
 }
 
 impl Attempted {
-    /// The most that is worth it: a transfer of more is not held up by a few system calls.
-    pub const MOST: u64 = 16 << 10;
+    /// The most that is worth it: a transfer of more is not held up by some system calls, and whoever waits for it is not
+    /// to wait long for a disk.
+    pub const MOST: u64 = 256 << 10;
+
+    /// A few pages: before more, a socket is asked whether it has the room.
+    pub const FEW: u64 = 16 << 10;
 }
 
 impl Transfer<'_> {
-    /// Tries to send `count` bytes ([`Attempted::MOST`] at most) of a file from `offset` on to a TCP socket in two or three
-    /// system calls: what a transfer without a named mechanism would do, if nothing has to be waited for and the file does
+    /// Tries to send `count` bytes ([`Attempted::MOST`] at most) of a file from `offset`, or its position, on to a TCP socket in a few
+    /// system calls (two for a few pages): what a transfer without a named mechanism would do, if nothing has to be waited for and the file does
     /// not end.
     ///
     /// # Errors
     ///
     /// As [`Transfer::step`], for a connection that is gone; a socket tells that once.
-    pub fn attempt(source: BorrowedFd<'_>, sink: BorrowedFd<'_>, offset: u64, count: u64) -> Result<Attempted> {
+    pub fn attempt(source: BorrowedFd<'_>, sink: BorrowedFd<'_>, offset: Option<u64>, count: u64) -> Result<Attempted> {
         let begun = |moved, system_calls| Ok(Attempted::Begun(Begun { moved, system_calls }));
         if count == 0 || count > Attempted::MOST {
             return begun(0, 0);
         }
         let (mut calls, started) = (Calls::default(), Instant::now());
         let takes_more = match calls.unsent(sink) {
+            // Beside the bytes the buffer holds a header for each of the kernel's packets.
+            Ok(unsent) if count > Attempted::FEW => {
+                calls.room(sink, unsent).is_ok_and(|room| count + count / 8 <= room)
+            }
             Ok(unsent) => unsent <= SHALLOW || is_ready(sink, PollFlags::POLLOUT, &mut calls).unwrap_or(false),
             Err(_) => false,
         };
@@ -125,14 +134,38 @@ mod tests {
     #[test]
     fn a_small_transfer_takes_two_calls() {
         let (file, near, mut far) = ends();
-        let attempted = Transfer::attempt(file.as_fd(), near.as_fd(), 100, 4096).unwrap();
+        let attempted = Transfer::attempt(file.as_fd(), near.as_fd(), Some(100), 4096).unwrap();
         let Attempted::Done(report) = attempted else { panic!("{attempted:?}") };
         assert_eq!((report.bytes, report.system_calls, report.is_short()), (4096, 2, false));
         let mut bytes = [0; 4096];
         far.read_exact(&mut bytes).unwrap();
         assert!(bytes.iter().zip(100_u32..).all(|(&byte, i)| u32::from(byte) == i % 251));
-        let attempted = Transfer::attempt(file.as_fd(), near.as_fd(), 19_000, 4096).unwrap();
+        let attempted = Transfer::attempt(file.as_fd(), near.as_fd(), Some(19_000), 4096).unwrap();
         assert!(matches!(attempted, Attempted::Begun(Begun { moved: 1000, .. })), "{attempted:?}");
+    }
+
+    #[test]
+    fn more_pages_are_sent_as_long_as_there_is_room_and_positions_are_moved() {
+        let (mut file, near, mut far) = ends();
+        file.set_len(100_000).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let mut sent = 0;
+        // Nobody reads: it ends, and never waits.
+        while let Attempted::Done(report) = Transfer::attempt(file.as_fd(), near.as_fd(), Some(0), 50_000).unwrap() {
+            assert_eq!((report.bytes, report.system_calls), (50_000, 4));
+            sent += 50_000;
+        }
+        far.read_exact(&mut vec![0; sent]).unwrap();
+        near.set_nonblocking(true).unwrap();
+        assert!(matches!(Transfer::attempt(file.as_fd(), near.as_fd(), None, 4096).unwrap(), Attempted::Done(_)));
+        assert_eq!(std::io::Seek::stream_position(&mut file).unwrap(), 4096);
+        let begun = Begun { moved: 4096, system_calls: 2 };
+        let ends = (Endpoint::new(file.as_fd()).unwrap(), Endpoint::new(near.as_fd()).unwrap());
+        let report = Transfer::new(ends.0, ends.1).count(10_000).begun(begun).run().unwrap();
+        assert_eq!((report.bytes, std::io::Seek::stream_position(&mut file).unwrap()), (10_000, 10_000));
+        let mut bytes = [0; 10_000];
+        far.read_exact(&mut bytes).unwrap();
+        assert!(bytes.iter().zip(0_u32..).all(|(&byte, i)| u32::from(byte) == i % 251));
     }
 
     /// Nothing is read at the other end, and the send buffer grows with what it is given.
@@ -141,7 +174,7 @@ mod tests {
         let (file, near, mut far) = ends();
         let (mut sent, mut deep) = (0, 0);
         loop {
-            match Transfer::attempt(file.as_fd(), near.as_fd(), 0, 4096).unwrap() {
+            match Transfer::attempt(file.as_fd(), near.as_fd(), Some(0), 4096).unwrap() {
                 Attempted::Done(report) => deep += u64::from(report.system_calls == 3),
                 Attempted::Begun(begun) => break sent += begun.moved,
             }
@@ -165,7 +198,7 @@ mod tests {
             sent += count;
         }
         near.set_nonblocking(false).unwrap();
-        let Ok(Attempted::Begun(begun)) = Transfer::attempt(file.as_fd(), near.as_fd(), 0, 16_000) else {
+        let Ok(Attempted::Begun(begun)) = Transfer::attempt(file.as_fd(), near.as_fd(), Some(0), 16_000) else {
             panic!("it must not wait")
         };
         assert_eq!(begun.moved, 0);
@@ -197,7 +230,7 @@ mod tests {
             (reader.as_fd(), near.as_fd()),
             (near.as_fd(), near.as_fd()),
         ] {
-            let attempted = Transfer::attempt(source, sink, 0, 100).unwrap();
+            let attempted = Transfer::attempt(source, sink, Some(0), 100).unwrap();
             assert!(matches!(attempted, Attempted::Begun(Begun { moved: 0, .. })), "{attempted:?}");
         }
     }

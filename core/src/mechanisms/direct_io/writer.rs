@@ -128,7 +128,7 @@ impl Writer {
             reader.consume(count);
             Ok(count)
         } else if let Some(memory) = route.source_end.memory() {
-            Ok(memory.part(route.source_at().unwrap_or(0), wanted).copy_to(space))
+            memory.part(route.source_at().unwrap_or(0), wanted).copy_to(space)
         } else {
             route.calls.read(route.source(), route.source_at(), space)
         };

@@ -15,7 +15,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::sys::stat::fstat;
 
 use super::pool::{Caller, Pool};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::sys::{Sys, rights};
 
 /// A way for descriptors from the process's table into another one.
@@ -88,8 +88,9 @@ impl Channel {
     }
 }
 
-fn identity(fd: BorrowedFd<'_>) -> Sys<(u64, u64)> {
-    fstat(fd).map(|stat| (stat.st_dev, stat.st_ino))
+/// What a descriptor refers to, as in [`crate::endpoint::Facts`].
+pub fn identity(fd: BorrowedFd<'_>) -> Sys<(u64, u64)> {
+    fstat(fd).map(|stat| crate::endpoint::identity(&stat))
 }
 
 /// A descriptor in another table, until this is released or dropped.
@@ -107,8 +108,15 @@ impl Held {
     ///
     /// [`ErrorKind::BadDescriptor`]; [`ErrorKind::Os`] and others where there can be no such table, or no descriptors be sent.
     pub fn new(fd: BorrowedFd<'_>) -> Result<Self> {
-        let pool = Pool::current().map_err(|errno| Error::os("close_range", errno))?;
-        let place = match pool.channel.send(fd) {
+        let current = || Pool::current().map_err(|errno| Error::os("close_range", errno));
+        let mut pool = current()?;
+        let mut sent = pool.channel.send(fd);
+        if sent.is_err() && !pool.channel.is_there() {
+            // Closed by somebody since it was looked at.
+            pool = current()?;
+            sent = pool.channel.send(fd);
+        }
+        let place = match sent {
             // Nobody has taken out what is on its way, of which there can be only so much.
             Err(Errno::EAGAIN | Errno::ETOOMANYREFS) => {
                 let sent = *pool.channel.sent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,9 +159,9 @@ impl Held {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Os`]: EAGAIN if there is no thread for it, ECHILD in a child of fork(2).
+    /// [`ErrorKind::Os`]: EAGAIN if there is no thread for it; [`ErrorKind::Inherited`] in a child of fork(2).
     pub fn run<T: Send>(&self, work: impl FnOnce(&Caller<'_>) -> T + Send) -> Result<T> {
-        self.pool.run(work).map_err(refused)
+        self.pool.run(work).map_err(|errno| refused(self.pool, errno))
     }
 
     /// Closes it, from inside [`Self::run`]'s work.
@@ -195,12 +203,9 @@ fn taken(pool: &Pool, place: u64) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-fn refused(errno: Errno) -> Error {
-    if errno == Errno::ECHILD {
-        let error = Error::new(ErrorKind::Os, "this is a child of fork(), and the operation is its parent's");
-        return error.during("fork").with_errno(errno);
-    }
-    Error::os("clone", errno)
+/// ECHILD is for a child of fork(2).
+fn refused(pool: &Pool, errno: Errno) -> Error {
+    pool.process.check().err().unwrap_or_else(|| Error::os("clone", errno))
 }
 
 /// A value whose descriptors are of another table: it is used and dropped by that table's threads. A child of fork(2), who
@@ -219,7 +224,7 @@ impl<T: Send + 'static> Resident<T> {
     /// As [`Held::run`].
     pub fn run<R: Send>(&mut self, work: impl FnOnce(&mut T, &Caller<'_>) -> R + Send) -> Result<R> {
         let value = self.value.as_deref_mut().expect("it is there until it is dropped");
-        self.pool.run(|caller| work(value, caller)).map_err(refused)
+        self.pool.run(|caller| work(value, caller)).map_err(|errno| refused(self.pool, errno))
     }
 
     /// The value, for what it knows without its descriptors.

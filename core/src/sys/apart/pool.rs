@@ -21,6 +21,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use super::held::Channel;
 use super::{STANDARD, close_all, unshare_table};
 use crate::sys::Sys;
+use crate::sys::fork::Process;
 use crate::sys::threads::without_signals;
 
 /// How many threads without work are kept.
@@ -41,7 +42,7 @@ pub(crate) fn table() -> u32 {
 /// The threads of one table.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    process: u32,
+    pub(super) process: Process,
     table: u32,
     /// The way in for descriptors.
     pub(super) channel: Channel,
@@ -95,7 +96,7 @@ impl Pool {
 
     /// Whether its threads are of this process, and not of one that has forked this one.
     pub fn is_ours(&self) -> bool {
-        self.process == std::process::id()
+        self.process.is_this()
     }
 
     /// Whether the calling thread is one of its own.
@@ -123,7 +124,7 @@ impl Pool {
         let taken = has_left.recv().unwrap_or(Err(Errno::EIO));
         drop(far);
         let pool = Self {
-            process: std::process::id(),
+            process: Process::this(),
             table: number,
             channel: Channel::new(near, taken?)?,
             work: Mutex::default(),

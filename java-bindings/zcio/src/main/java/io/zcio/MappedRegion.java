@@ -37,7 +37,8 @@ import java.util.Objects;
  *   <li>before JDK 22, and if the jar was built without one, buffers read as zeroes, and what is written to them goes nowhere.</li>
  * </ul>
  * The addresses stay reserved, without memory, until the buffers are unreachable. A {@link Transfer} that sends from the region,
- * or from a buffer over it, ends with a {@link TransferException} that counts what was delivered before.
+ * or from a buffer over it, ends with a {@link TransferException} that counts what was delivered before. {@link #tryClose} closes only
+ * a region of which nothing is out.
  *
  * <p>A region that was forgotten instead of closed is given back when neither it nor a buffer over it is reachable, and a warning
  * is logged; {@code -Dio.zcio.leakDetection=true} makes it say where each was made.
@@ -112,7 +113,22 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      * @throws IOException                                  if it cannot be mapped
      */
     public static MappedRegion open(Path path, MapMode mode) throws IOException {
-        return open(path, mode, 0, -1);
+        return open(path, mode, Room.USUAL);
+    }
+
+    /**
+     * Maps a whole file; see {@link #open(Path, MapMode)}.
+     *
+     * @param path a path of the default file system
+     * @param mode read-only, read-write or private
+     * @param room for what will be stored
+     * @return the region
+     * @throws IllegalArgumentException if there is no such room in this mode
+     * @throws RegionException          ENOSPC (28), if there is not as much
+     * @throws IOException              as {@link #open(Path, MapMode)}
+     */
+    public static MappedRegion open(Path path, MapMode mode, Room room) throws IOException {
+        return open(path, mode, 0, -1, room);
     }
 
     /**
@@ -127,14 +143,34 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      * @throws IOException              as {@link #open(Path, MapMode)}
      */
     public static MappedRegion map(Path path, MapMode mode, long offset, long size) throws IOException {
-        return open(path, mode, offset, requireNotNegative(size, "size"));
+        return map(path, mode, offset, size, Room.USUAL);
     }
 
-    private static MappedRegion open(Path path, MapMode mode, long offset, long size) throws IOException {
+    /**
+     * Maps part of a file; see {@link #map(Path, MapMode, long, long)}.
+     *
+     * @param path   a path of the default file system
+     * @param mode   read-only, read-write or private
+     * @param offset where in the file to begin, in bytes
+     * @param size   in bytes
+     * @param room   for what will be stored
+     * @return the region
+     * @throws IllegalArgumentException if the range does not lie in the file, or there is no such room in this mode
+     * @throws RegionException          ENOSPC (28), if there is not as much
+     * @throws IOException              as {@link #open(Path, MapMode)}
+     */
+    public static MappedRegion map(Path path, MapMode mode, long offset, long size, Room room) throws IOException {
+        return open(path, mode, offset, requireNotNegative(size, "size"), room);
+    }
+
+    private static MappedRegion open(Path path, MapMode mode, long offset, long size, Room room) throws IOException {
         int access = access(mode);
+        int reserve = room.ordinal();
         requireNotNegative(offset, "offset");
         byte[] bytes = End.of(path).path();
-        return make(path.toString(), facts -> NativeRegion.open(bytes, path.toString(), access, offset, size, facts));
+        return make(
+                path.toString(),
+                facts -> NativeRegion.open(bytes, path.toString(), access, offset, size, reserve, facts));
     }
 
     /**
@@ -154,13 +190,32 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      * @throws IOException                                  if the file cannot be mapped
      */
     public static MappedRegion map(FileChannel channel, MapMode mode, long offset, long size) throws IOException {
+        return map(channel, mode, offset, size, Room.USUAL);
+    }
+
+    /**
+     * Maps part of an open file; see {@link #map(FileChannel, MapMode, long, long)}.
+     *
+     * @param channel one of the JDK's own
+     * @param mode    read-only, read-write or private
+     * @param offset  where in the file to begin, in bytes
+     * @param size    in bytes
+     * @param room    for what will be stored
+     * @return the region
+     * @throws IllegalArgumentException if the range does not lie in the file, or there is no such room in this mode
+     * @throws RegionException          ENOSPC (28), if there is not as much
+     * @throws IOException              as {@link #map(FileChannel, MapMode, long, long)}
+     */
+    public static MappedRegion map(FileChannel channel, MapMode mode, long offset, long size, Room room)
+            throws IOException {
         int access = access(mode);
+        int reserve = room.ordinal();
         requireNotNegative(offset, "offset");
         requireNotNegative(size, "size");
         FileChannel own = (FileChannel) End.of(channel).given;
         return make("a file channel", facts -> {
             try (End.Hold held = End.hold(own)) {
-                return NativeRegion.map(End.number(own), access, offset, size, facts);
+                return NativeRegion.map(End.number(own), access, offset, size, reserve, facts);
             }
         });
     }
@@ -173,8 +228,22 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      * @throws IOException if there is not as much
      */
     public static MappedRegion anonymous(long size) throws IOException {
+        return anonymous(size, Room.USUAL);
+    }
+
+    /**
+     * Maps zeroes that are nobody else's; see {@link #anonymous(long)}.
+     *
+     * @param size in bytes
+     * @param room for what will be stored
+     * @return the region, readable and writable
+     * @throws IllegalArgumentException if the room is to be reserved, which it is in files alone
+     * @throws IOException              if there is not as much
+     */
+    public static MappedRegion anonymous(long size, Room room) throws IOException {
+        int reserve = room.ordinal();
         requireNotNegative(size, "size");
-        return make(size + " bytes of memory", facts -> NativeRegion.anonymous(size, facts));
+        return make(size + " bytes of memory", facts -> NativeRegion.anonymous(size, reserve, facts));
     }
 
     private static int access(MapMode mode) {
@@ -347,17 +416,38 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
     public void close() {
         synchronized (changing) {
             if (isOpen()) {
-                endAccess();
                 pages.end();
-                handle.closed();
-                try {
-                    NativeRegion.close(handle.number, isAlone() ? handle.takeClaim() : 0);
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
-                } finally {
-                    Reference.reachabilityFence(this);
-                }
+                giveBack();
             }
+        }
+    }
+
+    /**
+     * As {@link #close}, but refused, and the region stays open, while one of its buffers or segments, or a {@link Transfer} from
+     * it, is still out: until the garbage collector has found that nobody has it any more. {@link System#gc} makes that sooner.
+     * What a {@linkplain #resize resize} has ended does not count.
+     *
+     * @return whether the region is closed now
+     */
+    public boolean tryClose() {
+        synchronized (changing) {
+            if (isOpen() && pages.claims.tryEnd()) {
+                giveBack();
+            }
+            return !isOpen();
+        }
+    }
+
+    /** Nothing is given out any more. */
+    private void giveBack() {
+        endAccess();
+        handle.closed();
+        try {
+            NativeRegion.close(handle.number, isAlone() ? handle.takeClaim() : 0);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } finally {
+            Reference.reachabilityFence(this);
         }
     }
 }

@@ -20,15 +20,16 @@ final class NativeRegion {
 
     /**
      * A region of a file. {@code access}: 0 read-only, 1 read-write, 2 private; a negative length is the rest of the file.
-     * {@code facts}: see {@link #view}, which is part of every call that makes a region.
+     * {@code room}: a {@link Room}. {@code facts}: see {@link #view}, which is part of every call that makes a region.
      */
-    static native long open(byte[] path, String name, int access, long offset, long length, long[] facts)
+    static native long open(byte[] path, String name, int access, long offset, long length, int room, long[] facts)
             throws IOException;
 
     /** As {@link #open}, of the descriptor of a channel that this thread is registered with ({@link CloseProtocol}). */
-    static native long map(int descriptor, int access, long offset, long length, long[] facts) throws IOException;
+    static native long map(int descriptor, int access, long offset, long length, int room, long[] facts)
+            throws IOException;
 
-    static native long anonymous(long length, long[] facts) throws IOException;
+    static native long anonymous(long length, int room, long[] facts) throws IOException;
 
     /** Lets a view go, if {@code claim} is not 0, and then file and memory; the addresses stay, as zeroes, while a view exists. */
     static native void close(long region, long claim) throws IOException;

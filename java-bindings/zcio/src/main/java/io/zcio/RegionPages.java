@@ -1,6 +1,5 @@
 package io.zcio;
 
-import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 
@@ -15,18 +14,16 @@ import java.nio.MappedByteBuffer;
 final class RegionPages {
     /** Keeps the claim: who uses the address keeps this object reachable, and with it the region. */
     private final MappedRegion owner;
-    private final long view;
+    final Claims claims;
     final long address;
     /** In bytes. */
     final long length;
     final boolean readOnly;
 
-    private boolean ended;
-
     /** {@code facts}: see {@link NativeRegion#view}. */
     RegionPages(MappedRegion owner, long[] facts) {
         this.owner = owner;
-        this.view = facts[0];
+        this.claims = new Claims(owner, facts[0]);
         this.address = facts[1];
         this.length = facts[2];
         this.readOnly = facts[3] == 0;
@@ -44,29 +41,18 @@ final class RegionPages {
 
     /** For others: read-only if the region is. */
     MappedByteBuffer buffer(long offset, int length) {
-        MappedByteBuffer buffer = claimed(NativeRegion.buffer(address + offset, length, readOnly));
+        MappedByteBuffer buffer = claims.claimed(NativeRegion.buffer(address + offset, length, readOnly));
         return readOnly && !buffer.isReadOnly() ? (MappedByteBuffer) buffer.asReadOnlyBuffer() : buffer;
     }
 
     /** For a transfer: the addresses stay claimed for as long as the end is reachable. */
     End end(long offset, long length) {
-        return End.ofRegion(claimed(new Object()), address + offset, length);
-    }
-
-    private synchronized <T> T claimed(T holder) {
-        if (ended) {
-            throw new IllegalStateException("the region is closed");
-        }
-        long claim = NativeRegion.cloneView(view);
-        Cleaners.register(holder, () -> NativeRegion.dropView(claim));
-        // Until here it was the region's claim that kept the addresses.
-        Reference.reachabilityFence(this);
-        return holder;
+        return End.ofRegion(claims.claimed(new Object()), address + offset, length);
     }
 
     /** Nothing is given out from now on, because the region is closed or moves away. */
-    synchronized void end() {
-        ended = true;
+    void end() {
+        claims.end();
     }
 
     /**

@@ -221,6 +221,15 @@ public final class SharedRegion implements AutoCloseable {
         region.close();
     }
 
+    /**
+     * {@link MappedRegion#tryClose}; other holders keep theirs.
+     *
+     * @return whether it is closed now
+     */
+    public boolean tryClose() {
+        return region.tryClose();
+    }
+
     private static int bits(Seal... seals) {
         int bits = 0;
         for (Seal seal : seals) {

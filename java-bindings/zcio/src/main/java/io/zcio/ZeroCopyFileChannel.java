@@ -339,7 +339,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
      * @throws NonWritableChannelException   if the mode is read-write and this channel was not opened for writing
      * @throws ClosedChannelException        if this channel is closed
      * @throws IOException                   if the file cannot be mapped
-     * @see MappedRegion#map(FileChannel, MapMode, long, long)
+     * @see MappedRegion#map(FileChannel, MapMode, long, long, Room)
      */
     public MappedRegion mapRegion(MapMode mode, long offset, long size) throws IOException {
         requireDescriptor();

@@ -3,6 +3,7 @@ package io.zcio;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
+import java.lang.ref.WeakReference;
 import java.nio.MappedByteBuffer;
 
 /**
@@ -19,7 +20,8 @@ import java.nio.MappedByteBuffer;
 final class RegionPages {
     /** Keeps the claim: who uses the segment keeps this object reachable, and with it the region. */
     private final MappedRegion owner;
-    private final long view;
+    /** Their monitor is also the lock for what is lent. */
+    final Claims claims;
     private final long address;
     /** All of the region, writable in any case: for its own loads and stores. */
     final MemorySegment segment;
@@ -27,18 +29,17 @@ final class RegionPages {
     final long length;
     final boolean readOnly;
 
-    /** For the three below. */
-    private final Object giving = new Object();
-    private Arena arena;
-    /** What the segments given out are slices of. */
-    private MemorySegment mapped;
-    private boolean ended;
+    /** Weak, to see when nothing of the arena is reachable. */
+    private WeakReference<Lent> lent = new WeakReference<>(null);
+
+    /** An arena, and what the segments given out are slices of. */
+    private record Lent(Arena arena, MemorySegment mapped) {}
 
     /** {@code facts}: see {@link NativeRegion#view}. */
     @SuppressWarnings("restricted")
     RegionPages(MappedRegion owner, long[] facts) {
         this.owner = owner;
-        this.view = facts[0];
+        this.claims = new Claims(owner, facts[0]);
         this.address = facts[1];
         this.length = facts[2];
         this.readOnly = facts[3] == 0;
@@ -57,42 +58,34 @@ final class RegionPages {
 
     /** For others: read-only if the region is, and mapped, so that it can be forced and loaded. */
     MemorySegment segment(long offset, long length) {
-        synchronized (giving) {
-            requireNotEnded();
-            if (mapped == null) {
-                arena = Arena.ofShared();
-                // Segments and buffers know the scope; nobody but this object knows the arena.
-                mapped = mapped(claimed(arena.scope()));
+        synchronized (claims) {
+            claims.requireNotEnded();
+            Lent current = lent.get();
+            if (current == null) {
+                current = lend();
+                lent = new WeakReference<>(current);
             }
-            return mapped.asSlice(offset, length);
+            return current.mapped.asSlice(offset, length);
         }
     }
 
     /** For a transfer: the addresses stay claimed for as long as the end is reachable. */
     End end(long offset, long length) {
-        synchronized (giving) {
-            requireNotEnded();
-            return End.ofRegion(claimed(new Object()), address + offset, length);
-        }
+        return End.ofRegion(claims.claimed(new Object()), address + offset, length);
     }
 
-    private void requireNotEnded() {
-        if (ended) {
-            throw new IllegalStateException("the region is closed");
-        }
-    }
-
-    private <T> T claimed(T holder) {
-        long claim = NativeRegion.cloneView(view);
-        Cleaners.register(holder, () -> NativeRegion.dropView(claim));
-        // Until here it was the region's claim that kept the addresses.
-        Reference.reachabilityFence(this);
-        return holder;
+    /** Segments and buffers know the scope; nobody but this object knows the arena, which their scope keeps reachable. */
+    @SuppressWarnings("restricted")
+    private Lent lend() {
+        Arena arena = Arena.ofShared();
+        Lent made = new Lent(arena, mapped(arena, claims.claimed(arena.scope())));
+        segment.reinterpret(arena, ended -> Reference.reachabilityFence(made));
+        return made;
     }
 
     /** The JDK's own mapped segment; where it cannot be made, one whose force and load do nothing. */
     @SuppressWarnings("restricted")
-    private MemorySegment mapped(MemorySegment.Scope scope) {
+    private MemorySegment mapped(Arena arena, MemorySegment.Scope scope) {
         MappedByteBuffer buffer = NativeRegion.buffer(address, (int) Math.min(length, Integer.MAX_VALUE), readOnly);
         Object made = NativeRegion.segment(buffer, address, length, readOnly, scope);
         if (made != null) {
@@ -104,16 +97,15 @@ final class RegionPages {
 
     /** Ends every access to what was given out, because the region is closed or moves away. */
     void end() {
-        synchronized (giving) {
-            ended = true;
-            if (arena != null && !isEnded()) {
-                // A channel or a checksum is using a buffer in another thread: it meets zeroes, and is refused the next time.
-                Thread.ofVirtual().start(() -> {
-                    for (long pause = 1; !isEnded(); pause = Math.min(2 * pause, 1000)) {
-                        java.util.concurrent.locks.LockSupport.parkNanos(pause * 1_000_000);
-                    }
-                });
-            }
+        claims.end();
+        Lent last = lent.get();
+        if (last != null && !isEnded(last.arena)) {
+            // A channel or a checksum is using a buffer in another thread: it meets zeroes, and is refused the next time.
+            Thread.ofVirtual().start(() -> {
+                for (long pause = 1; !isEnded(last.arena); pause = Math.min(2 * pause, 1000)) {
+                    java.util.concurrent.locks.LockSupport.parkNanos(pause * 1_000_000);
+                }
+            });
         }
     }
 
@@ -124,7 +116,7 @@ final class RegionPages {
         Regions.drop(claim);
     }
 
-    private boolean isEnded() {
+    private static boolean isEnded(Arena arena) {
         try {
             arena.close();
             return true;

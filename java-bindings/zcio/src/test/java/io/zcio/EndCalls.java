@@ -12,6 +12,7 @@ import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
+import java.util.function.Function;
 
 /** The operations with ends whose type is known at run time only. */
 final class EndCalls {
@@ -34,15 +35,11 @@ final class EndCalls {
     }
 
     static Transfer transfer(Object from, Object end) {
-        Transfer.Source source = from(from);
-        if (end instanceof Path path) {
-            return source.to(path);
-        } else if (end instanceof FileChannel channel) {
-            return source.to(channel);
-        } else if (end instanceof SocketChannel channel) {
-            return source.to(channel);
-        }
-        return source.to((Pipe.SinkChannel) end);
+        return to(from(from), end);
+    }
+
+    static Transfer to(Transfer.Source source, Object end) {
+        return to(end, source::to, source::to, source::to, source::to);
     }
 
     static FanOut fanOut(Object from, Object end) {
@@ -51,26 +48,29 @@ final class EndCalls {
                 : from instanceof FileChannel file
                         ? FanOut.from(file)
                         : from instanceof SocketChannel socket ? FanOut.from(socket) : FanOut.from((Pipe.SourceChannel) from);
-        if (end instanceof Path path) {
-            return fanOut.to(path);
-        } else if (end instanceof FileChannel channel) {
-            return fanOut.to(channel);
-        } else if (end instanceof SocketChannel channel) {
-            return fanOut.to(channel);
-        }
-        return fanOut.to((Pipe.SinkChannel) end);
+        return to(end, fanOut::to, fanOut::to, fanOut::to, fanOut::to);
     }
 
     static Batch.Item item(Object from, Object end) {
         Batch.Source source = from instanceof Path path ? Batch.from(path) : Batch.from((FileChannel) from);
-        if (end instanceof Path path) {
-            return source.to(path);
-        } else if (end instanceof FileChannel channel) {
-            return source.to(channel);
-        } else if (end instanceof SocketChannel channel) {
-            return source.to(channel);
+        return to(end, source::to, source::to, source::to, source::to);
+    }
+
+    /** The method for this kind of sink. */
+    private static <T> T to(
+            Object end,
+            Function<Path, T> path,
+            Function<FileChannel, T> file,
+            Function<SocketChannel, T> socket,
+            Function<Pipe.SinkChannel, T> pipe) {
+        if (end instanceof Path sink) {
+            return path.apply(sink);
+        } else if (end instanceof FileChannel sink) {
+            return file.apply(sink);
+        } else if (end instanceof SocketChannel sink) {
+            return socket.apply(sink);
         }
-        return source.to((Pipe.SinkChannel) end);
+        return pipe.apply((Pipe.SinkChannel) end);
     }
 
     /** A failure in the middle of {@link #all}. */

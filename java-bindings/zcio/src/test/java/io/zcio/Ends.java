@@ -101,14 +101,7 @@ final class Ends {
         }
 
         Transfer.Source transfer() {
-            if (end instanceof Path path) {
-                return Transfer.from(path);
-            } else if (end instanceof FileChannel channel) {
-                return Transfer.from(channel);
-            } else if (end instanceof SocketChannel channel) {
-                return Transfer.from(channel);
-            }
-            return Transfer.from((Pipe.SourceChannel) end);
+            return EndCalls.from(end);
         }
 
         /** Closes it without minding a sender that had not finished. */
@@ -161,14 +154,7 @@ final class Ends {
         }
 
         Transfer from(Transfer.Source source) {
-            if (end instanceof Path path) {
-                return source.to(path);
-            } else if (end instanceof FileChannel channel) {
-                return source.to(channel);
-            } else if (end instanceof SocketChannel channel) {
-                return source.to(channel);
-            }
-            return source.to((Pipe.SinkChannel) end);
+            return EndCalls.to(source, end);
         }
 
         /** Ends the stream and gives back everything that arrived. */
