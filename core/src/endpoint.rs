@@ -231,6 +231,7 @@ impl<'fd> Endpoint<'fd> {
     pub(crate) fn is_same(&self, other: &Endpoint<'_>) -> bool {
         match (&self.handle, &other.handle) {
             (Handle::New(file), Handle::New(other)) => file.is_namesake(other),
+            (Handle::Away(file), Handle::Away(other)) => file.is_namesake(other),
             _ => self.facts.identity == other.facts.identity,
         }
     }
@@ -260,7 +261,7 @@ impl<'fd> Endpoint<'fd> {
 
     /// Whether it is a new file that gets its name only by the transfer it is given to.
     pub(crate) fn is_without_name(&self) -> bool {
-        self.destination && matches!(self.handle, Handle::New(_))
+        self.destination && matches!(self.handle, Handle::New(_) | Handle::Away(_))
     }
 
     /// Whether beginning a transfer would empty what is there.

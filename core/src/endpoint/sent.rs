@@ -6,12 +6,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use nix::errno::Errno;
 
 use super::{Endpoint, Facts, Handle, Kind};
 use crate::error::Result;
+use crate::sys::Sys;
 use crate::sys::apart::held::Held;
 use crate::sys::apart::pool::ask;
 use crate::unnamed::{Naming, Unnamed};
@@ -96,12 +97,24 @@ impl Sent {
 
 impl New {
     /// Has it named by the thread that this one works for.
-    pub fn publish(&self) -> std::result::Result<(), Errno> {
+    pub fn publish(&self) -> Sys<()> {
         ask(|| {
             let file = self.named.upgrade().ok_or(Errno::EBADF)?;
-            file.lock().unwrap_or_else(PoisonError::into_inner).publish(Naming::New)
+            lock(&file).publish(Naming::New)
         })
     }
+
+    /// Whether both are to have one name. Their folders are in that thread's table.
+    pub fn is_namesake(&self, other: &Self) -> bool {
+        ask(|| match (self.named.upgrade(), other.named.upgrade()) {
+            (Some(file), Some(other)) => Arc::ptr_eq(&file, &other) || lock(&file).is_namesake(&lock(&other)),
+            _ => false,
+        })
+    }
+}
+
+fn lock(file: &Mutex<Unnamed>) -> MutexGuard<'_, Unnamed> {
+    file.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl AsFd for New {
