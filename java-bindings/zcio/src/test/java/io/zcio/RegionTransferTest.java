@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.channels.FileChannel.MapMode;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -66,7 +65,7 @@ class RegionTransferTest {
                 Transfer part = Transfer.from(region, 5, 100).to(file);
                 Transfer buffer = Transfer.from(region.asByteBuffer(5, 100)).to(file);
                 for (Transfer transfer : new Transfer[] {part, buffer}) {
-                    FileSystemException refused = assertThrows(FileSystemException.class, transfer::run);
+                    Exception refused = assertThrows(IllegalArgumentException.class, transfer::run);
                     assertTrue(refused.getMessage().contains("the same file"), refused.getMessage());
                     assertArrayEquals(content, Files.readAllBytes(file));
                 }
