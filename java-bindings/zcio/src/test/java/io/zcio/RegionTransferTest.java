@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
@@ -53,6 +54,23 @@ class RegionTransferTest {
         assertEquals(0, assertThrows(TransferException.class, transfer::run).moved());
         assertFalse(Files.exists(copy));
         assertThrows(IllegalStateException.class, () -> Transfer.from(region, 0, 1));
+    }
+
+    @Test
+    void thePathOfItsOwnFileIsRefusedBeforeItIsEmptied() throws Exception {
+        byte[] content = Ends.pattern(SIZE);
+        Path file = Files.write(directory.resolve("mapped"), content);
+        for (MapMode mode : new MapMode[] {MapMode.READ_ONLY, MapMode.READ_WRITE, MapMode.PRIVATE}) {
+            try (MappedRegion region = MappedRegion.open(file, mode)) {
+                Transfer part = Transfer.from(region, 5, 100).to(file);
+                Transfer buffer = Transfer.from(region.asByteBuffer(5, 100)).to(file);
+                for (Transfer transfer : new Transfer[] {part, buffer}) {
+                    Exception refused = assertThrows(IllegalArgumentException.class, transfer::run);
+                    assertTrue(refused.getMessage().contains("the same file"), refused.getMessage());
+                    assertArrayEquals(content, Files.readAllBytes(file));
+                }
+            }
+        }
     }
 
     @Test
