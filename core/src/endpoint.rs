@@ -26,7 +26,7 @@ use crate::buffer::Span;
 use crate::error::{Error, ErrorKind, Result};
 use crate::region::{Region, View};
 use crate::sys::Calls;
-use crate::unnamed::{Naming, Unnamed};
+use crate::unnamed::{self, Naming, Unnamed};
 pub(crate) use facts::identity;
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
@@ -274,13 +274,15 @@ impl<'fd> Endpoint<'fd> {
         if !self.destination {
             return Ok(());
         }
-        let (operation, done) = match &mut self.handle {
-            Handle::New(file) => ("linkat", file.publish(Naming::New)),
-            Handle::Away(file) => ("linkat", file.publish()),
-            Handle::Owned(fd) if self.facts.kind == Kind::File => ("ftruncate", nix::unistd::ftruncate(fd, 0)),
+        let done = match &mut self.handle {
+            Handle::New(file) => file.publish(Naming::New).map_err(|errno| unnamed::error("linkat", errno)),
+            Handle::Away(file) => file.publish().map_err(|errno| unnamed::error("linkat", errno)),
+            Handle::Owned(fd) if self.facts.kind == Kind::File => {
+                nix::unistd::ftruncate(fd, 0).map_err(|errno| Error::os("ftruncate", errno))
+            }
             _ => return Ok(()),
         };
-        done.map_err(|errno| Error::os(operation, errno).at(self.path.as_deref()))?;
+        done.map_err(|error| error.at(self.path.as_deref()))?;
         (self.facts.size, self.destination) = (0, false);
         Ok(())
     }

@@ -7,9 +7,11 @@
 //! The folder is held: it may be renamed, or the process may change its directory, before the file gets its name.
 
 use std::ffi::{OsStr, OsString};
+use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::errno::Errno;
@@ -17,6 +19,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat, rename
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, fsync, linkat, unlinkat};
 
+use crate::error::{Error, ErrorKind};
 use crate::opening::open;
 use crate::sys::Sys;
 use crate::sys::fork::Process;
@@ -67,29 +70,51 @@ impl Unnamed {
         }
     }
 
-    /// Gives it its name.
+    /// Gives it its name; ESTALE if it has lost its temporary one to somebody else.
+    ///
+    /// By its descriptor wherever it can be: others of the folder may put what they like under a name that is not secret.
     pub fn publish(&mut self, naming: Naming) -> Sys<()> {
-        if naming == Naming::New && self.temporary.is_none() {
-            return link(&self.fd, &self.folder, &self.name);
+        let linked = match naming {
+            Naming::New => link(&self.fd, self.folder.as_fd(), &self.name),
+            // linkat(2) does not replace a file, rename(2) does: a name first that nobody has seen yet.
+            Naming::Replacing => self.link_beside().map(|name| self.rename_temporary(Some(name))),
+        };
+        match (naming, linked) {
+            (Naming::New, Ok(())) => self.rename_temporary(None),
+            (Naming::New, Err(Errno::EEXIST)) => return Err(Errno::EEXIST),
+            (_, Err(errno)) if self.temporary.is_none() => return Err(errno),
+            _ => self.rename(naming, linked.is_ok())?,
         }
-        if self.temporary.is_none() {
-            // linkat(2) does not replace a file, rename(2) does: a name of its own first.
-            self.temporary = Some(self.link_beside()?);
+        Ok(())
+    }
+
+    /// Takes the name by rename(2), which goes by names alone: so what has it is looked at. Where it was `fresh` once before;
+    /// otherwise afterwards, too. Who replaces the file in that moment is then taken for one who has put his in its place.
+    fn rename(&mut self, naming: Naming, fresh: bool) -> Sys<()> {
+        let (folder, from) = (&self.folder, self.temporary.as_deref().expect("it has a temporary name"));
+        if !is_at(&self.fd, folder, from) {
+            return Err(Errno::ESTALE);
         }
-        let (folder, from) = (&self.folder, self.temporary.as_deref().expect("it has a name now"));
         match naming {
-            Naming::New => rename_to_new(folder, from, &self.name)?,
+            Naming::New => rename_to_new(&self.fd, folder, from, &self.name)?,
             Naming::Replacing => renameat(folder, from, folder, self.name.as_os_str())?,
         }
         self.temporary = None;
-        Ok(())
+        if fresh || is_at(&self.fd, &self.folder, &self.name) { Ok(()) } else { Err(Errno::ESTALE) }
+    }
+
+    /// Has another temporary name from now on, or none. Nothing can be done about a failure to remove the one before.
+    fn rename_temporary(&mut self, name: Option<OsString>) {
+        if let Some(before) = std::mem::replace(&mut self.temporary, name) {
+            remove_if_at(&self.fd, &self.folder, &before);
+        }
     }
 
     /// Gives it a temporary name.
     fn link_beside(&self) -> Sys<OsString> {
         loop {
             let name = temporary_name();
-            match link(&self.fd, &self.folder, &name) {
+            match link(&self.fd, self.folder.as_fd(), &name) {
                 Ok(()) => return Ok(name),
                 Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno),
@@ -117,44 +142,65 @@ impl AsFd for Unnamed {
 
 impl Drop for Unnamed {
     fn drop(&mut self) {
-        let Some(name) = self.temporary.as_deref().filter(|_| self.process.is_this()) else { return };
-        // Only what is still this very file. Nothing can be done about a failure here.
-        let same = |named: FileStat| {
-            fstat(&self.fd).is_ok_and(|ours| (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino))
-        };
-        if fstatat(&self.folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(same) {
-            let _ = unlinkat(&self.folder, name, UnlinkatFlags::NoRemoveDir);
+        if self.process.is_this() {
+            self.rename_temporary(None);
         }
     }
 }
 
+/// The error of naming it.
+pub(crate) fn error(operation: &'static str, errno: Errno) -> Error {
+    match errno {
+        Errno::ESTALE => {
+            let message = "the new file has lost its temporary name to somebody else";
+            Error::new(ErrorKind::Os, message).during(operation).with_errno(errno)
+        }
+        errno => Error::os(operation, errno),
+    }
+}
+
+/// Whether this name is that of this very file.
+fn is_at(file: &OwnedFd, folder: &OwnedFd, name: &OsStr) -> bool {
+    let identity = |of: FileStat| (of.st_dev, of.st_ino);
+    let named = fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).map(identity);
+    named.is_ok() && named == fstat(file).map(identity)
+}
+
+fn remove_if_at(file: &OwnedFd, folder: &OwnedFd, name: &OsStr) {
+    if is_at(file, folder, name) {
+        let _ = unlinkat(folder, name, UnlinkatFlags::NoRemoveDir);
+    }
+}
+
 /// rename(2) to a name that must not be taken. Not every file system can promise that, and some have no links either: the
-/// name is then claimed by an empty file, which is the one that is replaced.
-fn rename_to_new(folder: &OwnedFd, from: &OsStr, to: &OsStr) -> Sys<()> {
+/// name is then claimed by an empty file, which is the one that is replaced. Who puts another file there between the last look
+/// at it and the rename(2), a moment later, loses it.
+fn rename_to_new(file: &OwnedFd, folder: &OwnedFd, from: &OsStr, to: &OsStr) -> Sys<()> {
     match renameat2(folder, from, folder, to, RenameFlags::RENAME_NOREPLACE) {
         Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) => {}
         renamed => return renamed,
     }
+    // By its name: by its descriptor it cannot be linked where /proc is missing.
     match linkat(folder, from, folder, to, AtFlags::empty()) {
-        Ok(()) => return unlinkat(folder, from, UnlinkatFlags::NoRemoveDir),
+        Ok(()) => {
+            remove_if_at(file, folder, from);
+            return Ok(());
+        }
         Err(Errno::EEXIST) => return Err(Errno::EEXIST),
         Err(_) => {}
     }
-    drop(open_in(folder, to, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL, Mode::S_IRUSR | Mode::S_IWUSR)?);
-    renameat(folder, from, folder, to)
+    let claim = open_in(folder, to, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    let claimed = if is_at(&claim, folder, to) { renameat(folder, from, folder, to) } else { Err(Errno::EEXIST) };
+    claimed.inspect_err(|_| remove_if_at(&claim, folder, to))
 }
 
 /// Whether a file without a name could be given one. Better known before than at the end: `/proc` may be missing, and a
 /// filter may deny linkat(2). Asked for a name that is always taken.
 fn can_be_linked(fd: &OwnedFd) -> bool {
-    link_at(fd, AT_FDCWD, OsStr::new("/")) == Err(Errno::EEXIST)
+    link(fd, AT_FDCWD, OsStr::new("/")) == Err(Errno::EEXIST)
 }
 
-fn link(fd: &OwnedFd, folder: &OwnedFd, name: &OsStr) -> Sys<()> {
-    link_at(fd, folder.as_fd(), name)
-}
-
-fn link_at(fd: &OwnedFd, folder: BorrowedFd<'_>, name: &OsStr) -> Sys<()> {
+fn link(fd: &OwnedFd, folder: BorrowedFd<'_>, name: &OsStr) -> Sys<()> {
     let ours = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
     linkat(AT_FDCWD, ours.as_str(), folder, name, AtFlags::AT_SYMLINK_FOLLOW)
 }
@@ -168,11 +214,13 @@ fn open_in(folder: &OwnedFd, name: &OsStr, flags: OFlag, mode: Mode) -> Sys<Owne
     }
 }
 
-/// A name that nobody else is likely to have; who uses it must still be ready for one who has.
+/// A name that nobody has and nobody can guess, so that who wants it has to see it first.
 fn temporary_name() -> OsString {
+    static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!(".zcio-{}-{next}", std::process::id()).into()
+    // A child of fork(2) has the same secret and the same number.
+    format!(".zcio-{:016x}", SECRET.hash_one((std::process::id(), next))).into()
 }
 
 /// The folder that the last name of a path stands in, and that name. `Path::parent` takes `new/` for `new`, which open(2) does

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use zcio::{Copy, ErrorKind, Reflink};
+use zcio::{Copy, Endpoint, ErrorKind, Reflink, Transfer};
 use zcio_tests::mounts::{Fuse, Tmpfs};
 use zcio_tests::seccomp::refusing;
 use zcio_tests::{names, pattern, watchdog};
@@ -76,6 +76,86 @@ fn a_name_that_is_taken_meanwhile() {
                 }
             }
         }
+    }
+}
+
+/// Somebody puts his file under the temporary name, where there is one: he keeps it, and it is never passed off as the copy.
+#[test]
+fn a_temporary_name_that_is_taken_meanwhile() {
+    let _dog = watchdog(120, "temporary names taken meanwhile");
+    let dir = tempfile::tempdir().unwrap();
+    let from = dir.path().join("from");
+    fs::write(&from, pattern(66 << 20)).unwrap();
+    let mut lost = 0;
+    for (place, at, _kept) in &places() {
+        for (filter_name, filter) in FILTERS {
+            for (sort, create_new, atomic) in [
+                ("new", false, false),
+                ("must be new", true, false),
+                ("replaced", false, true),
+                ("endpoint", false, false),
+            ] {
+                let case = format!("{place}, {filter_name}, {sort}");
+                let dir = tempfile::tempdir_in(at).unwrap();
+                let (to, theirs) = (dir.path().join("to"), dir.path().join("theirs"));
+                if atomic {
+                    fs::write(&to, OLD).unwrap();
+                }
+                fs::write(&theirs, b"theirs").unwrap();
+                let take = || {
+                    let temporary = names(dir.path()).into_iter().find(|name| name.starts_with(".zcio-"))?;
+                    fs::rename(&theirs, dir.path().join(&temporary)).ok().map(|()| temporary)
+                };
+                let (mut temporary, mut result) = (None, None);
+                filter(&mut || {
+                    result = Some(if sort == "endpoint" {
+                        let end = Endpoint::create(&to).unwrap();
+                        temporary = take();
+                        Transfer::new(Endpoint::open(&from).unwrap(), end).run().map(drop)
+                    } else {
+                        let copy = Copy::new(&from, &to).reflink(Reflink::Never).create_new(create_new).atomic(atomic);
+                        let watched = copy.run_watched(|_| {
+                            temporary = temporary.take().or_else(take);
+                            Continue(())
+                        });
+                        watched.map(drop)
+                    });
+                });
+                let now = fs::read(&to).ok();
+                if let Some(temporary) = &temporary {
+                    assert_eq!(fs::read(dir.path().join(temporary)).unwrap(), b"theirs", "{case}");
+                }
+                match result.unwrap() {
+                    // There was none, or the file can be had by its descriptor still (FUSE keeps it under a hidden name).
+                    Ok(()) => assert!(now == Some(fs::read(&from).unwrap()), "{case}: not the copy"),
+                    Err(error) => {
+                        let found = (error.errno(), error.path(), temporary.is_some());
+                        assert_eq!(found, (Some(libc::ESTALE), Some(to.as_path()), true), "{case}: {error}");
+                        assert_eq!(now, atomic.then(|| OLD.to_vec()), "{case}");
+                        lost += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(lost > 0);
+}
+
+/// The last way to a name that nobody has goes by an empty file: it does not stay if that way fails, too.
+#[test]
+fn a_name_that_cannot_be_given_is_nobodys() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (tempfile::NamedTempFile::new().unwrap(), dir.path().join("to"));
+    fs::write(from.path(), NEW).unwrap();
+    let copy = || Copy::new(from.path(), &to).run().map(drop);
+    let transfer =
+        || Transfer::new(Endpoint::open(from.path()).unwrap(), Endpoint::create(&to).unwrap()).run().map(drop);
+    for run in [&copy as &(dyn Fn() -> zcio::Result<()> + Sync), &transfer] {
+        (FILTERS[3].1)(&mut || {
+            let error = refusing(libc::SYS_renameat, Errno::EIO, run).unwrap_err();
+            assert_eq!((error.errno(), error.path()), (Some(libc::EIO), Some(to.as_path())), "{error}");
+        });
+        assert!(names(dir.path()).is_empty(), "{:?}", names(dir.path()));
     }
 }
 

@@ -133,7 +133,7 @@ fn sentence(error: &io::Error) -> String {
 fn hint_for(error: &Error) -> Option<&'static str> {
     match error.kind() {
         ErrorKind::Impossible | ErrorKind::Refused => Some("without the named way zcio takes one that works"),
-        ErrorKind::StorageFull => Some("what has arrived is on the disk; free some room"),
+        ErrorKind::StorageFull => Some("free some room there, or raise the quota or the limit of a file's size"),
         ErrorKind::PeerClosed => Some("the other end went away before it had everything"),
         ErrorKind::PermissionDenied if error.operation() == "cachestat" => {
             Some("the kernel tells it to the file's owner and to who may write to it")

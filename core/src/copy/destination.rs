@@ -15,7 +15,7 @@ use nix::unistd::ftruncate;
 use super::Copy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::opening::{must_be_regular, open, open_regular};
-use crate::unnamed::{Naming, Unnamed};
+use crate::unnamed::{self, Naming, Unnamed};
 
 pub(super) struct Destination<'a> {
     /// As the caller gave it.
@@ -92,10 +92,10 @@ impl<'a> Destination<'a> {
         };
         let named = match file.publish(naming) {
             Err(Errno::EEXIST) if naming == Naming::New => return Ok(false),
-            Ok(()) if durable => file.sync_name().map_err(|errno| ("fsync", errno)),
-            named => named.map_err(|errno| ("rename", errno)),
+            Ok(()) if durable => file.sync_name().map_err(|errno| Error::os("fsync", errno)),
+            named => named.map_err(|errno| unnamed::error("rename", errno)),
         };
-        named.map(|()| true).map_err(|(operation, errno)| self.error(operation, errno))
+        named.map(|()| true).map_err(|error| error.at(Some(self.path)))
     }
 
     fn error(&self, operation: &'static str, errno: Errno) -> Error {

@@ -54,6 +54,19 @@ fn a_program_stays_one() {
     assert_eq!(copy.metadata().unwrap().mode() & 0o100, 0o100);
 }
 
+/// Nothing is said of what has arrived: of a copy that has no room nothing stays.
+#[test]
+fn without_room_the_advice_is_true() {
+    let (folder, from) = folder(&pattern(3 << 20));
+    let to = folder.path().join("to");
+    let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" copy --reflink never \"$1\" \"$2\"";
+    let shell = ["-c", script, env!("CARGO_BIN_EXE_zcio")];
+    let output = std::process::Command::new("sh").args(shell).args([&from, &to]).output().unwrap();
+    let errors = failed(&output, 1);
+    assert!(errors.contains("free some room") && !errors.contains("on the disk"), "{errors}");
+    assert!(!to.exists());
+}
+
 #[test]
 fn what_exists_is_not_clobbered_if_so_asked() {
     let (folder, from) = folder(b"new");
