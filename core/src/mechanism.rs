@@ -51,6 +51,8 @@ mechanisms! {
     /// Refused where the socket's error queue is in use already (`SO_ZEROCOPY`, `SO_TIMESTAMPING`, `IP_RECVERR`). Borrowed
     /// memory is sent by [`crate::Transfer::run`] only, see [`crate::Endpoint::bytes`]; what a stopped transfer of a file
     /// or of [`crate::Pages`] has left in the error queue is taken out by a thread, which holds a duplicate of the socket.
+    /// Who switches one of these options on before all has come gets the queue from that moment on, with what is still to
+    /// come of the stopped transfer: notifications whose numbers lie before those of his own sends.
     ZerocopySend = "zerocopy_send",
     /// `O_DIRECT`: between the disk and aligned buffers of ours, past the page cache, while the other end works on.
     DirectIo = "direct_io",

@@ -6,6 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -179,6 +181,69 @@ fn borrowed_memory_is_not_stepped() {
         assert!(error.message().contains("Pages"), "{error}");
     }
     assert_eq!((option(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY), found(&near)), (0, PollFlags::empty()));
+}
+
+/// The numbers in the next message of the error queue, if it is there.
+fn notice(socket: &TcpStream) -> Option<std::ops::RangeInclusive<u32>> {
+    let mut control = [0_u64; 32];
+    // SAFETY: all-zero is a valid msghdr; it points at the buffer above, which has room for what the kernel writes.
+    let error: libc::sock_extended_err = unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), size_of_val(&control));
+        if libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) < 0 {
+            return None;
+        }
+        libc::CMSG_DATA(libc::CMSG_FIRSTHDR(&raw const message)).cast::<libc::sock_extended_err>().read_unaligned()
+    };
+    Some(error.ee_info..=error.ee_data)
+}
+
+#[test]
+fn who_sends_by_reference_after_a_stop_gets_every_notification_of_his_own() {
+    let _dog = watchdog(60, "somebody's own MSG_ZEROCOPY");
+    let (bytes, own) = (pattern(MUCH), pattern(20_000));
+    for round in 0..20 {
+        let (near, mut far) = tcp_pair();
+        near.set_nonblocking(true).unwrap();
+        let mut transfer = named(Endpoint::pages(pages(&bytes)), &near);
+        let sends = Arc::new(AtomicU32::new(0));
+        let counter = sends.clone();
+        let count = move |call: &inject::Call| {
+            counter.fetch_add(u32::from(call.operation == "send"), Ordering::Relaxed);
+            Fault::None
+        };
+        inject::with(count, || while !matches!(transfer.step().unwrap(), Step::Blocked(_)) {});
+        let moved = transfer.report().unwrap().bytes as usize;
+        drop(transfer);
+        set(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY, 1);
+        // The last one found no room, and has no number.
+        let first = sends.load(Ordering::Relaxed) - 1;
+        let (mut received, mut expected) = (Vec::new(), bytes[..moved].to_vec());
+        let mut piece = vec![0; 1 << 20];
+        let mut missing: Vec<u32> = (first..first + 3).collect();
+        for _ in &missing.clone() {
+            loop {
+                // SAFETY: the bytes outlive the notification, which is waited for.
+                let sent = unsafe { libc::send(near.as_raw_fd(), own.as_ptr().cast(), own.len(), libc::MSG_ZEROCOPY) };
+                if sent >= 0 {
+                    break expected.extend_from_slice(&own[..sent as usize]);
+                }
+                let count = far.read(&mut piece).unwrap();
+                received.extend_from_slice(&piece[..count]);
+            }
+        }
+        let mut left = vec![0; expected.len() - received.len()];
+        far.read_exact(&mut left).unwrap();
+        received.extend(left);
+        assert!(received == expected, "round {round}");
+        while !missing.is_empty() {
+            match notice(&near) {
+                Some(numbers) => missing.retain(|number| !numbers.contains(number)),
+                None => std::thread::yield_now(),
+            }
+        }
+        assert_eq!(option(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY), 1, "round {round}: it is his");
+    }
 }
 
 /// What the peer gets until the end or a reset.

@@ -11,7 +11,7 @@
 //! the rest depends on the memory:
 //!
 //! - A mapped file and [`crate::Pages`] stay what they are, so nobody waits: a thread ([`reaper`]) takes the notifications
-//!   out, unless the transfer goes on.
+//!   out, unless the transfer goes on, or somebody else begins to use the error queue.
 //! - Borrowed memory is its owner's again as soon as the call returns, and must not be read after that. So it is sent inside
 //!   a blocking run only, where no destructor is needed to get it back, and a run that is stopped gets it back
 //!   ([`Sending::recall`]): it waits for the peer for [`GRACE`], no longer, and then resets the connection. There is no
@@ -23,7 +23,7 @@
 mod ledger;
 mod reaper;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use memmap2::MmapRaw;
@@ -35,6 +35,7 @@ use super::{Advance, Mover, Route, Stop};
 use crate::error::Error;
 use crate::report::{Copies, KnownBy};
 use crate::sys::Calls;
+use crate::sys::fork::{Duplicate, Process};
 use crate::transfer::Side;
 use ledger::Ledger;
 use reaper::Watchman;
@@ -45,6 +46,9 @@ const MOST: usize = 1 << 20;
 /// How long a run that was stopped waits for its peer to take bytes of borrowed memory: many round trips, and short enough
 /// for who pressed Ctrl-C.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long until the next try to reset a connection that could not be.
+const RETRY: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Default)]
 pub(super) struct ZerocopySend {
@@ -159,13 +163,13 @@ impl ZerocopySend {
 #[derive(Debug)]
 struct Sending {
     /// A duplicate: the caller may have closed its own when this is dropped. `None` once it has been given away.
-    socket: Option<OwnedFd>,
+    socket: Option<Duplicate>,
     inode: u64,
     ledger: Ledger,
     /// The memory is its owner's again when the run returns.
     borrowed: bool,
     /// A child of fork(2) has no part in this.
-    process: u32,
+    process: Process,
 }
 
 impl Sending {
@@ -174,7 +178,7 @@ impl Sending {
         let (sink, inode) = (route.sink(), route.sink_facts.identity.1);
         let refused = |operation| move |errno| Stop::sort(operation, errno, refusal);
         let in_use = |reason| Err(Stop::Refused(Error::refused("getsockopt", Errno::EBUSY, reason)));
-        if reaper::is_at_work(inode) {
+        if reaper::is_at_work(sink, inode, route.calls) {
             return in_use("error queue in use: notifications of a transfer that was stopped are still to come");
         }
         if route.calls.uses_error_queue(sink) {
@@ -191,10 +195,10 @@ impl Sending {
         if found.map_err(refused("poll"))? == PollFlags::POLLERR && ledger.outstanding() == 0 {
             return in_use("error queue in use: it has messages that nobody has read");
         }
-        let socket = route.calls.duplicate(sink).map_err(refused("fcntl"))?;
+        let socket = Duplicate::of(sink, inode, route.calls).map_err(refused("fcntl"))?;
         route.calls.set_zerocopy(sink, true).map_err(refused("setsockopt"))?;
         let borrowed = route.source_end.memory().is_some() && route.source_end.frozen().is_none();
-        Ok(Self { socket: Some(socket), inode, ledger, borrowed, process: std::process::id() })
+        Ok(Self { socket: Some(socket), inode, ledger, borrowed, process: Process::this() })
     }
 
     /// Returns when the kernel has let go of the memory, at the connection's expense if it must be.
@@ -202,18 +206,23 @@ impl Sending {
         let Some(socket) = &self.socket else { return };
         let (socket, ledger) = (socket.as_fd(), &mut self.ledger);
         let deadline = Instant::now() + GRACE;
-        if ledger.outstanding() == 0 || reaper::settle(socket, ledger, || Instant::now() >= deadline, calls) {
+        if ledger.outstanding() == 0 || reaper::settle(socket, ledger, |_| Instant::now() >= deadline, calls) {
             return;
         }
         // Refused while another thread sleeps in a call on it, by some kernels: tried until that one has gone.
-        while calls.reset_connection(socket).is_err() && !reaper::settle(socket, ledger, || true, calls) {}
-        reaper::settle(socket, ledger, || false, calls);
+        while calls.reset_connection(socket).is_err() {
+            let soon = Instant::now() + RETRY;
+            if reaper::settle(socket, ledger, |_| Instant::now() >= soon, calls) {
+                break;
+            }
+        }
+        reaper::settle(socket, ledger, |_| false, calls);
         ledger.forget();
     }
 
     /// Leaves the socket as it was, or somebody at it who will.
     fn leave(&mut self) -> Option<Watchman> {
-        let socket = self.socket.take().filter(|_| self.process == std::process::id())?;
+        let socket = self.socket.take().filter(|_| self.process.is_this())?;
         if self.ledger.outstanding() > 0 {
             return Watchman::at(socket, self.inode, std::mem::take(&mut self.ledger));
         }

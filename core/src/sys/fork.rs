@@ -4,12 +4,14 @@
 //! The C library calls us in each child (`pthread_atfork(3)`), so that to ask costs no system call. A child made by a bare
 //! clone(2) is not seen; it may call nothing that is not async-signal-safe anyway.
 
+mod duplicate;
 mod lock;
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
+pub(crate) use duplicate::Duplicate;
 pub(crate) use lock::ForkSafe;
 
 /// How many forks lie between the first process that asked and this one, from 1 on; 0 while nobody has asked. It only has to
@@ -29,6 +31,7 @@ pub(crate) fn generation() -> u32 {
 fn begin() -> u32 {
     extern "C" fn in_child() {
         GENERATION.fetch_add(1, Ordering::Relaxed);
+        duplicate::close_inherited();
     }
     // SAFETY: the handler is async-signal-safe. One that is part of a library which is unloaded is taken out by the C library.
     let failed = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };

@@ -5,10 +5,14 @@
 //! over; nobody waits for it. The memory needs no keeping: it is a mapped file, or [`crate::Pages`], whose pages stay what
 //! they are after munmap(2) (borrowed memory never gets here). Meanwhile the socket is not for another `zerocopy_send`,
 //! which would take this one's notifications for its own.
+//!
+//! `SO_ZEROCOPY` is off meanwhile. Where it, or another option that brings messages, is on again, somebody else waits for
+//! some, which the kernel may join to ours; and a message that was read is gone (`MSG_PEEK` is ignored in an error queue).
+//! So the options are looked at before each message, and the thread leaves the queue to who switched one on.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,33 +20,28 @@ use nix::poll::{PollFlags, PollTimeout};
 
 use super::ledger::Ledger;
 use crate::sys::Calls;
+use crate::sys::fork::{Duplicate, ForkSafe, Process};
 use crate::sys::threads::without_signals;
 
-/// Inode numbers of the sockets at which a thread is, and zeroes. No lock: a child of fork(2) could find it locked.
-static AT_WORK: [AtomicU64; 256] = [const { AtomicU64::new(0) }; 256];
+/// The sockets at which a thread is, by inode number, and whose thread it is.
+static AT_WORK: ForkSafe<Vec<(u64, Process)>> = ForkSafe::new(Vec::new());
 
 /// Where everything has been acknowledged for so long, a notification that has not come was read by somebody else.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A socket that is being looked after.
-struct Claim(&'static AtomicU64);
-
-impl Claim {
-    fn of(inode: u64) -> Option<Self> {
-        let claims = |place: &&AtomicU64| place.compare_exchange(0, inode, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-        AT_WORK.iter().find(claims).map(Self)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.0.store(0, Ordering::Release);
-    }
-}
-
 /// Whether notifications of a stopped transfer are still to come to that socket.
-pub(super) fn is_at_work(inode: u64) -> bool {
-    AT_WORK.iter().any(|place| place.load(Ordering::Acquire) == inode)
+///
+/// What a child of fork(2) has inherited nobody crosses out for it. There it holds until everything has been acknowledged:
+/// then all have come, to the parent's thread.
+pub(super) fn is_at_work(socket: BorrowedFd<'_>, inode: u64, calls: &mut Calls) -> bool {
+    let at = |&(other, _): &(u64, Process)| other == inode;
+    if !AT_WORK.read().iter().any(at) {
+        return false;
+    }
+    let over = calls.nothing_to_send(socket);
+    let mut all = AT_WORK.write();
+    all.retain(|one| !at(one) || one.1.is_this() || !over);
+    all.iter().any(at)
 }
 
 /// A thread that looks after a socket. Dropped, it is left alone to the end.
@@ -54,25 +53,25 @@ pub(super) struct Watchman {
 
 impl Watchman {
     /// Looks after a socket (its duplicate, and its inode number) until the kernel has let go of all sends.
-    pub fn at(socket: OwnedFd, inode: u64, mut ledger: Ledger) -> Option<Self> {
-        let claim = Claim::of(inode);
-        if claim.is_some() {
-            let _ = Calls::default().set_zerocopy(socket.as_fd(), false);
-        }
+    pub fn at(socket: Duplicate, inode: u64, mut ledger: Ledger) -> Option<Self> {
+        let claim = (inode, Process::this());
+        AT_WORK.write().push(claim);
+        let _ = Calls::default().set_zerocopy(socket.as_fd(), false);
         let relieved = Arc::new(AtomicBool::new(false));
         let is_relieved = relieved.clone();
         let work = move || {
             let mut calls = Calls::default();
-            settle(socket.as_fd(), &mut ledger, || is_relieved.load(Ordering::Relaxed), &mut calls);
-            if claim.is_none() {
-                // It was left on so that the next transfer would find the socket in use.
-                let _ = calls.set_zerocopy(socket.as_fd(), false);
+            let relieved = || is_relieved.load(Ordering::Relaxed);
+            let stops = |calls: &mut Calls| relieved() || calls.uses_error_queue(socket.as_fd());
+            if !settle(socket.as_fd(), &mut ledger, stops, &mut calls) && !relieved() {
+                ledger.forget();
             }
+            cross_out(claim);
             ledger
         };
         // Without a thread the notifications stay where they are.
         let start = || std::thread::Builder::new().name("zcio-notices".into()).spawn(work);
-        let thread = without_signals(start).ok()?;
+        let thread = without_signals(start).inspect_err(|_| cross_out(claim)).ok()?;
         Some(Self { relieved, thread })
     }
 
@@ -83,18 +82,29 @@ impl Watchman {
     }
 }
 
-/// Takes notifications out until none is to be expected any more; false if it was to give up before.
+fn cross_out(claim: (u64, Process)) {
+    let mut all = AT_WORK.write();
+    if let Some(place) = all.iter().position(|&one| one == claim) {
+        all.swap_remove(place);
+    }
+}
+
+/// Takes notifications out, none more than are expected; false if it was to give up before, which it is asked before each.
 pub(super) fn settle(
     socket: BorrowedFd<'_>,
     ledger: &mut Ledger,
-    gives_up: impl Fn() -> bool,
+    gives_up: impl Fn(&mut Calls) -> bool,
     calls: &mut Calls,
 ) -> bool {
     let mut quiet: Option<Instant> = None;
     loop {
         let before = ledger.outstanding();
-        // What else is wrong with a socket, its own calls say.
-        while let Ok(Some(notice)) = calls.zerocopy_notice(socket) {
+        while ledger.outstanding() > 0 {
+            if gives_up(calls) {
+                return false;
+            }
+            // What else is wrong with a socket, its own calls say.
+            let Ok(Some(notice)) = calls.zerocopy_notice(socket) else { break };
             ledger.note(notice);
         }
         if ledger.outstanding() == 0 {
@@ -106,9 +116,6 @@ pub(super) fn settle(
             }
         } else {
             quiet = None;
-        }
-        if gives_up() {
-            return false;
         }
         let found = calls.poll(socket, PollFlags::empty(), PollTimeout::from(100_u8));
         if found != Ok(PollFlags::empty()) && ledger.outstanding() == before {
