@@ -118,8 +118,8 @@ impl Copy {
         self
     }
 
-    /// Gives the copy all of the source's permission bits, whatever the umask is and even if it was there before. The
-    /// set-user-ID, set-group-ID and sticky bits stay behind, because the owner does.
+    /// Gives the copy the source's read, write and execute bits for owner, group and others, whatever the umask is and even if
+    /// it was there before. The set-user-ID, set-group-ID and sticky bits stay behind, because the owner does.
     #[must_use]
     pub fn preserve_mode(mut self, preserve: bool) -> Self {
         self.mode = preserve;

@@ -48,6 +48,8 @@ pub struct Endpoint<'fd> {
     destination: bool,
     /// Switched to non-blocking mode by us.
     unblocked: bool,
+    /// A terminal in blocking mode that takes one byte at a time; see [`Endpoint::open_again_awake`].
+    byte_by_byte: bool,
     /// What keeps it what it is, where a borrow does not.
     hold: Option<Arc<dyn Hold>>,
 }
@@ -59,7 +61,7 @@ enum Handle<'fd> {
     /// A file that does not have its name yet, or had none when it was made.
     New(Box<Unnamed>),
     /// One that was sent here ([`Sent`]).
-    Away(sent::New),
+    Away(Box<sent::New>),
     Memory(Span<'fd>),
     View(Box<View>),
     Pages(Pages),
@@ -125,12 +127,18 @@ impl<'fd> Endpoint<'fd> {
 
     /// A source that is a view of a region; see [`Endpoint::region`].
     pub fn view(view: View) -> Endpoint<'static> {
-        let hold = view.hold();
-        Endpoint::with(Facts::of_memory(view.len(), false), Handle::View(Box::new(view))).held(hold)
+        let (hold, file) = (view.hold(), view.file());
+        Endpoint::with(Facts::of_memory(view.len(), false), Handle::View(Box::new(view))).of_file(file).held(hold)
+    }
+
+    /// Memory that is part of this file: of a region.
+    pub(crate) fn of_file(mut self, file: Option<(u64, u64)>) -> Self {
+        self.facts.identity = file.unwrap_or(self.facts.identity);
+        self
     }
 
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {
-        Self { handle, facts, path: None, destination: false, unblocked: false, hold: None }
+        Self { handle, facts, path: None, destination: false, unblocked: false, byte_by_byte: false, hold: None }
     }
 
     /// The same end again, with its hold, without asking the kernel for its facts again: for many transfers over one
@@ -148,7 +156,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Pages(pages) => Handle::Pages(pages.clone()),
         };
         let (facts, hold) = (self.facts, self.hold.clone());
-        Endpoint { handle, facts, path: None, destination: false, unblocked: false, hold }
+        Endpoint { handle, facts, path: None, destination: false, unblocked: false, byte_by_byte: false, hold }
     }
 
     /// Opens a path as a source (open(2), `O_RDONLY`).

@@ -156,15 +156,19 @@ fn splice(pipe: &mut Pipe, sink: &Endpoint<'_>, at: Option<u64>, calls: &mut Cal
     }
 }
 
-/// write(2) that does not wait: sockets are non-blocking by now (their owner saw to it), a pipe in blocking mode is asked
-/// first and given no more than it is sure to take.
+/// write(2) that does not wait: sockets are non-blocking by now (their owner saw to it), a pipe or a terminal in blocking
+/// mode is asked first and given no more than it is sure to take.
 pub(crate) fn write(sink: &Endpoint<'_>, at: Option<u64>, bytes: &[u8], calls: &mut Calls) -> Result<Delivery, Error> {
     let mut length = bytes.len();
-    if sink.facts().kind == Kind::Pipe && !sink.facts().nonblocking {
+    let sure = match sink.facts().kind {
+        Kind::Pipe if !sink.facts().nonblocking => Some(ONE_SLOT),
+        _ => sink.is_byte_by_byte().then_some(1),
+    };
+    if let Some(sure) = sure {
         if !is_ready(descriptor(sink), PollFlags::POLLOUT, calls).unwrap_or(false) {
             return Ok(Delivery::Blocked);
         }
-        length = length.min(ONE_SLOT);
+        length = length.min(sure);
     }
     match calls.write(descriptor(sink), at, &bytes[..length]) {
         // No device is allowed to accept nothing and say nothing.

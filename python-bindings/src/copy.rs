@@ -11,15 +11,16 @@ use crate::transfer::{callable, exception};
 
 /// Copies the file src as dst: its bytes and its holes, without reading them where the file system can share blocks.
 ///
-/// Both are paths of regular files; symbolic links are followed. A new dst has the mode of src less the umask, and gets its
-/// name when it is complete. An existing dst is overwritten and keeps its mode, owner and other links; `create_new=True`
-/// refuses it, also if somebody else makes it meanwhile. With replace=True the copy is made beside dst and takes its place in
-/// one moment: whoever opens dst finds the old file or the whole new one. With fsync=True the copy is on its disk when this
-/// returns, its name too.
+/// Both are paths of regular files; symbolic links are followed. A new dst has the read, write and execute bits of src
+/// less the umask, and gets its name when it is complete. An existing dst is overwritten and keeps its mode, owner and
+/// other links; `create_new=True` refuses it, also if somebody else makes it meanwhile. With replace=True the copy is
+/// made beside dst and takes its place in one moment: whoever opens dst finds the old file or the whole new one. With
+/// fsync=True the copy is on its disk when this returns, its name too.
 ///
 /// reflink is "auto" (share blocks where the file system can), "always" (or fail) or "never". `preserve_mode` gives the copy
-/// all permission bits of src, whatever the umask is, `preserve_times` its times of access and change. progress is called
-/// with the bytes of data copied so far, as in `transfer()`.
+/// the read, write and execute bits of src, whatever the umask is (set-user-ID, set-group-ID and sticky stay behind, because
+/// the owner does), `preserve_times` its times of access and change. progress is called with the bytes of data copied so far,
+/// as in `transfer()`.
 ///
 /// Raises `TransferError` with .moved, as `transfer()` does; it is also `shutil.SameFileError` if src and dst are the same
 /// file, `shutil.SpecialFileError` for a FIFO, a socket or a device, and `FileExistsError`, `IsADirectoryError` and so on.

@@ -106,9 +106,9 @@ impl FileObject {
         }
     }
 
-    /// Makes the object stand at `position`; what it had read ahead no longer counts.
+    /// Makes the object stand at `position`; what it had read ahead no longer counts. One that was closed stands nowhere.
     pub fn seek(&self, py: Python<'_>, position: u64) -> PyResult<()> {
-        self.0.bind(py).call_method1(intern!(py, "seek"), (position, SEEK_SET)).map(drop)
+        seek(self.0.bind(py), position)
     }
 
     /// Makes the object notice that its descriptor has moved on: a buffered file asks the kernel when it is told to tell.
@@ -133,6 +133,15 @@ impl FileObject {
         let held = peek.call0();
         raw.delattr(intern!(py, "readinto"))?;
         held?.len()
+    }
+}
+
+/// See [`FileObject::seek`].
+pub fn seek(file: &Bound<'_, PyAny>, position: u64) -> PyResult<()> {
+    let py = file.py();
+    match file.call_method1(intern!(py, "seek"), (position, SEEK_SET)) {
+        Err(_) if file.getattr(intern!(py, "closed"))?.is_truthy()? => Ok(()),
+        sought => sought.map(drop),
     }
 }
 

@@ -6,7 +6,7 @@
 //! `memoryview` and costs no copy.
 
 use std::ffi::c_int;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyBufferError, PyIndexError, PyTypeError, PyValueError};
@@ -14,7 +14,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyMemoryView, PySlice};
 use pyo3::{PyTraverseError, PyVisit};
-use zcio::region::Populate;
+use zcio::region::{Kept, Populate};
 use zcio::{Access, Advice, Error, ErrorKind};
 
 use crate::interrupt::detached;
@@ -46,7 +46,7 @@ enum Kind {
     Shared {
         memory: zcio::SharedRegion,
         /// What `fileno()` gave out.
-        number: Mutex<Option<OwnedFd>>,
+        number: Mutex<Option<Kept>>,
     },
 }
 
@@ -101,10 +101,13 @@ impl Region {
             let mut slot = number.lock().unwrap_or_else(PoisonError::into_inner);
             // Asked even if it is there: a closed region has none.
             memory.region().check()?;
-            if slot.is_none() {
-                *slot = Some(memory.try_clone_fd()?);
+            if let Some(Ok(fd)) = slot.as_ref().map(Kept::get) {
+                return Ok(fd.as_raw_fd());
             }
-            Ok(slot.as_ref().map_or(-1, AsRawFd::as_raw_fd))
+            let kept = Kept::new(memory.try_clone_fd()?)?;
+            let number = kept.get()?.as_raw_fd();
+            *slot = Some(kept);
+            Ok(number)
         })
     }
 
@@ -140,7 +143,9 @@ impl Region {
     /// the process, and hands on what is not about them. Call `faulthandler.enable()` before, not after.
     ///
     /// A descriptor is only used for the call, unless closefd=True gives it to the region, which closes it, also if this
-    /// fails. A region that was opened from a path or with closefd=True can be resized together with its file.
+    /// fails. A region that was opened from a path or with closefd=True can be resized together with its file. If somebody
+    /// else closes that descriptor, or puts another file in its place, that one is neither cut nor closed, and a resize with
+    /// the file is `OSError` with EBADF.
     #[staticmethod]
     #[pyo3(signature = (file, mode="r", *, offset=0, length=None, reserve=None, guard=false, closefd=false))]
     #[allow(clippy::too_many_arguments)] // Keywords, in Python.

@@ -131,7 +131,8 @@ impl SharedRegion {
         region.run(slf.py(), || shared.refresh())
     }
 
-    /// A descriptor of the memory. It belongs to the region, and is closed with it.
+    /// A descriptor of the memory. It belongs to the region, and is closed with it; another one, if somebody else has closed
+    /// it or has put another file in its place.
     fn fileno(slf: &Bound<'_, Self>) -> PyResult<RawFd> {
         slf.as_super().get().number(slf.py())
     }

@@ -17,6 +17,7 @@ use zcio::{Side, Transfer};
 
 use crate::descriptors::End;
 use crate::errors::{self, TransferError};
+use crate::files;
 use crate::holds::{Hold, borrow};
 use crate::interrupt::detached;
 use crate::once::{Once, intern};
@@ -138,7 +139,7 @@ impl<'a, 'py> Reader<'a, 'py> {
         let py = self.object.py();
         let number = self.object.call_method0(intern!(py, "fileno")).and_then(|number| number.extract::<RawFd>());
         if number.is_ok_and(|number| number >= 0 && identity(borrow(number)) == file) {
-            self.object.call_method1(intern!(py, "seek"), (self.position + report.bytes,))?;
+            files::seek(self.object, self.position + report.bytes)?;
         }
         Ok(())
     }

@@ -199,8 +199,8 @@ def send(storm: Storm) -> None:
         except zcio.TransferError as error:
             told, whole, ended = error.moved, False, repr(error)
         except REFUSALS as error:
-            # What was refused has moved nothing.
-            told, whole, ended = 0, False, repr(error)
+            # What was refused has moved nothing; what was raised when all was done says how much.
+            told, whole, ended = getattr(error, "moved", 0), False, repr(error)
     received = bytes(sink.received)
     what = f"{kind} -> {to}: {told} of {len(data)} bytes told, {len(received)} received{ended}"
     if received != data[: len(received)]:

@@ -120,6 +120,13 @@ def test_what_cannot_be_made() -> None:
         pass
 
     anything: Any = zcio.Region
+
+    def disguised() -> None:
+        region = anything.anonymous(1)
+        # Python may allow that; it does not make shared memory of it.
+        region.__class__ = zcio.SharedRegion
+        region.fileno()
+
     calls: list[Callable[[], object]] = [
         anything,
         lambda: anything.__new__(anything),
@@ -128,7 +135,7 @@ def test_what_cannot_be_made() -> None:
         lambda: anything.__new__(zcio.SharedRegion),
         lambda: zcio.SharedRegion.fileno(anything.anonymous(1)),
         lambda: zcio.SharedRegion.seal(anything.anonymous(1)),
-        lambda: setattr(anything.anonymous(1), "__class__", zcio.SharedRegion),
+        disguised,
         lambda: setattr(anything.anonymous(1), "__class__", Own),
         lambda: Lender(compat_mmap(-1, 1)),  # type: ignore[arg-type]
     ]

@@ -1,7 +1,7 @@
 //! Terminals in blocking mode: a watcher is called although nobody types, and although nobody looks at what is printed.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, FromRawFd};
 
@@ -83,12 +83,24 @@ fn a_watcher_is_called_while_nobody_looks() {
     }
 }
 
+/// The ends of a new one as sink and reader; the controlling end, as a sink, cannot be opened again.
+fn ends(controlling: bool) -> (File, File) {
+    let (near, far) = terminal();
+    if controlling { (near, far) } else { (far, near) }
+}
+
 #[test]
 fn a_batch_is_watched_and_a_fan_out_does_not_sleep() {
+    for controlling in [false, true] {
+        batch_and_fan_out(controlling);
+    }
+}
+
+fn batch_and_fan_out(controlling: bool) {
     let _dog = watchdog(60, "a terminal that nobody looks at");
     let bytes = pattern(8 << 10);
-    let (source, (_near, far)) = (file_with(&bytes), terminal());
-    let items: Vec<_> = (0..200).map(|_| Item::new(source.as_fd(), far.as_fd()).count(bytes.len() as u64)).collect();
+    let (source, (sink, _reader)) = (file_with(&bytes), ends(controlling));
+    let items: Vec<_> = (0..200).map(|_| Item::new(source.as_fd(), sink.as_fd()).count(bytes.len() as u64)).collect();
     let (mut before, mut looks) = (0, 0);
     let report = Batch::new().run_watched(&items, |progress: BatchProgress| {
         looks = if progress.bytes == before { looks + 1 } else { 0 };
@@ -97,7 +109,23 @@ fn a_batch_is_watched_and_a_fan_out_does_not_sleep() {
     });
     assert!(report.items.iter().any(|item| item.as_ref().is_err_and(|error| error.kind() == ErrorKind::Cancelled)));
 
-    let (large, (_near, far)) = (file_with(&pattern(4 << 20)), terminal());
-    let mut fan_out = FanOut::new(end(&large)).sink(end(&far));
+    let large = pattern(1 << 20);
+    let (source, (sink, mut reader)) = (file_with(&large), ends(controlling));
+    let mut fan_out = FanOut::new(end(&source)).sink(end(&sink));
     while fan_out.step().unwrap() != FanOutStep::Blocked {}
+    let mut looks = 0;
+    let error = fan_out.run_watched(|_| {
+        looks += 1;
+        if looks == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Cancelled);
+    // Somebody looks after all, and finds everything in order.
+    let received = std::thread::spawn(move || {
+        let mut received = vec![0; 1 << 20];
+        reader.read_exact(&mut received).unwrap();
+        received
+    });
+    assert_eq!(fan_out.run().unwrap().bytes, large.len() as u64);
+    assert!(received.join().unwrap() == large);
+    assert!(!is_nonblocking(&sink), "the mode is not ours to switch");
 }

@@ -8,7 +8,7 @@
 use std::marker::PhantomData;
 
 use crate::endpoint::Endpoint;
-use crate::region::{View, checked_copy, hold_at};
+use crate::region::{View, checked_copy, held_at};
 use crate::sys::Sys;
 
 /// Readable memory that outlives `'a`.
@@ -76,11 +76,7 @@ impl Endpoint<'_> {
     ///
     /// `length` bytes from `start` on stay readable for as long as the endpoint, and the transfer it is given to, lives.
     pub unsafe fn lent(start: *const u8, length: usize) -> Self {
-        let end = Self::of_span(Span { start, length, lent: PhantomData });
-        match hold_at(start) {
-            Some(hold) => end.held(hold),
-            None => end,
-        }
+        held_at(start, Self::of_span(Span { start, length, lent: PhantomData }))
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// Whether the copy may share the blocks of its source.
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     reflink: When,
-    /// Give the copy the source's permission bits, whatever the umask is, and its times.
+    /// Give the copy the source's read, write and execute bits, whatever the umask is, and its times.
     #[arg(long)]
     preserve: bool,
     /// Put the copy in place of an existing file in one moment, when it is complete.

@@ -92,7 +92,7 @@ pub struct Facts {
     /// Memory that nobody can write any more ([`Pages`](crate::Pages)).
     pub frozen: bool,
     /// Device number and inode number: the identity of what the descriptor refers to. A block device is known by its own
-    /// number.
+    /// number. Of memory, that of the file it is mapped from ([`Region`](crate::Region)); zeroes if there is none.
     pub identity: (u64, u64),
     /// A regular file on a file system of a type that can share blocks between files (XFS, btrfs, …). Found out only for
     /// the sink of a transfer where it matters, when that begins; false before.

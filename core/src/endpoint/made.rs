@@ -46,6 +46,7 @@ impl Endpoint<'_> {
         match &self.handle {
             Handle::Borrowed(_) => Made::Borrowed,
             Handle::Owned(_) => Made::Owned,
+            // The bindings' tests have it: it is the same file in another table.
             Handle::New(_) | Handle::Away(_) => Made::New,
             Handle::Memory(_) => Made::Memory,
             Handle::View(_) => Made::View,

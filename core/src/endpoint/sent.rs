@@ -78,7 +78,7 @@ impl Sent {
     pub fn endpoint(&self) -> Result<Endpoint<'static>> {
         let fd = self.held.take().map_err(|error| error.at(self.path.as_deref()))?;
         let handle = match &self.here {
-            Here::New(file) => Handle::Away(New { fd, named: Arc::downgrade(file) }),
+            Here::New(file) => Handle::Away(Box::new(New { fd, named: Arc::downgrade(file) })),
             Here::Nothing | Here::Stream(_) => Handle::Owned(fd),
         };
         Ok(Endpoint { path: self.path.clone(), destination: self.destination, ..Endpoint::with(self.facts, handle) })

@@ -22,10 +22,16 @@ impl Endpoint<'_> {
         let again = calls.reopen(fd, OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY);
         // The controlling end of a pseudo-terminal has a name that opens a new one.
         let Some(again) = again.ok().filter(|again| calls.terminal(again.as_fd()) == Ok(terminal)) else {
+            self.byte_by_byte = true;
             return false;
         };
         self.handle = Handle::Owned(again);
         self.facts.nonblocking = true;
         true
+    }
+
+    /// Whether it would sleep in a write of more than one byte, of which poll(2) says that it can be taken.
+    pub(crate) fn is_byte_by_byte(&self) -> bool {
+        self.byte_by_byte
     }
 }

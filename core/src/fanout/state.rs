@@ -21,6 +21,9 @@ use crate::sys::Calls;
 use crate::sys::fork::Process;
 use crate::transfer::checks;
 
+/// Writes of single bytes in one step.
+const ENOUGH: u32 = 4096;
+
 #[derive(Debug)]
 pub(super) struct State {
     /// Whose it is: a child of fork(2) shares its pipes and the source's position.
@@ -112,7 +115,7 @@ impl State {
             end.unblock(&mut self.calls).map_err(|errno| Error::os("fcntl", errno))?;
         }
         for sink in sinks {
-            // One that cannot be opened again holds the others back for as long as it sleeps.
+            // One that cannot be opened again is written byte by byte.
             let _ = sink.end.open_again_awake(&mut self.calls);
         }
         Ok(())
@@ -241,11 +244,18 @@ impl State {
     /// Delivers to one sink what it has and, if that was everything, what the window has for it. True if it was given
     /// something.
     fn serve(&mut self, index: usize, sink: &Sink<'_>, moved: &mut u64) -> Result<bool> {
-        let mut loaded = false;
+        let (mut loaded, mut given) = (false, 0);
         loop {
             while self.branches[index].has_work(self.window.bytes()) {
                 match self.branches[index].deliver(sink, self.window.bytes(), &mut self.calls)? {
-                    Delivery::Moved(count) => *moved += count as u64,
+                    Delivery::Moved(count) => {
+                        *moved += count as u64;
+                        given += 1;
+                        // The others, and a watcher, are not to wait for a window of single bytes.
+                        if given == ENOUGH && sink.end.is_byte_by_byte() {
+                            return Ok(loaded);
+                        }
+                    }
                     Delivery::Blocked => return Ok(loaded),
                 }
             }

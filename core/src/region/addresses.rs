@@ -7,6 +7,7 @@ use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
+use super::pieces::WayBack;
 use super::room;
 use crate::sys::{Sys, memory};
 
@@ -47,13 +48,23 @@ impl Addresses {
         self.length
     }
 
-    /// Moves the pages to other addresses, which are as many; here stay a file's pages again, or zeroes.
+    /// Moves the pages to other addresses, which are as many; here stay a file's pages again, or zeroes. With what it gives
+    /// they can be moved back.
     ///
     /// # Safety
     /// Nobody relies on the content here.
-    pub unsafe fn move_to(&self, target: &Self) -> Sys<()> {
+    pub unsafe fn move_to(&self, target: &Self) -> Sys<WayBack> {
         // SAFETY: as the caller promised; both ranges are ours.
-        unsafe { move_pieces(self.start, self.length, target.start, memory::page_size()) }
+        unsafe { WayBack::keep()?.there(self.start, self.length, target.start, memory::page_size()) }
+    }
+
+    /// Moves the pages back from where [`Addresses::move_to`] has brought them.
+    ///
+    /// # Safety
+    /// Nobody relies on the content here, or at the target.
+    pub unsafe fn move_back(&self, target: &Self, way: WayBack) -> Sys<()> {
+        // SAFETY: as the caller promised; both ranges are ours.
+        unsafe { way.back(target.start, self.length, self.start, memory::page_size()) }
     }
 
     /// Makes the range longer; it may move, if it may.
@@ -74,10 +85,12 @@ impl Addresses {
         let most = self.length - page;
         // SAFETY: as the caller promised; the target is ours, and as long at least.
         unsafe {
-            move_pieces(self.start, most, target.start, page)?;
+            let way = WayBack::keep()?.there(self.start, most, target.start, page)?;
             let (last, its_target) = (self.start.add(most), target.start.add(most));
             if let Err(errno) = memory::grow_to(last, page, its_target, length - most) {
-                move_pieces(target.start, most, self.start, page)?;
+                // The kernel may have made room there before it found what it lacks; who has it now is not known.
+                target.length = most;
+                way.back(target.start, most, self.start, page)?;
                 return Err(errno);
             }
         }
@@ -104,30 +117,6 @@ impl Addresses {
         if surplus > 0 && unsafe { memory::unmap(self.start.wrapping_add(length), surplus) }.is_ok() {
             self.length = length;
         }
-    }
-}
-
-/// Moves a range that may be several mappings: where the kernel says so, each half by itself. If one cannot be moved, those
-/// before it are moved back.
-///
-/// # Safety
-/// As [`memory::move_pages`].
-unsafe fn move_pieces(start: *mut u8, length: usize, target: *mut u8, page: usize) -> Sys<()> {
-    // SAFETY: as the caller promised.
-    match unsafe { memory::move_pages(start, length, target) } {
-        Err(Errno::EFAULT) if length > page => {}
-        result => return result,
-    }
-    let half = (length / page / 2) * page;
-    // SAFETY: parts of the two ranges.
-    unsafe {
-        move_pieces(start, half, target, page)?;
-        let rest = move_pieces(start.add(half), length - half, target.add(half), page);
-        if rest.is_err() {
-            // To where they came from, which is still mapped: nothing that was possible a moment ago is missing now.
-            move_pieces(target, half, start, page)?;
-        }
-        rest
     }
 }
 

@@ -42,7 +42,10 @@ impl Region {
         if Arc::strong_count(mapping) > 1 {
             return Err(busy("its addresses cannot be left"));
         }
-        self.leave(mapping).map_err(|_| busy("its addresses, which have been shown, cannot be left"))
+        self.leave(mapping).map_err(|error| match error.errno() {
+            Some(libc::EINVAL) => busy("its addresses, which have been shown, cannot be left"),
+            _ => error,
+        })
     }
 
     /// Before a resize: a mapping whose addresses somebody may show becomes longer where it is, or leaves them.

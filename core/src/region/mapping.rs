@@ -33,6 +33,8 @@ pub(super) struct Mapping {
     length: usize,
     /// The size of its pages in bytes: larger than a base page for hugetlb.
     page: usize,
+    /// What file is behind it ([`crate::Facts::identity`]), if one is.
+    file: Option<(u64, u64)>,
     usage: Usage,
     /// Somebody whose end is never told may have the addresses: see `lasting`.
     shown: AtomicBool,
@@ -44,17 +46,17 @@ pub(super) struct Parts {
     pub skipped: usize,
     pub length: usize,
     pub page: usize,
-    /// Pages can vanish from it (a file is behind it).
-    pub watched: bool,
+    /// The file that is behind it, and with which pages can vanish.
+    pub file: Option<(u64, u64)>,
 }
 
 impl Mapping {
     /// Takes new addresses over.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { addresses, skipped, length, page, watched } = parts;
+        let Parts { addresses, skipped, length, page, file } = parts;
         let (usage, shown) = (Usage::default(), AtomicBool::new(false));
-        let mut mapping = Self { watch: None, addresses, skipped, length, page, usage, shown };
-        mapping.watch = watched.then(|| Watch::new(mapping.all_pages()));
+        let mut mapping = Self { watch: None, addresses, skipped, length, page, file, usage, shown };
+        mapping.watch = file.map(|_| Watch::new(mapping.all_pages()));
         let mapping = Arc::new(mapping);
         mapping.make_known();
         mapping
@@ -83,6 +85,11 @@ impl Mapping {
     /// The size of its pages in bytes.
     pub fn page(&self) -> usize {
         self.page
+    }
+
+    /// What file is behind it, if one is.
+    pub fn file(&self) -> Option<(u64, u64)> {
+        self.file
     }
 
     /// From now on the addresses outlive every view.
@@ -186,21 +193,20 @@ impl Mapping {
             self.usage.reopen();
         }
         moved.map(|addresses| {
-            let Self { skipped, length, page, .. } = *self;
-            Some(Self::new(Parts { addresses, skipped, length, page, watched: self.watch.is_some() }))
+            let Self { skipped, length, page, file, .. } = *self;
+            Some(Self::new(Parts { addresses, skipped, length, page, file }))
         })
     }
 
     fn move_away(&self) -> Result<Addresses> {
         let target = Addresses::reserve(self.addresses.len()).map_err(|errno| Error::os("mmap", errno))?;
         // SAFETY: the owner gives the content up; the other addresses are new.
-        unsafe { self.addresses.move_to(&target) }.map_err(|errno| Error::os("mremap", errno))?;
-        if let Err(errno) = self.empty() {
-            // SAFETY: to where they came from.
-            unsafe { target.move_to(&self.addresses) }.map_err(|errno| Error::os("mremap", errno))?;
-            return Err(Error::os("mmap", errno));
+        let way = unsafe { self.addresses.move_to(&target) }.map_err(|errno| Error::os("mremap", errno))?;
+        match self.empty() {
+            // SAFETY: to where they came from. If they cannot go there, they stay where they are, and are the region.
+            Err(errno) if unsafe { self.addresses.move_back(&target, way) }.is_ok() => Err(Error::os("mmap", errno)),
+            _ => Ok(target),
         }
-        Ok(target)
     }
 
     /// Lets file and memory go and keeps the addresses, as private zero pages; if a transfer is at it, as soon as it is not.

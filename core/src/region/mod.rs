@@ -25,11 +25,13 @@ mod copy;
 mod fault;
 pub mod guard;
 mod handover;
+mod kept;
 mod lasting;
 mod mapping;
 mod moving;
 mod operations;
 mod options;
+mod pieces;
 mod probe;
 mod range;
 mod residency;
@@ -39,7 +41,7 @@ mod shared;
 mod usage;
 mod view;
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,13 +55,14 @@ use mapping::Mapping;
 pub use advice::Advice;
 pub(crate) use copy::read as checked_copy;
 pub use handover::{Credentials, Peer};
+pub use kept::Kept;
 pub use operations::{Populate, Protection};
 pub use options::{Access, RegionOptions};
 pub use residency::Residency;
 pub use seals::Seals;
 pub use shared::SharedRegion;
 pub use view::View;
-pub(crate) use view::hold_at;
+pub(crate) use view::held_at;
 
 /// A mapped range of memory. See the module's introduction.
 ///
@@ -80,7 +83,7 @@ struct State {
     mapping: Arc<Mapping>,
     access: Access,
     /// The file, if the region was given it to keep: for resizing it, and for starting to write it back.
-    file: Option<OwnedFd>,
+    file: Option<Kept>,
     /// Where in the file the region begins.
     offset: u64,
     /// The least right that some page of the region has.
@@ -103,7 +106,7 @@ impl Region {
         RegionOptions::new().length(length).anonymous()
     }
 
-    fn new(mapping: Arc<Mapping>, access: Access, file: Option<OwnedFd>, offset: u64) -> Self {
+    fn new(mapping: Arc<Mapping>, access: Access, file: Option<Kept>, offset: u64) -> Self {
         let protection = if access == Access::ReadOnly { Protection::Read } else { Protection::ReadWrite };
         let state = State { mapping, access, file, offset, protection };
         Self { state: ForkSafe::new(Some(state)), left: ForkSafe::new(Vec::new()) }

@@ -1,7 +1,7 @@
 //! What can be done with mapped pages: bring them in, hold them, write them back, change their rights, their number.
 
 use std::ops::RangeBounds;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -9,7 +9,9 @@ use nix::fcntl::{FallocateFlags, fallocate, posix_fallocate};
 use nix::sys::stat::fstat;
 use nix::unistd::ftruncate;
 
+use super::kept::Kept;
 use super::mapping::Mapping;
+use super::pieces::WayBack;
 use super::{Access, Advice, Region, State, busy, invalid, range, refused};
 use crate::error::{Error, Result};
 use crate::sys::{Calls, Sys, memory};
@@ -97,7 +99,7 @@ impl Region {
             }
             if let (Some(file), Access::ReadWrite) = (&state.file, state.access) {
                 let from = state.offset + bytes.start as u64;
-                let started = Calls::default().write_out(file.as_fd(), from, bytes.len() as u64, false);
+                let started = Calls::default().write_out(file.get()?, from, bytes.len() as u64, false);
                 return started.map_err(|errno| Error::os("sync_file_range", errno));
             }
             let (start, length) = state.mapping.outward(bytes);
@@ -133,6 +135,8 @@ impl Region {
                 self.step_aside(&mut state.mapping)?;
             }
             let (start, length) = state.mapping.inward_or_edge(bytes);
+            // mprotect(2) may divide mappings at both ends, and stops half way where there are no more to be had.
+            drop(WayBack::keep().map_err(|errno| Error::os("mprotect", errno))?);
             // SAFETY: whole pages of this mapping; no view relies on a right that goes (above).
             unsafe { memory::protect(start, length, rights) }.map_err(|errno| Error::os("mprotect", errno))?;
             state.protection = if whole { protection } else { state.protection.min(protection) };
@@ -170,17 +174,18 @@ impl Region {
                 .filter(|length| i64::try_from(length.saturating_add(*offset)).is_ok())
                 .ok_or_else(|| invalid("longer than the address space"))?;
             let end = *offset + length;
+            let file = file.as_ref().map(Kept::get).transpose()?;
             let size = |file: BorrowedFd<'_>| {
                 fstat(file).map(|stat| stat.st_size as u64).map_err(|errno| Error::os("fstat", errno))
             };
-            let before = match (&file, follow) {
+            let before = match (file, follow) {
                 (None, Follow::Nothing) => None,
                 (None, _) => return Err(invalid("the region does not keep its file")),
-                (Some(file), Follow::Nothing) if end > size(file.as_fd())? => {
+                (Some(file), Follow::Nothing) if end > size(file)? => {
                     return Err(invalid("the file ends before the region would"));
                 }
                 (Some(_), Follow::Nothing) => None,
-                (Some(file), _) => Some((file.as_fd(), size(file.as_fd())?)),
+                (Some(file), _) => Some((file, size(file)?)),
             };
             let length_before = mapping.len();
             self.fit(mapping, length as usize)?;

@@ -1,7 +1,7 @@
 //! What to map and how: the one place where regions of files and of nothing come from.
 
 use std::fs::OpenOptions;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::stat::{SFlag, fstat};
 
 use super::addresses::Addresses;
+use super::kept::{Kept, identity_of};
 use super::mapping::{Mapping, Parts, errno_of};
 use super::operations::allocate;
 use super::{Region, invalid};
@@ -129,9 +130,11 @@ impl RegionOptions {
     }
 
     /// As [`RegionOptions::map`]; the region keeps the descriptor and closes it, so that
-    /// [`Region::resize_with_file`] is possible.
+    /// [`Region::resize_with_file`] is possible. Its number means this file to the region for good: what somebody else puts in
+    /// its place (dup2(2)) is neither changed nor closed, and what would need the file is [`ErrorKind::BadDescriptor`].
     pub fn map_owning(&self, file: OwnedFd) -> Result<Region> {
-        let mapping = self.map_file(file.as_fd())?;
+        let file = Kept::new(file)?;
+        let mapping = self.map_file(file.get()?)?;
         Ok(Region::new(mapping, self.access, Some(file), self.offset))
     }
 
@@ -152,7 +155,7 @@ impl RegionOptions {
         let pages = length.max(1).next_multiple_of(page);
         let addresses = Addresses::map(None, pages, libc::PROT_READ | libc::PROT_WRITE, flags);
         let addresses = addresses.map_err(|errno| Error::os("mmap", errno))?;
-        let mapping = Mapping::new(Parts { addresses, skipped: 0, length, page, watched: false });
+        let mapping = Mapping::new(Parts { addresses, skipped: 0, length, page, file: None });
         Ok(Region::new(mapping, Access::Private, None, 0))
     }
 
@@ -212,7 +215,8 @@ pub(super) fn map(
     let skipped = (offset % page as u64) as usize;
     let pages = (skipped + length).max(1).next_multiple_of(page);
     let addresses = Addresses::map(Some((file, offset - skipped as u64)), pages, rights_of(access), flags)?;
-    Ok(Mapping::new(Parts { addresses, skipped, length, page, watched: true }))
+    let file = Some(identity_of(file)?);
+    Ok(Mapping::new(Parts { addresses, skipped, length, page, file }))
 }
 
 pub(super) fn rights_of(access: Access) -> libc::c_int {

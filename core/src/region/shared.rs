@@ -12,6 +12,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::fstat;
 
 use super::addresses::Addresses;
+use super::kept::Kept;
 use super::mapping::{Mapping, Parts};
 use super::operations::{Follow, allocate};
 use super::options::map;
@@ -69,7 +70,7 @@ impl SharedRegion {
     fn mapped(fd: OwnedFd, access: Access) -> Result<Self> {
         let length = size(fd.as_fd())?;
         let mapping = map_memfd(fd.as_fd(), length as usize, access)?;
-        Ok(Self { region: Region::new(mapping, access, Some(fd), 0) })
+        Ok(Self { region: Region::new(mapping, access, Some(Kept::new(fd)?), 0) })
     }
 
     /// The mapping, with everything that can be done with one.
@@ -109,7 +110,7 @@ impl SharedRegion {
                 return Err(busy("shared memory cannot be sealed against writing"));
             }
             self.region.step_aside(&mut state.mapping)?;
-            let fd = state.file.as_ref().map(AsFd::as_fd).ok_or_else(closed)?;
+            let fd = state.file.as_ref().ok_or_else(closed)?.get()?;
             // The kernel seals only what nobody could write through, so our own mapping goes. What takes its place is made
             // before: whatever is missing is missing now, when nothing has changed.
             let length = state.mapping.len();
@@ -153,7 +154,7 @@ impl SharedRegion {
     }
 
     pub(super) fn with_file<T>(&self, operation: impl FnOnce(BorrowedFd<'_>) -> Result<T>) -> Result<T> {
-        self.region.with(|state| operation(state.file.as_ref().ok_or_else(closed)?.as_fd()))
+        self.region.with(|state| operation(state.file.as_ref().ok_or_else(closed)?.get()?))
     }
 }
 
@@ -192,7 +193,7 @@ fn stand_in(fd: BorrowedFd<'_>, length: usize) -> Sys<(Arc<Mapping>, bool)> {
     }
     let page = memory::page_size();
     let addresses = Addresses::reserve(length.max(1).next_multiple_of(page))?;
-    Ok((Mapping::new(Parts { addresses, skipped: 0, length, page, watched: false }), false))
+    Ok((Mapping::new(Parts { addresses, skipped: 0, length, page, file: None }), false))
 }
 
 fn reopen_for_reading(fd: BorrowedFd<'_>) -> Sys<OwnedFd> {

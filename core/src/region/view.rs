@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::mapping::Mapping;
 use super::{Protection, Region, State, invalid, range};
-use crate::endpoint::Hold;
+use crate::endpoint::{Endpoint, Hold};
 use crate::error::Result;
 
 /// Addresses of a [`Region`] that stay mapped while this lives.
@@ -84,15 +84,23 @@ impl View {
         Arc::clone(&self.mapping) as Arc<dyn Hold>
     }
 
+    /// What file is behind it ([`crate::Facts::identity`]), if one is.
+    pub(crate) fn file(&self) -> Option<(u64, u64)> {
+        self.mapping.file()
+    }
+
     /// As [`Region::check`]: an error once the region is closed or a page of it has been lost.
     pub fn check(&self) -> Result<()> {
         self.mapping.check()
     }
 }
 
-/// The hold of the region that has this address, if one has.
-pub(crate) fn hold_at(address: *const u8) -> Option<Arc<dyn Hold>> {
-    Mapping::at(address as usize).map(|mapping| mapping as Arc<dyn Hold>)
+/// An end that is lent memory from this address on: held by the region that has it, if one has, and known to be of its file.
+pub(crate) fn held_at(address: *const u8, end: Endpoint<'_>) -> Endpoint<'_> {
+    match Mapping::at(address as usize) {
+        Some(mapping) => end.of_file(mapping.file()).held(mapping),
+        None => end,
+    }
 }
 
 #[cfg(test)]

@@ -178,7 +178,7 @@ pub(crate) fn sink_position(calls: &mut Calls, sink: &Endpoint<'_>, offset: Opti
     }
 }
 
-/// The same pipe on both sides, or a path that is its own destination. Overlapping ranges of one file need the files'
+/// The same pipe on both sides, or a path that is its own destination, also by way of a region. Overlapping ranges of one file need the files'
 /// positions and are checked by [`overlap`] when those are known.
 fn same_object(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Result<()> {
     if source.facts().identity != sink.facts().identity {
@@ -186,7 +186,8 @@ fn same_object(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Result<()> {
     }
     let message = match source.facts().kind {
         Kind::Pipe => "the source and the sink are the two ends of one pipe",
-        Kind::File if sink.will_be_emptied() => "the source and the destination are the same file",
+        // Memory that is mapped from the file goes with its content.
+        Kind::File | Kind::Memory if sink.will_be_emptied() => "the source and the destination are the same file",
         _ => return Ok(()),
     };
     Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL).at(sink.path()))

@@ -1,7 +1,8 @@
 """asyncio's streams and transports as ends: the socket behind them, and what they have buffered.
 
-Public methods only, so that it works on every loop: a reader gives what it has to ``read()``, which does not wait as
-long as there is something, and a coroutine can be asked once and closed.
+Public methods where there are any, so that it works on every loop: a reader gives what it has to ``read()``, which does
+not wait as long as there is something, and a coroutine can be asked once and closed. Only putting bytes back in front
+of those that a reader still has takes its own buffer.
 """
 
 import asyncio
@@ -96,15 +97,13 @@ class Reading:
             self.transport.pause_reading()
 
     def restore(self, undelivered: bytes) -> bytes:
-        """Puts back what was not delivered, and lets the transport read again. What cannot be put back is given
+        """Lets the transport read again, and puts back what was not delivered. What cannot be put back is given
         back."""
-        if undelivered and not self.reader.at_eof():
-            self.reader.feed_data(undelivered)
-            undelivered = b""
+        # In this order: a reader that has too much now stops its transport itself.
         if self.paused and not self.transport.is_closing():
             with contextlib.suppress(RuntimeError):
                 self.transport.resume_reading()
-        return undelivered
+        return b"" if _put_back(self.reader, undelivered) else undelivered
 
 
 def _taken(reader: asyncio.StreamReader, count: int | None) -> bytes:
@@ -117,6 +116,10 @@ def _taken(reader: asyncio.StreamReader, count: int | None) -> bytes:
             asked.send(None)
         except StopIteration as answer:
             chunk: bytes = answer.value
+        except BaseException:
+            # Somebody else is waiting in the reader, for more than there was.
+            _put_back(reader, b"".join(chunks))
+            raise
         else:
             asked.close()
             break
@@ -126,3 +129,21 @@ def _taken(reader: asyncio.StreamReader, count: int | None) -> bytes:
         if rest is not None:
             rest -= len(chunk)
     return b"".join(chunks)
+
+
+def _put_back(reader: asyncio.StreamReader, data: bytes) -> bool:
+    """Makes it what the reader gives next, also if the end has been seen. False, and nothing done, for a reader that
+    cannot give it any more, or that keeps its bytes in a way of its own."""
+    if not data:
+        return True
+    buffer = getattr(reader, "_buffer", None)
+    if reader.exception() is not None or not isinstance(buffer, bytearray):
+        return False
+    data += buffer
+    buffer.clear()
+    if reader.at_eof():
+        # The end wakes everybody, and nothing may be fed after it.
+        buffer += data
+    else:
+        reader.feed_data(data)
+    return True

@@ -29,13 +29,15 @@ a cancelled await may see another exception than the task, an object that was th
 With asyncio the ends may also be a ``StreamReader`` (as src), a ``StreamWriter`` or a transport (as dst or a sink), and
 for ``relay`` the pair ``(reader, writer)``. What a reader has buffered already goes first, and what a writer has
 buffered is waited for; the reader's transport does not read meanwhile. Nobody else may write to dst until the transfer
-is over. What was taken from a reader and could not be delivered is put back into it, so that ``undelivered`` is empty
-then; of a fan-out that is what the slowest sink lacks.
+is over. What was taken from a reader and could not be delivered is put back into it, in front of what it still has, so
+that ``undelivered`` is empty then (unless the reader can give nothing any more, because its connection failed); of a
+fan-out that is what the slowest sink lacks.
 """
 
 import asyncio
 import builtins
 import contextlib
+import dataclasses
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Literal, TypeAlias, cast
 
@@ -295,8 +297,10 @@ class FanOut:
             self._report, rest = self._steps.close()
             if self._report is not None:
                 rest = max((sink.undelivered for sink in self._report.sinks), key=len)
-        if reading is not None:
-            reading.restore(rest)
+        if reading is not None and not reading.restore(rest) and self._report is not None:
+            # They are in the reader now, and nowhere else.
+            sinks = tuple(dataclasses.replace(sink, undelivered=b"") for sink in self._report.sinks)
+            self._report = dataclasses.replace(self._report, sinks=sinks)
 
 
 async def fan_out(

@@ -17,10 +17,11 @@ import java.util.function.LongConsumer;
  * CopyReport report = Copy.of(Path.of("image.raw"), Path.of("backup.raw")).atomic(true).durable(true).run();
  * }</pre>
  *
- * <p>A new file has the permission bits of its source, less the umask, and gets its name when it is complete. An existing one
- * is overwritten and keeps its mode, owner and other links, unless the copy is {@link #atomic} or {@link #createNew}. Symbolic
- * links are followed, but for one that leads nowhere. A file that another process has a lease on is waited for. Whatever fails, no half of a file is left that was not there before. On a virtual thread the copying
- * is done by a platform thread of zcio's own while the virtual one is parked.
+ * <p>A new file has the read, write and execute bits of its source, less the umask, and gets its name when it is complete.
+ * An existing one is overwritten and keeps its mode, owner and other links, unless the copy is {@link #atomic} or
+ * {@link #createNew}. Symbolic links are followed, but for one that leads nowhere. A file that another process has a lease
+ * on is waited for. Whatever fails, no half of a file is left that was not there before. On a virtual thread the copying is
+ * done by a platform thread of zcio's own while the virtual one is parked.
  */
 public final class Copy {
     private final End source;
@@ -59,7 +60,8 @@ public final class Copy {
     }
 
     /**
-     * Gives the copy all of the source's permission bits for owner, group and others, whatever the umask is.
+     * Gives the copy the source's read, write and execute bits for owner, group and others, whatever the umask is. The
+     * set-user-ID, set-group-ID and sticky bits stay behind, because the owner does.
      *
      * @param preserve whether to
      * @return this copy
