@@ -114,7 +114,8 @@ pub fn gather(ends: &mut [End]) -> zcio::Result<()> {
     Ok(())
 }
 
-/// Opens the paths, in the calling thread, if one of the other ends is in another table. False if that might have to wait and is not to.
+/// Opens the paths, in the calling thread, if one of the other ends is in another table. False if that might have to wait and
+/// is not to.
 pub fn send(ends: &mut [End], wait: bool, watch: &mut Watch) -> zcio::Result<bool> {
     if ends.iter().all(|end| end.held().is_none()) {
         return Ok(true);

@@ -161,21 +161,17 @@ def test_a_new_file_is_the_threads(use: Use, tmp_path: Path, file: IO[bytes]) ->
 
 
 LATER = """
-import ctypes, os, sys, threading, zcio
+import ctypes, os, socket, sys, threading, zcio  # socket: the thread could not read it
 folder = sys.argv[1]
 file = open(os.path.join(folder, "open"), "rb", buffering=0)
 def work():
     libc = ctypes.CDLL(None)
     libc.setfsgid(65534)
     libc.setfsuid(65534)
-    try:
-        zcio.transfer(file, "/dev/null", offset=0)
-    except PermissionError:
-        pass
+    zcio.transfer(file, "/dev/null", offset=0)
 thread = threading.Thread(target=work)
 thread.start()
 thread.join()
-os.chmod(folder, 0o700)
 for mechanism in ("auto", "direct_io"):
     new = os.path.join(folder, mechanism)
     assert zcio.transfer(file, new, offset=0, mechanism=mechanism).bytes == 5
