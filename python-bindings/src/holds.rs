@@ -105,6 +105,19 @@ impl Hold {
     }
 }
 
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.away.iter().for_each(let_go);
+    }
+}
+
+/// Closes what was sent and not used, so that a call that is refused leaves nothing open; without the GIL, as Python closes a file.
+pub fn let_go(held: &Held) {
+    if held.is_open() {
+        Python::try_attach(|py| py.detach(|| held.close()));
+    }
+}
+
 /// Brings all ends to where one of them is, if one of them is a file that was open.
 pub fn gather(ends: &mut [End]) -> zcio::Result<()> {
     let mut holds: Vec<_> = ends.iter_mut().filter_map(End::hold_mut).collect();
