@@ -209,8 +209,8 @@ impl Batch {
         self.drive(items, Some(&mut watch), None)
     }
 
-    /// Makes all the transfers as [`Batch::run_watched`], with paths opened by `open`, but for those that a ring opens. In another table of
-    /// descriptors ([`crate::apart`]) no ring opens any.
+    /// Makes all the transfers as [`Batch::run_watched`], with paths opened by `open`, but for those that a ring opens. In
+    /// another table of descriptors ([`crate::apart`]) no ring opens any.
     #[doc(hidden)]
     pub fn run_opened(
         &mut self,

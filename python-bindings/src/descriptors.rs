@@ -23,7 +23,7 @@ use zcio::{Endpoint, Error, Side};
 
 use crate::errors::TransferError;
 use crate::files::FileObject;
-use crate::holds::{Hold, unbound};
+use crate::holds::{Hold, let_go, unbound};
 use crate::lent::Lent;
 use crate::once::intern;
 use crate::region::Region;
@@ -227,6 +227,14 @@ impl End {
         match &self.place {
             Place::Path { path, name, .. } if path == given => Some(name.clone_ref(py)),
             _ => None,
+        }
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Place::Path { sent: Some(sent), .. } = &self.place {
+            let_go(sent.held());
         }
     }
 }

@@ -105,6 +105,19 @@ impl Hold {
     }
 }
 
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.away.iter().for_each(let_go);
+    }
+}
+
+/// Closes what was sent and not used, so that a call that is refused leaves nothing open; without the GIL, as Python closes a file.
+pub fn let_go(held: &Held) {
+    if held.is_open() {
+        Python::try_attach(|py| py.detach(|| held.close()));
+    }
+}
+
 /// Brings all ends to where one of them is, if one of them is a file that was open.
 pub fn gather(ends: &mut [End]) -> zcio::Result<()> {
     let mut holds: Vec<_> = ends.iter_mut().filter_map(End::hold_mut).collect();
@@ -114,7 +127,8 @@ pub fn gather(ends: &mut [End]) -> zcio::Result<()> {
     Ok(())
 }
 
-/// Opens the paths, in the calling thread, if one of the other ends is in another table. False if that might have to wait and is not to.
+/// Opens the paths, in the calling thread, if one of the other ends is in another table. False if that might have to wait and
+/// is not to.
 pub fn send(ends: &mut [End], wait: bool, watch: &mut Watch) -> zcio::Result<bool> {
     if ends.iter().all(|end| end.held().is_none()) {
         return Ok(true);

@@ -297,3 +297,26 @@ def test_write_all_is_itself_right(tmp_path: Path) -> None:
     write_all(fd, DATA)
     os.close(fd)
     assert (tmp_path / "file").read_bytes() == DATA
+
+
+REFUSED: dict[str, Callable[[Any, Path], object]] = {
+    "missing folder": lambda file, folder: zcio.transfer(file, folder / "none" / "new"),
+    "transfer": lambda file, _: zcio.transfer(file, None),  # type: ignore[arg-type]
+    "fan_out": lambda file, folder: zcio.fan_out(file, [folder / "new", None]),  # type: ignore[list-item]
+    "batch": lambda file, folder: zcio.batch([(file, folder / "new"), 5]),  # type: ignore[list-item]
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+def test_a_call_that_is_refused_leaves_nothing_open(
+    refused: Callable[[Any, Path], object], source: Path, tmp_path: Path
+) -> None:
+    """A flock goes with the last descriptor of its open file description."""
+    for _ in range(50):
+        with source.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with pytest.raises((OSError, TypeError, ValueError)):
+                refused(file, tmp_path)
+        with source.open("rb") as other:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["source"]

@@ -171,6 +171,17 @@ impl Held {
         }
     }
 
+    /// Whether it is open there still.
+    pub fn is_open(&self) -> bool {
+        !self.released.load(Ordering::Relaxed) && self.pool.is_ours()
+    }
+
+    /// Closes it, from the table that it comes from, and waits for that; dropped, it is closed some time soon.
+    pub fn close(&self) {
+        // Without a thread that is what remains.
+        let _ = self.pool.run(|_| self.release());
+    }
+
     /// Keeps a value whose descriptors are of that table.
     pub fn resident<T: Send + 'static>(&self, value: T) -> Resident<T> {
         Resident { pool: self.pool, value: Some(Box::new(value)) }
