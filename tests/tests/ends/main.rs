@@ -60,8 +60,8 @@ fn every_end_in_every_operation() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // Memory that a connection still sends is given back when it has been.
-    while left() != before {
+    // Memory that a connection still sends is given back when it has been. Four idle pipes are kept for the next time.
+    while left().0 > before.0 + 2 * 4 || left().1 > before.1 {
         std::thread::yield_now();
     }
     let missing: Vec<_> = Made::EVERY.iter().filter(|one| !made.contains(one)).collect();
