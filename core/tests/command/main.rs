@@ -16,6 +16,7 @@ mod usage;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -27,11 +28,17 @@ const LARGE: usize = (48 << 20) + 12_345;
 
 /// The command with these arguments, its three streams in pipes.
 fn zcio<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
-    // A shell lets its background jobs ignore Ctrl-C, and what is ignored is inherited.
-    // SAFETY: it is the default action, and nothing in this process has another.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     let mut command = Command::new(env!("CARGO_BIN_EXE_zcio"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A shell lets its background jobs ignore Ctrl-C, nohup(1) a hang-up, and what is ignored is inherited.
+    // SAFETY: signal(2) is async-signal-safe, and these are the default actions.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
+            Ok(())
+        })
+    };
     command
 }
 
