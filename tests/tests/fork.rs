@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use zcio::{
-    Batch, Capabilities, Copy, Direction, Endpoint, ErrorKind, FanOut, Item, Mechanism, Reflink, Relay, Step, Transfer,
+    Batch, Capabilities, Copy, Direction, Endpoint, ErrorKind, FanOut, Item, Mechanism, Reflink, Relay, Transfer,
     Unblocked,
 };
 use zcio_tests::{content, watchdog};
