@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use crate::endpoint::Endpoint;
+use crate::mechanisms::others_may_work;
 use crate::transfer::Side;
 
 /// What went wrong, coarse enough for a caller to act on.
@@ -125,6 +126,13 @@ impl Error {
     /// An error the kernel gave to `operation` (the system call's name).
     pub(crate) fn os(operation: &'static str, errno: Errno) -> Self {
         Self::new(ErrorKind::of(errno), errno.desc()).during(operation).with_errno(errno)
+    }
+
+    /// The error, if it is of an end and not of the call: a connection that is gone, a disk that is full. To ask another call
+    /// would not help, and a socket tells it only once. `operation` is the system call's name.
+    pub fn of_an_end(operation: &'static str, error: &std::io::Error) -> Option<Self> {
+        let errno = error.raw_os_error().map(Errno::from_raw)?;
+        (!others_may_work(errno)).then(|| Self::os(operation, errno))
     }
 
     /// The kernel's no to a mechanism, with what it means between these ends.

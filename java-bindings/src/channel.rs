@@ -53,13 +53,13 @@ pub extern "system" fn Java_io_zcio_ChannelNative_flags<'local>(
     .resolve::<Throw>()
 }
 
-/// `static native long send(int call, int source, int sink, long offset, long count)`: one sendfile(2) or
-/// `copy_file_range(2)`; the bytes moved, or the negative error number. Nothing is asked of the JVM, so that the call costs
-/// little more than the kernel's part of it.
+/// `static native long send(int call, int source, int sink, long offset, long count) throws TransferException`: one
+/// sendfile(2) or `copy_file_range(2)`; the bytes moved, or the negative error number of what another call may do. Nothing is
+/// asked of the JVM unless it fails, so that the call costs little more than the kernel's part of it.
 #[allow(unsafe_code)] // An exported name, and two descriptors of the caller's.
 #[unsafe(no_mangle)]
 pub extern "system" fn Java_io_zcio_ChannelNative_send<'local>(
-    _env: EnvUnowned<'local>,
+    mut env: EnvUnowned<'local>,
     _class: JClass<'local>,
     call: jint,
     source: jint,
@@ -74,11 +74,17 @@ pub extern "system" fn Java_io_zcio_ChannelNative_send<'local>(
     // numbers were read after that.
     let (source, sink) = unsafe { (BorrowedFd::borrow_raw(source), BorrowedFd::borrow_raw(sink)) };
     let (mut offset, count) = (offset, usize::try_from(count).unwrap_or(0));
-    let moved = match call {
-        0 => sendfile64(sink, source, Some(&mut offset), count),
-        _ => copy_file_range(source, Some(&mut offset), sink, None, count),
+    let (name, moved) = match call {
+        0 => ("sendfile", sendfile64(sink, source, Some(&mut offset), count)),
+        _ => ("copy_file_range", copy_file_range(source, Some(&mut offset), sink, None, count)),
     };
-    moved.map_or_else(|errno| -(errno as jlong), |moved| moved as jlong)
+    match moved {
+        Ok(moved) => moved as jlong,
+        Err(errno) => match zcio::Error::of_an_end(name, &errno.into()) {
+            None => -(errno as jlong),
+            Some(error) => env.with_env(|_| Err(Failure::from(error))).resolve::<Throw>(),
+        },
+    }
 }
 
 /// `static native boolean isPipe(int descriptor)`

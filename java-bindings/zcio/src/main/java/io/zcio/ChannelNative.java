@@ -32,8 +32,13 @@ final class ChannelNative {
     /** The flags a file was opened with, as fcntl(2) gives them. */
     static native int flags(FileChannel file) throws IOException;
 
-    /** One such call, to the sink's own position: how many bytes it moved, or the negative error number. */
-    static native long send(int call, int source, int sink, long offset, long count);
+    /**
+     * One such call, to the sink's own position: how many bytes it moved, or the negative number of an error that another
+     * call might not have.
+     *
+     * @throws TransferException if the sink has no connection or no room any more
+     */
+    static native long send(int call, int source, int sink, long offset, long count) throws TransferException;
 
     /** Whether that is a pipe's end: fstat(2). */
     static native boolean isPipe(int descriptor);

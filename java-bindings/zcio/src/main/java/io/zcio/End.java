@@ -212,9 +212,15 @@ final class End {
         }
     }
 
+    /** How many bytes to ask of this source for: none, if the caller has shut the input of the socket that it is. */
+    long toRead(long count) {
+        return given instanceof SocketChannel socket && ChannelLocks.isInputShut(socket) ? 0 : count;
+    }
+
     /** A path is always open. */
     boolean isOpen() {
-        return !(owner instanceof Channel channel) || channel.isOpen();
+        boolean inner = !(given instanceof Channel channel) || channel.isOpen();
+        return inner && (!(owner instanceof Channel outer) || outer.isOpen());
     }
 
     /** Closes a channel; does nothing to a path. */

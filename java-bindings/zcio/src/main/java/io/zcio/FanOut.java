@@ -249,7 +249,8 @@ public final class FanOut {
         long[] from = offsets.stream().mapToLong(Long::longValue).toArray();
         Watch watch = new Watch(progress, token, all);
         boolean snapshot = visibility == Visibility.SNAPSHOT;
-        Stepper.Opening opening = how -> NativeFanOut.start(given, paths, from, count, snapshot, how);
+        long most = all[0].toRead(count);
+        Stepper.Opening opening = how -> NativeFanOut.start(given, paths, from, most, snapshot, how);
         return Stepper.open("fan_out", opening, waiting, watch, NativeFanOut::report, all);
     }
 }

@@ -103,12 +103,21 @@ final class SmallTransfer {
     }
 
     private static long loop(
-            int call, FileChannel file, int to, long position, long count, Channel sink, boolean blocking) {
+            int call, FileChannel file, int to, long position, long count, Channel sink, boolean blocking)
+            throws TransferException {
         int from = CloseProtocol.number(file);
         long sent = 0;
         long last = -EINTR;
         while (sent < count && (last > 0 || last == -EINTR) && file.isOpen() && sink.isOpen()) {
-            last = ChannelNative.send(call, from, to, position + sent, count - sent);
+            try {
+                last = ChannelNative.send(call, from, to, position + sent, count - sent);
+            } catch (TransferException e) {
+                // A socket tells it only once, so nobody else is asked; after the first byte NIO keeps it to itself.
+                if (sent == 0) {
+                    throw e;
+                }
+                return sent;
+            }
             sent += Math.max(last, 0);
         }
         if (sent < count && (last > 0 || last == -EINTR)) {

@@ -36,6 +36,7 @@ import java.util.Set;
  * (TCP and UNIX domain), pipes and files go by the mechanism that a {@link Transfer} would choose; every other channel is
  * served through a direct buffer of 256 KiB. Beyond the specification:
  * <ul>
+ *   <li>nobody else's write lands inside a transfer, whatever the version of the JDK: it comes before or after;</li>
  *   <li>a channel in blocking mode gets everything in one call, however much it is, in a virtual thread too;</li>
  *   <li>closing either channel, or interrupting the thread, ends a transfer that waits;</li>
  *   <li>bytes that were taken out of a socket or pipe and cannot be written come back in a {@link TransferException}, even
@@ -130,6 +131,10 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
             throw new NonWritableChannelException();
         }
         requireRange(position, count);
+        return ChannelLocks.whileWriting(target, () -> transferToAlone(position, count, target));
+    }
+
+    private long transferToAlone(long position, long count, WritableByteChannel target) throws IOException {
         try {
             long moved = ~0L;
             if (threads != null && cache.equals(CachePolicy.NONE) && SmallTransfer.serves(target, count)) {
@@ -192,7 +197,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
             if (position > size() && !BeyondEnd.grows(delegate, position)) {
                 return 0;
             }
-            return transferFromAny(source, position, count);
+            return ChannelLocks.whileReading(source, () -> transferFromAny(source, position, count));
         } catch (ClosedChannelException e) {
             throw stopped(e, source);
         }
@@ -247,6 +252,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
      */
     public Report cloneFrom(FileChannel source, long offset, long position, long count) throws IOException {
         requireRange(position, count);
+        requireOpen();
         return Transfer.from(source)
                 .to(this)
                 .offset(offset)
@@ -268,6 +274,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
      */
     public FileResidency residency(long position, long count) throws IOException {
         requireRange(position, count);
+        requireOpen();
         return FileResidency.of(this, position, count);
     }
 
@@ -359,10 +366,8 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
         }
     }
 
-    private void requireDescriptor() throws ClosedChannelException {
-        if (!isOpen()) {
-            throw new ClosedChannelException();
-        }
+    private void requireDescriptor() throws IOException {
+        requireOpen();
         if (!End.hasDescriptor(delegate)) {
             throw new UnsupportedOperationException(delegate.getClass().getName() + " has no descriptor");
         }
@@ -387,8 +392,16 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
     }
 
     private void requireOpen(Channel other) throws IOException {
-        if (!isOpen() || !other.isOpen()) {
+        requireOpen();
+        if (!other.isOpen()) {
             throw new ClosedChannelException();
+        }
+    }
+
+    /** Open, and the channel that this one was made around too; if that was closed elsewhere, this one is closed now. */
+    private void requireOpen() throws IOException {
+        if (!isOpen() || !delegate.isOpen()) {
+            throw following(new ClosedChannelException());
         }
     }
 

@@ -1,0 +1,220 @@
+package io.zcio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.Pipe;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What NIO promises of a channel while and after other things happen to it, kept by {@link ZeroCopyFileChannel} too. */
+@Timeout(120)
+class NioPromisesTest {
+    private static final int SIZE = 12 << 20;
+    private static final int FOREIGN = 8;
+
+    @TempDir
+    Path directory;
+
+    /** A way for bytes, and whether a virtual thread sends them. */
+    record Way(String kind, boolean virtual) {}
+
+    static List<Way> ways() {
+        List<Way> ways = new ArrayList<>();
+        for (String kind : List.of("tcp", "unix", "pipe", "fifo")) {
+            ways.add(new Way(kind, false));
+            if (Virtual.EXIST) {
+                ways.add(new Way(kind, true));
+            }
+        }
+        return ways;
+    }
+
+    private record Stream(WritableByteChannel out, ReadableByteChannel in) {}
+
+    private Stream stream(String kind) throws Exception {
+        if (kind.equals("pipe")) {
+            Pipe pipe = Pipe.open();
+            return new Stream(pipe.sink(), pipe.source());
+        } else if (kind.equals("fifo")) {
+            Path fifo = directory.resolve("fifo");
+            assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+            // Open for both, so that neither open waits for the other.
+            FileChannel both = FileChannel.open(fifo, StandardOpenOption.READ, StandardOpenOption.WRITE);
+            FileChannel out = FileChannel.open(fifo, StandardOpenOption.WRITE);
+            FileChannel in = FileChannel.open(fifo);
+            both.close();
+            return new Stream(out, in);
+        }
+        Ends.Pair pair = kind.equals("tcp") ? Ends.tcp() : Ends.unix();
+        return new Stream(pair.near(), pair.far());
+    }
+
+    private Thread start(boolean virtual, AtomicReference<Throwable> failed, Executable work) {
+        Runnable task = () -> {
+            try {
+                work.execute();
+            } catch (Throwable e) {
+                failed.set(e);
+            }
+        };
+        if (virtual) {
+            return Virtual.start(task);
+        }
+        Thread thread = new Thread(task);
+        thread.start();
+        return thread;
+    }
+
+    /** "Only one write operation upon a writable channel may be in progress at any given time." */
+    @ParameterizedTest
+    @MethodSource("ways")
+    void aWriteOfAnotherThreadComesBeforeOrAfterATransfer(Way way) throws Exception {
+        Path path = Files.write(directory.resolve("source"), new byte[SIZE]);
+        Stream stream = stream(way.kind);
+        AtomicReference<Throwable> failed = new AtomicReference<>();
+        AtomicLong moved = new AtomicLong();
+        try (WritableByteChannel out = stream.out;
+                ReadableByteChannel in = stream.in;
+                ZeroCopyFileChannel file = ZeroCopyFileChannel.open(path)) {
+            Thread transfer = start(way.virtual, failed, () -> moved.set(file.transferTo(0, SIZE, out)));
+            ByteBuffer got = ByteBuffer.allocateDirect(256 << 10);
+            // The transfer has begun, and cannot end before somebody reads.
+            assertEquals(1, in.read(got.limit(1)));
+            Thread write = start(way.virtual, failed, () -> {
+                ByteBuffer foreign = ByteBuffer.wrap(new byte[FOREIGN]);
+                Arrays.fill(foreign.array(), (byte) 1);
+                while (foreign.hasRemaining()) {
+                    out.write(foreign);
+                }
+            });
+            List<Thread.State> waiting = List.of(Thread.State.WAITING, Thread.State.BLOCKED);
+            // Where nothing keeps it from writing it is in write(2), and this test runs into its time limit.
+            while (!waiting.contains(write.getState())) {
+                assertTrue(write.isAlive() && failed.get() == null, () -> "it was written in the midst: " + failed.get());
+                Thread.onSpinWait();
+            }
+            long at = 1;
+            while (at < SIZE + FOREIGN) {
+                int read = in.read(got.clear());
+                String place = "behind byte " + at;
+                assertTrue(read > 0);
+                for (int i = 0; i < read; i++, at++) {
+                    assertEquals(at < SIZE ? 0 : 1, got.get(i), place);
+                }
+            }
+            transfer.join();
+            write.join();
+            assertEquals(null, failed.get());
+            assertEquals(SIZE, moved.get());
+        }
+    }
+
+    /** A socket tells only once that its peer has reset the connection: whoever asks again hears of a broken pipe. */
+    @ParameterizedTest
+    @ValueSource(ints = {100, 300_000, 4 << 20})
+    void aConnectionThatWasReset(int count) throws Exception {
+        Path path = Files.write(directory.resolve("source"), new byte[4 << 20]);
+        for (boolean blocking : new boolean[] {true, false}) {
+            for (boolean virtual : Virtual.EXIST ? new boolean[] {false, true} : new boolean[] {false}) {
+                try (Ends.Pair pair = Ends.tcp();
+                        ZeroCopyFileChannel file = ZeroCopyFileChannel.open(path)) {
+                    // A byte that nobody has read: the answer to closing is a reset.
+                    pair.near().write(ByteBuffer.allocate(1));
+                    pair.far().close();
+                    // The reset is here as soon as the connection is over.
+                    waitForReset(pair.near());
+                    pair.near().configureBlocking(blocking);
+                    AtomicReference<Throwable> failed = new AtomicReference<>();
+                    start(virtual, failed, () -> file.transferTo(0, count, pair.near())).join();
+                    String message = String.valueOf(failed.get());
+                    assertTrue(message.contains("Connection reset"), message);
+                }
+            }
+        }
+    }
+
+    /** A socket that was reset is in no table of the kernel's any more. */
+    private static void waitForReset(SocketChannel near) throws IOException {
+        String port = String.format(":%04X ", ((InetSocketAddress) near.getLocalAddress()).getPort());
+        List<Path> tables = List.of(Path.of("/proc/self/net/tcp"), Path.of("/proc/self/net/tcp6"));
+        for (Path table : tables.stream().filter(Files::exists).toList()) {
+            while (Files.readString(table).contains(port)) {
+                Thread.onSpinWait();
+            }
+        }
+    }
+
+    /** "Reads from a channel whose input is shut down give -1", whatever the peer still sends. */
+    @Test
+    void afterShutdownInputThereIsNothingToRead() throws Exception {
+        for (String kind : List.of("tcp", "unix")) {
+            Path path = directory.resolve(kind);
+            try (Ends.Pair pair = kind.equals("tcp") ? Ends.tcp() : Ends.unix();
+                    ZeroCopyFileChannel file =
+                            ZeroCopyFileChannel.open(path, StandardOpenOption.WRITE, StandardOpenOption.CREATE)) {
+                pair.far().write(ByteBuffer.wrap("sent before".getBytes()));
+                pair.near().shutdownInput();
+                if (kind.equals("tcp")) {
+                    pair.far().write(ByteBuffer.wrap("sent afterwards".getBytes()));
+                }
+                assertEquals(0, file.transferFrom(pair.near(), 0, 99));
+                assertEquals(0, Transfer.from(pair.near()).to(file).run().bytes());
+                assertEquals(0, Transfer.from(pair.near()).to(file).count(9).run().bytes());
+                assertEquals(0, FanOut.from(pair.near()).to(file).run().bytes());
+                assertEquals(0, Files.size(path));
+            }
+        }
+    }
+
+    /** The first operation on a channel around one that was closed says so, and closes it. */
+    @Test
+    void aChannelAroundOneThatIsClosedElsewhere() throws Exception {
+        Path path = Files.write(directory.resolve("source"), new byte[100]);
+        for (int operation = 0; operation < 9; operation++) {
+            FileChannel inner = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
+            try (ZeroCopyFileChannel file = ZeroCopyFileChannel.of(inner);
+                    Ends.Pair pair = Ends.tcp()) {
+                inner.close();
+                Executable[] operations = {
+                    () -> file.transferTo(0, 10, pair.near()),
+                    () -> file.transferFrom(pair.near(), 0, 10),
+                    () -> file.read(ByteBuffer.allocate(1)),
+                    file::size,
+                    () -> file.prefetch(0, 10),
+                    () -> file.evict(0, 10),
+                    () -> file.residency(0, 10),
+                    () -> file.cloneFrom(file, 0, 50, 10),
+                    () -> file.mapRegion(FileChannel.MapMode.READ_ONLY, 0, 10),
+                };
+                assertThrowsExactly(ClosedChannelException.class, operations[operation], "operation " + operation);
+                assertFalse(file.isOpen(), "operation " + operation);
+                assertThrows(IOException.class, operations[operation], "operation " + operation);
+            }
+        }
+    }
+}
