@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -18,6 +19,7 @@ import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -113,11 +115,13 @@ class NioPromisesTest {
                 }
             });
             List<Thread.State> waiting = List.of(Thread.State.WAITING, Thread.State.BLOCKED);
-            // Where nothing keeps it from writing it is in write(2), and this test runs into its time limit.
-            while (!waiting.contains(write.getState())) {
-                assertTrue(write.isAlive() && failed.get() == null, () -> "it was written in the midst: " + failed.get());
-                Thread.onSpinWait();
-            }
+            // Where nothing keeps it from writing it is in write(2), for good.
+            assertTimeoutPreemptively(Duration.ofSeconds(30), () -> {
+                while (!waiting.contains(write.getState())) {
+                    assertTrue(write.isAlive() && failed.get() == null, () -> "it was written in the midst: " + failed.get());
+                    Thread.sleep(1);
+                }
+            });
             long at = 1;
             while (at < SIZE + FOREIGN) {
                 int read = in.read(got.clear());
@@ -159,12 +163,12 @@ class NioPromisesTest {
     }
 
     /** A socket that was reset is in no table of the kernel's any more. */
-    private static void waitForReset(SocketChannel near) throws IOException {
+    private static void waitForReset(SocketChannel near) throws Exception {
         String port = String.format(":%04X ", ((InetSocketAddress) near.getLocalAddress()).getPort());
         List<Path> tables = List.of(Path.of("/proc/self/net/tcp"), Path.of("/proc/self/net/tcp6"));
         for (Path table : tables.stream().filter(Files::exists).toList()) {
             while (Files.readString(table).contains(port)) {
-                Thread.onSpinWait();
+                Thread.sleep(1);
             }
         }
     }
