@@ -25,6 +25,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
@@ -164,10 +165,12 @@ class NioPromisesTest {
 
     /** A socket that was reset is in no table of the kernel's any more. */
     private static void waitForReset(SocketChannel near) throws Exception {
-        String port = String.format(":%04X ", ((InetSocketAddress) near.getLocalAddress()).getPort());
+        int here = ((InetSocketAddress) near.getLocalAddress()).getPort();
+        int there = ((InetSocketAddress) near.getRemoteAddress()).getPort();
+        Pattern connection = Pattern.compile(String.format(":%04X [0-9A-F]+:%04X ", here, there));
         List<Path> tables = List.of(Path.of("/proc/self/net/tcp"), Path.of("/proc/self/net/tcp6"));
         for (Path table : tables.stream().filter(Files::exists).toList()) {
-            while (Files.readString(table).contains(port)) {
+            while (connection.matcher(Files.readString(table)).find()) {
                 Thread.sleep(1);
             }
         }
