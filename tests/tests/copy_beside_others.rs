@@ -79,6 +79,45 @@ fn a_name_that_is_taken_meanwhile() {
     }
 }
 
+/// The names of both ends are given to other files while the bytes are copied: one file is read, and the other is no part of it.
+#[test]
+fn names_that_mean_other_files_meanwhile() {
+    let _dog = watchdog(120, "names that mean other files meanwhile");
+    let bytes = pattern(66 << 20);
+    for (place, at, _kept) in &places() {
+        for (existing, atomic) in [(false, false), (false, true), (true, false), (true, true)] {
+            let case = format!("{place}, existing {existing}, atomic {atomic}");
+            let dir = tempfile::tempdir_in(at).unwrap();
+            let [from, to, moved, theirs] = ["from", "to", "moved", "theirs"].map(|name| dir.path().join(name));
+            fs::write(&from, &bytes).unwrap();
+            if existing {
+                fs::write(&to, OLD).unwrap();
+            }
+            let before = existing.then(|| File::open(&to).unwrap());
+            let copy = Copy::new(&from, &to).reflink(Reflink::Never).atomic(atomic);
+            let result = copy.run_watched(|so_far| {
+                if so_far > 0 && !moved.exists() {
+                    fs::rename(&from, &moved).unwrap();
+                    fs::write(&from, OLD).unwrap();
+                    fs::write(&theirs, NEW).unwrap();
+                    fs::rename(&theirs, &to).unwrap();
+                }
+                Continue(())
+            });
+            assert_eq!(result.unwrap().bytes, bytes.len() as u64, "{case}");
+            assert!(fs::read(&moved).unwrap() == bytes && fs::read(&from).unwrap() == OLD, "{case}: a source has changed");
+            // What has the name at last is theirs where an open file is overwritten, and the copy where one is put there whole.
+            let overwritten = existing && !atomic;
+            let named = fs::read(&to).unwrap();
+            assert!(if overwritten { named == NEW } else { named == bytes }, "{case}: half of a file");
+            if let Some(before) = before {
+                assert!(zcio_tests::content(&before) == if atomic { OLD } else { &bytes }, "{case}: the file before");
+            }
+            assert_eq!(names(dir.path()), ["from", "moved", "to"], "{case}");
+        }
+    }
+}
+
 /// Somebody puts his file under the temporary name, where there is one: he keeps it, and it is never passed off as the copy.
 #[test]
 fn a_temporary_name_that_is_taken_meanwhile() {

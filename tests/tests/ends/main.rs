@@ -2,6 +2,8 @@
 //! closed and its number given to another file, cut, grown, replaced by name, left by its peer. What arrives are bytes of its
 //! own source; a success has all of them, an error counts them; no other file is read or changed; nothing hangs or is left.
 //!
+//! A copy's ends are paths, which it opens itself: see `copy_beside_others.rs`.
+//!
 //! What happens, happens between two steps, and no clock says when: the hold of the end beside it does it.
 
 mod moment;

@@ -27,8 +27,11 @@ import java.nio.file.StandardOpenOption;
  * this process. Elsewhere, behind other handlers (which may have to decrypt or decode), and beyond the 2 GiB where Netty's
  * splice counts in an {@code int}, they arrive in buffers and are written from those; a log message says so once a
  * connection, with the reason. Either way the file has exactly the bytes that were announced, from its beginning on, and
- * what follows them goes to the next handler. Removing the handler before it is done ends the upload, and during a splice
- * the connection.
+ * what follows them goes to the next handler.
+ *
+ * <p>An upload that fails never makes its bytes anybody else's message: {@link #done} fails at once, so that an answer can be
+ * written, and the handler stays until it has read and dropped the rest of the upload. Where it cannot know how much that is,
+ * because a splice has failed, and where it is removed before, the connection is closed.
  *
  * <p>Writing to the file takes place in the event loop. The handler switches auto-read on.
  */
@@ -42,11 +45,13 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
     private final long length;
     private FileChannel file;
     private SpliceUpload splice;
-    /** Bytes in the file, but for those of a splice that is under way. */
+    /** Bytes that were read, but for those of a splice that is under way: into the file, or dropped once that has failed. */
     private long received;
     private boolean begun;
     private boolean splicing;
     private boolean spliceBegun;
+    /** Whether nothing of the upload can come any more. */
+    private boolean over;
     /** What the connection was configured to before a splice. */
     private boolean halfClosure;
     private Promise<Void> done;
@@ -92,8 +97,7 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
             file = FileChannel.open(
                     path, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
         } catch (IOException e) {
-            end(context, e);
-            return;
+            finish(e);
         }
         if (context.channel().isActive()) {
             // Later: while an initializer adds handlers it is still among them itself.
@@ -108,7 +112,7 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void begin(ChannelHandlerContext context) {
-        if (begun || done.isDone()) {
+        if (begun || context.isRemoved()) {
             return;
         }
         begun = true;
@@ -116,6 +120,8 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
         String obstacle = first ? SpliceUpload.obstacle(context.channel()) : "it is not the first handler";
         if (received == length) {
             end(context, null);
+        } else if (done.isDone()) {
+            read(context);
         } else if (obstacle != null) {
             fallBack(context, obstacle);
         } else {
@@ -125,6 +131,10 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
 
     private void fallBack(ChannelHandlerContext context, String reason) {
         LOGGER.info("{} goes to {} through buffers instead of splice: {}", context.channel(), path, reason);
+        read(context);
+    }
+
+    private void read(ChannelHandlerContext context) {
         context.channel().config().setAutoRead(true);
         context.read();
     }
@@ -150,8 +160,10 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
             return;
         }
         endSplicing(context);
-        if (cause != null) {
-            end(context, ended(cause));
+        if (cause != null || done.isDone()) {
+            finish(cause == null ? null : ended(cause));
+            // What Netty has taken out of the socket is not known, and so neither is what is still to come.
+            context.close();
             return;
         }
         received = file.size();
@@ -170,14 +182,17 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
     @Override
     public void userEventTriggered(ChannelHandlerContext context, Object event) throws Exception {
         if (splicing && event instanceof ChannelInputShutdownEvent) {
-            received = file.size();
             endSplicing(context);
-            // Everything the peer has sent is in the socket now.
-            for (ByteBuf bytes = SpliceUpload.rest(context); bytes != null; bytes = SpliceUpload.rest(context)) {
-                context.pipeline().fireChannelRead(bytes);
+            boolean failed = file == null;
+            if (!failed) {
+                received = file.size();
+                // Everything the peer has sent is in the socket now.
+                for (ByteBuf bytes = SpliceUpload.rest(context); bytes != null; bytes = SpliceUpload.rest(context)) {
+                    context.pipeline().fireChannelRead(bytes);
+                }
             }
             end(context, ended(new ClosedChannelException()));
-            if (!halfClosure) {
+            if (failed || !halfClosure) {
                 context.close();
             }
         }
@@ -195,33 +210,37 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
-        if (!(message instanceof ByteBuf bytes) || file == null) {
+        if (!(message instanceof ByteBuf bytes) || received == length) {
             context.fireChannelRead(message);
             return;
         }
-        try {
-            ByteBuf mine = bytes.readSlice((int) Math.min(bytes.readableBytes(), length - received));
-            for (ByteBuffer buffer : mine.nioBuffers()) {
-                while (buffer.hasRemaining()) {
-                    received += file.write(buffer, received);
-                }
-            }
-        } catch (IOException e) {
-            ReferenceCountUtil.release(message);
-            end(context, e);
-            return;
+        ByteBuf mine = bytes.readSlice((int) Math.min(bytes.readableBytes(), length - received));
+        if (file != null) {
+            write(mine);
         }
-        if (received < length) {
-            bytes.release();
-            return;
-        }
+        received += mine.writerIndex();
         if (bytes.isReadable()) {
             // Before this handler leaves, while it still has a place to pass them on from.
             context.fireChannelRead(bytes);
         } else {
             bytes.release();
         }
-        end(context, null);
+        if (received == length) {
+            end(context, null);
+        }
+    }
+
+    private void write(ByteBuf bytes) {
+        try {
+            long at = received;
+            for (ByteBuffer buffer : bytes.nioBuffers()) {
+                while (buffer.hasRemaining()) {
+                    at += file.write(buffer, at);
+                }
+            }
+        } catch (IOException e) {
+            finish(e);
+        }
     }
 
     @Override
@@ -234,37 +253,53 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-        end(context, cause);
+        finish(cause);
         context.fireExceptionCaught(cause);
     }
 
     @Override
     public void handlerRemoved(ChannelHandlerContext context) {
-        if (splicing) {
-            // Netty cannot be told to stop, and would put what comes next into the file as well.
+        if (!over) {
+            // What is still to come is no message for the handlers behind; and a splice, which cannot be stopped, would put it
+            // into the file.
             context.close();
         }
-        end(context, ended(new ClosedChannelException()));
+        finish(ended(new ClosedChannelException()));
     }
 
-    /** Closes the file, says how it ended, and leaves the pipeline; once. */
+    /** The upload is over, and all of it was read, or no more can come. */
     private void end(ChannelHandlerContext context, Throwable cause) {
+        over = true;
+        finish(cause);
+        if (!context.isRemoved()) {
+            context.pipeline().remove(this);
+        }
+    }
+
+    /** Closes the file and says how it ended; once. */
+    private void finish(Throwable cause) {
         Throwable failure = cause;
         if (file != null) {
             try {
                 file.close();
-                // A splice that has begun closes its file itself, when Netty no longer uses it.
-                if (splice != null && !spliceBegun) {
-                    splice.close();
-                }
             } catch (IOException e) {
                 failure = failure == null ? e : failure;
             }
             file = null;
         }
-        boolean first = failure == null ? done.trySuccess(null) : done.tryFailure(failure);
-        if (first && !context.isRemoved()) {
-            context.pipeline().remove(this);
+        // A splice that has begun closes its file itself, when Netty no longer uses it.
+        if (splice != null && !spliceBegun) {
+            try {
+                splice.close();
+            } catch (IOException e) {
+                failure = failure == null ? e : failure;
+            }
+            splice = null;
+        }
+        if (failure == null) {
+            done.trySuccess(null);
+        } else {
+            done.tryFailure(failure);
         }
     }
 }

@@ -16,8 +16,10 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 import org.junit.jupiter.api.io.TempDir;
@@ -184,6 +186,71 @@ class FileUploadTest {
         Files.createDirectory(directory.resolve("upload"));
         try (Upload upload = new Upload(transport, 1); SocketChannel socket = upload.server.connect()) {
             assertInstanceOf(IOException.class, upload.outcome());
+        }
+    }
+
+    /** The bytes of an upload that failed are read and dropped, or the connection is closed: no handler behind takes them. */
+    @ParameterizedTest
+    @EnumSource
+    void anUploadThatFailsIsNobodysMessage(Transport transport) throws Exception {
+        Path nowhere = Files.createDirectory(directory.resolve("a directory"));
+        for (Path path : List.of(nowhere, Path.of("/dev/full"))) {
+            for (boolean behindAnother : new boolean[] {false, true}) {
+                for (boolean removed : new boolean[] {false, true}) {
+                    failing(transport, path, behindAnother, removed);
+                }
+            }
+        }
+    }
+
+    private void failing(Transport transport, Path path, boolean behindAnother, boolean removed) throws Exception {
+        CompletableFuture<Throwable> outcome = new CompletableFuture<>();
+        StringBuffer seen = new StringBuffer();
+        CompletableFuture<Void> ended = new CompletableFuture<>();
+        Supplier<ChannelHandler[]> handlers = () -> {
+            FileUploadHandler upload = new FileUploadHandler(path, SIZE);
+            ChannelHandler next = new SimpleChannelInboundHandler<ByteBuf>() {
+                @Override
+                public void handlerAdded(ChannelHandlerContext context) {
+                    upload.done().addListener(future -> {
+                        outcome.complete(future.cause());
+                        if (removed && context.pipeline().context(upload) != null) {
+                            context.pipeline().remove(upload);
+                        }
+                    });
+                }
+
+                @Override
+                protected void channelRead0(ChannelHandlerContext context, ByteBuf bytes) {
+                    seen.append(bytes.toString(java.nio.charset.StandardCharsets.US_ASCII));
+                    if (seen.indexOf("next") >= 0) {
+                        ended.complete(null);
+                    }
+                }
+
+                @Override
+                public void channelInactive(ChannelHandlerContext context) {
+                    ended.complete(null);
+                }
+            };
+            return behindAnother
+                    ? new ChannelHandler[] {new ChannelInboundHandlerAdapter(), upload, next}
+                    : new ChannelHandler[] {upload, next};
+        };
+        String way = path + ", behind another " + behindAnother + ", removed " + removed;
+        try (Transport.Server server = transport.serve(handlers);
+                SocketChannel socket = server.connect()) {
+            boolean whole = true;
+            try {
+                Pattern.send(socket, SIZE);
+                socket.write(ByteBuffer.wrap("next".getBytes()));
+            } catch (IOException e) {
+                whole = false;
+            }
+            assertInstanceOf(IOException.class, outcome.get(60, TimeUnit.SECONDS), way);
+            ended.get(60, TimeUnit.SECONDS);
+            String expected = whole && seen.length() > 0 ? "next" : "";
+            assertEquals(expected, seen.toString(), way);
         }
     }
 }
