@@ -5,9 +5,6 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
-import io.netty.handler.codec.ByteToMessageCodec;
-import io.netty.handler.codec.MessageToByteEncoder;
-import io.netty.handler.codec.MessageToMessageEncoder;
 import io.netty.util.concurrent.PromiseCombiner;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -15,8 +12,7 @@ import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
+import java.util.Optional;
 
 /**
  * Writes files to a channel without passing them through user space, or says why that cannot be.
@@ -33,11 +29,25 @@ public final class ZeroCopyFiles {
     /** The most that is mapped at a time. */
     private static final long MAPPING = 1L << 30;
 
-    /** They transform bytes and are no subclass of Netty's encoders; by name, because their modules need not be there. */
-    private static final Set<String> TRANSFORMING =
-            Set.of("io.netty.handler.ssl.SslHandler", "io.netty.handler.codec.http.HttpContentEncoder");
-
     private ZeroCopyFiles() {}
+
+    /**
+     * Why a file cannot be written from here; to be asked before a header that announces it is written. A handler on the way
+     * transforms bytes (a cipher, a frame, an encoding of this answer), or may, because it is neither Netty's own nor
+     * {@link PassesFileRegions}. A compressor of HTTP decides with the head of an answer: it is in the way before that, and of
+     * an answer that it compresses; behind the head of one that says {@code content-encoding: identity} it is not.
+     *
+     * @param context where in the pipeline to begin
+     * @return the handler and what to do about it; empty if nothing is in the way
+     */
+    public static Optional<String> obstacle(ChannelHandlerContext context) {
+        ChannelHandler handler = WayOut.obstacle(context);
+        return handler == null
+                ? Optional.empty()
+                : Optional.of(handler.getClass().getName() + " transforms bytes, or may, and would not see those of a file"
+                        + " region: remove it for this message, write the file in buffers (ChunkedWriteHandler), or let it"
+                        + " implement PassesFileRegions if it leaves bytes alone");
+    }
 
     /**
      * Writes a part of a file from here on towards the transport. What was written before goes out before it, what is
@@ -48,16 +58,14 @@ public final class ZeroCopyFiles {
      * @param position where the part begins, in bytes
      * @param count    its length in bytes
      * @return succeeds when the last byte has been handed to the kernel; fails with {@link UnsupportedOperationException} if
-     *     a handler on the way transforms bytes, with {@link IOException} if the file cannot be opened or is too short, or
-     *     as any write
+     *     a handler on the way transforms bytes or may (see {@link #obstacle}), with {@link IOException} if the file cannot be
+     *     opened or is too short, or as any write
      */
     public static ChannelFuture write(ChannelHandlerContext context, Path path, long position, long count) {
         ChannelPromise promise = context.newPromise();
-        ChannelHandler transforming = transformingBefore(context);
-        if (transforming != null) {
-            return promise.setFailure(new UnsupportedOperationException(transforming.getClass().getName()
-                    + " transforms bytes and would not see those of a file region: remove it for this message, or write"
-                    + " the file in buffers (ChunkedWriteHandler)"));
+        Optional<String> obstacle = obstacle(context);
+        if (obstacle.isPresent()) {
+            return promise.setFailure(new UnsupportedOperationException(obstacle.get()));
         }
         try {
             write(context, FileChannel.open(path), position, count, promise);
@@ -89,40 +97,5 @@ public final class ZeroCopyFiles {
             all.add(context.write(part));
         }
         all.finish(promise);
-    }
-
-    /** A handler between here and the transport that would transform bytes; null if there is none. */
-    private static ChannelHandler transformingBefore(ChannelHandlerContext context) {
-        for (Map.Entry<String, ChannelHandler> entry : context.pipeline()) {
-            if (entry.getKey().equals(context.name())) {
-                return null;
-            }
-            if (transforms(entry.getValue())) {
-                return entry.getValue();
-            }
-        }
-        return null;
-    }
-
-    private static boolean transforms(ChannelHandler handler) {
-        try {
-            if (handler instanceof MessageToByteEncoder<?> encoder) {
-                return encoder.acceptOutboundMessage(Unpooled.EMPTY_BUFFER);
-            }
-            if (handler instanceof ByteToMessageCodec<?> codec) {
-                return codec.acceptOutboundMessage(Unpooled.EMPTY_BUFFER);
-            }
-            if (handler instanceof MessageToMessageEncoder<?> encoder) {
-                return encoder.acceptOutboundMessage(Unpooled.EMPTY_BUFFER);
-            }
-        } catch (Exception e) {
-            return true;
-        }
-        for (Class<?> type = handler.getClass(); type != null; type = type.getSuperclass()) {
-            if (TRANSFORMING.contains(type.getName())) {
-                return true;
-            }
-        }
-        return false;
     }
 }

@@ -1,0 +1,159 @@
+package io.zcio.netty;
+
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelDuplexHandler;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundHandler;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.CombinedChannelDuplexHandler;
+import io.netty.handler.codec.ByteToMessageCodec;
+import io.netty.handler.codec.MessageToByteEncoder;
+import io.netty.handler.codec.MessageToMessageCodec;
+import io.netty.handler.codec.MessageToMessageEncoder;
+import java.lang.reflect.Field;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/**
+ * The handlers between a place in a pipeline and the transport, and whether one of them would have to see the bytes of a file.
+ *
+ * <p>A handler that is not known to leave bytes alone is taken for one that transforms them: plain text behind a cipher is
+ * worse than a refusal.
+ */
+final class WayOut {
+    /**
+     * Netty's own that see messages and leave file regions and buffers as they are, or know both. By name: their modules need
+     * not be there.
+     */
+    private static final Set<String> PASSING = Set.of(
+            "io.netty.handler.codec.http.HttpObjectEncoder",
+            "io.netty.handler.codec.http.HttpServerCodec",
+            "io.netty.handler.codec.http.HttpClientCodec",
+            "io.netty.handler.codec.http.HttpServerKeepAliveHandler",
+            "io.netty.handler.codec.http.cors.CorsHandler",
+            "io.netty.handler.flow.FlowControlHandler",
+            "io.netty.handler.flush.FlushConsolidationHandler",
+            "io.netty.handler.logging.LoggingHandler",
+            "io.netty.handler.stream.ChunkedWriteHandler",
+            "io.netty.handler.timeout.IdleStateHandler",
+            "io.netty.handler.timeout.WriteTimeoutHandler",
+            "io.netty.handler.traffic.AbstractTrafficShapingHandler");
+
+    /** Compresses the content of some answers and leaves others alone, as it decides at their heads. */
+    private static final String CONTENT_ENCODER = "io.netty.handler.codec.http.HttpContentEncoder";
+
+    /** What carries bytes: who takes one of these for his own transforms it. */
+    private static final List<Object> CARRIERS =
+            Stream.concat(Stream.of(Unpooled.EMPTY_BUFFER), httpContent().stream()).toList();
+
+    private WayOut() {}
+
+    private static Optional<Object> httpContent() {
+        try {
+            Class<?> last = Class.forName("io.netty.handler.codec.http.LastHttpContent");
+            return Optional.of(last.getField("EMPTY_LAST_CONTENT").get(null));
+        } catch (ReflectiveOperationException e) {
+            return Optional.empty();
+        }
+    }
+
+    /** The first handler in the way, or null. */
+    static ChannelHandler obstacle(ChannelHandlerContext from) {
+        for (Map.Entry<String, ChannelHandler> entry : from.pipeline()) {
+            if (entry.getKey().equals(from.name())) {
+                return null;
+            }
+            if (entry.getValue() instanceof ChannelOutboundHandler handler && mayTransform(handler)) {
+                return handler;
+            }
+        }
+        return null;
+    }
+
+    private static boolean mayTransform(ChannelOutboundHandler handler) {
+        try {
+            if (handler instanceof PassesFileRegions) {
+                return false;
+            }
+            Class<?> compressor = known(handler, Set.of(CONTENT_ENCODER));
+            if (compressor != null) {
+                return isCompressing(compressor, handler);
+            }
+            Class<?> writer = writer(handler);
+            if (known(handler, PASSING) != null) {
+                // Unless a subclass writes in its own way.
+                return !writer.getName().startsWith("io.netty.");
+            }
+            if (writer == CombinedChannelDuplexHandler.class) {
+                return mayTransform(outbound(handler));
+            }
+            if (writer == ChannelOutboundHandlerAdapter.class || writer == ChannelDuplexHandler.class) {
+                return false;
+            }
+            return !passes(handler, writer);
+        } catch (Exception e) {
+            return true;
+        }
+    }
+
+    /** The class among a handler's that has this name. */
+    private static Class<?> known(ChannelOutboundHandler handler, Set<String> names) {
+        for (Class<?> type = handler.getClass(); type != null; type = type.getSuperclass()) {
+            if (names.contains(type.getName())) {
+                return type;
+            }
+        }
+        return null;
+    }
+
+    /** The class whose {@code write} it has. */
+    private static Class<?> writer(ChannelOutboundHandler handler) throws NoSuchMethodException {
+        return handler.getClass()
+                .getMethod("write", ChannelHandlerContext.class, Object.class, ChannelPromise.class)
+                .getDeclaringClass();
+    }
+
+    /** Whether an encoder, which writes on what it does not take for its own, takes nothing that carries bytes. */
+    private static boolean passes(ChannelOutboundHandler handler, Class<?> writer) throws Exception {
+        for (Object carrier : CARRIERS) {
+            boolean takes;
+            if (writer == MessageToByteEncoder.class) {
+                takes = ((MessageToByteEncoder<?>) handler).acceptOutboundMessage(carrier);
+            } else if (writer == ByteToMessageCodec.class) {
+                takes = ((ByteToMessageCodec<?>) handler).acceptOutboundMessage(carrier);
+            } else if (writer == MessageToMessageEncoder.class) {
+                takes = ((MessageToMessageEncoder<?>) handler).acceptOutboundMessage(carrier);
+            } else if (writer == MessageToMessageCodec.class) {
+                takes = ((MessageToMessageCodec<?, ?>) handler).acceptOutboundMessage(carrier);
+            } else {
+                return false;
+            }
+            if (takes) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Netty keeps both to itself. Where its modules are closed there is no answer, and so a refusal. */
+    private static Object field(Class<?> owner, String name, Object of) throws ReflectiveOperationException {
+        Field field = owner.getDeclaredField(name);
+        field.setAccessible(true);
+        return field.get(of);
+    }
+
+    private static ChannelOutboundHandler outbound(ChannelOutboundHandler combined) throws ReflectiveOperationException {
+        return (ChannelOutboundHandler) field(CombinedChannelDuplexHandler.class, "outboundHandler", combined);
+    }
+
+    private static boolean isCompressing(Class<?> encoder, ChannelOutboundHandler handler)
+            throws ReflectiveOperationException {
+        // Before the head of an answer it has not decided yet.
+        return !field(encoder, "state", handler).toString().equals("PASS_THROUGH");
+    }
+}
