@@ -215,7 +215,7 @@ def leased(tmp_path: Path) -> Iterator[Path]:
         answer = holder.stdout.readline().strip()
         if answer != "held":
             holder.kill()
-            skip(f"no lease: {answer}")
+            skip(f"fcntl(F_SETLEASE): {answer}")
         yield path
         holder.kill()
 

@@ -30,7 +30,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for 1 MiB."""
     directory = tmp_path / "small"
     directory.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "zcio", directory]
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "zcio", str(directory)]
     mount = subprocess.run(command, check=False, capture_output=True, text=True)
     if mount.returncode != 0:
         skip(f"mount: {mount.stderr.splitlines()[0].rpartition(': ')[2]}")
