@@ -103,7 +103,8 @@ test-python: venv
 	cd python-bindings && $(IN_VENV) python -m pytest -q 2>&1 | tee ../$(LOGS)/python.log
 
 # The suites behind the system call filter and with the capabilities that container engines have (tests/container), and again
-# as an ordinary user (CONTAINED_USER). What is denied there is skipped, with the name of the call.
+# as an ordinary user (CONTAINED_USER). What is denied there is skipped, with the name of the call, which cargo and pytest are
+# asked to show.
 CONTAINED := $(CURDIR)/tests/container/run
 CONTAINED_USER ?= nobody
 RUNNER = CARGO_TARGET_$(shell rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)_RUNNER
@@ -115,13 +116,13 @@ test-contained: test-contained-root test-contained-user
 test-contained-root: IN := $(CONTAINED)
 test-contained-user: IN := $(CONTAINED) --user $(CONTAINED_USER)
 test-contained-root test-contained-user: venv jar arrow
-	$(RUNNER)="$(IN)" cargo test
+	$(RUNNER)="$(IN)" cargo test -- --show-output
 	mkdir -p target/contained/bin && ln -sf $(CURDIR)/tests/container/java target/contained/bin/
 	for jdk in $(JDKS); do \
 	  ln -sf $$jdk/release target/contained/; \
 	  CONTAINED="$(IN) $$jdk/bin/java" JAVA_HOME=$$jdk $(MVN) verify -Djvm=$(CURDIR)/target/contained/bin/java; \
 	done
-	cd python-bindings && $(IN_VENV) $(IN) python -m pytest -q -p no:cacheprovider
+	cd python-bindings && $(IN_VENV) $(IN) python -m pytest -q -rs -p no:cacheprovider
 
 # Javadoc reads the compiled modules, and one of them reads another.
 lint: venv jar

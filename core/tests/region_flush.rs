@@ -47,7 +47,7 @@ fn on_the_device(image: &Path, dir: &Path, name: &str) -> Vec<u8> {
 
 #[test]
 fn a_flush_reaches_the_device() {
-    if !root_or_skip("a_flush_reaches_the_device") {
+    if !root_or_skip("a_flush_reaches_the_device", "mount") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
