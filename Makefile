@@ -25,14 +25,15 @@ RESULTS := target/compare/results.json
 # Measurements and suites share one machine: one after the other, whatever -j says; cargo uses every processor by itself.
 .NOTPARALLEL:
 
-.PHONY: help demo compare compare-libraries benchmarks test lint tools venv jar arrow compare-program test-rust test-java test-python test-contained clean
+.PHONY: help demo compare compare-libraries benchmarks test lint tools venv jar arrow compare-program test-rust test-java test-python clean
+.PHONY: test-contained test-contained-root test-contained-user
 .PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
 
 help:
 	@echo "make demo           build all, then compare zcio, NIO and the standard libraries (FILE=path: on that file)"
 	@echo "make compare        every route, size and lane, and a page of it (ARGS=--quick: in minutes)"
 	@echo "make test           every test, in Rust, Java (on each JDK) and Python"
-	@echo "make test-contained the same as in a container, and in Rust and Python again as an ordinary user there"
+	@echo "make test-contained the same as in a container, and again as an ordinary user there"
 	@echo "make lint           formatting, clippy, documentation, types"
 	@echo "make sanitize       the region tests under AddressSanitizer, ThreadSanitizer and Miri, as far as they are here"
 	@echo "make clean          remove what the other commands made"
@@ -101,24 +102,29 @@ test-python: venv
 	@mkdir -p $(LOGS)
 	cd python-bindings && $(IN_VENV) python -m pytest -q 2>&1 | tee ../$(LOGS)/python.log
 
-# Javadoc reads the compiled modules, and one of them reads another.
 # The suites behind the system call filter and with the capabilities that container engines have (tests/container), and again
-# as an ordinary user (CONTAINED_USER). What is denied there is skipped, with the name of the call.
+# as an ordinary user (CONTAINED_USER). What is denied there is skipped, with the name of the call, which cargo and pytest are
+# asked to show.
 CONTAINED := $(CURDIR)/tests/container/run
 CONTAINED_USER ?= nobody
 RUNNER = CARGO_TARGET_$(shell rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)_RUNNER
 
-test-contained: venv jar arrow
-	$(RUNNER)="$(CONTAINED)" cargo test
-	JAVA_HOME=$(OLDEST_JDK) $(CONTAINED) $(MVN) verify
-	cd python-bindings && $(IN_VENV) $(CONTAINED) python -m pytest -q -p no:cacheprovider
-	$(RUNNER)="$(CONTAINED) --user $(CONTAINED_USER)" cargo test
-	@if $(CONTAINED) --user $(CONTAINED_USER) $(VENV)/bin/python -c "" 2>/dev/null; then \
-	  cd python-bindings && $(IN_VENV) $(CONTAINED) --user $(CONTAINED_USER) python -m pytest -q -p no:cacheprovider; \
-	else \
-	  echo "skipped Python as $(CONTAINED_USER), who may not run $$(realpath $(VENV)/bin/python)"; \
-	fi
+test-contained: test-contained-root test-contained-user
 
+# Cargo and Maven themselves run as they are called; what they run the tests with is contained. Maven takes for a JVM what
+# stands in a folder like a JDK's, and for its version what the file "release" there says.
+test-contained-root: IN := $(CONTAINED)
+test-contained-user: IN := $(CONTAINED) --user $(CONTAINED_USER)
+test-contained-root test-contained-user: venv jar arrow
+	$(RUNNER)="$(IN)" cargo test -- --show-output
+	mkdir -p target/contained/bin && ln -sf $(CURDIR)/tests/container/java target/contained/bin/
+	for jdk in $(JDKS); do \
+	  ln -sf $$jdk/release target/contained/; \
+	  CONTAINED="$(IN) $$jdk/bin/java" JAVA_HOME=$$jdk $(MVN) verify -Djvm=$(CURDIR)/target/contained/bin/java; \
+	done
+	cd python-bindings && $(IN_VENV) $(IN) python -m pytest -q -rs -p no:cacheprovider
+
+# Javadoc reads the compiled modules, and one of them reads another.
 lint: venv jar
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings

@@ -302,7 +302,7 @@ impl<'fd> Transfer<'fd> {
     fn drive_to_the_end(&mut self, mut watch: Option<Watch<'_>>) -> Result<Report> {
         // A clock is read for who watches only.
         let mut watched = (watch.is_some().then(Instant::now), 0);
-        let mut in_vain = InVain::default();
+        let (mut in_vain, mut before) = (InVain::default(), self.moved());
         if watch.is_some() && sleeps(&self.sink) {
             self.begin()?;
             let awake = self.sink.open_again_awake(&mut Calls::default());
@@ -330,7 +330,9 @@ impl<'fd> Transfer<'fd> {
                 Step::Completing => self.wait_for(Side::Sink, PollFlags::empty(), watch.as_mut())?,
                 Step::Moved(_) | Step::Done => {}
             }
-            in_vain.note(matches!(step, Step::Moved(_)));
+            // Blocked after steps that moved something is not in vain.
+            in_vain.note(matches!(step, Step::Moved(_)) || moved > before);
+            before = moved;
             let Some(watch) = &mut watch else { continue };
             // A count cut short by a blocking end is how most signals show themselves.
             let signal = self.begin()?.engine.cut_short();

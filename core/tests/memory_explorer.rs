@@ -253,7 +253,7 @@ fn without_privileges_it_says_what_it_could_not_see() {
         assert!(result.write_seen && result.same_frames.is_none() && !result.unseen.is_empty());
         return println!("seen as nobody");
     }
-    if !root_or_skip("without_privileges_it_says_what_it_could_not_see") {
+    if !root_or_skip("without_privileges_it_says_what_it_could_not_see", "setuid") {
         return;
     }
     let mut command = child("without_privileges_it_says_what_it_could_not_see", "nobody");

@@ -458,7 +458,7 @@ fn resize_can_take_the_file_along() {
 
 #[test]
 fn reserved_huge_pages() {
-    if !root_or_skip("reserved_huge_pages") {
+    if !root_or_skip("reserved_huge_pages", "write to nr_hugepages") {
         return;
     }
     let knob = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";

@@ -79,7 +79,7 @@ def give_up_files() -> None:
     read_or_write = ctypes.create_string_buffer(struct.pack("Q", 1 << 1 | 1 << 2), 8)
     rules = LIBC.syscall(444, read_or_write, 8, 0)
     if rules < 0 or LIBC.syscall(446, rules, 0) != 0:
-        skip("there is no Landlock")
+        skip(f"landlock_create_ruleset or landlock_restrict_self: {os.strerror(ctypes.get_errno())}")
 
 
 def become_nobody() -> None:
@@ -89,7 +89,7 @@ def become_nobody() -> None:
 
 def needs_root() -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can be somebody else")
+        pytest.skip("setfsuid: only root can be somebody else")
 
 
 @every_use
@@ -125,7 +125,7 @@ def test_a_name_is_looked_up_in_the_folder_of_the_thread(use: Use, tmp_path: Pat
 
     def work() -> None:
         if LIBC.unshare(0x200) != 0:
-            skip("a thread cannot have a folder of its own (CLONE_FS)")
+            skip(f"unshare(CLONE_FS): {os.strerror(ctypes.get_errno())}")
         os.chdir(there)
         use("name", file)
 
@@ -215,7 +215,7 @@ def leased(tmp_path: Path) -> Iterator[Path]:
         answer = holder.stdout.readline().strip()
         if answer != "held":
             holder.kill()
-            skip(f"no lease: {answer}")
+            skip(f"fcntl(F_SETLEASE): {answer}")
         yield path
         holder.kill()
 

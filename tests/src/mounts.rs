@@ -19,7 +19,7 @@ impl Tmpfs {
         match mount(Some("tmpfs"), at.path(), Some("tmpfs"), MsFlags::empty(), Some(options.as_str())) {
             Ok(()) => Some(Self(at)),
             Err(errno) => {
-                crate::skip(&format!("cannot mount a tmpfs: {errno}"));
+                crate::skip(&format!("mount of a tmpfs: {errno}"));
                 None
             }
         }
@@ -55,7 +55,7 @@ impl Overlay {
         match mount(Some("overlay"), &merged, Some("overlay"), MsFlags::empty(), Some(options.as_str())) {
             Ok(()) => Some(Self { layers }),
             Err(errno) => {
-                crate::skip(&format!("cannot mount an overlay: {errno}"));
+                crate::skip(&format!("mount of an overlay: {errno}"));
                 None
             }
         }

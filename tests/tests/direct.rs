@@ -7,15 +7,15 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
 use zcio::{Endpoint, FanOut, Mechanism, Transfer};
-use zcio_tests::{Kind, Sink, Source, pattern, watchdog};
+use zcio_tests::{Kind, Sink, Source, has, pattern, watchdog};
 
-/// A folder on a disk, which the system's folder for temporary files need not be.
+/// A folder on a disk, which the system's folder for temporary files need not be; he has that who may not write here.
 fn folder() -> tempfile::TempDir {
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 fn all() -> impl Iterator<Item = Option<Mechanism>> {
-    Mechanism::ALL.iter().map(|&mechanism| Some(mechanism)).chain([None])
+    Mechanism::ALL.iter().map(|&mechanism| Some(mechanism)).chain([None]).filter(|&named| has(named))
 }
 
 fn open(path: &std::path::Path, append: bool) -> Option<File> {

@@ -18,7 +18,7 @@ use zcio::{
     Batch, Capabilities, Copy, Direction, Endpoint, ErrorKind, FanOut, Item, Mechanism, Reflink, Relay, Transfer,
     Unblocked,
 };
-use zcio_tests::{content, watchdog};
+use zcio_tests::{content, has, watchdog};
 
 /// The exit code of a child that has done that; 99 if it panicked.
 fn in_child(work: impl FnOnce() -> i32) -> i32 {
@@ -172,16 +172,14 @@ fn sleeps(socket: &UnixStream) -> bool {
 fn a_child_steps_nothing_that_it_inherited() {
     let _dog = watchdog(60, "what a child inherits");
     let bytes = zcio_tests::pattern(1 << 20);
-    for mechanism in [Mechanism::Splice, Mechanism::ReadWrite, Mechanism::Uring] {
+    for mechanism in [Mechanism::Splice, Mechanism::ReadWrite, Mechanism::Uring].into_iter().filter(|&named| has(named))
+    {
         let ((mut near, far), sink) = (UnixStream::pair().unwrap(), tempfile::tempfile().unwrap());
         far.set_nonblocking(true).unwrap();
         let ends = (Endpoint::new(far.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap());
         let mut transfer = Some(Transfer::new(ends.0, ends.1).mechanism(mechanism));
         near.write_all(&bytes[..5000]).unwrap();
-        match transfer.as_mut().unwrap().step() {
-            Err(error) if error.kind() == ErrorKind::Refused => continue,
-            step => drop(step.unwrap()),
-        }
+        transfer.as_mut().unwrap().step().unwrap();
         near.write_all(&bytes[5000..9000]).unwrap();
         let code = in_child(|| {
             let mut inherited = transfer.take().unwrap();

@@ -28,8 +28,9 @@ fn programs() -> Result<(String, PathBuf), String> {
     }
     let python = root().join(".venv/bin/python");
     let there = Command::new(&python).args(["-c", "import zcio, numpy, pyarrow"]).output();
-    if !there.is_ok_and(|output| output.status.success()) {
-        return Err(format!("{} cannot import zcio, numpy and pyarrow (make venv)", python.display()));
+    let said = there.map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stderr).into());
+    if !said.is_empty() {
+        return Err(format!("{} does not import zcio, numpy and pyarrow (make venv): {said}", python.display()));
     }
     let classes: Vec<_> = classes.iter().map(|path| path.to_str().expect("a path of this project")).collect();
     Ok((classes.join(":"), python))

@@ -40,7 +40,7 @@ impl Lease {
         match Errno::result(Self::control(&file, libc::F_SETLEASE, libc::F_WRLCK)) {
             Ok(_) => Some(Self(file)),
             Err(errno) => {
-                skip(&format!("no lease: {errno}"));
+                skip(&format!("fcntl(F_SETLEASE): {errno}"));
                 None
             }
         }
@@ -154,7 +154,7 @@ fn a_mount_without_links_has_none() {
     let links = dir.path().join("links");
     fs::create_dir(&links).unwrap();
     if let Err(errno) = mount(Some("tmpfs"), &links, Some("tmpfs"), NOSYMFOLLOW, None::<&str>) {
-        return skip(&format!("cannot mount a tmpfs: {errno}"));
+        return skip(&format!("mount of a tmpfs: {errno}"));
     }
     plant(&links);
     assert_not_followed(dir.path(), Errno::ELOOP);
@@ -174,7 +174,7 @@ fn a_link_that_somebody_planted_is_not_followed() {
     plant(&links);
     for name in names(&links) {
         if let Err(error) = lchown(links.join(name), Some(65534), Some(65534)) {
-            return skip(&format!("cannot be somebody else: {error}"));
+            return skip(&format!("lchown to somebody else: {error}"));
         }
     }
     assert_not_followed(dir.path(), Errno::EACCES);
@@ -188,7 +188,7 @@ fn a_file_by_two_mounts_is_the_same_file() {
     fs::create_dir(&other).unwrap();
     fs::write(one.join("file"), OLD).unwrap();
     if let Err(errno) = mount(Some(&one), &other, None::<&str>, MsFlags::MS_BIND, None::<&str>) {
-        return skip(&format!("cannot bind a folder: {errno}"));
+        return skip(&format!("mount of a folder (MS_BIND): {errno}"));
     }
     for atomic in [false, true] {
         let error = Copy::new(one.join("file"), other.join("file")).atomic(atomic).run().unwrap_err();

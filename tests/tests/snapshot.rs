@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 
 use zcio::{Batch, Endpoint, FanOut, FanOutStep, Item, Mechanism, Step, Transfer, Visibility};
-use zcio_tests::{file_with, tcp_pair, watchdog};
+use zcio_tests::{file_with, has, tcp_pair, watchdog};
 
 const SIZE: usize = 32 << 10;
 static BEFORE: [u8; SIZE] = [b'A'; SIZE];
@@ -56,7 +56,7 @@ fn received(file: &File, out: OwnedFd) -> Vec<u8> {
 #[test]
 fn no_transfer_shows_what_was_written_after_it() {
     let _dog = watchdog(60, "snapshots");
-    for mechanism in Mechanism::ALL.iter().map(|&mechanism| Some(mechanism)).chain([None]) {
+    for mechanism in Mechanism::ALL.iter().map(|&mechanism| Some(mechanism)).chain([None]).filter(|&named| has(named)) {
         for from in ["file", "tcp", "unix", "pipe"] {
             for to in STREAMS {
                 let case = format!("{from} -> {to}, {mechanism:?}");

@@ -7,13 +7,14 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zcio::inject::{self, Fault};
 use zcio::{AlignedBuffer, Endpoint, ErrorKind, Mechanism, Pages, Step, Transfer};
-use zcio_tests::{file_with, pattern, tcp_pair, watchdog};
+use zcio_tests::{file_with, has, pattern, tcp_pair, watchdog};
 
 /// More than the buffers of a connection hold.
 const MUCH: usize = 32 << 20;
@@ -202,19 +203,27 @@ fn notice(socket: &TcpStream) -> Option<std::ops::RangeInclusive<u32>> {
 fn who_sends_by_reference_after_a_stop_gets_every_notification_of_his_own() {
     let _dog = watchdog(60, "somebody's own MSG_ZEROCOPY");
     let (bytes, own) = (pattern(MUCH), pattern(20_000));
-    for round in 0..20 {
+    let mut round = 0;
+    while round < 20 {
         let (near, mut far) = tcp_pair();
         near.set_nonblocking(true).unwrap();
         let mut transfer = named(Endpoint::pages(pages(&bytes)), &near);
-        let sends = Arc::new(AtomicU32::new(0));
-        let counter = sends.clone();
+        let (sends, copied) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+        let (counter, twice) = (sends.clone(), copied.clone());
+        let mut before = "";
         let count = move |call: &inject::Call| {
             counter.fetch_add(u32::from(call.operation == "send"), Ordering::Relaxed);
+            twice.fetch_or((before, call.operation) == ("send", "send"), Ordering::Relaxed);
+            before = call.operation;
             Fault::None
         };
         inject::with(count, || while !matches!(transfer.step().unwrap(), Step::Blocked(_)) {});
         let moved = transfer.report().unwrap().bytes as usize;
         drop(transfer);
+        // Other tests of this user may have locked all the pages that he may (ENOBUFS). What is sent at a second try has no number.
+        if copied.load(Ordering::Relaxed) {
+            continue;
+        }
         set(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY, 1);
         // The last one found no room, and has no number.
         let first = sends.load(Ordering::Relaxed) - 1;
@@ -227,6 +236,10 @@ fn who_sends_by_reference_after_a_stop_gets_every_notification_of_his_own() {
                 let sent = unsafe { libc::send(near.as_raw_fd(), own.as_ptr().cast(), own.len(), libc::MSG_ZEROCOPY) };
                 if sent >= 0 {
                     break expected.extend_from_slice(&own[..sent as usize]);
+                }
+                if Errno::last() == Errno::ENOBUFS {
+                    std::thread::yield_now();
+                    continue;
                 }
                 let count = far.read(&mut piece).unwrap();
                 received.extend_from_slice(&piece[..count]);
@@ -248,6 +261,7 @@ fn who_sends_by_reference_after_a_stop_gets_every_notification_of_his_own() {
             }
         }
         assert_eq!(option(&near, libc::SOL_SOCKET, libc::SO_ZEROCOPY), 1, "round {round}: it is his");
+        round += 1;
     }
 }
 
@@ -401,7 +415,8 @@ fn memory_that_cannot_be_read_is_an_error_after_what_could() {
     // SAFETY: inside the mapping, of which Rust has no reference.
     let result = unsafe { libc::mprotect(start.wrapping_byte_add(2 * page), page, libc::PROT_NONE) };
     assert_eq!(result, 0);
-    for mechanism in [Mechanism::ZerocopySend, Mechanism::ReadWrite, Mechanism::Uring] {
+    let mechanisms = [Mechanism::ZerocopySend, Mechanism::ReadWrite, Mechanism::Uring];
+    for mechanism in mechanisms.into_iter().filter(|&named| has(named)) {
         let (near, far) = tcp_pair();
         let reader = std::thread::spawn(move || rest(&far).len() as u64);
         // SAFETY: mapped for as long as the test runs; the kernel finds out what can be read of it.

@@ -73,12 +73,12 @@ pub fn status_kb(name: &str) -> i64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Whether a test that needs root can run; otherwise says so, and fails where nothing may be skipped.
-pub fn root_or_skip(test: &str) -> bool {
+/// Whether a test can run that needs root for a call; otherwise says so, and fails where nothing may be skipped.
+pub fn root_or_skip(test: &str, call: &str) -> bool {
     // SAFETY: reads a number.
     let root = unsafe { libc::geteuid() } == 0;
     if !root {
-        skip(test, "it needs root");
+        skip(test, &format!("it needs root, for {call}"));
     }
     root
 }

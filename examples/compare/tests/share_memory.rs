@@ -26,8 +26,9 @@ fn python_reads_memory_of_another_language_and_answers() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let python = root.join(".venv/bin/python");
     let there = Command::new(&python).args(["-c", "import zcio, numpy"]).output();
-    if !there.is_ok_and(|output| output.status.success()) {
-        let reason = format!("{} cannot import zcio and numpy (make venv)", python.display());
+    let said = there.map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stderr).into());
+    if !said.is_empty() {
+        let reason = format!("{} does not import zcio and numpy (make venv): {said}", python.display());
         assert!(env::var_os("ZCIO_REQUIRE").is_none(), "{reason}");
         return eprintln!("skipped: {reason}");
     }

@@ -96,8 +96,10 @@ fn java_sends_a_file() {
 #[test]
 fn python_sends_a_file() {
     let python = root().join(".venv/bin/python");
-    if !Command::new(&python).args(["-c", "import zcio"]).output().is_ok_and(|output| output.status.success()) {
-        return skip(&format!("{} cannot import zcio (make venv)", python.display()));
+    let there = Command::new(&python).args(["-c", "import zcio"]).output();
+    let said = there.map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stderr).into());
+    if !said.is_empty() {
+        return skip(&format!("{} does not import zcio (make venv): {said}", python.display()));
     }
     let file = a_file();
     expect_report(&receive(file.path(), |port| {

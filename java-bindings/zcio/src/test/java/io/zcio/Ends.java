@@ -41,6 +41,12 @@ final class Ends {
         return bytes;
     }
 
+    /** A new file, on a disk if there is one: under target/, or where temporary files are for who may not write there. */
+    static Path fileOnDisk(String name) throws IOException {
+        Path target = Path.of("target");
+        return Files.isWritable(target) ? Files.createTempFile(target, name, "") : Files.createTempFile(name, "");
+    }
+
     /** Two channels that are connected to each other. */
     record Pair(SocketChannel near, SocketChannel far) implements AutoCloseable {
         @Override

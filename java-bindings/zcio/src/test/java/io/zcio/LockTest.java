@@ -24,11 +24,11 @@ import org.junit.jupiter.api.Timeout;
 class LockTest {
     private static final int SIZE = 64 << 10;
 
-    /** On a disk if there is one under target/: a tmpfs refuses some of the mechanisms. */
+    /** On a disk if there is one: a tmpfs refuses some of the mechanisms. */
     private final List<Path> files = new ArrayList<>();
 
     private Path file(String name) throws Exception {
-        Path path = Files.createTempFile(Path.of("target"), "zcio-lock-" + name, "");
+        Path path = Ends.fileOnDisk("zcio-lock-" + name);
         files.add(path);
         return Files.write(path, Ends.pattern(SIZE));
     }
@@ -80,7 +80,7 @@ class LockTest {
         }
         assertTrue(ran.contains(Mechanism.SENDFILE) && ran.contains(Mechanism.READ_WRITE), ran.toString());
         if (!ran.contains(Mechanism.DIRECT_IO)) {
-            Require.that(false, "no direct I/O under target/");
+            Require.that(false, "no direct I/O on the file system of " + from);
         }
     }
 
@@ -92,7 +92,7 @@ class LockTest {
         try {
             direct = open(to, FileChannelOpenTest.option("DIRECT"));
         } catch (UnsupportedOperationException | IOException e) {
-            Require.that(false, "no direct I/O under target/: " + e);
+            Require.that(false, "no direct I/O on the file system of " + from + ": " + e);
             return;
         }
         try (FileChannel source = open(from);

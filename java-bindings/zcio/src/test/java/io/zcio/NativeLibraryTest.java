@@ -76,7 +76,7 @@ class NativeLibraryTest {
 
     @Test
     void whatAnotherUserPlantedIsNotLoaded() throws Exception {
-        Require.that(Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0), "no right to give a file away");
+        Require.that(Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0), "no right to give a file away (chown)");
         Path library = NativeLibrary.extract(directory, CONTENT, "1");
         Files.setAttribute(library, "unix:uid", 12345);
         NativeLibrary.extract(directory, CONTENT, "1");

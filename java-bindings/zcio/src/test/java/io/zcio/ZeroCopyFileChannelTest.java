@@ -90,8 +90,8 @@ class ZeroCopyFileChannelTest {
 
     @Test
     void thePageCacheIsLeftAsThePolicySays() throws Exception {
-        Path from = Files.createTempFile(Path.of("target"), "zcio-test", "");
-        Path to = Files.createTempFile(Path.of("target"), "zcio-test", "");
+        Path from = Ends.fileOnDisk("zcio-test");
+        Path to = Ends.fileOnDisk("zcio-test");
         try (ZeroCopyFileChannel source = ZeroCopyFileChannel.open(from, READ, WRITE);
                 ZeroCopyFileChannel sink = ZeroCopyFileChannel.open(to, READ, WRITE)) {
             source.write(ByteBuffer.wrap(CONTENT));
@@ -103,7 +103,7 @@ class ZeroCopyFileChannelTest {
             assertEquals(new CachePolicy(1 << 20, true), source.cachePolicy());
             assertThrowsExactly(NullPointerException.class, () -> source.cachePolicy(null));
             source.evict(0, Long.MAX_VALUE);
-            Assumptions.assumeFalse(source.residency(0, 4096).isComplete(), "no disk behind the cache of target/");
+            Assumptions.assumeFalse(source.residency(0, 4096).isComplete(), "no disk behind the cache of the file");
 
             assertTrue(Ends.inAttempts(() -> source.transferTo(0, CONTENT.length, sink.position(0)) == CONTENT.length
                     && source.residency(0, CONTENT.length).present() == 0
@@ -166,7 +166,7 @@ class ZeroCopyFileChannelTest {
     @Test
     void residencyPrefetchAndEviction() throws Exception {
         // On a disk, as far as there is one: a tmpfs has no other place for its pages.
-        Path path = Files.createTempFile(Path.of("target"), "zcio-test", "");
+        Path path = Ends.fileOnDisk("zcio-test");
         try (ZeroCopyFileChannel file = ZeroCopyFileChannel.open(path, READ, WRITE)) {
             file.write(ByteBuffer.wrap(CONTENT));
             long pages = (CONTENT.length + 4095) / 4096;
@@ -179,7 +179,7 @@ class ZeroCopyFileChannelTest {
             }));
             assertEquals(2, file.residency(4095, 2).total());
             file.evict(0, Long.MAX_VALUE);
-            Assumptions.assumeFalse(file.residency(0, 4096).isComplete(), "no disk behind the cache of target/");
+            Assumptions.assumeFalse(file.residency(0, 4096).isComplete(), "no disk behind the cache of the file");
             assertTrue(Ends.inAttempts(() -> {
                 file.evict(0, Long.MAX_VALUE);
                 return file.residency(0, CONTENT.length).present() == 0;
