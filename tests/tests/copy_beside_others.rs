@@ -110,9 +110,9 @@ fn names_that_mean_other_files_meanwhile() {
                 "{case}: a source has changed"
             );
             // What has the name at last is theirs where an open file is overwritten, and the copy where one is put there whole.
-            // A new file whose name is taken meanwhile is overwritten, by a copy that begins anew, of what is the source then.
+            // Where the name of a new file is taken meanwhile the copy begins anew, with what is the source then.
             let named = fs::read(&to).unwrap();
-            let (right, from_now) = (if existing && !atomic { NEW } else { &bytes }, !existing && !atomic);
+            let (right, from_now) = (if atomic { &bytes } else { NEW }, !existing);
             assert!(named == if from_now { OLD } else { right }, "{case}: half of a file");
             assert_eq!(copied, if from_now { OLD.len() } else { bytes.len() } as u64, "{case}");
             if let Some(before) = before {
