@@ -43,7 +43,7 @@ final class CloseProtocol {
         Class<?> pipe = find.type("sun.nio.ch.SinkChannelImpl");
         Class<?> set = find.type("sun.nio.ch.NativeThreadSet");
         THREADS = find.field(file, "threads", set, Object.class, FileChannel.class);
-        DESCRIPTOR = find.field(file, "fd", java.io.FileDescriptor.class, java.io.FileDescriptor.class, FileChannel.class);
+        DESCRIPTOR = DescriptorField.GETTER;
         NUMBER = find.field(java.io.FileDescriptor.class, "fd", int.class, int.class, java.io.FileDescriptor.class);
         ADD = find.method(set, "add", int.class, Object.class);
         REMOVE = find.method(set, "remove", void.class, Object.class, int.class);

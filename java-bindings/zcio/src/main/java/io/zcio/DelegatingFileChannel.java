@@ -1,5 +1,6 @@
 package io.zcio;
 
+import java.io.FileDescriptor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
@@ -14,11 +15,31 @@ import java.nio.channels.FileLock;
  * other channel: what it throws, and when, is the specification.
  */
 abstract class DelegatingFileChannel extends FileChannel {
+    // Netty's native transports read FileChannelImpl.fd out of any file channel, by the offset that the field has there. These
+    // lie over that place, whatever its neighbours are: 17 has one more before it than 25. DescriptorField checks it.
+    private final FileDescriptor descriptor0;
+    private final FileDescriptor descriptor1;
+    private final FileDescriptor descriptor2;
+    private final FileDescriptor descriptor3;
+    private final FileDescriptor descriptor4;
+    private final FileDescriptor descriptor5;
+    private final FileDescriptor descriptor6;
+    private final FileDescriptor descriptor7;
+
     /** The JDK's channel. */
     final FileChannel delegate;
 
     DelegatingFileChannel(FileChannel delegate) {
         this.delegate = delegate;
+        FileDescriptor descriptor = DescriptorField.of(delegate);
+        descriptor0 = descriptor;
+        descriptor1 = descriptor;
+        descriptor2 = descriptor;
+        descriptor3 = descriptor;
+        descriptor4 = descriptor;
+        descriptor5 = descriptor;
+        descriptor6 = descriptor;
+        descriptor7 = descriptor;
     }
 
     /** After a failure of the other channel: an interrupt may have closed it, and then this one is closed too. */

@@ -45,7 +45,9 @@ import java.util.Set;
  *
  * <p>A channel of this class is an end for a {@link Transfer} as well, which lets the caller choose mechanism and
  * visibility and tells what happened. To NIO it is a channel of somebody else's: {@code FileChannel.transferTo} of the
- * JDK's own file channel with one of these as its target goes through a small buffer; call it the other way round.
+ * JDK's own file channel with one of these as its target goes through a small buffer; call it the other way round. Netty's
+ * native transports take its descriptor out of a {@code DefaultFileRegion} as they do the JDK's; should a Java runtime lay out
+ * its own channels in a way that is unknown here, a line in the log says so ({@link System.Logger}, {@code io.zcio}).
  */
 public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
     private final boolean readable;
