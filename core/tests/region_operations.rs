@@ -456,6 +456,53 @@ fn resize_can_take_the_file_along() {
     assert_eq!(borrowed.resize_with_file(5).unwrap_err().kind(), ErrorKind::InvalidInput, "it keeps no file");
 }
 
+/// Another program has appended since the region was made: that is not the region's to cut off.
+#[test]
+fn a_region_that_grows_cuts_nothing_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    std::fs::write(&path, pattern(page())).unwrap();
+    let region = RegionOptions::new().access(Access::ReadWrite).open(&path).unwrap();
+    std::fs::write(&path, pattern(5 * page())).unwrap();
+    region.resize_with_file(2 * page() as u64).unwrap();
+    assert_eq!(bytes(&region, 0, 2 * page()), &pattern(5 * page())[..2 * page()]);
+    assert_eq!(std::fs::read(&path).unwrap(), pattern(5 * page()));
+    // One that becomes shorter says where its file is to end.
+    region.resize_with_file(10).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), &pattern(page())[..10]);
+}
+
+/// … and while it does: every record that was appended is there afterwards, wherever the zeroes went.
+#[test]
+fn a_region_grows_beside_a_program_that_appends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    std::fs::write(&path, pattern(page())).unwrap();
+    let region = RegionOptions::new().access(Access::ReadWrite).open(&path).unwrap();
+    let mut log = File::options().append(true).open(&path).unwrap();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let records = std::thread::scope(|scope| {
+        let appending = scope.spawn(|| {
+            let mut records = 0_usize;
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                std::io::Write::write_all(&mut log, b"record;").unwrap();
+                records += 1;
+            }
+            records
+        });
+        // Just beyond where the file ends, so that both are at the end.
+        for _ in 0..5000 {
+            let end = std::fs::metadata(&path).unwrap().len();
+            region.resize_with_file(end + 3).unwrap();
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        appending.join().unwrap()
+    });
+    let content = std::fs::read(&path).unwrap();
+    let found = content[page()..].split(|&byte| byte == b';').filter(|record| record.ends_with(b"record")).count();
+    assert_eq!(found, records);
+}
+
 #[test]
 fn reserved_huge_pages() {
     if !root_or_skip("reserved_huge_pages", "write to nr_hugepages") {

@@ -299,7 +299,8 @@ impl Region {
         self.run(py, || self.core().protect(range(offset, length), protection))
     }
 
-    /// Makes it longer or shorter, and with truncate=True its file too. `BufferError` while views exist.
+    /// Makes it longer or shorter, and with truncate=True its file too: cut where a shorter region ends, made longer if it ends
+    /// before a longer one. What other programs have appended meanwhile stays. `BufferError` while views exist.
     #[pyo3(signature = (length, *, truncate=false))]
     fn resize(&self, py: Python<'_>, #[pyo3(from_py_with = count)] length: u64, truncate: bool) -> PyResult<()> {
         let region = self.core();

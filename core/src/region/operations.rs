@@ -14,7 +14,7 @@ use super::mapping::Mapping;
 use super::pieces::WayBack;
 use super::{Access, Advice, Region, State, busy, invalid, range, refused};
 use crate::error::{Error, Result};
-use crate::sys::{Calls, Sys, memory};
+use crate::sys::{Calls, Sys, files, memory};
 
 /// What a processor may do with a page. Weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,7 +41,7 @@ pub enum Populate {
 pub(super) enum Follow {
     /// Nothing: the mapping alone.
     Nothing,
-    /// The file, cut or extended by a hole.
+    /// The file, cut by a region that becomes shorter, made longer by one that becomes longer.
     Truncate,
     /// The file, which only grows, with its new part allocated at once.
     Allocate,
@@ -157,9 +157,12 @@ impl Region {
         self.resize_following(length, Follow::Nothing)
     }
 
-    /// As [`Region::resize`], and the file is cut or extended (ftruncate(2)) to end where the region ends.
+    /// As [`Region::resize`], and the file goes along: a region that becomes shorter cuts its file where it ends (ftruncate(2)), one
+    /// that becomes longer makes a file that ends before it longer, and cuts nothing: what others have added meanwhile stays.
     ///
-    /// Extended by a hole: on a full device the first store into it fails (checked) or is SIGBUS (through a view).
+    /// What is added is a hole up to its last page, which is allocated (ENOSPC if it cannot be): on a full device the first
+    /// store into the hole fails (checked) or is SIGBUS (through a view). Where the file system has no fallocate(2) it is
+    /// zeroes, which are appended.
     pub fn resize_with_file(&self, length: u64) -> Result<()> {
         self.resize_following(length, Follow::Truncate)
     }
@@ -188,11 +191,13 @@ impl Region {
                 (Some(file), _) => Some((file, size(file)?)),
             };
             let length_before = mapping.len();
+            let is_longer = length as usize > length_before;
             self.fit(mapping, length as usize)?;
             resize(mapping, length_before.max(length as usize))?;
             let followed = match before {
                 Some((file, before)) if end > before => extend(file, before, end, follow),
-                Some((file, before)) if end < before => {
+                // A file that is longer than a region that grows has been made so by others.
+                Some((file, before)) if end < before && !is_longer => {
                     ftruncate(file, end as i64).map_err(|errno| Error::os("ftruncate", errno))
                 }
                 _ => Ok(()),
@@ -226,10 +231,35 @@ fn resize(mapping: &mut Arc<Mapping>, length: usize) -> Result<()> {
 }
 
 fn extend(file: BorrowedFd<'_>, from: u64, to: u64, follow: Follow) -> Result<()> {
-    if follow == Follow::Truncate {
-        return ftruncate(file, to as i64).map_err(|errno| Error::os("ftruncate", errno));
+    if follow == Follow::Truncate { lengthen(file, to) } else { allocate(file, from, to) }
+}
+
+/// Makes a file that is shorter end there. Not by ftruncate(2), which would cut off what others append at this moment.
+fn lengthen(file: BorrowedFd<'_>, end: u64) -> Result<()> {
+    loop {
+        match fallocate(file, FallocateFlags::empty(), end as i64 - 1, 1) {
+            Err(Errno::EINTR) => {}
+            Err(Errno::EOPNOTSUPP) => return append_zeroes(file, end),
+            allocated => return allocated.map_err(|errno| Error::os("fallocate", errno)),
+        }
     }
-    allocate(file, from, to)
+}
+
+/// The same where the file system cannot allocate. The kernel decides where each piece goes, so that none is written over what
+/// somebody else has appended meanwhile.
+fn append_zeroes(file: BorrowedFd<'_>, end: u64) -> Result<()> {
+    static ZEROES: [u8; 64 << 10] = [0; 64 << 10];
+    loop {
+        let size = fstat(file).map_err(|errno| Error::os("fstat", errno))?.st_size as u64;
+        let missing = end.saturating_sub(size).min(ZEROES.len() as u64) as usize;
+        if missing == 0 {
+            return Ok(());
+        }
+        match files::append(file, &ZEROES[..missing]) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::os("write", errno)),
+        }
+    }
 }
 
 /// Makes a file longer with storage behind every byte of its new part: ENOSPC now instead of SIGBUS later.
@@ -247,6 +277,31 @@ pub(super) fn allocate(file: BorrowedFd<'_>, from: u64, to: u64) -> Result<()> {
             }
             Err(errno) => return Err(Error::os("fallocate", errno)),
             Ok(()) => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    /// Every way to make a file longer leaves one that is longer by now as it is, and its position, too.
+    #[test]
+    fn a_file_is_made_longer_and_never_shorter() {
+        for lengthen in [lengthen, append_zeroes] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(b"appended by others").unwrap();
+            lengthen(file.as_fd(), 5).unwrap();
+            assert_eq!(std::os::unix::fs::FileExt::read_at(&file, &mut [0; 100], 0).unwrap(), 18);
+            lengthen(file.as_fd(), 200_000).unwrap();
+            file.write_all(b"!").unwrap();
+            let mut content = vec![1; 300_000];
+            assert_eq!(std::os::unix::fs::FileExt::read_at(&file, &mut content, 0).unwrap(), 200_000);
+            assert_eq!(&content[..19], b"appended by others!");
+            assert!(content[19..200_000].iter().all(|&byte| byte == 0));
         }
     }
 }

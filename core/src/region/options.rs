@@ -96,7 +96,8 @@ impl RegionOptions {
 
     /// Gives every byte of the range its storage in the file now (`posix_fallocate(3)`): [`ErrorKind::StorageFull`] (ENOSPC)
     /// at once instead of SIGBUS at a store. The file becomes longer if the region goes beyond its end. For
-    /// [`Access::ReadWrite`]; only there stores go to a file.
+    /// [`Access::ReadWrite`]; only there stores go to a file. Where the file system has no fallocate(2), the C library writes a
+    /// zero into each block that seems to have none, and a byte that another process stores there at that moment is lost.
     #[must_use]
     pub fn reserve(mut self) -> Self {
         self.room = Room::Reserved;

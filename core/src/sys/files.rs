@@ -134,6 +134,14 @@ impl Calls {
     }
 }
 
+/// Appends to a file, whatever position and flags it has (pwritev2(2), `RWF_APPEND`).
+pub(crate) fn append(file: BorrowedFd<'_>, bytes: &[u8]) -> Sys<usize> {
+    let vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: the kernel reads the bytes of one vector, which the caller has borrowed.
+    let written = unsafe { libc::pwritev2(file.as_raw_fd(), &raw const vector, 1, 0, libc::RWF_APPEND) };
+    Errno::result(written).map(|count| count as usize)
+}
+
 /// Magic numbers of file systems that can share blocks between files, some of them only when they were made so, or only
 /// on some servers (statfs(2), linux/magic.h). overlayfs passes the question on to the file system below.
 const SHARING: [u64; 9] = [

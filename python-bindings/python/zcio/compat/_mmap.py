@@ -304,7 +304,7 @@ class mmap(Lender):  # noqa: N801
         region.flush(start, length)
 
     def resize(self, newsize: SupportsIndex, /) -> None:
-        """Makes it, and its file, longer or shorter."""
+        """Makes it, and its file, longer or shorter. A file that is longer than a map that grows stays so."""
         size = operator.index(newsize)
         region = self._open()
         if self._access not in (original.ACCESS_DEFAULT, original.ACCESS_WRITE):
