@@ -4,7 +4,8 @@
 use std::os::fd::BorrowedFd;
 
 pub use crate::endpoint::Sent;
-pub use crate::sys::apart::held::{Beside, Held, Resident, duplicate};
+pub use crate::sys::apart::beside::{Beside, duplicate};
+pub use crate::sys::apart::held::{Held, Resident};
 pub use crate::sys::apart::pool::Caller;
 pub use crate::sys::fork::Process;
 

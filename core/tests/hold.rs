@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::ops::ControlFlow;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -302,4 +302,35 @@ fn memory_is_a_source_of_a_batch() {
     assert_eq!(counts, [30_000, 10_000, 7]);
     near.shutdown(Shutdown::Write).unwrap();
     assert_eq!(reader.join().unwrap(), [&memory[..], &memory[20_000..], &memory[5..12]].concat());
+}
+
+/// The number of what is open by that path.
+fn number_of(path: &std::path::Path) -> i32 {
+    let entries = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
+    let found = entries.into_iter().find(|entry| std::fs::read_link(entry).is_ok_and(|target| target == path));
+    found.unwrap().file_name().unwrap().to_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn an_end_of_ours_whose_number_is_given_to_another_file_is_no_success() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    for lost in [&from, &to] {
+        std::fs::write(&from, content(LENGTH)).unwrap();
+        std::fs::write(&to, b"").unwrap();
+        let (source, sink) = (Endpoint::open(&from).unwrap(), Endpoint::create(&to).unwrap());
+        let mut transfer = Transfer::new(source, sink).step_size(1 << 20);
+        assert!(matches!(transfer.step(), Ok(Step::Moved(_))));
+        let other = tempfile::tempfile().unwrap();
+        // SAFETY: the number is used by the transfer only, and the file of before by nobody else.
+        assert!(unsafe { libc::dup2(other.as_raw_fd(), number_of(lost)) } > 0);
+        let error = loop {
+            match transfer.step() {
+                Ok(Step::Moved(_)) => {}
+                Ok(step) => panic!("{step:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Closed, Some(lost.as_path())));
+    }
 }

@@ -9,7 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Endpoint;
-use crate::error::Result;
+use crate::apart;
+use crate::error::{Error, Result};
 
 /// What keeps an end what it is while bytes move; see [`Endpoint::held`].
 ///
@@ -61,9 +62,14 @@ impl Endpoint<'_> {
         Ok(Entered(Some(Arc::clone(hold))))
     }
 
-    /// Asks for the last time whether the end is still what it was.
+    /// Asks for the last time whether the end is still what it was. What was opened by its path is nobody else's, but a program
+    /// that closes every descriptor it does not know, and opens others, has given the number another meaning.
     pub(crate) fn check(&self) -> Result<()> {
-        self.hold.as_deref().map_or(Ok(()), Hold::check).map_err(|error| error.at(self.path()))
+        let held = self.hold.as_deref().map_or(Ok(()), Hold::check);
+        let is_same = |fd| apart::identity(fd) == Some(self.facts.identity);
+        let lost = self.path.is_some() && self.descriptor().is_some_and(|fd| !is_same(fd));
+        let whole = if lost { Err(Error::closed("somebody else has closed its descriptor")) } else { Ok(()) };
+        held.and(whole).map_err(|error| error.at(self.path()))
     }
 }
 

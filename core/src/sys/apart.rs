@@ -8,6 +8,7 @@
 //! Here a file is opened again in such a thread ([`Reopening`]); in [`pool`] whole transfers are made there, with descriptors
 //! that were sent ([`held`]).
 
+pub(crate) mod beside;
 pub(crate) mod held;
 pub(crate) mod pool;
 

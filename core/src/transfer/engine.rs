@@ -215,7 +215,7 @@ impl Running<'_, '_> {
             Err(lost) => self.pause().and(Err(lost)),
         };
         let result = match result {
-            Ok(Step::Done) if self.source.is_held() || self.sink.is_held() => self.still_held(),
+            Ok(Step::Done) => self.still_held(),
             result => result,
         };
         let moving = matches!(result, Ok(Step::Moved(_)));

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::sys::stat::fstat;
 
@@ -43,6 +43,14 @@ struct Arrived {
 #[derive(Debug)]
 struct Away(RawFd);
 
+impl Arrived {
+    /// At the other side only.
+    fn far(&self) -> BorrowedFd<'static> {
+        // SAFETY: this thread's table is the one where it is open, until the end.
+        unsafe { BorrowedFd::borrow_raw(self.far) }
+    }
+}
+
 impl Channel {
     pub fn new(near: OwnedFd, far: RawFd) -> Sys<Self> {
         let identity = identity(near.as_fd())?;
@@ -53,6 +61,14 @@ impl Channel {
     /// Whether the near end still is what it was.
     pub fn is_there(&self) -> bool {
         identity(self.near.as_fd()) == Ok(self.identity)
+    }
+
+    /// Whether nothing comes any more: every copy of the near end is closed. At the other side only.
+    pub fn has_ended(&self) -> bool {
+        let arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut far = [PollFd::new(arrived.far(), PollFlags::empty())];
+        poll(&mut far, PollTimeout::ZERO) == Ok(1)
+            && far[0].revents().is_some_and(|now| now.contains(PollFlags::POLLHUP))
     }
 
     /// Gives back the descriptor's place in the order.
@@ -69,9 +85,7 @@ impl Channel {
     fn arrived(&self, place: u64) -> MutexGuard<'_, Arrived> {
         let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
         while arrived.count < place {
-            // SAFETY: this thread's table is the one where it is open, until the end.
-            let far = unsafe { BorrowedFd::borrow_raw(arrived.far) };
-            match rights::receive(far, &mut [0]) {
+            match rights::receive(arrived.far(), &mut [0]) {
                 Ok(received) => {
                     arrived.count += 1;
                     let place = arrived.count;
@@ -116,17 +130,22 @@ impl Held {
             pool = current()?;
             sent = pool.channel.send(fd);
         }
-        let place = match sent {
+        pool.enter();
+        let sent = match sent {
             // Nobody has taken out what is on its way, of which there can be only so much.
             Err(Errno::EAGAIN | Errno::ETOOMANYREFS) => {
                 let sent = *pool.channel.sent.lock().unwrap_or_else(PoisonError::into_inner);
-                pool.run(|_| drop(pool.channel.arrived(sent)))
-                    .and_then(|()| pool.channel.send(fd))
-                    .map_err(|errno| Error::os("sendmsg", errno))?
+                pool.run(|_| drop(pool.channel.arrived(sent))).and_then(|()| pool.channel.send(fd))
             }
-            sent => sent.map_err(|errno| Error::os("sendmsg", errno))?,
+            sent => sent,
         };
-        Ok(Self { pool, place, released: AtomicBool::new(false) })
+        match sent {
+            Ok(place) => Ok(Self { pool, place, released: AtomicBool::new(false) }),
+            Err(errno) => {
+                pool.leave();
+                Err(Error::os("sendmsg", errno))
+            }
+        }
     }
 
     /// The descriptor, in the other table: for [`Self::run`]'s work.
@@ -184,20 +203,25 @@ impl Held {
 
     /// Keeps a value whose descriptors are of that table.
     pub fn resident<T: Send + 'static>(&self, value: T) -> Resident<T> {
+        self.pool.enter();
         Resident { pool: self.pool, value: Some(Box::new(value)) }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let (pool, place) = (self.pool, self.place);
-        if *self.released.get_mut() || !pool.is_ours() {
-            return;
-        }
-        if pool.is_here() {
-            close(pool, place);
+        let (pool, place, released) = (self.pool, self.place, *self.released.get_mut());
+        let last = move || {
+            if !released {
+                close(pool, place);
+            }
+            pool.leave();
+        };
+        if !pool.is_ours() {
+        } else if released || pool.is_here() {
+            last();
         } else {
-            pool.leave_to(move || close(pool, place));
+            pool.leave_to(last);
         }
     }
 }
@@ -246,73 +270,21 @@ impl<T: Send + 'static> Resident<T> {
 
 impl<T: Send + 'static> Drop for Resident<T> {
     fn drop(&mut self) {
-        let Some(value) = self.value.take() else { return };
-        if !self.pool.is_ours() {
+        let (Some(value), pool) = (self.value.take(), self.pool) else { return };
+        if !pool.is_ours() {
             std::mem::forget(value);
-        } else if self.pool.is_here() {
+            return;
+        }
+        let last = move || {
             drop(value);
+            pool.leave();
+        };
+        if pool.is_here() {
+            last();
         } else {
-            self.pool.leave_to(move || drop(value));
+            pool.leave_to(last);
         }
     }
-}
-
-/// A duplicate in the process's own table, for where there can be no other. It is not closed while this process has a POSIX
-/// lock on the file, which would go with it, but when it has none any more (as far as that can be said: a lock that is taken
-/// in that very moment is lost).
-#[derive(Debug)]
-pub struct Beside(Option<OwnedFd>);
-
-/// Those whose time has not come.
-static PARKED: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
-
-impl Beside {
-    /// Of this descriptor.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::BadDescriptor`], [`ErrorKind::Os`] if there is no room for it.
-    pub fn new(fd: BorrowedFd<'_>) -> Result<Self> {
-        duplicate(fd).map(|fd| Self(Some(fd)))
-    }
-}
-
-/// A duplicate that is closed on exec.
-///
-/// # Errors
-///
-/// As [`Beside::new`].
-pub fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    // SAFETY: the kernel has made it for the caller.
-    let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
-    fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(0)).map(own).map_err(|errno| Error::os("fcntl", errno))
-}
-
-impl AsFd for Beside {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_ref().expect("it is there until it is dropped").as_fd()
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        let fd = self.0.take();
-        // Held by another thread it may be for ever, in a child of fork(2).
-        let Ok(mut parked) = PARKED.try_lock() else {
-            std::mem::forget(fd);
-            return;
-        };
-        parked.extend(fd);
-        parked.retain(|fd| may_have_locks(fd.as_fd()));
-    }
-}
-
-/// Whether somebody has a POSIX lock on the file; an open file description finds those of its own process, too.
-fn may_have_locks(fd: BorrowedFd<'_>) -> bool {
-    // SAFETY: all-zero is a valid flock: the whole file.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    lock.l_type = libc::F_WRLCK as libc::c_short;
-    fcntl(fd, FcntlArg::F_OFD_GETLK(&mut lock)).is_ok() && lock.l_type != libc::F_UNLCK as libc::c_short
 }
 
 #[cfg(test)]
@@ -320,6 +292,9 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::unix::fs::FileExt;
 
+    use nix::fcntl::{FcntlArg, fcntl};
+
+    use super::super::beside::{duplicate, may_have_locks};
     use super::*;
     use crate::Endpoint;
 
@@ -363,8 +338,6 @@ mod tests {
         let last = Held::new(file.as_fd()).unwrap();
         last.run(|_| last.release()).unwrap();
         assert!(may_have_locks(file.as_fd()));
-        drop(Beside::new(file.as_fd()).unwrap());
-        assert!(may_have_locks(file.as_fd()), "not closed while there is one");
     }
 
     #[test]
@@ -432,5 +405,37 @@ mod tests {
         let mut bytes = [0; 4];
         held.run(|_| nix::sys::uio::pread(held.descriptor().unwrap(), &mut bytes, 0).unwrap()).unwrap();
         assert_eq!((&bytes, other.read_at(&mut [0; 16], 0).unwrap()), (b"mine", 12));
+        // What others hold there keeps it until they let go, and a child that is about to be another program keeps the way in.
+        while !first.is_over() {
+            first.end_if_closed();
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn tables_take_turns_and_each_keeps_its_pool() {
+        let file = file_of(b"");
+        let pool = || Held::new(file.as_fd()).unwrap().pool;
+        let (ours, theirs) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                ours.wait();
+                // SAFETY: this thread's own table from then on, in which nobody else misses what is closed.
+                unsafe {
+                    assert_eq!(libc::unshare(libc::CLONE_FILES), 0);
+                    Pool::all().for_each(|pool| assert!(libc::close(pool.channel.near.as_raw_fd()) <= 0));
+                }
+                let first = pool();
+                theirs.wait();
+                ours.wait();
+                assert!(std::ptr::eq(first, pool()));
+            });
+            pool();
+            ours.wait();
+            theirs.wait();
+            // In ours the newest one is of another table.
+            pool();
+            ours.wait();
+        });
     }
 }

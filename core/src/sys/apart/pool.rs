@@ -3,14 +3,16 @@
 //! The first one leaves the process's table; it starts the others, which therefore share its own, and it never ends, so that
 //! the table stays. One more than is at work waits for the next job, because only a thread of the table can start another.
 //! A pool belongs to one process: a child of fork(2) has none of the threads, makes a pool of its own, and takes no lock of
-//! its parent's. Pools are never freed.
+//! its parent's. A pool whose way in has been closed everywhere ends its threads, and the table with them, as soon as nothing
+//! is there any more. What is left of it, some hundred bytes, is never freed: nobody has to ask whether it is there.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -31,7 +33,7 @@ thread_local! {
     /// Which table of descriptors this thread has: 0 for the process's.
     static TABLE: Cell<u32> = const { Cell::new(0) };
     /// Where this thread's job meets the one that waits for it.
-    static MEETING: Cell<*const Meeting> = const { Cell::new(std::ptr::null()) };
+    static MEETING: Cell<*const Meeting> = const { Cell::new(ptr::null()) };
 }
 
 /// The number of this thread's table; 0 for the process's. Descriptors of one table mean nothing in another.
@@ -48,6 +50,12 @@ pub(crate) struct Pool {
     pub(super) channel: Channel,
     work: Mutex<Work>,
     there_is_work: Condvar,
+    /// How much is there that is somebody's: what was sent, and values that live there.
+    used: AtomicUsize,
+    /// Nothing can be sent there any more.
+    ended: AtomicBool,
+    /// The one that was made before.
+    previous: AtomicPtr<Self>,
 }
 
 #[derive(Default)]
@@ -56,6 +64,8 @@ struct Work {
     waiting: usize,
     /// No thread could be started for the next job.
     starved: bool,
+    /// The threads have ended, or are about to.
+    over: bool,
 }
 
 /// Told whether it is to be done, or refused because there is no thread for it. Not everything can be refused.
@@ -70,27 +80,66 @@ impl std::fmt::Debug for Work {
     }
 }
 
-static CURRENT: AtomicPtr<Pool> = AtomicPtr::new(std::ptr::null_mut());
+static NEWEST: AtomicPtr<Pool> = AtomicPtr::new(ptr::null_mut());
 
 impl Pool {
-    /// The pool of this process, made if there is none, or if a program that closes every descriptor it does not know
-    /// (`close_range(2)`, as a daemon does) has closed its way in.
+    /// The pool that the calling thread's table has the way into. It is made if there is none: at first, or if a program that
+    /// closes every descriptor it does not know (`close_range(2)`, as a daemon does) has closed it.
     pub fn current() -> Sys<&'static Self> {
-        let current = CURRENT.load(Ordering::Acquire);
-        // SAFETY: null, or a pool that is never freed.
-        if let Some(pool) = unsafe { current.as_ref() }
-            && pool.is_ours()
-            && pool.channel.is_there()
-        {
+        if let Some(pool) = Self::all().find(|pool| !pool.ended.load(Ordering::SeqCst) && pool.channel.is_there()) {
             return Ok(pool);
         }
         let new = Self::start()?;
-        let made = std::ptr::from_ref(new).cast_mut();
-        match CURRENT.compare_exchange(current, made, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => Ok(new),
-            // Somebody was quicker. What was made here stays: a thread without work.
-            // SAFETY: as above; and it is never null again.
-            Err(other) => Ok(unsafe { other.as_ref() }.unwrap_or(new)),
+        let mut previous = NEWEST.load(Ordering::Acquire);
+        loop {
+            new.previous.store(previous, Ordering::Relaxed);
+            let made = ptr::from_ref(new).cast_mut();
+            match NEWEST.compare_exchange(previous, made, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break,
+                // Somebody was quicker, perhaps with one for the same table: that stays, without work.
+                Err(other) => previous = other,
+            }
+        }
+        Self::all().for_each(Self::end_if_closed);
+        Ok(new)
+    }
+
+    /// Has it looked whether the way in is closed in every table that had it.
+    pub fn end_if_closed(&'static self) {
+        if !self.ended.load(Ordering::SeqCst) {
+            self.leave_to(|| {
+                if self.channel.has_ended() {
+                    self.ended.store(true, Ordering::SeqCst);
+                }
+            });
+        }
+    }
+
+    /// Those of this process, the newest first: all that come after its parent's.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        // SAFETY: null, or a pool that is never freed.
+        let of = |pool: *mut Self| unsafe { pool.as_ref() };
+        std::iter::successors(of(NEWEST.load(Ordering::Acquire)), move |pool| of(pool.previous.load(Ordering::Relaxed)))
+            .take_while(|pool| pool.is_ours())
+    }
+
+    /// Whether its threads have ended.
+    #[cfg(test)]
+    pub fn is_over(&self) -> bool {
+        self.work().over
+    }
+
+    /// Keeps the threads for one thing more.
+    pub fn enter(&self) {
+        self.used.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// For one thing less.
+    pub fn leave(&self) {
+        if self.used.fetch_sub(1, Ordering::SeqCst) == 1 && self.ended.load(Ordering::SeqCst) {
+            // Whoever has found something to stay for waits by then.
+            drop(self.work());
+            self.there_is_work.notify_all();
         }
     }
 
@@ -129,6 +178,9 @@ impl Pool {
             channel: Channel::new(near, taken?)?,
             work: Mutex::default(),
             there_is_work: Condvar::new(),
+            used: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
+            previous: AtomicPtr::default(),
         };
         let pool: &'static Self = Box::leak(Box::new(pool));
         begin.send(pool).map_err(|_| Errno::EIO)?;
@@ -141,6 +193,11 @@ impl Pool {
         let mut work = self.work();
         loop {
             let Some(job) = work.jobs.pop_front() else {
+                if work.over || (self.ended.load(Ordering::SeqCst) && self.used.load(Ordering::SeqCst) == 0) {
+                    work.over = true;
+                    self.there_is_work.notify_all();
+                    return;
+                }
                 if !root && work.waiting >= IDLE {
                     return;
                 }
@@ -179,6 +236,9 @@ impl Pool {
     /// Gives a job to the threads.
     fn submit(&self, job: Job) -> Sys<()> {
         let mut work = self.work();
+        if work.over {
+            return Err(Errno::EPIPE);
+        }
         if job.refusable && work.starved && work.waiting == 0 {
             return Err(Errno::EAGAIN);
         }
@@ -191,7 +251,7 @@ impl Pool {
     /// Has something done by one of the threads some time soon. For what only tidies up.
     pub fn leave_to(&self, work: impl FnOnce() + Send + 'static) {
         let work = Box::new(move |_| work());
-        // Not refusable, so not refused.
+        // Refused only where there is nothing to tidy up.
         let _ = self.submit(Job { work, refusable: false });
     }
 
@@ -209,7 +269,7 @@ impl Pool {
                 let caller = Caller { meeting: Some(shared), _here: PhantomData };
                 MEETING.set(shared);
                 let outcome = catch_unwind(AssertUnwindSafe(|| work(&caller)));
-                MEETING.set(std::ptr::null());
+                MEETING.set(ptr::null());
                 *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             }
             shared.pass(Turn::Over);

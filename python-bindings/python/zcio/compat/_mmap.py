@@ -52,9 +52,9 @@ class mmap(Lender):  # noqa: N801
         *,
         trackfd: bool = True,
     ) -> Self:
-        if length < 0:
+        if _ssize(length) < 0:
             raise OverflowError("memory mapped length must be positive")
-        if offset < 0:
+        if _ssize(offset) < 0:
             raise OverflowError("memory mapped offset must be positive")
         flags, prot, access = _rights(flags, prot, access)
         sys.audit("mmap.__new__", fileno, length, access, offset)
@@ -186,7 +186,7 @@ class mmap(Lender):  # noqa: N801
 
     def read(self, n: SupportsIndex | None = None, /) -> bytes:
         """The next n bytes, or all that are left."""
-        count = -1 if n is None else operator.index(n)
+        count = -1 if n is None else _ssize(n)
         region = self._open()
         left = max(len(region) - self._position, 0)
         count = left if count < 0 else min(count, left)
@@ -227,7 +227,7 @@ class mmap(Lender):  # noqa: N801
 
     def seek(self, dist: SupportsIndex, whence: int = os.SEEK_SET, /) -> int:
         """Sets the position, and gives it back."""
-        distance = operator.index(dist)
+        distance = _ssize(dist)
         size = len(self)
         bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: size}
         if whence not in bases:
@@ -262,8 +262,8 @@ class mmap(Lender):  # noqa: N801
     def _find(self, view: "Buffer", start: SupportsIndex | None, end: SupportsIndex | None, *, last: bool) -> int:
         wanted = bytes(memoryview(view))
         size = len(self)
-        first = self._position if start is None else operator.index(start)
-        behind = size if end is None else operator.index(end)
+        first = self._position if start is None else _ssize(start)
+        behind = size if end is None else _ssize(end)
         self._open()
         first, behind, _ = slice(first, behind).indices(size)
         if not wanted:
@@ -283,7 +283,7 @@ class mmap(Lender):  # noqa: N801
 
     def move(self, dest: SupportsIndex, src: SupportsIndex, count: SupportsIndex, /) -> None:
         """Copies count bytes from src to dest, which may overlap."""
-        to, source, length = operator.index(dest), operator.index(src), operator.index(count)
+        to, source, length = _ssize(dest), _ssize(src), _ssize(count)
         region = self._writable()
         if to < 0 or source < 0 or length < 0 or len(region) - max(to, source) < length:
             raise ValueError("source, destination, or count out of range")
@@ -291,8 +291,8 @@ class mmap(Lender):  # noqa: N801
 
     def flush(self, offset: SupportsIndex = 0, size: SupportsIndex | None = None, /) -> None:
         """Writes changes back to the file, and waits for the disk."""
-        start = operator.index(offset)
-        length = None if size is None else operator.index(size)
+        start = _ssize(offset)
+        length = None if size is None else _ssize(size)
         region = self._open()
         length = len(region) - start if length is None else length
         if start < 0 or length < 0 or start + length > len(region):
@@ -305,16 +305,17 @@ class mmap(Lender):  # noqa: N801
 
     def resize(self, newsize: SupportsIndex, /) -> None:
         """Makes it, and its file, longer or shorter. A file that is longer than a map that grows stays so."""
-        size = operator.index(newsize)
+        size = _ssize(newsize)
         region = self._open()
         if self._access not in (original.ACCESS_DEFAULT, original.ACCESS_WRITE):
             raise TypeError("mmap can't resize a readonly or copy-on-write memory map.")
         if size < 0 or sys.maxsize - size < self._offset:
             raise ValueError("new size out of range")
-        if self._fd < 0 and not (self._anonymous and 0 < size <= len(region)):
-            raise ValueError("mmap can't resize without its file")
         if size == 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        # The memfd of what is shared is not kept.
+        if self._fd < 0 and not (self._anonymous and (region.mode == "c" or size <= len(region))):
+            raise ValueError("mmap can't resize without its file")
         try:
             region.resize(size, truncate=self._fd >= 0)
         except BufferError:
@@ -322,8 +323,8 @@ class mmap(Lender):  # noqa: N801
 
     def madvise(self, option: int, start: SupportsIndex = 0, length: SupportsIndex | None = None, /) -> None:
         """Tells the kernel how a range will be used."""
-        place = operator.index(start)
-        count = None if length is None else operator.index(length)
+        place = _ssize(start)
+        count = None if length is None else _ssize(length)
         region = self._open()
         if not 0 <= place < len(region):
             raise ValueError("madvise start out of bounds")
@@ -332,7 +333,7 @@ class mmap(Lender):  # noqa: N801
             raise ValueError("madvise length invalid")
         if sys.maxsize - place < count:
             raise OverflowError("madvise length too large")
-        if option not in ADVICE_OF:
+        if option not in ADVICE_OF or place % original.PAGESIZE:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         region.advise(ADVICE_OF[option], place, min(count, len(region) - place))
 
@@ -384,6 +385,13 @@ def _anonymous(length: int, flags: int, private: bool) -> Region:
         return Region.open(fd, "r+", guard=True)
     finally:
         os.close(fd)
+
+
+def _ssize(value: SupportsIndex) -> int:
+    number = operator.index(value)
+    if not -sys.maxsize - 1 <= number <= sys.maxsize:
+        raise OverflowError("Python int too large to convert to C ssize_t")
+    return number
 
 
 def _index(value: SupportsIndex, message: str) -> int:
