@@ -5,7 +5,9 @@ import java.io.UncheckedIOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,14 +22,15 @@ import java.util.function.LongFunction;
  *
  * <pre>{@code
  * try (Stepper<Report> stepper = Transfer.from(file).to(socket).start()) {
- *     for (Step step = stepper.step(); !(step instanceof Step.Done); step = stepper.step()) {
- *         if (step instanceof Step.Blocked blocked) {
- *             for (Step.Interest interest : blocked.interests()) {
- *                 interest.channel().register(selector, interest.operations());
- *             }
+ *     Step step = stepper.step();
+ *     for (; !(step instanceof Step.Done); step = stepper.step()) {
+ *         if (step instanceof Step.Blocked) {
+ *             stepper.register(selector, step);
  *             selector.select();
+ *             selector.selectedKeys().clear();
  *         }
  *     }
+ *     stepper.register(selector, step);
  * }
  * }</pre>
  *
@@ -124,6 +127,35 @@ public final class Stepper<R> implements AutoCloseable {
     /** The way a thread like this one waits. */
     static int waiting() {
         return Threads.isVirtual() ? PARKED : IN_POLL;
+    }
+
+    /**
+     * Has a selector look for what a step is blocked at, and for nothing else on this stepper's channels: one that stays ready
+     * and is not waited for would have every select return at once. Attachments of keys stay. A channel that something else
+     * waits for with the same selector needs the interest of both, from {@link Step.Blocked#interests}.
+     *
+     * @param selector where the channels are registered, or will be
+     * @param step     the last step; after one that is not blocked nothing is looked for
+     * @throws ClosedChannelException if a channel to be registered is closed
+     */
+    public void register(Selector selector, Step step) throws ClosedChannelException {
+        Map<SelectableChannel, Integer> wanted = new HashMap<>();
+        if (step instanceof Step.Blocked blocked) {
+            for (Step.Interest interest : blocked.interests()) {
+                wanted.merge(interest.channel(), interest.operations(), (one, other) -> one | other);
+            }
+        }
+        for (End end : ends) {
+            if (end.given instanceof SelectableChannel channel) {
+                int operations = wanted.getOrDefault(channel, 0);
+                SelectionKey key = channel.keyFor(selector);
+                if (key != null) {
+                    key.interestOps(operations);
+                } else if (operations != 0) {
+                    channel.register(selector, operations);
+                }
+            }
+        }
     }
 
     /**

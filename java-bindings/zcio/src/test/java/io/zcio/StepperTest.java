@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,16 +52,69 @@ class StepperTest {
                 if (step instanceof Step.Blocked on) {
                     blocked++;
                     assertFalse(on.interests().isEmpty());
-                    selector.keys().forEach(key -> key.interestOps(0));
-                    for (Step.Interest interest : on.interests()) {
-                        interest.channel().register(selector, interest.operations());
-                    }
+                    stepper.register(selector, step);
                     assertTrue(selector.select(60_000) > 0, "nothing was selected");
                     selector.selectedKeys().clear();
                 }
             }
         }
         return blocked;
+    }
+
+    private static Step.Blocked untilBlocked(Stepper<?> stepper) throws IOException {
+        Step step = stepper.step();
+        while (step instanceof Step.Moved) {
+            step = stepper.step();
+        }
+        return assertInstanceOf(Step.Blocked.class, step);
+    }
+
+    /** A source that has more while the sink is full, and a sink that has room while the source has nothing. */
+    @Test
+    void aSelectorLooksForWhatIsWaitedForAndForNothingElse() throws Exception {
+        try (Ends.Pair in = Ends.unix();
+                Ends.Pair out = Ends.unix();
+                Selector selector = Selector.open()) {
+            nonBlocking(in.far());
+            nonBlocking(out.far());
+            SelectionKey key = nonBlocking(in.near()).register(selector, SelectionKey.OP_READ, "attached");
+            nonBlocking(out.near());
+            ByteBuffer bytes = ByteBuffer.allocate(64 << 10);
+            try (Stepper<Report> stepper = Transfer.from(in.near()).to(out.near()).start()) {
+                Step.Blocked blocked = untilBlocked(stepper);
+                while (blocked.interests().get(0).channel() == in.near()) {
+                    in.far().write(bytes.clear());
+                    blocked = untilBlocked(stepper);
+                }
+                while (in.far().write(bytes.clear()) > 0) {
+                    continue;
+                }
+                stepper.register(selector, blocked);
+                assertEquals(0, selector.selectNow(), "the source is readable, and nobody waits for that");
+                while (selector.selectNow() == 0) {
+                    assertTrue(out.far().read(bytes.clear()) >= 0);
+                }
+                assertEquals(Set.of(out.near().keyFor(selector)), selector.selectedKeys());
+                selector.selectedKeys().clear();
+                blocked = untilBlocked(stepper);
+                while (blocked.interests().get(0).channel() != in.near()) {
+                    out.far().read(bytes.clear());
+                    blocked = untilBlocked(stepper);
+                }
+                stepper.register(selector, blocked);
+                assertEquals(0, selector.selectNow(), "the sink is writable, and nobody waits for that");
+                assertEquals("attached", key.attachment());
+                in.far().close();
+                assertEquals(1, selector.select(60_000));
+                Step step = stepper.step();
+                while (!(step instanceof Step.Done)) {
+                    out.far().read(bytes.clear());
+                    step = stepper.step();
+                }
+                stepper.register(selector, step);
+                assertTrue(selector.keys().stream().allMatch(one -> one.interestOps() == 0));
+            }
+        }
     }
 
     @Test
