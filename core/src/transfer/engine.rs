@@ -355,8 +355,6 @@ impl Running<'_, '_> {
         let route = Route {
             source_end: self.source,
             sink_end: self.sink,
-            source_facts: self.source.facts(),
-            sink_facts: self.sink.facts(),
             progress: &mut self.engine.progress,
             calls: &mut self.engine.calls,
         };
@@ -453,6 +451,7 @@ fn position(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
 }
 
 /// The caller's count, or what keeps a transfer inside one file from reading its own output.
+#[inline] // Between most ends there is nothing to bound.
 fn bounded_count(
     calls: &mut Calls,
     source: &Endpoint<'_>,
