@@ -68,6 +68,18 @@ enum Handle<'fd> {
 }
 
 impl Handle<'_> {
+    fn borrow(&self) -> Handle<'_> {
+        match self {
+            Self::Borrowed(fd) => Handle::Borrowed(*fd),
+            Self::Owned(fd) => Handle::Borrowed(fd.as_fd()),
+            Self::New(file) => Handle::Borrowed(file.as_fd()),
+            Self::Away(file) => Handle::Borrowed(file.as_fd()),
+            Self::Memory(span) => Handle::Memory(*span),
+            Self::View(view) => Handle::View(view.clone()),
+            Self::Pages(pages) => Handle::Pages(pages.clone()),
+        }
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Borrowed(fd) => Some(*fd),
@@ -145,15 +157,11 @@ impl<'fd> Endpoint<'fd> {
     /// descriptor.
     ///
     /// An end made from a path that is yet to be emptied lends its descriptor only: nothing is emptied for this one.
+    #[inline]
     pub fn borrow(&self) -> Endpoint<'_> {
         let handle = match &self.handle {
             Handle::Borrowed(fd) => Handle::Borrowed(*fd),
-            Handle::Owned(fd) => Handle::Borrowed(fd.as_fd()),
-            Handle::New(file) => Handle::Borrowed(file.as_fd()),
-            Handle::Away(file) => Handle::Borrowed(file.as_fd()),
-            Handle::Memory(span) => Handle::Memory(*span),
-            Handle::View(view) => Handle::View(view.clone()),
-            Handle::Pages(pages) => Handle::Pages(pages.clone()),
+            kept => kept.borrow(),
         };
         let (facts, hold) = (self.facts, self.hold.clone());
         Endpoint { handle, facts, path: None, destination: false, unblocked: false, byte_by_byte: false, hold }

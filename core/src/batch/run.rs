@@ -202,8 +202,10 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// An item was delivered: its result, after both its ends were asked whether they are still what they were.
     pub fn confirm(&mut self, item: usize, sink: usize, report: ItemReport) -> Result<ItemReport> {
-        let source = self.source_of(item).map_or(Ok(()), Endpoint::check);
-        let ends = source.and_then(|()| self.sink(sink).check());
+        let mut calls = Calls::default();
+        let source = self.source_of(item).map_or(Ok(()), |source| source.check(&mut calls));
+        let ends = source.and_then(|()| self.sink(sink).check(&mut calls));
+        self.calls.made += calls.made;
         ends.map_err(|error| error.after(report.bytes)).map(|()| report)
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::Endpoint;
 use crate::apart;
 use crate::error::{Error, Result};
+use crate::sys::Calls;
 
 /// What keeps an end what it is while bytes move; see [`Endpoint::held`].
 ///
@@ -62,12 +63,19 @@ impl Endpoint<'_> {
         Ok(Entered(Some(Arc::clone(hold))))
     }
 
+    /// Whether there is something to [`Self::check`].
+    #[inline]
+    pub(crate) fn is_kept(&self) -> bool {
+        self.hold.is_some() | self.path.is_some()
+    }
+
     /// Asks for the last time whether the end is still what it was. What was opened by its path is nobody else's, but a program
     /// that closes every descriptor it does not know, and opens others, has given the number another meaning.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self, calls: &mut Calls) -> Result<()> {
         let held = self.hold.as_deref().map_or(Ok(()), Hold::check);
-        let is_same = |fd| apart::identity(fd) == Some(self.facts.identity);
-        let lost = self.path.is_some() && self.descriptor().is_some_and(|fd| !is_same(fd));
+        let opened = self.path.as_ref().and_then(|_| self.descriptor());
+        calls.made += u64::from(opened.is_some());
+        let lost = opened.is_some_and(|fd| apart::identity(fd) != Some(self.facts.identity));
         let whole = if lost { Err(Error::closed("somebody else has closed its descriptor")) } else { Ok(()) };
         held.and(whole).map_err(|error| error.at(self.path()))
     }

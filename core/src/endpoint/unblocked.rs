@@ -157,7 +157,9 @@ impl Endpoint<'_> {
 
     /// Undoes [`Self::unblock`], as soon as nobody else needs it. The mode of an end that is lost may be somebody else's.
     pub(crate) fn block(&mut self, calls: &mut Calls) {
-        if let (true, Some(fd), Ok(_held)) = (std::mem::take(&mut self.unblocked), self.descriptor(), self.enter()) {
+        if std::mem::take(&mut self.unblocked)
+            && let (Some(fd), Ok(_held)) = (self.descriptor(), self.enter())
+        {
             block(fd, &self.facts, calls);
         }
     }

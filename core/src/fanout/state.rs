@@ -201,9 +201,9 @@ impl State {
 
     /// Everything is delivered: whether the ends are still what they were.
     fn confirm(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<()> {
-        source.check()?;
+        source.check(&mut self.calls)?;
         for (branch, sink) in self.branches.iter_mut().zip(sinks).filter(|(branch, _)| branch.is_live()) {
-            branch.error = sink.end.check().err().map(|error| error.after(branch.lane.delivered));
+            branch.error = sink.end.check(&mut self.calls).err().map(|error| error.after(branch.lane.delivered));
         }
         self.last_failure().map_or(Ok(()), Err)
     }

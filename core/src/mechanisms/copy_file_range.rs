@@ -20,7 +20,7 @@ impl Mover for CopyFileRange {
         match route.calls.copy_file_range(route.source(), at, route.sink(), route.sink_at(), length) {
             // Nothing although the file says it has more: kernels from 5.3 to 5.18 do that for files whose content is
             // made on reading. Only read(2) can tell whether this is the end.
-            Ok(0) if at < route.source_facts.size && route.progress.delivered == 0 => {
+            Ok(0) if at < route.source_facts().size && route.progress.delivered == 0 => {
                 let reason = "it moved nothing although the source is not at its end";
                 Err(Stop::Refused(Error::new(crate::ErrorKind::Refused, reason).during("copy_file_range")))
             }

@@ -43,10 +43,10 @@ impl Mover for DirectIo {
         if let Some(error) = self.unspoken.take() {
             return Err(Stop::Failed(error));
         }
-        if route.source_facts.kind.is_seekable() && self.reader.is_none() {
+        if route.source_facts().kind.is_seekable() && self.reader.is_none() {
             self.reader = Some(Reader::open(route).map_err(|stop| stop.of_side(Side::Source))?);
         }
-        if route.sink_facts.kind.is_seekable() && self.writer.is_none() {
+        if route.sink_facts().kind.is_seekable() && self.writer.is_none() {
             self.writer = Some(Writer::open(route).map_err(|stop| stop.of_side(Side::Sink))?);
         }
         match (&mut self.writer, &mut self.reader) {

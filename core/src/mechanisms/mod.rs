@@ -125,13 +125,19 @@ impl Stop {
 pub(crate) struct Route<'a> {
     pub source_end: &'a Endpoint<'a>,
     pub sink_end: &'a Endpoint<'a>,
-    pub source_facts: &'a Facts,
-    pub sink_facts: &'a Facts,
     pub progress: &'a mut Progress,
     pub calls: &'a mut Calls,
 }
 
 impl<'a> Route<'a> {
+    pub fn source_facts(&self) -> &'a Facts {
+        self.source_end.facts()
+    }
+
+    pub fn sink_facts(&self) -> &'a Facts {
+        self.sink_end.facts()
+    }
+
     /// The source's descriptor.
     pub fn source(&self) -> BorrowedFd<'a> {
         self.source_end.descriptor().expect("the plan gives memory only to mechanisms that know it")

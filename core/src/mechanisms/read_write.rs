@@ -34,7 +34,7 @@ impl Mover for ReadWrite {
         if self.start == self.end && limit > 0 {
             let length = limit.min(BUFFER as u64) as usize;
             if self.buffer.len() < self.base + length {
-                let aligned = if route.source_facts.direct || route.sink_facts.direct { PAGE } else { 1 };
+                let aligned = if route.source_facts().direct || route.sink_facts().direct { PAGE } else { 1 };
                 self.buffer = vec![0; length + aligned - 1];
                 self.base = self.buffer.as_ptr().align_offset(aligned);
             }

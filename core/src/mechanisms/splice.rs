@@ -36,7 +36,7 @@ impl Mover for Splice {
             if let Some(deferred) = self.deferred.take() {
                 return Err(deferred);
             }
-            let straight = route.source_facts.kind == Kind::Pipe || route.sink_facts.kind == Kind::Pipe;
+            let straight = route.source_facts().kind == Kind::Pipe || route.sink_facts().kind == Kind::Pipe;
             let answer = if straight { direct(route, limit)? } else { self.fill_up(route, limit)? };
             let moved = matches!(answer, Advance::Moved(1..));
             if !moved {
@@ -93,7 +93,7 @@ impl Splice {
             Advance::Blocked(Side::Source) => std::mem::replace(&mut self.dry, true),
             _ => false,
         };
-        if !doubtful || route.source_facts.kind != Kind::Tcp {
+        if !doubtful || route.source_facts().kind != Kind::Tcp {
             return Ok(answer);
         }
         // The pipe first: what has been received must have a place to go.
@@ -136,7 +136,7 @@ fn fill(pipe: &mut Pipe, route: &mut Route<'_>, limit: u64) -> Result<Advance, S
 ///
 /// Gives back a failure of the source, which must be remembered.
 fn top_up(pipe: &mut Pipe, route: &mut Route<'_>, mut limit: u64) -> Option<Stop> {
-    while route.source_facts.kind.is_socket() && limit > 0 && pipe.held() < pipe.capacity() / 2 {
+    while route.source_facts().kind.is_socket() && limit > 0 && pipe.held() < pipe.capacity() / 2 {
         // splice(2) would wait for a socket that is in blocking mode, with bytes of ours in the pipe.
         let readable = is_ready(route.source(), PollFlags::POLLIN, route.calls);
         if !readable.unwrap_or(false) {
@@ -182,10 +182,10 @@ fn direct(route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
 
 /// Which end EAGAIN was about. When both are ready by now, trying again is right.
 fn blocked_end(route: &mut Route<'_>) -> Advance {
-    if !route.source_facts.kind.is_stream() {
+    if !route.source_facts().kind.is_stream() {
         return Advance::Blocked(Side::Sink);
     }
-    if !route.sink_facts.kind.is_stream() {
+    if !route.sink_facts().kind.is_stream() {
         return Advance::Blocked(Side::Source);
     }
     // An error of poll(2) (a signal) is answered by trying again as well.

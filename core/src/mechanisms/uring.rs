@@ -149,7 +149,7 @@ impl Uring {
     }
 
     fn read(&mut self, route: &Route<'_>, slot: usize, at: Option<u64>, asked: usize) {
-        let (file, nowait) = (Target::Descriptor(route.source()), never_waits(route.source_facts));
+        let (file, nowait) = (Target::Descriptor(route.source()), never_waits(route.source_facts()));
         let op = Op { file, at, nowait, then: Then::Any, tag: READ | slot as u64 };
         self.ring().read(op, slot, asked);
         self.queue.push_back(Piece { slot, offset: at.unwrap_or(0), asked, read: None, start: 0 });
@@ -195,7 +195,7 @@ impl Uring {
     fn read_ahead(&mut self, at: u64, route: &Route<'_>, limit: u64) {
         let mut next = self.queue.back().map_or(at, |piece| piece.end().unwrap_or(piece.offset + piece.asked as u64));
         let end = at + limit;
-        while next < end && (next < route.source_facts.size || self.queue.is_empty()) {
+        while next < end && (next < route.source_facts().size || self.queue.is_empty()) {
             let Some(slot) = self.idle_slot() else { return };
             let asked = (end - next).min(self.slot_size as u64);
             self.read(route, slot, Some(next), asked as usize);

@@ -24,7 +24,7 @@ impl Mover for Vmsplice {
         let pages = route.source_end.frozen().expect("the plan asks for frozen memory");
         let start = route.source_at().map_or(0, |at| pages.len().min(at as usize));
         let end = start + limit.min((pages.len() - start) as u64) as usize;
-        if route.sink_facts.kind == Kind::Pipe {
+        if route.sink_facts().kind == Kind::Pipe {
             if start == end {
                 return Ok(Advance::Ended);
             }

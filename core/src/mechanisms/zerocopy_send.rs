@@ -175,7 +175,7 @@ struct Sending {
 impl Sending {
     /// Makes sure that nobody else uses the error queue, and switches the option on.
     fn begin(route: &mut Route<'_>, ledger: Ledger) -> Result<Self, Stop> {
-        let (sink, inode) = (route.sink(), route.sink_facts.identity.1);
+        let (sink, inode) = (route.sink(), route.sink_facts().identity.1);
         let refused = |operation| move |errno| Stop::sort(operation, errno, refusal);
         let in_use = |reason| Err(Stop::Refused(Error::refused("getsockopt", Errno::EBUSY, reason)));
         if reaper::is_at_work(sink, inode, route.calls) {

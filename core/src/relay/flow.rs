@@ -147,8 +147,8 @@ impl Flow {
         let progress = self.try_advance(source, sink, calls)?;
         drop(held);
         if matches!(self.outcome, Outcome::Ended) {
-            source.check()?;
-            sink.check()?;
+            source.check(calls)?;
+            sink.check(calls)?;
         }
         Ok(progress)
     }

@@ -51,6 +51,10 @@ pub(super) struct Engine {
     cache: Option<Cache>,
     /// What one step may move into a sink that holds the thread.
     pub pace: Pace,
+    /// Whether an end has a hold, and whether one is to be asked at the end: most are not, and a few kilobytes are over in no
+    /// time.
+    is_held: bool,
+    is_kept: bool,
     attempts: Vec<Attempt>,
     calls: Calls,
     waits: u64,
@@ -101,6 +105,8 @@ impl Engine {
             settled: (seekable && request.offset.is_none()).then_some(0),
             cache,
             pace: Pace::default(),
+            is_held: source.is_held() | sink.is_held(),
+            is_kept: source.is_kept() | sink.is_kept(),
             attempts: Vec::new(),
             calls,
             waits: 0,
@@ -210,12 +216,13 @@ impl Running<'_, '_> {
 
     /// See [`super::Transfer::step`].
     pub fn step(&mut self) -> Result<Step> {
-        let result = match self.hold() {
+        let held = if self.engine.is_held { self.hold() } else { Ok(None) };
+        let result = match held {
             Ok(_held) => self.step_held(),
             Err(lost) => self.pause().and(Err(lost)),
         };
         let result = match result {
-            Ok(Step::Done) => self.still_held(),
+            Ok(Step::Done) if self.engine.is_kept => self.still_held(),
             result => result,
         };
         let moving = matches!(result, Ok(Step::Moved(_)));
@@ -223,19 +230,15 @@ impl Running<'_, '_> {
         result.map_err(|error| error.after(self.engine.moved()))
     }
 
-    /// Holds both ends. Most have no hold, and then to ask is all that it costs.
-    #[inline]
-    fn hold(&self) -> Result<Option<[Entered; 2]>> {
-        if self.source.is_held() || self.sink.is_held() {
-            return Ok(Some([self.source.enter()?, self.sink.enter()?]));
-        }
-        Ok(None)
+    /// Holds both ends, until what is in the box is dropped.
+    fn hold(&self) -> Result<Option<Box<[Entered; 2]>>> {
+        Ok(Some(Box::new([self.source.enter()?, self.sink.enter()?])))
     }
 
     /// Over, if both ends are still what they were.
-    fn still_held(&self) -> Result<Step> {
-        self.source.check()?;
-        self.sink.check()?;
+    fn still_held(&mut self) -> Result<Step> {
+        self.source.check(&mut self.engine.calls)?;
+        self.sink.check(&mut self.engine.calls)?;
         Ok(Step::Done)
     }
 
@@ -352,8 +355,6 @@ impl Running<'_, '_> {
         let route = Route {
             source_end: self.source,
             sink_end: self.sink,
-            source_facts: self.source.facts(),
-            sink_facts: self.sink.facts(),
             progress: &mut self.engine.progress,
             calls: &mut self.engine.calls,
         };
@@ -450,6 +451,7 @@ fn position(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
 }
 
 /// The caller's count, or what keeps a transfer inside one file from reading its own output.
+#[inline] // Between most ends there is nothing to bound.
 fn bounded_count(
     calls: &mut Calls,
     source: &Endpoint<'_>,

@@ -192,7 +192,7 @@ impl Writer {
     fn write_buffered(&mut self, route: &mut Route<'_>, end: usize) -> Result<Advance, Stop> {
         let range = self.filling.range.start..end;
         let length = range.len();
-        let result = if route.sink_facts.direct {
+        let result = if route.sink_facts().direct {
             self.write_apart(route, range)?
         } else {
             route.calls.write(route.sink(), Some(self.filling.at), &self.filling.buffer[range])

@@ -14,7 +14,7 @@ impl Uring {
     /// Delivers the first pieces, in one chain.
     pub(super) fn deliver(&mut self, route: &mut Route<'_>, ready: usize) -> Result<Advance, Stop> {
         // A link that is cancelled is notified of as if it had been sent: a send by reference stands alone.
-        let count = if route.sink_facts.kind == Kind::Tcp { 1 } else { ready };
+        let count = if route.sink_facts().kind == Kind::Tcp { 1 } else { ready };
         let place = Place::of(route)?;
         let mut at = place.at;
         let mut asked = 0;
@@ -24,7 +24,7 @@ impl Uring {
         for index in 0..count {
             let (slot, range) = (self.queue[index].slot, self.queue[index].range());
             let then = if index + 1 < count { Then::Next } else { Then::Any };
-            let (file, nowait) = (Target::Descriptor(route.sink()), never_waits(route.sink_facts));
+            let (file, nowait) = (Target::Descriptor(route.sink()), never_waits(route.sink_facts()));
             let op = Op { file, at, nowait, then, tag: WRITE | slot as u64 };
             match self.sending(route, index < by_reference) {
                 Some(how) => self.ring().send(op, slot, &range, how),
@@ -69,7 +69,7 @@ impl Uring {
             // What stopped it is met again by the next delivery.
             return Ok(if self.stream { route.delivered(moved, asked) } else { route.moved(moved, asked) });
         }
-        let operation = if route.sink_facts.kind.is_socket() { "send" } else { "write" };
+        let operation = if route.sink_facts().kind.is_socket() { "send" } else { "write" };
         let result = match stopped {
             Some(Err(Errno::EAGAIN)) => Ok(Advance::Blocked(Side::Sink)),
             Some(Err(Errno::EINTR | Errno::ECANCELED)) => Ok(Advance::Interrupted),
@@ -83,12 +83,12 @@ impl Uring {
 
     /// How a piece is sent; `None` if the sink is no socket.
     fn sending(&mut self, route: &Route<'_>, by_reference: bool) -> Option<Sending> {
-        if !route.sink_facts.kind.is_socket() {
+        if !route.sink_facts().kind.is_socket() {
             return None;
         }
-        let zero_copy = route.sink_facts.kind == Kind::Tcp && by_reference && self.verdict.is_zero_copy();
+        let zero_copy = route.sink_facts().kind == Kind::Tcp && by_reference && self.verdict.is_zero_copy();
         self.verdict.sending(zero_copy, 1);
-        Some(Sending { nonblocking: route.sink_facts.nonblocking, zero_copy })
+        Some(Sending { nonblocking: route.sink_facts().nonblocking, zero_copy })
     }
 }
 
@@ -103,7 +103,7 @@ impl Place {
     /// The ring can use a file's own position, but does not move it by what was written before an error (`kiocb_done()` of
     /// the kernel, seen on 6.18 with a full disk): so the offset is always explicit, save where every write goes to the end.
     pub fn of(route: &mut Route<'_>) -> Result<Self, Stop> {
-        let facts = route.sink_facts;
+        let facts = route.sink_facts();
         if route.sink_at().is_some() || !facts.kind.is_seekable() || facts.append {
             return Ok(Self { at: route.sink_at(), own: false });
         }

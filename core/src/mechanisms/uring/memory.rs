@@ -27,7 +27,7 @@ impl Uring {
         limit: u64,
     ) -> Result<Advance, Stop> {
         let rest = memory.part(at, u64::MAX);
-        let frozen = route.source_end.frozen().filter(|_| route.sink_facts.kind == Kind::Tcp);
+        let frozen = route.source_end.frozen().filter(|_| route.sink_facts().kind == Kind::Tcp);
         let by_reference = frozen.filter(|_| self.verdict.is_zero_copy());
         let most = if by_reference.is_some() { MOST_PINNED } else { MOST };
         let length = limit.min(most).min(rest.len() as u64) as usize;
@@ -35,7 +35,7 @@ impl Uring {
             return Ok(Advance::Ended);
         }
         let place = Place::of(route)?;
-        let (file, nonblocking) = (Target::Descriptor(route.sink()), never_waits(route.sink_facts));
+        let (file, nonblocking) = (Target::Descriptor(route.sink()), never_waits(route.sink_facts()));
         let op = Op { file, at: place.at, nowait: nonblocking, then: Then::Any, tag: WRITE };
         let answer = if let Some(pages) = by_reference {
             self.verdict.sending(true, 0);
@@ -43,7 +43,7 @@ impl Uring {
             self.ring().send_pages(op, pages, start..start + length, nonblocking);
             self.ring().answer(route.calls, WRITE, OnSignal::Cancel)
         } else {
-            let socket = route.sink_facts.kind.is_socket();
+            let socket = route.sink_facts().kind.is_socket();
             let send = socket.then_some(Sending { nonblocking, zero_copy: false });
             self.ring().lend(route.calls, op, rest.part(0, length as u64), send)
         };
