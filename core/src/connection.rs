@@ -1,15 +1,14 @@
 //! Sockets that are not connected. The kernel has many words for it: ENOTCONN, EINVAL where an `AF_UNIX` socket is read, EPIPE
 //! where a TCP socket is written that never was. They are one error here ([`ErrorKind::NotConnected`]), looked for only when
 //! something has gone wrong, so that it costs nothing before.
-#![allow(unsafe_code)]
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind};
-use crate::sys::socket_option;
+use crate::sys::{has_peer, socket_option, tcp_info};
 
 /// The error in plain words, if what it says is that this end is a socket without a connection.
 pub(crate) fn explain(error: Error, end: &Endpoint<'_>) -> Error {
@@ -35,22 +34,7 @@ pub(crate) fn explain_at(error: Error, fd: BorrowedFd<'_>, kind: Kind) -> Error 
 
 /// Whether there is a connection, or was one. A TCP socket that was reset has no peer any more, but has sent something to it.
 fn was_connected(socket: BorrowedFd<'_>, kind: Kind) -> bool {
-    // SAFETY: all-zero is a valid address of any family.
-    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
-    let mut length = size_of_val(&address) as libc::socklen_t;
-    // SAFETY: both pointers are to locals, and the kernel writes no more than the length says.
-    let named = unsafe { libc::getpeername(socket.as_raw_fd(), (&raw mut address).cast(), &raw mut length) };
-    if named == 0 || kind != Kind::Tcp {
-        return named == 0;
-    }
-    // SAFETY: all-zero is a valid tcp_info: numbers.
-    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
-    let mut length = size_of_val(&info) as libc::socklen_t;
-    // SAFETY: as above.
-    let told = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), libc::SOL_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut length)
-    };
-    told != 0 || info.tcpi_segs_out > 0
+    has_peer(socket) || kind == Kind::Tcp && tcp_info(socket).is_none_or(|info| info.tcpi_segs_out > 0)
 }
 
 #[cfg(test)]

@@ -130,6 +130,7 @@ impl Error {
 
     /// The error, if it is of an end and not of the call: a connection that is gone, a disk that is full. To ask another call
     /// would not help, and a socket tells it only once. `operation` is the system call's name.
+    #[doc(hidden)] // For the bindings.
     pub fn of_an_end(operation: &'static str, error: &std::io::Error) -> Option<Self> {
         let errno = error.raw_os_error().map(Errno::from_raw)?;
         (!others_may_work(errno)).then(|| Self::os(operation, errno))

@@ -8,7 +8,6 @@ import signal
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +15,7 @@ from typing import IO, Any
 import pytest
 import zcio
 import zcio.aio
-from support import on_disk, skip
+from support import background, on_disk, skip
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 NOBODY = 65534
@@ -58,19 +57,8 @@ def file(tmp_path: Path) -> Iterator[IO[bytes]]:
 
 def in_thread(work: Callable[[], None]) -> None:
     """In a thread of its own, which may give up what it likes."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if raised:
-        raise raised[0]
+    with background(work):
+        pass
 
 
 def give_up_files() -> None:

@@ -66,7 +66,7 @@ impl Endpoint<'_> {
     /// Whether there is something to [`Self::check`].
     #[inline]
     pub(crate) fn is_kept(&self) -> bool {
-        self.hold.is_some() | self.path.is_some()
+        self.hold.is_some() || self.path.is_some()
     }
 
     /// Asks for the last time whether the end is still what it was. What was opened by its path is nobody else's, but a program

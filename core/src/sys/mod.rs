@@ -51,6 +51,27 @@ pub(crate) fn protocol_option(fd: BorrowedFd<'_>, level: libc::c_int, option: li
     Errno::result(result).map(|_| value)
 }
 
+/// Whether a socket has a peer (getpeername(2)).
+pub(crate) fn has_peer(socket: BorrowedFd<'_>) -> bool {
+    // SAFETY: all-zero is a valid address of any family.
+    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut length = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: both pointers are to locals, and the kernel writes no more than the length says.
+    unsafe { libc::getpeername(socket.as_raw_fd(), (&raw mut address).cast(), &raw mut length) == 0 }
+}
+
+/// What the kernel knows of a TCP connection (tcp(7), `TCP_INFO`); `None` if it does not say.
+pub(crate) fn tcp_info(socket: BorrowedFd<'_>) -> Option<libc::tcp_info> {
+    // SAFETY: all-zero is a valid tcp_info: numbers.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: as above.
+    let told = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut length)
+    };
+    (told == 0).then_some(info)
+}
+
 /// A counter with the system calls as its methods.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {

@@ -105,8 +105,8 @@ impl Engine {
             settled: (seekable && request.offset.is_none()).then_some(0),
             cache,
             pace: Pace::default(),
-            is_held: source.is_held() | sink.is_held(),
-            is_kept: source.is_kept() | sink.is_kept(),
+            is_held: source.is_held() || sink.is_held(),
+            is_kept: source.is_kept() || sink.is_kept(),
             attempts: Vec::new(),
             calls,
             waits: 0,
@@ -230,7 +230,7 @@ impl Running<'_, '_> {
         result.map_err(|error| error.after(self.engine.moved()))
     }
 
-    /// Holds both ends, until what is in the box is dropped.
+    /// Holds both ends, until it is dropped. Boxed: where there is nothing, there is nothing to look through then.
     fn hold(&self) -> Result<Option<Box<[Entered; 2]>>> {
         Ok(Some(Box::new([self.source.enter()?, self.sink.enter()?])))
     }

@@ -116,11 +116,19 @@ fn signal(child: &Child, number: i32) {
 /// include/linux/net.h, `__SO_ACCEPTCON`, in the kernel's table, `proc_net(5)`.)
 #[track_caller]
 fn until_it_listens(socket: &Path) {
+    until("it listens", || listens(socket));
+}
+
+/// Waits until a socket that was closed is dead: a child that another test starts holds it open until it executes its program.
+#[track_caller]
+fn until_nobody_listens(socket: &Path) {
+    until("nobody listens", || !listens(socket));
+}
+
+fn listens(socket: &Path) -> bool {
     let name = format!(" {}", socket.display());
-    until("it listens", || {
-        let table = std::fs::read_to_string("/proc/net/unix").unwrap();
-        table.lines().any(|line| line.ends_with(&name) && line.split(' ').nth(3) == Some("00010000"))
-    });
+    let table = std::fs::read_to_string("/proc/net/unix").unwrap();
+    table.lines().any(|line| line.ends_with(&name) && line.split(' ').nth(3) == Some("00010000"))
 }
 
 /// Waits for something that is about to be true.

@@ -7,7 +7,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::{assert_bytes, failed, folder, listening, quiet, run, signal, until_it_listens, zcio};
+use crate::{
+    assert_bytes, failed, folder, listening, quiet, run, signal, until_it_listens, until_nobody_listens, zcio,
+};
 
 fn receiver(address: &str, to: &Path, more: &[&str]) -> Command {
     let mut command = zcio(&["recv", "--listen", address]);
@@ -111,6 +113,7 @@ fn a_listener_replaces_a_dead_socket_and_removes_only_its_own() {
     ];
     for arguments in commands {
         drop(UnixListener::bind(&socket).unwrap());
+        until_nobody_listens(&socket);
         let first = zcio(arguments).spawn().unwrap();
         until_it_listens(&socket);
         // Alive: the second one gives up, and the first one has not noticed it.
@@ -123,6 +126,7 @@ fn a_listener_replaces_a_dead_socket_and_removes_only_its_own() {
         failed(&first.wait_with_output().unwrap(), 143);
         assert!(UnixStream::connect(&socket).is_ok(), "{arguments:?}");
         drop(other);
+        until_nobody_listens(&socket);
         // Its own is removed.
         let second = zcio(arguments).spawn().unwrap();
         until_it_listens(&socket);

@@ -115,12 +115,9 @@ final class EndCalls {
     static <R> R stepped(Stepper<R> stepper) throws IOException {
         try (Selector selector = Selector.open()) {
             for (Step step = stepper.step(); !(step instanceof Step.Done); step = stepper.step()) {
-                if (step instanceof Step.Blocked on) {
+                if (step instanceof Step.Blocked) {
                     try {
-                        selector.keys().forEach(key -> key.interestOps(0));
-                        for (Step.Interest interest : on.interests()) {
-                            interest.channel().register(selector, interest.operations());
-                        }
+                        stepper.register(selector, step);
                     } catch (ClosedChannelException | CancelledKeyException e) {
                         // The next step says so.
                         continue;

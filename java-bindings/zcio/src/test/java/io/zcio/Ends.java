@@ -1,5 +1,6 @@
 package io.zcio;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import java.io.IOException;
@@ -72,6 +73,29 @@ final class Ends {
             Files.deleteIfExists(path);
             Files.delete(path.getParent());
         }
+    }
+
+    /** Both ends of something that bytes flow through. */
+    record Flow(WritableByteChannel sink, ReadableByteChannel source) {}
+
+    /** A pipe, a FIFO in that directory ("ours": opened as zcio's channel), or a pair of sockets. */
+    static Flow flow(String kind, Path directory) throws Exception {
+        if (kind.equals("pipe")) {
+            Pipe pipe = Pipe.open();
+            return new Flow(pipe.sink(), pipe.source());
+        } else if (kind.equals("tcp") || kind.equals("unix")) {
+            Pair pair = kind.equals("tcp") ? tcp() : unix();
+            return new Flow(pair.near, pair.far);
+        }
+        Path fifo = directory.resolve("fifo");
+        assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+        // Opened for both, so that neither open waits for the other end.
+        FileChannel reader = FileChannel.open(fifo, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        return new Flow(
+                kind.equals("fifo")
+                        ? FileChannel.open(fifo, StandardOpenOption.WRITE)
+                        : ZeroCopyFileChannel.open(fifo, StandardOpenOption.WRITE),
+                reader);
     }
 
     /** A source with its content, sent by a thread if it is a stream. */

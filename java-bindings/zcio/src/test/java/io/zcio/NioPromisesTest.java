@@ -12,7 +12,6 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.Pipe;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.channels.WritableByteChannel;
@@ -57,26 +56,6 @@ class NioPromisesTest {
         return ways;
     }
 
-    private record Stream(WritableByteChannel out, ReadableByteChannel in) {}
-
-    private Stream stream(String kind) throws Exception {
-        if (kind.equals("pipe")) {
-            Pipe pipe = Pipe.open();
-            return new Stream(pipe.sink(), pipe.source());
-        } else if (kind.equals("fifo")) {
-            Path fifo = directory.resolve("fifo");
-            assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
-            // Open for both, so that neither open waits for the other.
-            FileChannel both = FileChannel.open(fifo, StandardOpenOption.READ, StandardOpenOption.WRITE);
-            FileChannel out = FileChannel.open(fifo, StandardOpenOption.WRITE);
-            FileChannel in = FileChannel.open(fifo);
-            both.close();
-            return new Stream(out, in);
-        }
-        Ends.Pair pair = kind.equals("tcp") ? Ends.tcp() : Ends.unix();
-        return new Stream(pair.near(), pair.far());
-    }
-
     private Thread start(boolean virtual, AtomicReference<Throwable> failed, Executable work) {
         Runnable task = () -> {
             try {
@@ -98,11 +77,11 @@ class NioPromisesTest {
     @MethodSource("ways")
     void aWriteOfAnotherThreadComesBeforeOrAfterATransfer(Way way) throws Exception {
         Path path = Files.write(directory.resolve("source"), new byte[SIZE]);
-        Stream stream = stream(way.kind);
+        Ends.Flow flow = Ends.flow(way.kind, directory);
         AtomicReference<Throwable> failed = new AtomicReference<>();
         AtomicLong moved = new AtomicLong();
-        try (WritableByteChannel out = stream.out;
-                ReadableByteChannel in = stream.in;
+        try (WritableByteChannel out = flow.sink();
+                ReadableByteChannel in = flow.source();
                 ZeroCopyFileChannel file = ZeroCopyFileChannel.open(path)) {
             Thread transfer = start(way.virtual, failed, () -> moved.set(file.transferTo(0, SIZE, out)));
             ByteBuffer got = ByteBuffer.allocateDirect(256 << 10);

@@ -8,13 +8,9 @@ import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.Channel;
 import java.nio.channels.ClosedByInterruptException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.Pipe;
 import java.nio.channels.ReadableByteChannel;
-import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Timeout;
@@ -30,25 +26,6 @@ class StoppedPipeTest {
     @TempDir
     Path directory;
 
-    /** Both ends of a pipe, with a name or without. */
-    private record Ended(WritableByteChannel sink, ReadableByteChannel source) {}
-
-    private Ended pipe(String kind) throws Exception {
-        if (kind.equals("pipe")) {
-            Pipe pipe = Pipe.open();
-            return new Ended(pipe.sink(), pipe.source());
-        }
-        Path fifo = directory.resolve("fifo");
-        assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
-        // Opened for both, so that neither open waits for the other end.
-        FileChannel reader = FileChannel.open(fifo, StandardOpenOption.READ, StandardOpenOption.WRITE);
-        return new Ended(
-                kind.equals("fifo")
-                        ? FileChannel.open(fifo, StandardOpenOption.WRITE)
-                        : ZeroCopyFileChannel.open(fifo, StandardOpenOption.WRITE),
-                reader);
-    }
-
     @ParameterizedTest
     @CsvSource({
         "pipe, interrupt", "pipe, source", "pipe, sink", "pipe, read",
@@ -56,14 +33,14 @@ class StoppedPipeTest {
         "ours, interrupt", "ours, source", "ours, sink", "ours, read",
     })
     void aTransferThatWaits(String kind, String stop) throws Exception {
-        Ended pipe = pipe(kind);
+        Ends.Flow pipe = Ends.flow(kind, directory);
         AtomicReference<Object> outcome = new AtomicReference<>();
         try (ZeroCopyFileChannel file = ZeroCopyFileChannel.open(Files.write(directory.resolve("content"), CONTENT));
-                Channel sink = pipe.sink;
-                ReadableByteChannel source = pipe.source) {
+                Channel sink = pipe.sink();
+                ReadableByteChannel source = pipe.source()) {
             Thread thread = new Thread(() -> {
                 try {
-                    outcome.set(file.transferTo(0, CONTENT.length, pipe.sink));
+                    outcome.set(file.transferTo(0, CONTENT.length, pipe.sink()));
                 } catch (Throwable e) {
                     outcome.set(e);
                 }

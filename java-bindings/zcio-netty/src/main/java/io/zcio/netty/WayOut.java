@@ -36,8 +36,6 @@ final class WayOut {
             "io.netty.handler.codec.http.HttpClientCodec",
             "io.netty.handler.codec.http.HttpServerKeepAliveHandler",
             "io.netty.handler.codec.http.cors.CorsHandler",
-            "io.netty.handler.flow.FlowControlHandler",
-            "io.netty.handler.flush.FlushConsolidationHandler",
             "io.netty.handler.logging.LoggingHandler",
             "io.netty.handler.stream.ChunkedWriteHandler",
             "io.netty.handler.timeout.IdleStateHandler",
