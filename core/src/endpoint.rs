@@ -278,10 +278,12 @@ impl<'fd> Endpoint<'fd> {
     }
 
     /// The transfer begins: what is there is emptied now, and what is new gets its name.
+    #[inline]
     pub(crate) fn empty(&mut self) -> Result<()> {
-        if !self.destination {
-            return Ok(());
-        }
+        if self.destination { self.make_empty() } else { Ok(()) }
+    }
+
+    fn make_empty(&mut self) -> Result<()> {
         let done = match &mut self.handle {
             Handle::New(file) => file.publish(Naming::New).map_err(|errno| unnamed::error("linkat", errno)),
             Handle::Away(file) => file.publish().map_err(|errno| unnamed::error("linkat", errno)),

@@ -103,6 +103,7 @@ pub struct Transfer<'fd> {
     sink: Endpoint<'fd>,
     request: Request,
     engine: Option<Engine>,
+    /// What the caller gave and the engine has not taken: all of it before the first step, then what is more than the count.
     taken_before: Vec<u8>,
     begun: Begun,
 }
@@ -182,7 +183,9 @@ impl<'fd> Transfer<'fd> {
     /// for a source that has offsets.
     #[must_use]
     pub fn taken_before(mut self, bytes: Vec<u8>) -> Self {
-        self.taken_before = bytes;
+        if !self.source.facts().kind.has_offsets() {
+            self.taken_before = bytes;
+        }
         self
     }
 
@@ -241,12 +244,14 @@ impl<'fd> Transfer<'fd> {
     ///
     /// [`ErrorKind::Os`] if the pipe they are in cannot be read.
     pub fn take_undelivered(&mut self) -> Result<Vec<u8>> {
-        if self.engine.is_none() {
-            return Ok(std::mem::take(&mut self.taken_before));
+        let mut bytes = Vec::new();
+        if self.engine.is_some() {
+            let mut running = self.begin()?;
+            running.pause()?;
+            bytes = running.engine.surrender()?;
         }
-        let mut running = self.begin()?;
-        running.pause()?;
-        running.engine.take_undelivered()
+        bytes.append(&mut self.taken_before);
+        Ok(bytes)
     }
 
     /// Checks the request and gets ready to move, once.
@@ -257,21 +262,21 @@ impl<'fd> Transfer<'fd> {
                 engine
             }
             none => {
-                let held = self.source.is_held() || self.sink.is_held();
-                let _held = if held { Some((self.source.enter()?, self.sink.enter()?)) } else { None };
+                let is_held = self.source.is_held() || self.sink.is_held();
+                let _held = if is_held { engine::enter(&self.source, &self.sink)? } else { None };
                 checks::check(&self.source, &self.sink, &self.request)?;
                 if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
                     self.sink.learn_to_share();
                 }
-                *none = Some(Engine::new(&self.source, &self.sink, &self.request)?);
+                *none = Some(Engine::new(&self.source, &self.sink, &self.request, is_held)?);
                 if let Err(error) = self.sink.empty() {
                     *none = None;
                     return Err(error);
                 }
                 let engine = none.as_mut().expect("made above");
                 engine.resume(self.begun);
-                if !self.source.facts().kind.has_offsets() {
-                    engine.carry(std::mem::take(&mut self.taken_before));
+                if !self.taken_before.is_empty() {
+                    engine.carry(&mut self.taken_before);
                 }
                 engine
             }
