@@ -126,6 +126,6 @@ fn refusal(errno: Errno) -> Option<&'static str> {
         Errno::ENOENT | Errno::EACCES | Errno::ETXTBSY | Errno::ENXIO => {
             Some("the file cannot be opened a second time")
         }
-        _ => super::not_here(errno),
+        _ => crate::error::not_here(errno),
     }
 }
