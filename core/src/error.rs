@@ -160,6 +160,7 @@ impl Error {
     }
 
     /// Sorts an errno of `operation`: the kernel's no if `reason` says what it means, a failure otherwise.
+    #[cold]
     pub(crate) fn sort(operation: &'static str, errno: Errno, reason: impl Fn(Errno) -> Option<&'static str>) -> Self {
         reason(errno).map_or_else(|| Self::os(operation, errno), |reason| Self::refused(operation, errno, reason))
     }

@@ -19,30 +19,20 @@ mod window;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
+use crate::checks;
+use crate::drive::{Stepped, Steps, drive};
 use crate::endpoint::{Endpoint, Entered, Kind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::request::Request;
 use crate::step::{Readiness, Visibility};
-use crate::transfer::{Request, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT, checks};
-use crate::waiting::{InVain, Waited, wait_for_any};
-pub use report::{FanOutReport, SinkReport};
+use crate::waiting::{Waited, wait_for_any};
+use branch::Sink;
+pub use report::{FanOutReport, FanOutStep, SinkReport};
 use state::State;
-
-/// What one step did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FanOutStep {
-    /// Every sink that is left has everything.
-    Done,
-    /// Delivered that many bytes, all sinks together; call again. 0 means that bytes are on their way inside, that a
-    /// signal came first, that a mechanism was changed, or that a sink was dropped.
-    Moved(u64),
-    /// Nothing can be moved until one of [`FanOut::interests`] is ready.
-    Blocked,
-}
 
 /// From one source to many sinks, to be described with the builder methods and then run or stepped. See the module's
 /// introduction.
@@ -69,14 +59,6 @@ pub struct FanOut<'fd> {
     visibility: Visibility,
     before: Vec<u8>,
     state: Option<State>,
-}
-
-/// A sink as the caller named it.
-#[derive(Debug)]
-struct Sink<'fd> {
-    end: Endpoint<'fd>,
-    /// Where its bytes go; `None`: to its own position, or to the end of a file opened to append.
-    offset: Option<u64>,
 }
 
 impl<'fd> FanOut<'fd> {
@@ -152,7 +134,8 @@ impl<'fd> FanOut<'fd> {
     ///
     /// As [`FanOut::step`]. That some of the sinks failed is no error: see [`FanOutReport::sinks`].
     pub fn run(&mut self) -> Result<FanOutReport> {
-        self.drive(None)
+        drive(self, None)?;
+        Ok(self.report().expect("a fan-out that is over has begun"))
     }
 
     /// Runs to the end and calls `watch` with the bytes that every sink has so far: at least every 100 ms or 64 MiB, and
@@ -162,7 +145,8 @@ impl<'fd> FanOut<'fd> {
     ///
     /// As [`FanOut::step`].
     pub fn run_watched(&mut self, mut watch: impl FnMut(u64) -> ControlFlow<()>) -> Result<FanOutReport> {
-        self.drive(Some(&mut watch))
+        drive(self, Some(&mut |fan_out| watch(fan_out.moved())))?;
+        Ok(self.report().expect("a fan-out that is over has begun"))
     }
 
     /// What has happened so far; `None` before the first step has begun to move.
@@ -248,34 +232,16 @@ impl<'fd> FanOut<'fd> {
         }
         Ok(())
     }
+}
 
-    fn drive(&mut self, mut watch: Option<&mut dyn FnMut(u64) -> ControlFlow<()>>) -> Result<FanOutReport> {
-        let mut watched = (Instant::now(), 0);
-        let (mut in_vain, mut waited) = (InVain::default(), Waited::Nothing);
-        loop {
-            let step = self.step()?;
-            in_vain.note(waited != Waited::Ready || step != FanOutStep::Blocked);
-            waited = Waited::Nothing;
-            match step {
-                FanOutStep::Done => return Ok(self.report().expect("begun")),
-                FanOutStep::Moved(_) => {}
-                FanOutStep::Blocked => {
-                    let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
-                    waited = self.wait(timeout)?;
-                }
-            }
-            let Some(watch) = &mut watch else { continue };
-            let moved = self.state.as_ref().map_or(0, State::bytes);
-            if waited == Waited::Signal
-                || moved.abs_diff(watched.1) >= WATCH_BYTES
-                || watched.0.elapsed() >= WATCH_EVERY
-            {
-                if watch(moved).is_break() {
-                    return Err(Error::new(ErrorKind::Cancelled, "stopped by the caller").after(moved));
-                }
-                watched = (Instant::now(), moved);
-            }
-        }
+impl Steps for FanOut<'_> {
+    /// No stream of a fan-out puts its thread to sleep, watched or not.
+    fn advance(&mut self, _watched: bool) -> Result<Stepped> {
+        Ok(match self.step()? {
+            FanOutStep::Done => Stepped::Done,
+            FanOutStep::Moved(_) => Stepped::Moved,
+            FanOutStep::Blocked => Stepped::Blocked,
+        })
     }
 
     /// Waits in poll(2) until one of the ends is ready.
@@ -293,6 +259,10 @@ impl<'fd> FanOut<'fd> {
         let state = self.state.as_mut().expect("only a fan-out that has begun waits");
         state.waited();
         waited.map_err(|errno| Error::os("poll", errno).after(state.bytes()))
+    }
+
+    fn moved(&self) -> u64 {
+        self.state.as_ref().map_or(0, State::bytes)
     }
 }
 

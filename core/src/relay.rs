@@ -20,13 +20,13 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
+use crate::drive::{Stepped, Steps, drive};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::step::{Readiness, Side};
 use crate::sys::Calls;
 use crate::sys::fork::Process;
-use crate::transfer::{WATCH_BYTES, WATCH_EVERY, WATCH_WAIT};
-use crate::waiting::{InVain, Waited, wait_for_any};
+use crate::waiting::{Waited, wait_for_any};
 use flow::{Flow, Progress};
 pub use report::{DirectionReport, Outcome, RelayReport};
 
@@ -158,7 +158,8 @@ impl<'fd> Relay<'fd> {
     ///
     /// As [`Relay::step`]. Called again after an error, it runs the direction that is left to its end.
     pub fn run(&mut self) -> Result<RelayReport> {
-        self.drive(None)
+        drive(self, None)?;
+        Ok(self.report())
     }
 
     /// Runs as [`Relay::run`] and calls `watch` with the bytes delivered so far, forward and backward: at least every
@@ -171,7 +172,8 @@ impl<'fd> Relay<'fd> {
     ///
     /// As [`Relay::run`].
     pub fn run_watched(&mut self, mut watch: impl FnMut(u64, u64) -> ControlFlow<()>) -> Result<RelayReport> {
-        self.drive(Some(&mut watch))
+        drive(self, Some(&mut |relay| watch(relay.flows[0].lane.delivered, relay.flows[1].lane.delivered)))?;
+        Ok(self.report())
     }
 
     /// What has happened so far.
@@ -246,33 +248,16 @@ impl<'fd> Relay<'fd> {
         }
         progress
     }
+}
 
-    fn drive(&mut self, mut watch: Option<Watch<'_>>) -> Result<RelayReport> {
-        let mut watched = (Instant::now(), 0);
-        let (mut in_vain, mut waited) = (InVain::default(), Waited::Nothing);
-        loop {
-            let step = self.step()?;
-            in_vain.note(waited != Waited::Ready || !matches!(step, RelayStep::Blocked { .. }));
-            waited = Waited::Nothing;
-            match step {
-                RelayStep::Done => return Ok(self.report()),
-                RelayStep::Moved { .. } if self.flows.iter().any(Flow::is_eager) => {}
-                RelayStep::Moved { .. } | RelayStep::Blocked { .. } => {
-                    let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
-                    waited = self.wait(timeout)?;
-                }
-            }
-            let Some(watch) = &mut watch else { continue };
-            let [forward, backward] = self.flows.each_ref().map(|flow| flow.lane.delivered);
-            let far = forward + backward - watched.1 >= WATCH_BYTES;
-            if waited == Waited::Signal || far || watched.0.elapsed() >= WATCH_EVERY {
-                if watch(forward, backward).is_break() {
-                    let error = Error::new(ErrorKind::Cancelled, "stopped by the caller");
-                    return Err(error.after(forward + backward));
-                }
-                watched = (Instant::now(), forward + backward);
-            }
-        }
+impl Steps for Relay<'_> {
+    /// No end of a relay puts its thread to sleep, watched or not.
+    fn advance(&mut self, _watched: bool) -> Result<Stepped> {
+        Ok(match self.step()? {
+            RelayStep::Done => Stepped::Done,
+            RelayStep::Moved { .. } if self.flows.iter().any(Flow::is_eager) => Stepped::Moved,
+            RelayStep::Moved { .. } | RelayStep::Blocked { .. } => Stepped::Blocked,
+        })
     }
 
     /// Waits in poll(2) until one of the directions can go on, and lets the next step try only those that can.
@@ -299,9 +284,11 @@ impl<'fd> Relay<'fd> {
         }
         Ok(waited)
     }
-}
 
-type Watch<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
+    fn moved(&self) -> u64 {
+        self.flows.iter().map(|flow| flow.lane.delivered).sum()
+    }
+}
 
 /// Which of the two sockets a direction has at that side.
 fn index(direction: Direction, side: Side) -> usize {

@@ -9,7 +9,6 @@
 //! A write to a socket or pipe whose reader is gone raises SIGPIPE in a process that has not ignored it. Most languages'
 //! runtimes, Rust's among them, ignore it.
 
-pub(crate) mod checks;
 mod engine;
 mod pace;
 mod small;
@@ -17,33 +16,26 @@ mod small;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
 use crate::cache::CachePolicy;
-use crate::endpoint::{Endpoint, Kind};
+use crate::checks;
+use crate::drive::{Stepped, Steps, drive};
+use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::plan;
 use crate::report::Report;
+use crate::request::Request;
 use crate::step::{Readiness, Side, Step, Visibility};
 use crate::sys::Calls;
-use crate::waiting::InVain;
+use crate::waiting::Waited;
 use engine::{Engine, Running};
 use pace::Pace;
 pub use small::{Attempted, Begun};
-
-/// How often a watcher is called while bytes move or an end is waited for. A wait of this length may begin just before a
-/// call is due, and 100 ms are promised.
-pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(50);
-/// … and the longest wait in poll(2) with a watcher.
-pub(crate) const WATCH_WAIT: u8 = 50;
-/// … and after how many bytes.
-pub(crate) const WATCH_BYTES: u64 = 64 << 20;
-
-type Watch<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 
 /// A transfer, to be described with the builder methods and then run or stepped. See the module's introduction.
 pub struct Transfer<'fd> {
@@ -54,19 +46,6 @@ pub struct Transfer<'fd> {
     /// What the caller gave and the engine has not taken: all of it before the first step, then what is more than the count.
     taken_before: Vec<u8>,
     begun: Begun,
-}
-
-/// What the caller asked for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Request {
-    pub offset: Option<u64>,
-    pub sink_offset: Option<u64>,
-    pub count: Option<u64>,
-    pub mechanism: Option<Mechanism>,
-    pub visibility: Visibility,
-    pub cache: CachePolicy,
-    /// The most that one step may move.
-    pub piece: Option<u64>,
 }
 
 impl<'fd> Transfer<'fd> {
@@ -145,6 +124,24 @@ impl<'fd> Transfer<'fd> {
         self
     }
 
+    /// Tries to send `count` bytes ([`Attempted::MOST`] at most) of a file from `offset`, or its position, on to a TCP socket in a few
+    /// system calls (two for a few pages): what a transfer without a named mechanism would do, if nothing has to be waited for and the file does
+    /// not end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transfer::step`], for a connection that is gone; a socket tells that once.
+    pub fn attempt(source: BorrowedFd<'_>, sink: BorrowedFd<'_>, offset: Option<u64>, count: u64) -> Result<Attempted> {
+        small::attempt(source, sink, offset, count)
+    }
+
+    /// Goes on where an attempt with the same ends, offset and count has stopped: its bytes and calls count.
+    #[must_use]
+    pub fn begun(mut self, begun: Begun) -> Self {
+        self.begun = begun;
+        self
+    }
+
     /// Moves what can be moved now. The first call checks the request; nothing is written before every check has passed.
     ///
     /// Waits only for an end that is in blocking mode. After an error the transfer may be stepped again, once the reason
@@ -164,7 +161,12 @@ impl<'fd> Transfer<'fd> {
     ///
     /// As [`Transfer::step`].
     pub fn run(&mut self) -> Result<Report> {
-        self.drive(None)
+        let mut run = Run { transfer: self, wants: (Side::Source, PollFlags::empty()) };
+        // Most small ones are over before the loop that waits has begun, and there every instruction counts.
+        if run.advance(false)? != Stepped::Done {
+            drive(&mut run, None)?;
+        }
+        Ok(run.over())
     }
 
     /// Runs to the end and calls `watch` with the bytes delivered so far: at least every 100 ms or 64 MiB while it moves
@@ -176,7 +178,10 @@ impl<'fd> Transfer<'fd> {
     ///
     /// As [`Transfer::step`].
     pub fn run_watched(&mut self, mut watch: impl FnMut(u64) -> ControlFlow<()>) -> Result<Report> {
-        self.drive(Some(&mut watch))
+        let mut run = Run { transfer: self, wants: (Side::Source, PollFlags::empty()) };
+        run.prepare_to_be_watched()?;
+        drive(&mut run, Some(&mut |run| watch(run.transfer.moved())))?;
+        Ok(run.over())
     }
 
     /// What has happened so far; `None` before the first step has begun to move.
@@ -232,133 +237,6 @@ impl<'fd> Transfer<'fd> {
         Ok(Running { source: &self.source, sink: &self.sink, request: &self.request, engine })
     }
 
-    fn drive(&mut self, watch: Option<Watch<'_>>) -> Result<Report> {
-        /// However the run ends, by a panic of the watcher too: nothing that was borrowed is still being read.
-        struct Run<'a, 'fd>(&'a mut Transfer<'fd>);
-        impl Drop for Run<'_, '_> {
-            fn drop(&mut self) {
-                if self.0.engine.is_some() {
-                    // What could not be settled has been told, or will be by the next step.
-                    let _ = self.0.begin().and_then(|mut running| running.pause());
-                }
-            }
-        }
-        let run = Run(self);
-        let result = run.0.drive_to_the_end(watch);
-        if result.is_ok() {
-            // Over: nothing is outstanding.
-            std::mem::forget(run);
-        }
-        result
-    }
-
-    fn drive_to_the_end(&mut self, mut watch: Option<Watch<'_>>) -> Result<Report> {
-        // A clock is read for who watches only.
-        let mut watched = (watch.is_some().then(Instant::now), 0);
-        let (mut in_vain, mut before) = (InVain::default(), self.moved());
-        if watch.is_some() && sleeps(&self.sink) {
-            self.begin()?;
-            let awake = self.sink.open_again_awake(&mut Calls::default());
-            self.begin()?.engine.pace = if awake { Pace::watched() } else { Pace::one_byte() };
-        }
-        loop {
-            if let Some(watch) = &mut watch {
-                self.wait_where_a_step_could_sleep(watch)?;
-            }
-            let began = watch.is_some().then(Instant::now);
-            let mut running = self.begin()?;
-            let mut step = running.step()?;
-            while watch.is_none() && matches!(step, Step::Moved(1..)) {
-                step = running.step()?;
-            }
-            if step == Step::Done {
-                return Ok(running.report());
-            }
-            if let (Some(began), true) = (began, sleeps(&self.sink)) {
-                self.begin()?.engine.pace.learn(began.elapsed());
-            }
-            let moved = self.moved();
-            match step {
-                Step::Blocked(side) => self.wait(side, watch.as_mut())?,
-                Step::Completing => self.wait_for(Side::Sink, PollFlags::empty(), watch.as_mut())?,
-                Step::Moved(_) | Step::Done => {}
-            }
-            // Blocked after steps that moved something is not in vain.
-            in_vain.note(matches!(step, Step::Moved(_)) || moved > before);
-            before = moved;
-            let Some(watch) = &mut watch else { continue };
-            // A count cut short by a blocking end is how most signals show themselves.
-            let signal = self.begin()?.engine.cut_short();
-            let late = watched.0.is_some_and(|at| at.elapsed() >= WATCH_EVERY);
-            if signal || moved - watched.1 >= WATCH_BYTES || late {
-                if watch(moved).is_break() {
-                    return Err(self.cancelled());
-                }
-                watched = (Some(Instant::now()), moved);
-            }
-        }
-    }
-
-    /// With a watcher, waits for an end in blocking mode here, in poll(2), rather than in the step, where no watcher can
-    /// be called.
-    fn wait_where_a_step_could_sleep(&mut self, watch: &mut Watch<'_>) -> Result<()> {
-        let needs = self.begin()?.needs();
-        match needs {
-            Some(Side::Source) if sleeps(&self.source) => self.wait(Side::Source, Some(watch)),
-            Some(Side::Sink) if sleeps(&self.sink) => self.wait(Side::Sink, Some(watch)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Waits in poll(2) until that end is ready.
-    fn wait(&mut self, side: Side, watch: Option<&mut Watch<'_>>) -> Result<()> {
-        let events = match side.readiness() {
-            Readiness::Readable => PollFlags::POLLIN,
-            Readiness::Writable => PollFlags::POLLOUT,
-        };
-        self.wait_for(side, events, watch)
-    }
-
-    fn wait_for(&mut self, side: Side, events: PollFlags, mut watch: Option<&mut Watch<'_>>) -> Result<()> {
-        let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
-        loop {
-            let end = if side == Side::Source { &self.source } else { &self.sink };
-            // Only the end that is waited for: the other one may be closed meanwhile, and nothing has to wait for the wait.
-            let held = match end.enter() {
-                Ok(held) => held,
-                Err(lost) => return Err(self.stopped(lost)),
-            };
-            let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
-            let waited = engine.wait(end.fd(), events, timeout);
-            let listens = waited == Ok(false) && engine.is_listening(end);
-            drop(held);
-            match waited {
-                Ok(true) => return Ok(()),
-                Ok(false) if listens => {
-                    let error = Error::new(ErrorKind::NotConnected, "the socket listens: accept a connection first");
-                    return Err(error.during("poll").with_errno(Errno::ENOTCONN));
-                }
-                Ok(false) => {
-                    let moved = self.moved();
-                    if watch.as_mut().is_some_and(|watch| watch(moved).is_break()) {
-                        return Err(self.cancelled());
-                    }
-                }
-                Err(errno) => return Err(Error::os("poll", errno).after(self.moved())),
-            }
-        }
-    }
-
-    fn cancelled(&mut self) -> Error {
-        self.stopped(Error::new(ErrorKind::Cancelled, "stopped by the caller"))
-    }
-
-    /// An error between two steps, after what is still at work has been counted.
-    fn stopped(&mut self, error: Error) -> Error {
-        let paused = self.begin().and_then(|mut running| running.pause());
-        paused.err().unwrap_or(error).after(self.moved())
-    }
-
     fn moved(&self) -> u64 {
         self.engine.as_ref().map_or(0, Engine::moved)
     }
@@ -369,16 +247,125 @@ impl<'fd> Transfer<'fd> {
     ///
     /// If that end is memory, which never blocks.
     pub fn descriptor(&self, side: Side) -> BorrowedFd<'_> {
+        self.end(side).fd()
+    }
+
+    fn end(&self, side: Side) -> &Endpoint<'fd> {
         match side {
-            Side::Source => self.source.fd(),
-            Side::Sink => self.sink.fd(),
+            Side::Source => &self.source,
+            Side::Sink => &self.sink,
         }
     }
 }
 
-/// Whether a system call on that end may sleep until its peer does something.
-fn sleeps(end: &Endpoint<'_>) -> bool {
-    (end.facts().kind.is_stream() || end.facts().kind == Kind::CharDevice) && !end.facts().nonblocking
+/// A transfer that runs to its end. However that comes, by a panic of the watcher too: nothing that was borrowed is still
+/// being read afterwards.
+struct Run<'a, 'fd> {
+    transfer: &'a mut Transfer<'fd>,
+    /// The end that is waited for, and what it must become.
+    wants: (Side, PollFlags),
+}
+
+impl Run<'_, '_> {
+    /// Nothing is outstanding.
+    fn over(self) -> Report {
+        let report = self.transfer.report().expect("a transfer that is over has begun");
+        std::mem::forget(self);
+        report
+    }
+
+    /// What holds the thread in a system call until it has taken everything is given less at a time.
+    fn prepare_to_be_watched(&mut self) -> Result<()> {
+        self.transfer.begin()?;
+        if self.transfer.sink.sleeps() {
+            let awake = self.transfer.sink.open_again_awake(&mut Calls::default());
+            self.transfer.begin()?.engine.pace = if awake { Pace::watched() } else { Pace::one_byte() };
+        }
+        Ok(())
+    }
+
+    /// Whether the next step could sleep in a system call; then that end is wanted.
+    fn could_sleep(&mut self) -> Result<bool> {
+        let Some(side) = self.transfer.begin()?.needs() else { return Ok(false) };
+        self.want(side);
+        Ok(self.transfer.end(side).sleeps() && self.wait(PollTimeout::ZERO)? != Waited::Ready)
+    }
+
+    fn want(&mut self, side: Side) {
+        let events = match side.readiness() {
+            Readiness::Readable => PollFlags::POLLIN,
+            Readiness::Writable => PollFlags::POLLOUT,
+        };
+        self.wants = (side, events);
+    }
+}
+
+impl Steps for Run<'_, '_> {
+    #[inline]
+    fn advance(&mut self, watched: bool) -> Result<Stepped> {
+        if watched && self.could_sleep()? {
+            return Ok(Stepped::Blocked);
+        }
+        let began = watched.then(Instant::now);
+        let mut running = self.transfer.begin()?;
+        let mut step = running.step()?;
+        while !watched && matches!(step, Step::Moved(1..)) {
+            step = running.step()?;
+        }
+        if let (Some(began), true) = (began, running.sink.sleeps()) {
+            running.engine.pace.learn(began.elapsed());
+        }
+        match step {
+            Step::Done => return Ok(Stepped::Done),
+            Step::Moved(_) => return Ok(Stepped::Moved),
+            Step::Blocked(side) => self.want(side),
+            Step::Completing => self.wants = (Side::Sink, PollFlags::empty()),
+        }
+        Ok(Stepped::Blocked)
+    }
+
+    fn wait(&mut self, timeout: PollTimeout) -> Result<Waited> {
+        let (side, events) = self.wants;
+        let transfer = &mut *self.transfer;
+        // Not by `end`: the engine is needed beside it.
+        let end = if side == Side::Source { &transfer.source } else { &transfer.sink };
+        // Only the end that is waited for: the other one may be closed meanwhile, and nothing has to wait for the wait.
+        let held = match end.enter() {
+            Ok(held) => held,
+            Err(lost) => return Err(self.stop(lost)),
+        };
+        let engine = transfer.engine.as_mut().expect("only a transfer that has begun waits");
+        let waited = engine.wait(end.fd(), events, timeout);
+        let listens = waited.is_ok_and(|waited| waited != Waited::Ready) && engine.is_listening(end);
+        drop(held);
+        if listens {
+            let error = Error::new(ErrorKind::NotConnected, "the socket listens: accept a connection first");
+            return Err(error.during("poll").with_errno(Errno::ENOTCONN));
+        }
+        waited.map_err(|errno| Error::os("poll", errno).after(self.moved()))
+    }
+
+    fn moved(&self) -> u64 {
+        self.transfer.moved()
+    }
+
+    fn was_cut_short(&self) -> bool {
+        self.transfer.engine.as_ref().is_some_and(Engine::cut_short)
+    }
+
+    fn stop(&mut self, error: Error) -> Error {
+        let paused = self.transfer.begin().and_then(|mut running| running.pause());
+        paused.err().unwrap_or(error).after(self.moved())
+    }
+}
+
+impl Drop for Run<'_, '_> {
+    fn drop(&mut self) {
+        if self.transfer.engine.is_some() {
+            // What could not be settled has been told, or will be by the next step.
+            let _ = self.transfer.begin().and_then(|mut running| running.pause());
+        }
+    }
 }
 
 impl fmt::Debug for Transfer<'_> {

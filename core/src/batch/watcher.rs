@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use nix::poll::PollTimeout;
 
+use crate::drive::{WATCH_EVERY, WATCH_WAIT};
 use crate::sys::fork::Process;
-use crate::transfer::{WATCH_EVERY, WATCH_WAIT};
 
 /// How far a batch has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

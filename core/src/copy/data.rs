@@ -10,6 +10,7 @@ use nix::unistd::{Whence, ftruncate, lseek};
 
 use super::zeroes::{self, Search};
 use super::{CopyReport, Reflink, Watch};
+use crate::drive::{WATCH_BYTES, WATCH_EVERY};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
@@ -17,7 +18,7 @@ use crate::mechanisms::reflink;
 use crate::report::{Attempt, Report};
 use crate::sys::files::may_share_blocks;
 use crate::sys::fork::Process;
-use crate::transfer::{Transfer, WATCH_BYTES, WATCH_EVERY};
+use crate::transfer::Transfer;
 
 /// The mechanisms that never share blocks, best first.
 const APART: &[Mechanism] = &[Mechanism::Sendfile, Mechanism::ReadWrite];

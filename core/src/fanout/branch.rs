@@ -1,10 +1,18 @@
-//! The way to one sink of a fan-out.
+//! One sink of a fan-out, and the way to it.
 
-use super::{Sink, SinkReport};
-use crate::endpoint::Kind;
+use super::report::SinkReport;
+use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
 use crate::lane::{Delivery, Lane, write};
 use crate::sys::Calls;
+
+/// A sink as the caller named it.
+#[derive(Debug)]
+pub(super) struct Sink<'fd> {
+    pub end: Endpoint<'fd>,
+    /// Where its bytes go; `None`: to its own position, or to the end of a file opened to append.
+    pub offset: Option<u64>,
+}
 
 #[derive(Debug)]
 pub(super) struct Branch {

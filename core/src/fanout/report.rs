@@ -1,10 +1,22 @@
-//! What a fan-out did: a plain record, one part a sink.
+//! What a fan-out did: in one step, and so far; a plain record, one part a sink.
 
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::mechanism::Mechanism;
 use crate::report::Attempt;
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FanOutStep {
+    /// Every sink that is left has everything.
+    Done,
+    /// Delivered that many bytes, all sinks together; call again. 0 means that bytes are on their way inside, that a
+    /// signal came first, that a mechanism was changed, or that a sink was dropped.
+    Moved(u64),
+    /// Nothing can be moved until one of [`FanOut::interests`](super::FanOut::interests) is ready.
+    Blocked,
+}
 
 /// What happened in a fan-out, so far or to the end.
 #[derive(Clone, Debug)]

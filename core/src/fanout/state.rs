@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::branch::Branch;
+use super::branch::{Branch, Sink};
+use super::report::{FanOutReport, FanOutStep};
 use super::window::Window;
-use super::{FanOutReport, FanOutStep, Sink};
+use crate::checks;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
 use crate::intake::{Intake, Taken};
@@ -19,7 +20,6 @@ use crate::pipe::Pipe;
 use crate::report::Attempt;
 use crate::sys::Calls;
 use crate::sys::fork::Process;
-use crate::transfer::checks;
 
 /// Writes of single bytes in one step.
 const ENOUGH: u32 = 4096;

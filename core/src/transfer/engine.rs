@@ -12,14 +12,18 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
-use super::{Begun, Pace, Request, Side, Step, checks};
+use super::pace::Pace;
+use super::small::Begun;
 use crate::cache::Cache;
+use crate::checks;
 use crate::endpoint::{Endpoint, Entered, Kind};
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
 use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover};
 use crate::plan;
 use crate::report::{Attempt, Copies, Report};
+use crate::request::Request;
+use crate::step::{Side, Step};
 use crate::sys::fork::Process;
 use crate::sys::{Calls, socket_option};
 use crate::waiting::{self, Waited};
@@ -138,14 +142,13 @@ impl Engine {
         self.progress.cut_short
     }
 
-    /// Waits until the descriptor is ready; false when that has to be asked again, usually because the time ran out.
-    pub fn wait(&mut self, fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout) -> nix::Result<bool> {
+    /// Waits until the descriptor is ready.
+    pub fn wait(&mut self, fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout) -> nix::Result<Waited> {
         self.waits += 1;
         match waiting::wait(fd, events, timeout, &mut self.calls)? {
-            Waited::Ready => Ok(true),
-            Waited::Nothing | Waited::Signal => Ok(false),
             // An end in blocking mode would sleep in its call, with nobody to ask.
-            Waited::Error => waiting::own_error(fd, &mut self.calls).map(|()| false),
+            Waited::Error => waiting::own_error(fd, &mut self.calls).map(|()| Waited::Nothing),
+            waited => Ok(waited),
         }
     }
 
@@ -208,12 +211,22 @@ impl Running<'_, '_> {
             Ok(_held) => self.step_held(),
             Err(lost) => self.pause().and(Err(lost)),
         };
-        let result = match result {
-            Ok(Step::Done) if self.source.is_kept() || self.sink.is_kept() => self.still_held(),
-            result => result,
-        };
-        let moving = matches!(result, Ok(Step::Moved(_)));
-        self.engine.elapsed = (!moving).then(|| self.engine.started.elapsed());
+        match result {
+            Ok(step @ Step::Moved(_)) => {
+                self.engine.elapsed = None;
+                Ok(step)
+            }
+            Ok(Step::Done) if self.source.is_kept() || self.sink.is_kept() => {
+                let still = self.still_held();
+                self.stopped(still)
+            }
+            stopped => self.stopped(stopped),
+        }
+    }
+
+    /// It does not move any more, for now or for ever.
+    fn stopped(&mut self, result: Result<Step>) -> Result<Step> {
+        self.engine.elapsed = Some(self.engine.started.elapsed());
         result.map_err(|error| error.after(self.engine.moved()))
     }
 
@@ -227,18 +240,15 @@ impl Running<'_, '_> {
     /// One step, while both ends are held.
     #[inline]
     fn step_held(&mut self) -> Result<Step> {
-        let result = self.advance().and_then(|step| self.keep_cache(step));
-        if result.is_err() {
-            self.collect();
+        match self.advance().and_then(|step| self.keep_cache(step)) {
+            Ok(step) => self.settle().map(|()| step),
+            Err(error) => {
+                self.collect();
+                // The first error is the one to be told.
+                let _ = self.settle();
+                Err(error)
+            }
         }
-        let settled = self.settle();
-        let step = result?;
-        settled.map(|()| step)
-    }
-
-    #[inline]
-    pub fn report(&self) -> Report {
-        self.engine.report(self.source, self.sink, self.request)
     }
 
     /// Counts what is still at work, for a count that may be the last one; see [`Mover::collect`].

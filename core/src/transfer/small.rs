@@ -6,14 +6,13 @@
 //! buffer or `TCP_NOTSENT_LOWAT` was made smaller than that they may have to wait, as with any sendfile; a signal ends it.
 //! A socket with a timeout is non-blocking and never waits.) For more than a few pages the socket is asked how much room it
 //! has. What the source is, sendfile(2) says itself: with an offset it takes nothing out of anything. Whatever is left
-//! undone, a [`Transfer`] does, from the byte it reached.
+//! undone, a [`Transfer`](super::Transfer) does, from the byte it reached.
 
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use nix::poll::PollFlags;
 
-use super::Transfer;
 use crate::connection::explain_at;
 use crate::endpoint::Kind;
 use crate::error::{Error, Result, others_may_work};
@@ -31,7 +30,7 @@ const SHALLOW: u64 = 32 << 10;
 pub enum Attempted {
     /// All of it.
     Done(Report),
-    /// A part of it, or nothing; see [`Transfer::begun`].
+    /// A part of it, or nothing; see [`Transfer::begun`](super::Transfer::begun).
     Begun(Begun),
 }
 
@@ -58,59 +57,47 @@ impl Attempted {
     pub const FEW: u64 = 16 << 10;
 }
 
-impl Transfer<'_> {
-    /// Tries to send `count` bytes ([`Attempted::MOST`] at most) of a file from `offset`, or its position, on to a TCP socket in a few
-    /// system calls (two for a few pages): what a transfer without a named mechanism would do, if nothing has to be waited for and the file does
-    /// not end.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transfer::step`], for a connection that is gone; a socket tells that once.
-    pub fn attempt(source: BorrowedFd<'_>, sink: BorrowedFd<'_>, offset: Option<u64>, count: u64) -> Result<Attempted> {
-        let begun = |moved, system_calls| Ok(Attempted::Begun(Begun { moved, system_calls }));
-        if count == 0 || count > Attempted::MOST {
-            return begun(0, 0);
-        }
-        let (mut calls, started) = (Calls::default(), Instant::now());
-        let takes_more = match calls.unsent(sink) {
-            // Beside the bytes the buffer holds a header for each of the kernel's packets.
-            Ok(unsent) if count > Attempted::FEW => {
-                calls.room(sink, unsent).is_ok_and(|room| count + count / 8 <= room)
-            }
-            Ok(unsent) => unsent <= SHALLOW || is_ready(sink, PollFlags::POLLOUT, &mut calls).unwrap_or(false),
-            Err(_) => false,
-        };
-        if !takes_more {
-            return begun(0, calls.made);
-        }
-        let moved = match calls.sendfile(source, offset, sink, count as usize) {
-            Ok(moved) => moved as u64,
-            // Not now; or a source that is none, as whoever looks at it more closely can say.
-            Err(errno) if others_may_work(errno) => 0,
-            Err(errno) => return Err(explain_at(Error::os("sendfile", errno), sink, Kind::Tcp)),
-        };
-        if moved < count {
-            return begun(moved, calls.made);
-        }
-        Ok(Attempted::Done(Report {
-            bytes: moved,
-            requested: Some(count),
-            mechanism: Mechanism::Sendfile,
-            automatic: true,
-            attempts: Vec::new(),
-            system_calls: calls.made,
-            waits: 0,
-            copies: Copies::by_model(Mechanism::Sendfile, Kind::File, Kind::Tcp),
-            elapsed: started.elapsed(),
-        }))
+/// See [`super::Transfer::attempt`].
+pub(super) fn attempt(
+    source: BorrowedFd<'_>,
+    sink: BorrowedFd<'_>,
+    offset: Option<u64>,
+    count: u64,
+) -> Result<Attempted> {
+    let begun = |moved, system_calls| Ok(Attempted::Begun(Begun { moved, system_calls }));
+    if count == 0 || count > Attempted::MOST {
+        return begun(0, 0);
     }
-
-    /// Goes on where an attempt with the same ends, offset and count has stopped: its bytes and calls count.
-    #[must_use]
-    pub fn begun(mut self, begun: Begun) -> Self {
-        self.begun = begun;
-        self
+    let (mut calls, started) = (Calls::default(), Instant::now());
+    let takes_more = match calls.unsent(sink) {
+        // Beside the bytes the buffer holds a header for each of the kernel's packets.
+        Ok(unsent) if count > Attempted::FEW => calls.room(sink, unsent).is_ok_and(|room| count + count / 8 <= room),
+        Ok(unsent) => unsent <= SHALLOW || is_ready(sink, PollFlags::POLLOUT, &mut calls).unwrap_or(false),
+        Err(_) => false,
+    };
+    if !takes_more {
+        return begun(0, calls.made);
     }
+    let moved = match calls.sendfile(source, offset, sink, count as usize) {
+        Ok(moved) => moved as u64,
+        // Not now; or a source that is none, as whoever looks at it more closely can say.
+        Err(errno) if others_may_work(errno) => 0,
+        Err(errno) => return Err(explain_at(Error::os("sendfile", errno), sink, Kind::Tcp)),
+    };
+    if moved < count {
+        return begun(moved, calls.made);
+    }
+    Ok(Attempted::Done(Report {
+        bytes: moved,
+        requested: Some(count),
+        mechanism: Mechanism::Sendfile,
+        automatic: true,
+        attempts: Vec::new(),
+        system_calls: calls.made,
+        waits: 0,
+        copies: Copies::by_model(Mechanism::Sendfile, Kind::File, Kind::Tcp),
+        elapsed: started.elapsed(),
+    }))
 }
 
 #[cfg(test)]
@@ -120,7 +107,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
-    use crate::Endpoint;
+    use crate::{Endpoint, Transfer};
 
     fn ends() -> (std::fs::File, TcpStream, TcpStream) {
         let mut file = tempfile::tempfile().unwrap();

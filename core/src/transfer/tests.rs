@@ -3,8 +3,10 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use super::*;
+use crate::Kind;
 use crate::testing::has_uring;
 
 fn file_with(bytes: &[u8]) -> std::fs::File {

@@ -7,23 +7,16 @@ use std::os::fd::AsRawFd;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 
-use super::Request;
 use crate::connection;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
-use crate::plan::{self, Demand};
+use crate::plan;
+use crate::request::Request;
 use crate::sys::Calls;
 
 /// The largest offset a file can have (`loff_t`).
 const LAST_OFFSET: u64 = i64::MAX as u64;
-
-impl Request {
-    /// The part of the request that restricts the plan.
-    pub(super) fn demand(&self) -> Demand {
-        Demand { visibility: self.visibility, sink_offset: self.sink_offset.is_some(), count: self.count }
-    }
-}
 
 /// `Ok` if the request makes sense between these ends.
 pub(crate) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
@@ -47,7 +40,7 @@ pub(crate) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Reques
 
 /// A step returns while the kernel reads what it was given, and the caller may never step again: borrowed memory could be
 /// somebody else's by then.
-pub(super) fn steppable(source: &Endpoint<'_>, request: &Request) -> Result<()> {
+pub(crate) fn steppable(source: &Endpoint<'_>, request: &Request) -> Result<()> {
     if request.mechanism != Some(Mechanism::ZerocopySend)
         || source.facts().kind != Kind::Memory
         || source.facts().frozen
@@ -197,7 +190,7 @@ fn same_object(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Result<()> {
 ///
 /// `from` is where it reads, `to` where it writes; what is read is bounded by the count and by the size now.
 /// Gives back that bound, so that a file appended to itself does not grow for ever.
-pub(super) fn overlap(from: u64, to: u64, size: u64, count: Option<u64>) -> Result<u64> {
+pub(crate) fn overlap(from: u64, to: u64, size: u64, count: Option<u64>) -> Result<u64> {
     let available = size.saturating_sub(from);
     let length = count.map_or(available, |count| count.min(available));
     if length > 0 && from < to.saturating_add(length) && to < from + length {

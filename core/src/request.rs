@@ -1,0 +1,26 @@
+//! What the caller of a transfer asked for.
+
+use crate::cache::CachePolicy;
+use crate::mechanism::Mechanism;
+use crate::plan::Demand;
+use crate::step::Visibility;
+
+/// What the caller asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Request {
+    pub offset: Option<u64>,
+    pub sink_offset: Option<u64>,
+    pub count: Option<u64>,
+    pub mechanism: Option<Mechanism>,
+    pub visibility: Visibility,
+    pub cache: CachePolicy,
+    /// The most that one step may move.
+    pub piece: Option<u64>,
+}
+
+impl Request {
+    /// The part of the request that restricts the plan.
+    pub(crate) fn demand(&self) -> Demand {
+        Demand { visibility: self.visibility, sink_offset: self.sink_offset.is_some(), count: self.count }
+    }
+}
