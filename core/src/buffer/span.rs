@@ -8,7 +8,7 @@
 use std::marker::PhantomData;
 
 use crate::endpoint::Endpoint;
-use crate::region::{View, checked_copy, held_at};
+use crate::region::{View, checked_copy, owner_of};
 use crate::sys::Sys;
 
 /// Readable memory that outlives `'a`.
@@ -76,7 +76,11 @@ impl Endpoint<'_> {
     ///
     /// `length` bytes from `start` on stay readable for as long as the endpoint, and the transfer it is given to, lives.
     pub unsafe fn lent(start: *const u8, length: usize) -> Self {
-        held_at(start, Self::of_span(Span { start, length, lent: PhantomData }))
+        let end = Self::of_span(Span { start, length, lent: PhantomData });
+        match owner_of(start) {
+            Some(owner) => end.of_file(owner.file).held(owner.hold),
+            None => end,
+        }
     }
 }
 

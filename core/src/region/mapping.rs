@@ -12,9 +12,11 @@ use std::sync::{Arc, Weak};
 use nix::errno::Errno;
 
 use super::addresses::Addresses;
+use super::fault::refused;
 use super::guard::Watch;
+use super::refusal::closed;
 use super::usage::Usage;
-use super::{closed, range, refused, room};
+use super::{range, room};
 use crate::endpoint::Hold;
 use crate::error::{Error, Result};
 use crate::sys::fork::ForkSafe;

@@ -6,9 +6,11 @@
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
+use super::handle::State;
 use super::mapping::Mapping;
-use super::{Protection, Region, State, invalid, range};
-use crate::endpoint::{Endpoint, Hold};
+use super::refusal::invalid;
+use super::{Protection, Region, range};
+use crate::endpoint::Hold;
 use crate::error::Result;
 
 /// Addresses of a [`Region`] that stay mapped while this lives.
@@ -95,12 +97,17 @@ impl View {
     }
 }
 
-/// An end that is lent memory from this address on: held by the region that has it, if one has, and known to be of its file.
-pub(crate) fn held_at(address: *const u8, end: Endpoint<'_>) -> Endpoint<'_> {
-    match Mapping::at(address as usize) {
-        Some(mapping) => end.of_file(mapping.file()).held(mapping),
-        None => end,
-    }
+/// A region that memory which is given by its address belongs to.
+pub(crate) struct Owner {
+    /// What a transfer that sends from there holds.
+    pub hold: Arc<dyn Hold>,
+    /// What file is behind it ([`crate::Facts::identity`]), if one is.
+    pub file: Option<(u64, u64)>,
+}
+
+/// The region that has this address, if one has.
+pub(crate) fn owner_of(address: *const u8) -> Option<Owner> {
+    Mapping::at(address as usize).map(|mapping| Owner { file: mapping.file(), hold: mapping })
 }
 
 #[cfg(test)]
