@@ -28,64 +28,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::plan;
 use crate::report::Report;
+use crate::step::{Readiness, Side, Step, Visibility};
 use crate::sys::Calls;
 use crate::waiting::InVain;
 use engine::{Engine, Running};
 use pace::Pace;
 pub use small::{Attempted, Begun};
-
-/// Whether later changes to the source may show in bytes that are still on their way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Visibility {
-    /// They may: the receiver may be looking at the source's own pages. What zero-copy means.
-    #[default]
-    Aliased,
-    /// They may not: every byte has been copied at least once when the transfer returns. What a socket or a pipe holds counts
-    /// as well: it may be the page cache of somebody's file.
-    Snapshot,
-}
-
-/// One of the two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// Where bytes come from.
-    Source,
-    /// Where bytes go to.
-    Sink,
-}
-
-/// What a descriptor must become before the transfer can go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Readiness {
-    /// Readable: wait for `POLLIN`.
-    Readable,
-    /// Writable: wait for `POLLOUT`.
-    Writable,
-}
-
-impl Side {
-    /// What to wait for at this end.
-    pub const fn readiness(self) -> Readiness {
-        match self {
-            Self::Source => Readiness::Readable,
-            Self::Sink => Readiness::Writable,
-        }
-    }
-}
-
-/// What one step did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The transfer is over: the count was reached, or the source ended.
-    Done,
-    /// Delivered that many bytes; call again. 0 means that bytes were only taken so far, or that a signal came first.
-    Moved(u64),
-    /// Nothing can be moved until that end is ready (see [`Side::readiness`]).
-    Blocked(Side),
-    /// Every byte was handed over, but the kernel still reads the source's memory: wait until the sink has a notification
-    /// (`POLLERR`, which poll(2) reports without being asked for anything), then step again.
-    Completing,
-}
 
 /// How often a watcher is called while bytes move or an end is waited for. A wait of this length may begin just before a
 /// call is due, and 100 ms are promised.

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use crate::sys::{Sys, memory};
+use crate::sys::{Span, Sys, memory};
 
 /// `process_vm_readv` has been refused here.
 static BY_PIPE: AtomicBool = AtomicBool::new(false);
@@ -23,11 +23,23 @@ static BY_PIPE: AtomicBool = AtomicBool::new(false);
 /// What one round through the pipe carries: its capacity unless the system was told otherwise (pipe(7)).
 const PIPE: usize = 1 << 16;
 
+/// Copies the beginning of memory that others may change; gives back how many bytes. EFAULT where there is no page any more: a
+/// region of a file that was cut short.
+pub(crate) fn copy_from(memory: Span<'_>, space: &mut [u8]) -> Sys<usize> {
+    let count = memory.len().min(space.len());
+    if count == 0 {
+        return Ok(0);
+    }
+    // SAFETY: `count` bytes are mapped there (a promise made when the span was made) and writable here; memory that is being
+    // filled is not also lent.
+    unsafe { read(memory.as_ptr(), space.as_mut_ptr(), count) }
+}
+
 /// Copies memory of which pages may be gone: EFAULT, or a short count, where they are.
 ///
 /// # Safety
 /// `from` points into mapped memory, or what was mapped; `into` is writable, both for `length` bytes.
-pub(crate) unsafe fn read(from: *const u8, into: *mut u8, length: usize) -> Sys<usize> {
+pub(super) unsafe fn read(from: *const u8, into: *mut u8, length: usize) -> Sys<usize> {
     if !BY_PIPE.load(Ordering::Relaxed) {
         // SAFETY: as the caller promised.
         match unsafe { memory::checked_read(from, into, length) } {

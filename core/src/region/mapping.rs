@@ -17,8 +17,8 @@ use super::guard::Watch;
 use super::refusal::closed;
 use super::usage::Usage;
 use super::{range, room};
-use crate::endpoint::Hold;
 use crate::error::{Error, Result};
+use crate::hold::Hold;
 use crate::sys::fork::ForkSafe;
 use crate::sys::{Sys, memory};
 

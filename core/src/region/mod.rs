@@ -48,7 +48,7 @@ mod usage;
 mod view;
 
 pub use advice::Advice;
-pub(crate) use checked::read as checked_copy;
+pub(crate) use checked::copy_from;
 pub use handle::Region;
 pub use handover::{Credentials, Peer};
 pub use kept::Kept;
@@ -59,4 +59,4 @@ pub use rights::{Access, Protection};
 pub use seals::Seals;
 pub use shared::SharedRegion;
 pub use view::View;
-pub(crate) use view::owner_of;
+pub(crate) use view::keeper;

@@ -10,8 +10,9 @@ use super::handle::State;
 use super::mapping::Mapping;
 use super::refusal::invalid;
 use super::{Protection, Region, range};
-use crate::endpoint::Hold;
 use crate::error::Result;
+use crate::hold::Hold;
+use crate::sys::Span;
 
 /// Addresses of a [`Region`] that stay mapped while this lives.
 ///
@@ -97,17 +98,21 @@ impl View {
     }
 }
 
-/// A region that memory which is given by its address belongs to.
-pub(crate) struct Owner {
-    /// What a transfer that sends from there holds.
-    pub hold: Arc<dyn Hold>,
-    /// What file is behind it ([`crate::Facts::identity`]), if one is.
-    pub file: Option<(u64, u64)>,
+impl<'a> From<&'a View> for Span<'a> {
+    fn from(view: &'a View) -> Self {
+        // SAFETY: the view keeps its addresses mapped for as long as it is lent.
+        unsafe { Self::new(view.as_ptr(), view.len()) }
+    }
 }
 
-/// The region that has this address, if one has.
-pub(crate) fn owner_of(address: *const u8) -> Option<Owner> {
-    Mapping::at(address as usize).map(|mapping| Owner { file: mapping.file(), hold: mapping })
+/// What holds a region's memory, and the file behind it ([`crate::Facts::identity`]), if one is.
+pub(crate) type Keeper = (Arc<dyn Hold>, Option<(u64, u64)>);
+
+/// The keeper of memory from this address on, if a region has it.
+pub(crate) fn keeper(address: *const u8) -> Option<Keeper> {
+    let mapping = Mapping::at(address as usize)?;
+    let file = mapping.file();
+    Some((mapping, file))
 }
 
 #[cfg(test)]

@@ -1,0 +1,69 @@
+//! Memory that is the source of a transfer: an address and a length, never a slice.
+//!
+//! Another thread of the program that lent it, or another process, may write to it while it is being sent (a Python
+//! bytearray, a direct buffer of Java). The kernel does not mind; a `&[u8]` would. So the address only goes into system
+//! calls, or is copied from through the raw pointer.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+
+/// Readable memory that outlives `'a`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span<'a> {
+    start: *const u8,
+    length: usize,
+    lent: PhantomData<&'a [u8]>,
+}
+
+// SAFETY: the address is read by the kernel and by `region::copy_from` only, and no thread is special to either.
+unsafe impl Send for Span<'_> {}
+// SAFETY: as above; nothing is changed through it.
+unsafe impl Sync for Span<'_> {}
+
+impl<'a> From<&'a [u8]> for Span<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { start: bytes.as_ptr(), length: bytes.len(), lent: PhantomData }
+    }
+}
+
+impl Span<'_> {
+    /// # Safety
+    ///
+    /// `length` bytes from `start` on stay readable for as long as the span is used.
+    pub unsafe fn new(start: *const u8, length: usize) -> Self {
+        Self { start, length, lent: PhantomData }
+    }
+
+    pub fn len(self) -> usize {
+        self.length
+    }
+
+    pub fn as_ptr(self) -> *const u8 {
+        self.start
+    }
+
+    /// From this byte on, at most `most` bytes; empty behind the end.
+    pub fn part(self, at: u64, most: u64) -> Self {
+        let skipped = usize::try_from(at).unwrap_or(usize::MAX).min(self.length);
+        let length = usize::try_from(most).unwrap_or(usize::MAX).min(self.length - skipped);
+        // The sum stays inside the memory, or one past its end.
+        Self { start: self.start.wrapping_add(skipped), length, lent: PhantomData }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_stay_inside() {
+        let span = Span::from(&b"0123456789"[..]);
+        for (at, most, expected) in
+            [(0, u64::MAX, "0123456789"), (3, 4, "3456"), (8, 4, "89"), (10, 1, ""), (u64::MAX, u64::MAX, "")]
+        {
+            let part = span.part(at, most);
+            let skipped = part.as_ptr() as usize - span.as_ptr() as usize;
+            assert_eq!(&b"0123456789"[skipped..skipped + part.len()], expected.as_bytes());
+        }
+    }
+}
