@@ -12,7 +12,7 @@ use nix::sys::stat::fstat;
 
 use crate::error::Error;
 use crate::sys::Calls;
-use crate::sys::apart::pool::table;
+use crate::sys::apart::tables::table;
 use crate::sys::fork::Process;
 
 /// How large the pipe is asked to be, in bytes. A pipe has 64 KiB by default, in 16 slots of a page or a packet each;

@@ -14,7 +14,7 @@ use super::{Endpoint, Facts, Handle, Kind};
 use crate::error::Result;
 use crate::sys::Sys;
 use crate::sys::apart::held::Held;
-use crate::sys::apart::pool::ask;
+use crate::sys::apart::meeting::ask;
 use crate::unnamed::{Naming, Unnamed};
 
 /// An end on its way, which the table that it comes from keeps until all is over.
