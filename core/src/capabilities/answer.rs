@@ -1,8 +1,5 @@
 //! The answer to one question: whether something is to be had, and whose no it is.
 
-#[cfg(doc)]
-use crate::{Capabilities, Mechanism};
-
 /// Whether something is to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
@@ -10,7 +7,7 @@ pub enum Answer {
     Yes,
     /// It does not, and whose no that is.
     No(Cause),
-    /// The kernel has it; each file system has its own answer ([`Capabilities::of_path`]).
+    /// The kernel has it; each file system has its own answer ([`Capabilities::of_path`](crate::Capabilities::of_path)).
     AskPath,
 }
 
@@ -53,7 +50,7 @@ impl Cause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capability {
-    /// Its stable lower-case name; a mechanism has its own ([`Mechanism::name`]).
+    /// Its stable lower-case name; a mechanism has its own ([`Mechanism::name`](crate::Mechanism::name)).
     pub name: &'static str,
     /// The answer.
     pub answer: Answer,
