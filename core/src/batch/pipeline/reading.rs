@@ -7,7 +7,7 @@ use super::slots::{Pipeline, Reading, SLOT, SLOTS, State};
 use crate::batch::item::End;
 use crate::endpoint::Kind;
 use crate::mechanisms::uring::operations::{Op, Target, Then};
-use crate::mechanisms::uring::ring::Answer;
+use crate::mechanisms::uring::record::Answer;
 
 /// Tags: what an operation does, beside the slot that it does it with.
 const OPEN: u64 = 0;
