@@ -190,6 +190,21 @@ impl<'fd> Endpoint<'fd> {
         self.handle.descriptor()
     }
 
+    /// The descriptor, of an end that is known to have one.
+    ///
+    /// # Panics
+    ///
+    /// If it is memory: only mechanisms that know memory get it, and it is never waited for.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.descriptor().expect("memory has no descriptor")
+    }
+
+    /// Whether this thread, or a system call of it, may be put to sleep by the end's peer.
+    pub(crate) fn sleeps(&self) -> bool {
+        let waits = self.facts.kind.is_stream() || self.facts.kind == Kind::CharDevice;
+        waits && !self.facts.nonblocking && !self.unblocked
+    }
+
     /// Whether both ends are one thing, or would be if they had their names.
     pub(crate) fn is_same(&self, other: &Endpoint<'_>) -> bool {
         match (&self.handle, &other.handle) {

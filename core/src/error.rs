@@ -106,6 +106,15 @@ pub(crate) fn others_may_work(errno: Errno) -> bool {
     !of_connections.contains(&errno) && ![ENOSPC, EDQUOT, EFBIG].contains(&errno)
 }
 
+/// What every newer system call may answer where it is not to be had: an old kernel, or a seccomp filter.
+pub(crate) fn not_here(errno: Errno) -> Option<&'static str> {
+    match errno {
+        Errno::ENOSYS => Some("the kernel does not have this system call, or a filter hides it"),
+        Errno::EPERM => Some("not permitted here: by a filter on system calls, or by a seal on the file"),
+        _ => None,
+    }
+}
+
 /// The result of every fallible operation of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -150,12 +159,22 @@ impl Error {
         Self::new(ErrorKind::of(errno), errno.desc()).during(operation).with_errno(errno)
     }
 
+    /// Sorts an errno of `operation`: the kernel's no if `reason` says what it means, a failure otherwise.
+    pub(crate) fn sort(operation: &'static str, errno: Errno, reason: impl Fn(Errno) -> Option<&'static str>) -> Self {
+        reason(errno).map_or_else(|| Self::os(operation, errno), |reason| Self::refused(operation, errno, reason))
+    }
+
+    /// Whether a call of another sort might do what this one could not.
+    pub(crate) fn is_of_the_call(&self) -> bool {
+        self.kind() == ErrorKind::Refused || self.errno().is_some_and(|errno| others_may_work(Errno::from_raw(errno)))
+    }
+
     /// The error, if it is of an end and not of the call: a connection that is gone, a disk that is full. To ask another call
     /// would not help, and a socket tells it only once. `operation` is the system call's name.
     #[doc(hidden)] // For the bindings.
     pub fn of_an_end(operation: &'static str, error: &std::io::Error) -> Option<Self> {
-        let errno = error.raw_os_error().map(Errno::from_raw)?;
-        (!others_may_work(errno)).then(|| Self::os(operation, errno))
+        let error = Self::os(operation, error.raw_os_error().map(Errno::from_raw)?);
+        (!error.is_of_the_call()).then_some(error)
     }
 
     /// The kernel's no to a mechanism, with what it means between these ends.

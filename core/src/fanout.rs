@@ -26,7 +26,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::endpoint::{Endpoint, Entered, Kind};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lane::descriptor;
 use crate::step::{Readiness, Visibility};
 use crate::transfer::{Request, WATCH_BYTES, WATCH_EVERY, WATCH_WAIT, checks};
 use crate::waiting::{InVain, Waited, wait_for_any};
@@ -174,9 +173,9 @@ impl<'fd> FanOut<'fd> {
     /// What an event loop must wait for now: each descriptor with what it must become, any of them is enough.
     pub fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Readiness)> {
         let source = self.state.as_ref().is_some_and(State::wants_source);
-        let source = source.then(|| (descriptor(&self.source), Readiness::Readable));
+        let source = source.then(|| (self.source.fd(), Readiness::Readable));
         let branches = self.state.iter().flat_map(State::wanting);
-        source.into_iter().chain(branches.map(|index| (descriptor(&self.sinks[index].end), Readiness::Writable)))
+        source.into_iter().chain(branches.map(|index| (self.sinks[index].end.fd(), Readiness::Writable)))
     }
 
     /// Enters the ends of [`Self::interests`].

@@ -4,19 +4,16 @@
 //! not reached the sink, so a lane never drops it: it delivers it in order, keeps it when the sink blocks or fails, or
 //! hands it back. The buffer's bytes come before the pipe's.
 
-use std::os::fd::BorrowedFd;
-
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 
 use crate::connection;
 use crate::endpoint::{Endpoint, Kind};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::mechanism::Mechanism;
-use crate::mechanisms::{Stop, no_pipe};
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, refusal};
 use crate::report::Attempt;
-use crate::sys::Calls;
+use crate::sys::{Calls, Sys};
 use crate::waiting::is_ready;
 
 /// The buffer of the way that copies: 256 KiB as in `read_write`.
@@ -24,11 +21,6 @@ pub(crate) const BUFFER: usize = 256 << 10;
 
 /// What a pipe whose poll(2) says writable takes without waiting: a free slot is a page (pipe(7)).
 const ONE_SLOT: usize = 4096;
-
-/// The end's descriptor.
-pub(crate) fn descriptor<'a>(end: &'a Endpoint<'_>) -> BorrowedFd<'a> {
-    end.descriptor().expect("memory is refused before anything moves")
-}
 
 /// The way to one sink. See the module's introduction.
 #[derive(Debug, Default)]
@@ -52,6 +44,20 @@ pub(crate) enum Delivery {
     Blocked,
 }
 
+impl Delivery {
+    /// What a call that delivers bytes has answered.
+    fn from_call(answer: Sys<usize>) -> Sys<Self> {
+        match answer {
+            // No device is allowed to accept nothing and say nothing.
+            Ok(0) => Err(Errno::EIO),
+            Ok(count) => Ok(Self::Moved(count)),
+            Err(Errno::EINTR) => Ok(Self::Moved(0)),
+            Err(Errno::EAGAIN) => Ok(Self::Blocked),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
 impl Lane {
     /// A lane to a sink that splice(2) cannot write to at all (opened to append, a terminal): it copies from the start.
     pub fn copying() -> Self {
@@ -68,12 +74,9 @@ impl Lane {
         if self.copying { Mechanism::ReadWrite } else { Mechanism::Splice }
     }
 
-    /// The pipe to put bytes into, made when it is first asked for.
-    pub fn pipe(&mut self) -> Result<&mut Pipe, Stop> {
-        match &mut self.pipe {
-            Some(pipe) => Ok(pipe),
-            none => Ok(none.insert(Pipe::new().map_err(|errno| Stop::sort("pipe2", errno, no_pipe))?)),
-        }
+    /// The place of the pipe to put bytes into.
+    pub fn pipe(&mut self) -> &mut Option<Pipe> {
+        &mut self.pipe
     }
 
     /// The buffer to put bytes into; only for a lane with nothing pending.
@@ -120,14 +123,14 @@ impl Lane {
                 (self.buffer, self.start) = (pipe.take_out(BUFFER, calls)?, 0);
                 continue;
             }
-            match splice(pipe, sink, at, calls) {
+            match drain(pipe, sink, at, calls) {
                 Ok(Delivery::Moved(count)) => {
                     self.delivered += count as u64;
                     return Ok(Delivery::Moved(count));
                 }
                 Ok(blocked) => return Ok(blocked),
-                Err(Stop::Failed(error)) => return Err(connection::explain(error, sink)),
-                Err(Stop::Refused(error)) => self.fall_back(calls, &error)?,
+                Err(error) if may_be_copied(&error) => self.fall_back(calls, &error)?,
+                Err(error) => return Err(connection::explain(error, sink)),
             }
         }
     }
@@ -142,18 +145,21 @@ impl Lane {
     }
 }
 
-fn splice(pipe: &mut Pipe, sink: &Endpoint<'_>, at: Option<u64>, calls: &mut Calls) -> Result<Delivery, Stop> {
-    match calls.splice(pipe.read_end(), None, descriptor(sink), at, pipe.held()) {
-        // The pipe has bytes, so this is a sink that takes none.
-        Ok(0) => Err(Stop::Failed(Error::os("splice", Errno::EIO))),
-        Ok(count) => {
-            pipe.drained(count);
-            Ok(Delivery::Moved(count))
-        }
-        Err(Errno::EINTR) => Ok(Delivery::Moved(0)),
-        Err(Errno::EAGAIN) => Ok(Delivery::Blocked),
-        Err(errno) => Err(Stop::unless_final("splice", errno)),
-    }
+/// Whether copying may do what splice(2), or what it needs, could not. An error of any other call is told.
+pub(crate) fn may_be_copied(error: &Error) -> bool {
+    error.kind() == ErrorKind::Refused
+        || matches!(error.operation(), "splice" | "tee" | "pipe2") && error.is_of_the_call()
+}
+
+/// Pipe to sink, once.
+pub(crate) fn drain(
+    pipe: &mut Pipe,
+    sink: &Endpoint<'_>,
+    at: Option<u64>,
+    calls: &mut Calls,
+) -> Result<Delivery, Error> {
+    let answer = pipe.drain_into(sink.fd(), at, calls);
+    Delivery::from_call(answer).map_err(|errno| Error::sort("splice", errno, refusal))
 }
 
 /// write(2) that does not wait: sockets are non-blocking by now (their owner saw to it), a pipe or a terminal in blocking
@@ -165,17 +171,11 @@ pub(crate) fn write(sink: &Endpoint<'_>, at: Option<u64>, bytes: &[u8], calls: &
         _ => sink.is_byte_by_byte().then_some(1),
     };
     if let Some(sure) = sure {
-        if !is_ready(descriptor(sink), PollFlags::POLLOUT, calls).unwrap_or(false) {
+        if !is_ready(sink.fd(), PollFlags::POLLOUT, calls).unwrap_or(false) {
             return Ok(Delivery::Blocked);
         }
         length = length.min(sure);
     }
-    match calls.write(descriptor(sink), at, &bytes[..length]) {
-        // No device is allowed to accept nothing and say nothing.
-        Ok(0) => Err(Error::os("write", Errno::EIO)),
-        Ok(count) => Ok(Delivery::Moved(count)),
-        Err(Errno::EINTR) => Ok(Delivery::Moved(0)),
-        Err(Errno::EAGAIN) => Ok(Delivery::Blocked),
-        Err(errno) => Err(connection::explain(Error::os("write", errno), sink)),
-    }
+    let answer = calls.write(sink.fd(), at, &bytes[..length]);
+    Delivery::from_call(answer).map_err(|errno| connection::explain(Error::os("write", errno), sink))
 }

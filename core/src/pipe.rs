@@ -10,10 +10,10 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::fstat;
 
-use crate::error::Error;
-use crate::sys::Calls;
+use crate::error::{Error, not_here};
 use crate::sys::apart::tables::table;
 use crate::sys::fork::Process;
+use crate::sys::{Calls, Sys};
 
 /// How large the pipe is asked to be, in bytes. A pipe has 64 KiB by default, in 16 slots of a page or a packet each;
 /// an unprivileged process may ask for up to /proc/sys/fs/pipe-max-size (1 MiB unless changed).
@@ -83,11 +83,19 @@ fn identity(end: &OwnedFd) -> Result<(u64, u64), Errno> {
 }
 
 impl Pipe {
-    /// An empty pipe.
-    pub fn new() -> Result<Self, Errno> {
+    /// An empty pipe. [`ErrorKind::Refused`](crate::ErrorKind::Refused) where there is none to be had: the other ways need none.
+    pub fn new() -> Result<Self, Error> {
         let idle = with_idle(|_, pipes| std::iter::from_fn(|| pipes.pop()).find_map(Ends::if_still_there)).flatten();
-        let ends = idle.map_or_else(Ends::new, Ok)?;
-        Ok(Self { ends: Some(ends), held: 0 })
+        let ends = idle.map_or_else(Ends::new, Ok);
+        Ok(Self { ends: Some(ends.map_err(|errno| Error::sort("pipe2", errno, no_pipe))?), held: 0 })
+    }
+
+    /// The pipe in its place, made when it is first asked for.
+    pub fn get(place: &mut Option<Self>) -> Result<&mut Self, Error> {
+        match place {
+            Some(pipe) => Ok(pipe),
+            none => Ok(none.insert(Self::new()?)),
+        }
     }
 
     fn ends(&self) -> &Ends {
@@ -112,6 +120,21 @@ impl Pipe {
     /// Bytes inside.
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// splice(2) from a descriptor, as many bytes as the pipe may hold and `limit` at most.
+    pub fn fill_from(&mut self, source: BorrowedFd<'_>, at: Option<u64>, limit: u64, calls: &mut Calls) -> Sys<usize> {
+        let length = limit.min(self.capacity() as u64) as usize;
+        let count = calls.splice(source, at, self.write_end(), None, length)?;
+        self.held += count;
+        Ok(count)
+    }
+
+    /// splice(2) of what is inside to a descriptor.
+    pub fn drain_into(&mut self, sink: BorrowedFd<'_>, at: Option<u64>, calls: &mut Calls) -> Sys<usize> {
+        let count = calls.splice(self.read_end(), None, sink, at, self.held)?;
+        self.held -= count;
+        Ok(count)
     }
 
     /// Takes at most `limit` bytes out again, by read(2).
@@ -154,6 +177,25 @@ impl Drop for Pipe {
                 }
             });
         }
+    }
+}
+
+/// Why there is no pipe, if that is what the errno means.
+fn no_pipe(errno: Errno) -> Option<&'static str> {
+    match errno {
+        // The limits on descriptors (pipe(7)): the other ways need none.
+        Errno::EMFILE | Errno::ENFILE => Some("no descriptor left for a pipe"),
+        _ => not_here(errno),
+    }
+}
+
+/// Why the kernel said no to splice(2), if that is what the errno means.
+pub(crate) fn refusal(errno: Errno) -> Option<&'static str> {
+    match errno {
+        // splice(2): an end that cannot be spliced, or a sink opened to append.
+        Errno::EINVAL => Some("one of these ends does not support it"),
+        Errno::EOPNOTSUPP | Errno::ENODEV => Some("the file system does not support it"),
+        _ => not_here(errno),
     }
 }
 

@@ -22,7 +22,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lane::descriptor;
 use crate::step::{Readiness, Side};
 use crate::sys::Calls;
 use crate::sys::fork::Process;
@@ -201,7 +200,7 @@ impl<'fd> Relay<'fd> {
 
     /// The descriptor of one end of a direction, to wait for it in an event loop.
     pub fn descriptor(&self, direction: Direction, side: Side) -> BorrowedFd<'_> {
-        descriptor(&self.ends[index(direction, side)])
+        self.ends[index(direction, side)].fd()
     }
 
     /// What an event loop must wait for now: each descriptor with what it must become, any of them is enough. The same
@@ -284,8 +283,7 @@ impl<'fd> Relay<'fd> {
         // One that is lost is met by the next step.
         let held: Result<Vec<_>> = waiting.iter().map(|(end, _)| end.enter()).collect();
         let Ok(_held) = held else { return Ok(Waited::Nothing) };
-        let mut polled: Vec<_> =
-            waiting.iter().map(|(end, side)| PollFd::new(descriptor(end), events(*side))).collect();
+        let mut polled: Vec<_> = waiting.iter().map(|(end, side)| PollFd::new(end.fd(), events(*side))).collect();
         if polled.is_empty() {
             return Ok(Waited::Nothing);
         }

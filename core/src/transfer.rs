@@ -329,7 +329,7 @@ impl<'fd> Transfer<'fd> {
                 Err(lost) => return Err(self.stopped(lost)),
             };
             let engine = self.engine.as_mut().expect("only a transfer that has begun waits");
-            let waited = engine.wait(descriptor(end), events, timeout);
+            let waited = engine.wait(end.fd(), events, timeout);
             let listens = waited == Ok(false) && engine.is_listening(end);
             drop(held);
             match waited {
@@ -370,8 +370,8 @@ impl<'fd> Transfer<'fd> {
     /// If that end is memory, which never blocks.
     pub fn descriptor(&self, side: Side) -> BorrowedFd<'_> {
         match side {
-            Side::Source => descriptor(&self.source),
-            Side::Sink => descriptor(&self.sink),
+            Side::Source => self.source.fd(),
+            Side::Sink => self.sink.fd(),
         }
     }
 }
@@ -379,11 +379,6 @@ impl<'fd> Transfer<'fd> {
 /// Whether a system call on that end may sleep until its peer does something.
 fn sleeps(end: &Endpoint<'_>) -> bool {
     (end.facts().kind.is_stream() || end.facts().kind == Kind::CharDevice) && !end.facts().nonblocking
-}
-
-/// The descriptor of an end that has one.
-fn descriptor<'a>(end: &'a Endpoint<'_>) -> BorrowedFd<'a> {
-    end.descriptor().expect("memory has no descriptor and is never waited for")
 }
 
 impl fmt::Debug for Transfer<'_> {

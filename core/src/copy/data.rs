@@ -13,7 +13,6 @@ use super::request::Reflink;
 use super::zeroes::{self, Search};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lane::descriptor;
 use crate::mechanism::Mechanism;
 use crate::mechanisms::reflink;
 use crate::report::{Attempt, Report};
@@ -55,7 +54,7 @@ pub(super) struct Data<'a> {
 impl<'a> Data<'a> {
     /// From the start of the first end to the start of the second, two files just opened. `stat` is about the first.
     pub fn new(ends: &'a [Endpoint<'a>; 2], stat: &FileStat, reflink: Reflink, watch: Watch<'a>) -> Self {
-        let [source, sink] = ends.each_ref().map(descriptor);
+        let [source, sink] = ends.each_ref().map(Endpoint::fd);
         let report = CopyReport {
             bytes: 0,
             holes: 0,

@@ -13,9 +13,9 @@ use super::{FanOutReport, FanOutStep, Sink};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
 use crate::intake::{Intake, Taken};
-use crate::lane::{Delivery, descriptor};
+use crate::lane::{Delivery, may_be_copied};
 use crate::mechanism::Mechanism;
-use crate::mechanisms::Stop;
+use crate::pipe::Pipe;
 use crate::report::Attempt;
 use crate::sys::Calls;
 use crate::sys::fork::Process;
@@ -72,7 +72,7 @@ impl State {
         let facts = source.facts();
         let position = match offset {
             None if facts.kind.is_seekable() => {
-                let position = calls.position(descriptor(source));
+                let position = calls.position(source.fd());
                 Some(position.map_err(|errno| Error::os("lseek", errno).at(source.path()))?)
             }
             _ => None,
@@ -86,7 +86,7 @@ impl State {
         let read = !shares || facts.kind == Kind::CharDevice || (facts.kind == Kind::File && facts.size == 0);
         Ok(Self {
             process: Process::this(),
-            window: if read { Window::Buffer(Vec::new()) } else { Window::Unmade },
+            window: if read { Window::Buffer(Vec::new()) } else { Window::Pipe(None) },
             intake: Intake::default(),
             before: Vec::new(),
             branches: sinks.iter().map(Branch::to).collect(),
@@ -217,8 +217,8 @@ impl State {
         self.branches.iter_mut().filter(|branch| branch.is_live()).for_each(|branch| branch.ahead = 0);
         let at = self.start.map(|start| start + self.taken);
         let filled = if self.before.is_empty() {
-            let held = source.enter().map_err(Stop::Failed);
-            held.and_then(|_held| self.window.fill(&mut self.intake, source, at, self.remaining, &mut self.calls))
+            let (intake, calls) = (&mut self.intake, &mut self.calls);
+            source.enter().and_then(|_held| self.window.fill(intake, source, at, self.remaining, calls))
         } else {
             self.window.put(&mut self.before, self.remaining, &mut self.calls)
         };
@@ -233,11 +233,14 @@ impl State {
                 self.origin = Origin::Ended;
                 Ok(true)
             }
-            Err(Stop::Failed(error)) => {
+            // What is in memory already has no other way.
+            Err(error) if may_be_copied(&error) && self.window.bytes().is_none() => {
+                self.fall_back(&error).map(|()| true)
+            }
+            Err(error) => {
                 self.origin = Origin::Failed(error.at(source.path()));
                 Ok(true)
             }
-            Err(Stop::Refused(error)) => self.fall_back(&error).map(|()| true),
         }
     }
 
@@ -273,7 +276,7 @@ impl State {
         }
         let others = self.branches.iter().enumerate().filter(|(other, branch)| *other != index && branch.is_live());
         let spare = others.map(|(_, branch)| branch.ahead).min().unwrap_or(usize::MAX);
-        let lane = self.branches[index].lane.pipe();
+        let lane = Pipe::get(self.branches[index].lane.pipe());
         match lane.and_then(|lane| self.window.share(lane, spare, &mut self.calls)) {
             Ok((count, true)) => {
                 let others = self.branches.iter_mut().enumerate().filter(|(other, _)| *other != index);
@@ -284,8 +287,8 @@ impl State {
                 self.branches[index].ahead = count;
                 Ok(true)
             }
-            Err(Stop::Failed(error)) => Err(error),
-            Err(Stop::Refused(error)) => self.fall_back(&error).map(|()| true),
+            Err(error) if may_be_copied(&error) => self.fall_back(&error).map(|()| true),
+            Err(error) => Err(error),
         }
     }
 
@@ -356,7 +359,7 @@ impl State {
         let to = target.unwrap_or_default();
         // One that is lost is left alone; that it is, is told elsewhere.
         let Ok(_held) = source.enter() else { return Ok(()) };
-        let moved = self.calls.seek(descriptor(source), to);
+        let moved = self.calls.seek(source.fd(), to);
         moved.map_err(|errno: Errno| Error::os("lseek", errno).at(source.path()).after(self.bytes()))?;
         self.settled = target;
         Ok(())

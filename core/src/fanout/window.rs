@@ -11,16 +11,13 @@ use crate::error::Error;
 use crate::intake::{Intake, Taken};
 
 use crate::mechanism::Mechanism;
-use crate::mechanisms::{Stop, no_pipe};
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, refusal};
 use crate::sys::Calls;
 
 #[derive(Debug)]
 pub(super) enum Window {
-    /// Not yet known whether a pipe can be had.
-    Unmade,
-    /// References to pages.
-    Pipe(Pipe),
+    /// References to pages; `None` until a pipe is needed.
+    Pipe(Option<Pipe>),
     /// The bytes themselves, where the kernel refused to share pages.
     Buffer(Vec<u8>),
 }
@@ -29,8 +26,7 @@ impl Window {
     /// Bytes inside.
     pub fn len(&self) -> usize {
         match self {
-            Self::Unmade => 0,
-            Self::Pipe(pipe) => pipe.held(),
+            Self::Pipe(pipe) => pipe.as_ref().map_or(0, Pipe::held),
             Self::Buffer(bytes) => bytes.len(),
         }
     }
@@ -52,38 +48,31 @@ impl Window {
         at: Option<u64>,
         limit: u64,
         calls: &mut Calls,
-    ) -> Result<Taken, Stop> {
-        loop {
-            match self {
-                Self::Unmade => {
-                    *self = Self::Pipe(Pipe::new().map_err(|errno| Stop::sort("pipe2", errno, no_pipe))?);
-                }
-                Self::Pipe(pipe) => return intake.fill(pipe, source, at, limit, calls),
-                Self::Buffer(bytes) => return intake.read(bytes, source, at, limit, calls).map_err(Stop::Failed),
-            }
+    ) -> Result<Taken, Error> {
+        match self {
+            Self::Pipe(pipe) => intake.fill(pipe, source, at, limit, calls),
+            Self::Buffer(bytes) => intake.read(bytes, source, at, limit, calls),
         }
     }
 
     /// Moves bytes that are in memory already into the empty window, at most `limit` and as many as it holds.
-    pub fn put(&mut self, before: &mut Vec<u8>, limit: u64, calls: &mut Calls) -> Result<Taken, Stop> {
+    pub fn put(&mut self, before: &mut Vec<u8>, limit: u64, calls: &mut Calls) -> Result<Taken, Error> {
         let most = before.len().min(usize::try_from(limit).unwrap_or(usize::MAX));
-        let count = loop {
-            match self {
-                Self::Unmade => {
-                    *self = Self::Pipe(Pipe::new().map_err(|errno| Stop::sort("pipe2", errno, no_pipe))?);
-                }
-                Self::Pipe(pipe) => match calls.write(pipe.write_end(), None, &before[..most.min(pipe.capacity())]) {
+        let count = match self {
+            Self::Pipe(pipe) => {
+                let pipe = Pipe::get(pipe)?;
+                match calls.write(pipe.write_end(), None, &before[..most.min(pipe.capacity())]) {
                     Ok(count) => {
                         pipe.filled(count);
-                        break count;
+                        count
                     }
                     Err(Errno::EINTR) => return Ok(Taken::Bytes(0)),
-                    Err(errno) => return Err(Stop::Failed(Error::os("write", errno))),
-                },
-                Self::Buffer(bytes) => {
-                    bytes.extend_from_slice(&before[..most]);
-                    break most;
+                    Err(errno) => return Err(Error::os("write", errno)),
                 }
+            }
+            Self::Buffer(bytes) => {
+                bytes.extend_from_slice(&before[..most]);
+                most
             }
         };
         before.drain(..count);
@@ -93,8 +82,7 @@ impl Window {
     /// From now on the bytes are in memory.
     pub fn move_to_memory(&mut self, calls: &mut Calls) -> Result<(), Error> {
         let bytes = match self {
-            Self::Unmade => Vec::new(),
-            Self::Pipe(pipe) => pipe.take_out(usize::MAX, calls)?,
+            Self::Pipe(pipe) => pipe.as_mut().map_or(Ok(Vec::new()), |pipe| pipe.take_out(usize::MAX, calls))?,
             Self::Buffer(_) => return Ok(()),
         };
         *self = Self::Buffer(bytes);
@@ -103,8 +91,8 @@ impl Window {
 
     /// Puts the window's beginning into `lane`: takes it out if at most `spare` bytes of it are needed by nobody else,
     /// copies the references otherwise. Gives back the bytes put and whether they were taken out.
-    pub fn share(&mut self, lane: &mut Pipe, spare: usize, calls: &mut Calls) -> Result<(usize, bool), Stop> {
-        let Self::Pipe(window) = self else { return Ok((0, false)) };
+    pub fn share(&mut self, lane: &mut Pipe, spare: usize, calls: &mut Calls) -> Result<(usize, bool), Error> {
+        let Self::Pipe(Some(window)) = self else { return Ok((0, false)) };
         let (from, to) = (window.read_end(), lane.write_end());
         let result = match spare {
             0 => calls.tee(from, to, window.held()),
@@ -119,15 +107,14 @@ impl Window {
                 Ok((count, spare > 0))
             }
             Err(Errno::EINTR | Errno::EAGAIN) => Ok((0, false)),
-            Err(errno) => Err(Stop::unless_final(if spare > 0 { "splice" } else { "tee" }, errno)),
+            Err(errno) => Err(Error::sort(if spare > 0 { "splice" } else { "tee" }, errno, refusal)),
         }
     }
 
     /// Drops bytes from the beginning, which every sink has that is left.
     pub fn discard(&mut self, count: usize, calls: &mut Calls) -> Result<(), Error> {
         match self {
-            Self::Unmade => Ok(()),
-            Self::Pipe(pipe) => pipe.take_out(count, calls).map(drop),
+            Self::Pipe(pipe) => pipe.as_mut().map_or(Ok(()), |pipe| pipe.take_out(count, calls).map(drop)),
             Self::Buffer(bytes) => {
                 bytes.drain(..count);
                 Ok(())

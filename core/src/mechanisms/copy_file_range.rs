@@ -4,8 +4,8 @@
 
 use nix::errno::Errno;
 
-use super::{Advance, Mover, Route, Stop, not_here};
-use crate::error::Error;
+use super::{Advance, Mover, Route, Stop};
+use crate::error::{Error, not_here};
 
 /// The most one call is asked for: a round number under the kernel's 0x7ffff000 that keeps block alignment.
 const MOST: u64 = 1 << 30;

@@ -11,8 +11,8 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 
 use super::read_write::ReadWrite;
-use super::{Advance, Mover, Route, Stop, not_here};
-use crate::error::Error;
+use super::{Advance, Mover, Route, Stop};
+use crate::error::{Error, not_here};
 use crate::sys::Calls;
 
 #[derive(Debug, Default)]

@@ -5,7 +5,8 @@
 
 use nix::errno::Errno;
 
-use super::{Advance, Mover, Route, Stop, not_here};
+use super::{Advance, Mover, Route, Stop};
+use crate::error::not_here;
 use crate::step::Side;
 
 /// The most one call moves (sendfile(2)): 0x7ffff000 bytes on every architecture.

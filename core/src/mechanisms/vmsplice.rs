@@ -6,11 +6,11 @@
 
 use nix::errno::Errno;
 
-use super::splice::{drain, no_pipe, refusal};
+use super::splice::drain;
 use super::{Advance, Mover, Route, Stop};
 use crate::endpoint::Kind;
 use crate::error::Error;
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, refusal};
 use crate::step::Side;
 use crate::sys::Calls;
 
@@ -35,10 +35,7 @@ impl Mover for Vmsplice {
                 Err(errno) => Err(Stop::sort("vmsplice", errno, refusal)),
             };
         }
-        let pipe = match &mut self.pipe {
-            Some(pipe) => pipe,
-            none => none.insert(Pipe::new().map_err(|errno| Stop::sort("pipe2", errno, no_pipe))?),
-        };
+        let pipe = Pipe::get(&mut self.pipe)?;
         if pipe.held() == 0 {
             if start == end {
                 return Ok(Advance::Ended);

@@ -242,6 +242,6 @@ fn refusal(errno: Errno) -> Option<&'static str> {
     match errno {
         Errno::ENOPROTOOPT | Errno::EOPNOTSUPP | Errno::EINVAL => Some("this socket does not know MSG_ZEROCOPY"),
         Errno::EMFILE | Errno::ENFILE => Some("no descriptor left for a duplicate of the socket"),
-        _ => super::not_here(errno),
+        _ => crate::error::not_here(errno),
     }
 }

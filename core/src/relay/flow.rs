@@ -6,9 +6,8 @@ use super::{DirectionReport, Outcome};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind};
 use crate::intake::{BULK, Intake, Taken};
-use crate::lane::{Delivery, Lane, descriptor};
+use crate::lane::{Delivery, Lane, may_be_copied};
 use crate::mechanism::Mechanism;
-use crate::mechanisms::Stop;
 use crate::step::Side;
 use crate::sys::Calls;
 
@@ -178,11 +177,9 @@ impl Flow {
 
     fn take(&mut self, source: &Endpoint<'_>, calls: &mut Calls) -> Result<Taken, Error> {
         while self.lane.mechanism() == Mechanism::Splice {
-            let pipe = self.lane.pipe();
-            match pipe.and_then(|pipe| self.intake.fill(pipe, source, None, u64::MAX, calls)) {
-                Ok(taken) => return Ok(taken),
-                Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Refused(error)) => self.lane.fall_back(calls, &error)?,
+            match self.intake.fill(self.lane.pipe(), source, None, u64::MAX, calls) {
+                Err(error) if may_be_copied(&error) => self.lane.fall_back(calls, &error)?,
+                taken => return taken,
             }
         }
         self.intake.read(self.lane.empty_buffer(), source, None, u64::MAX, calls)
@@ -193,7 +190,7 @@ impl Flow {
         if let (Some(errno), Kind::Tcp) = (self.broken, source.facts().kind) {
             return Err(Error::os("splice", errno));
         }
-        match calls.end_writing(descriptor(sink)) {
+        match calls.end_writing(sink.fd()) {
             Ok(()) => {
                 self.outcome = Outcome::Ended;
                 Ok(Progress::Moved(0))

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 
-use super::{Begun, Pace, Request, Side, Step, checks, descriptor};
+use super::{Begun, Pace, Request, Side, Step, checks};
 use crate::cache::Cache;
 use crate::endpoint::{Endpoint, Entered, Kind};
 use crate::error::{Error, Result, others_may_work};
@@ -79,7 +79,7 @@ impl Engine {
             given => given,
         };
         let count = bounded_count(&mut calls, source, sink, source_start, request)?;
-        let (from, to) = ((source.facts(), source_start), (sink.facts(), request.sink_offset, descriptor(sink)));
+        let (from, to) = ((source.facts(), source_start), (sink.facts(), request.sink_offset, sink.fd()));
         let cache = Cache::new(request.cache, from, to, &mut calls)?;
         let mechanism = request.mechanism.or_else(|| candidate(source, sink, request, 0));
         let mechanism = mechanism.expect("read_write is always possible");
@@ -156,7 +156,7 @@ impl Engine {
             return false;
         }
         self.calls.made += 1;
-        socket_option(descriptor(end), libc::SO_ACCEPTCONN) == Ok(1)
+        socket_option(end.fd(), libc::SO_ACCEPTCONN) == Ok(1)
     }
 
     /// The bytes that were taken in order to be delivered.
@@ -328,7 +328,7 @@ impl Running<'_, '_> {
         if self.source.facts().kind == Kind::Memory {
             return Ok(false);
         }
-        let size = self.engine.calls.size(descriptor(self.source));
+        let size = self.engine.calls.size(self.source.fd());
         self.engine.source_size = size.map_err(|errno| self.locate(Error::os("fstat", errno)))?;
         Ok(!self.is_past_size())
     }
@@ -370,7 +370,7 @@ impl Running<'_, '_> {
         let engine = &mut *self.engine;
         let at = engine.progress.sink_start.map(|start| start + engine.progress.delivered);
         let bytes = &engine.carried[engine.carried_start..];
-        match engine.calls.write(descriptor(self.sink), at, bytes) {
+        match engine.calls.write(self.sink.fd(), at, bytes) {
             Ok(count) if count > 0 => {
                 engine.progress.cut_short = count < bytes.len();
                 engine.progress.delivered += count as u64;
@@ -390,7 +390,7 @@ impl Running<'_, '_> {
         let delivered = engine.progress.delivered;
         match engine.progress.source_start {
             Some(start) if engine.settled.is_some_and(|settled| settled != delivered) => {
-                let moved = engine.calls.seek(descriptor(self.source), start + delivered);
+                let moved = engine.calls.seek(self.source.fd(), start + delivered);
                 moved.map_err(|errno| Error::os("lseek", errno).at(self.source.path()).after(delivered))?;
                 engine.settled = Some(delivered);
                 Ok(())
@@ -434,7 +434,7 @@ fn candidate(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request, plac
 }
 
 fn position(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
-    calls.position(descriptor(end)).map_err(|errno| Error::os("lseek", errno).at(end.path()))
+    calls.position(end.fd()).map_err(|errno| Error::os("lseek", errno).at(end.path()))
 }
 
 /// The caller's count, or what keeps a transfer inside one file from reading its own output.
@@ -461,5 +461,5 @@ fn bounded_count(
 
 fn device_size(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
     calls.made += 1;
-    crate::sys::files::device_size(descriptor(end)).map_err(|errno| Error::os("ioctl", errno).at(end.path()))
+    crate::sys::files::device_size(end.fd()).map_err(|errno| Error::os("ioctl", errno).at(end.path()))
 }

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 
 use crate::buffer::AlignedBuffer;
-use crate::error::Error;
+use crate::error::{Error, not_here};
 use crate::mechanisms::Stop;
 use crate::sys::Calls;
 
@@ -39,6 +39,6 @@ pub(super) fn refusal(errno: Errno) -> Option<&'static str> {
         Errno::ENOENT | Errno::EACCES | Errno::ETXTBSY | Errno::ENXIO => {
             Some("the file cannot be opened a second time")
         }
-        _ => crate::mechanisms::not_here(errno),
+        _ => not_here(errno),
     }
 }

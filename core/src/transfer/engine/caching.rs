@@ -1,11 +1,11 @@
 //! Where a transfer asks its cache policy: before a step and after it.
 
-use super::super::{Step, descriptor};
 use super::Running;
 use crate::cache;
 use crate::error::Result;
 use crate::mechanism::Mechanism;
 use crate::mechanisms::mover;
+use crate::step::Step;
 
 impl Running<'_, '_> {
     /// The cache policy before a step: reads ahead, and bounds the step.
@@ -24,7 +24,7 @@ impl Running<'_, '_> {
     pub(super) fn keep_cache(&mut self, step: Step) -> Result<Step> {
         let engine = &mut *self.engine;
         let Some(cache) = &mut engine.cache else { return Ok(step) };
-        let (source, sink) = (self.source.descriptor(), descriptor(self.sink));
+        let (source, sink) = (self.source.descriptor(), self.sink.fd());
         let delivered = engine.progress.delivered;
         let kept = if step == Step::Done {
             // A mapping that is still there would hold its pages.

@@ -1,0 +1,179 @@
+//! What every mechanism is: something that moves some bytes now, along a [`Route`].
+
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno;
+
+use crate::endpoint::{Endpoint, Facts};
+use crate::error::{Error, ErrorKind};
+use crate::report::Copies;
+use crate::step::Side;
+use crate::sys::Calls;
+
+/// A mechanism at work on one transfer.
+pub(crate) trait Mover: Send {
+    /// Takes at most `limit` bytes more from the source (0: take none, deliver what is held) and delivers what it can.
+    ///
+    /// It waits only for an end that is itself blocking.
+    fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop>;
+
+    /// Asked when the source has ended or the count is reached: whether the kernel is done with everything it was given.
+    /// Until then the memory must stay as it is, and the transfer goes on.
+    fn finish(&mut self, _route: &mut Route<'_>) -> Result<bool, Stop> {
+        Ok(true)
+    }
+
+    /// What the kernel itself said about copies, if it said anything.
+    fn verdict(&self) -> Option<Copies> {
+        None
+    }
+
+    /// Bytes taken out of the source and not yet delivered.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// Waits for what others (a thread at the disk) are doing for this mechanism, and counts it. Asked before anybody is
+    /// told a count that may be the last one. What failed there stays held, and what was borrowed is nobody's but its owner's
+    /// when this returns.
+    fn collect(&mut self, _route: &mut Route<'_>) {}
+
+    /// What the source has said that was kept until the bytes before it are delivered: a socket tells its error only once.
+    fn unspoken(&mut self) -> Option<Error> {
+        None
+    }
+
+    /// Whether the next advance takes from the source although bytes are held.
+    fn wants_more(&self) -> bool {
+        false
+    }
+
+    /// Hands back the bytes that are held, so that they are not lost with this mechanism.
+    fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+/// What one advance did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Advance {
+    /// Delivered that many bytes (0: only taken so far, or to be tried again).
+    Moved(u64),
+    /// A signal came first: whoever runs the transfer may want to look at it before the next try.
+    Interrupted,
+    /// The source is at its end and nothing is held.
+    Ended,
+    /// Nothing can be done until that end is ready.
+    Blocked(Side),
+}
+
+/// Why an advance could not be made.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// This mechanism is not for these ends; another may be.
+    Refused(Error),
+    /// Something is wrong that another mechanism would meet too.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        if error.kind() == ErrorKind::Refused { Self::Refused(error) } else { Self::Failed(error) }
+    }
+}
+
+impl Stop {
+    /// Sorts an errno: a refusal if `reason` has one for it, a failure otherwise.
+    pub(crate) fn sort(operation: &'static str, errno: Errno, reason: impl Fn(Errno) -> Option<&'static str>) -> Self {
+        Error::sort(operation, errno, reason).into()
+    }
+
+    /// It was at that end.
+    pub(crate) fn of_side(self, side: Side) -> Self {
+        match self {
+            Self::Refused(error) => Self::Refused(error.of_side(side)),
+            Self::Failed(error) => Self::Failed(error.of_side(side)),
+        }
+    }
+}
+
+/// The two ends of a transfer and how far it has come; what a mechanism sees of the world.
+pub(crate) struct Route<'a> {
+    pub source_end: &'a Endpoint<'a>,
+    pub sink_end: &'a Endpoint<'a>,
+    pub progress: &'a mut Progress,
+    pub calls: &'a mut Calls,
+}
+
+impl<'a> Route<'a> {
+    pub fn source_facts(&self) -> &'a Facts {
+        self.source_end.facts()
+    }
+
+    pub fn sink_facts(&self) -> &'a Facts {
+        self.sink_end.facts()
+    }
+
+    /// The source's descriptor.
+    pub fn source(&self) -> BorrowedFd<'a> {
+        self.source_end.fd()
+    }
+
+    /// The sink's descriptor.
+    pub fn sink(&self) -> BorrowedFd<'a> {
+        self.sink_end.fd()
+    }
+
+    /// Where to read next, for a source that has offsets.
+    pub fn source_at(&self) -> Option<u64> {
+        self.progress.source_start.map(|start| start + self.progress.taken)
+    }
+
+    /// Where to write next, when that is not the sink's own position.
+    pub fn sink_at(&self) -> Option<u64> {
+        self.progress.sink_start.map(|start| start + self.progress.delivered)
+    }
+
+    /// Refuses a file that has content but no size (`/proc`): only read(2) can tell where it ends.
+    pub fn refuse_without_size(&mut self) -> Result<(), Stop> {
+        match self.calls.read(self.source(), self.source_at(), &mut [0]) {
+            Ok(0) | Err(_) => Ok(()),
+            Ok(_) => Err(Stop::Refused(Error::refused("fstat", Errno::ENODEV, "the file has content but no size"))),
+        }
+    }
+
+    /// Counts bytes that left the source.
+    pub fn took(&mut self, count: usize) {
+        self.progress.taken += count as u64;
+    }
+
+    /// Counts bytes that reached the sink.
+    pub fn delivered(&mut self, count: usize, of: usize) -> Advance {
+        self.progress.delivered += count as u64;
+        self.progress.cut_short = count < of;
+        Advance::Moved(count as u64)
+    }
+
+    /// Counts bytes that went from source to sink in one call.
+    pub fn moved(&mut self, count: usize, of: usize) -> Advance {
+        self.took(count);
+        self.delivered(count, of)
+    }
+}
+
+/// How far a transfer has come.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Where the source's bytes begin, for a source that has offsets.
+    pub source_start: Option<u64>,
+    /// Where the sink's bytes begin; `None` to write at its own position.
+    pub sink_start: Option<u64>,
+    /// Bytes taken out of the source.
+    pub taken: u64,
+    /// Bytes delivered to the sink.
+    pub delivered: u64,
+    /// Whether the last delivery was shorter than it was asked to be: a blocking end does that when a signal comes.
+    pub cut_short: bool,
+    /// The sink's descriptor may be somebody else's by now: what it took before is counted, and it is not touched.
+    pub sink_lost: bool,
+}
