@@ -34,7 +34,7 @@ help:
 	@echo "make compare        every route, size and lane, and a page of it (ARGS=--quick: in minutes)"
 	@echo "make test           every test, in Rust, Java (on each JDK) and Python"
 	@echo "make test-contained the same as in a container, and again as an ordinary user there"
-	@echo "make lint           formatting, clippy, documentation, types"
+	@echo "make lint           import circles and long files, formatting, clippy, documentation, types"
 	@echo "make sanitize       the region tests under AddressSanitizer, ThreadSanitizer and Miri, as far as they are here"
 	@echo "make clean          remove what the other commands made"
 
@@ -126,6 +126,8 @@ test-contained-root test-contained-user: venv jar arrow
 
 # Javadoc reads the compiled modules, and one of them reads another.
 lint: venv jar
+	$(PYTHON) .ci/circles --self-test
+	$(PYTHON) .ci/circles
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet

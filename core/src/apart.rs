@@ -5,8 +5,9 @@ use std::os::fd::BorrowedFd;
 
 pub use crate::endpoint::Sent;
 pub use crate::sys::apart::beside::{Beside, duplicate};
-pub use crate::sys::apart::held::{Held, Resident};
-pub use crate::sys::apart::pool::Caller;
+pub use crate::sys::apart::held::Held;
+pub use crate::sys::apart::meeting::Caller;
+pub use crate::sys::apart::resident::Resident;
 pub use crate::sys::fork::Process;
 
 use crate::error::Result;
@@ -37,5 +38,5 @@ pub fn size_and_position(fd: BorrowedFd<'_>) -> Option<(u64, u64)> {
 
 /// Whether the calling thread is one of another table than the process's.
 pub fn is_here() -> bool {
-    crate::sys::apart::pool::table() != 0
+    crate::sys::apart::tables::table() != 0
 }

@@ -21,12 +21,12 @@
 //! Sources are read ahead of their turn: whether an item that reads a file which an earlier item of the same batch writes
 //! finds the old bytes or the new is not said.
 
+mod item;
 mod pipeline;
 mod run;
 mod watcher;
 
 use std::ops::ControlFlow;
-use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -40,96 +40,10 @@ use crate::report::Attempt;
 use crate::step::{Side, Visibility};
 use crate::sys::Calls;
 use crate::sys::fork::Process;
+pub use item::{End, Item, ItemReport};
 use run::{Open, Run};
 pub use watcher::BatchProgress;
 use watcher::{Watch, Watcher};
-
-/// One end of an item: a path, an open descriptor, or an endpoint.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum End<'fd> {
-    /// A path. As a source it must name a regular file: bytes of a FIFO or a terminal could be read and lost. As a sink it
-    /// is created, or emptied when the item begins.
-    Path(&'fd Path),
-    /// A descriptor. A source is read at the item's offset and its position is left alone; a sink is written at its own
-    /// position.
-    Descriptor(BorrowedFd<'fd>),
-    /// An end that was made before, with its [`Hold`](crate::Hold); memory, too, as a source. Otherwise as a descriptor:
-    /// what is there is not emptied, and a file that [`Endpoint::create`] would make is refused: give its path.
-    Endpoint(&'fd Endpoint<'fd>),
-}
-
-impl<'fd> End<'fd> {
-    /// Its descriptor, for an end that has one already.
-    fn descriptor(self) -> Option<BorrowedFd<'fd>> {
-        match self {
-            Self::Path(_) => None,
-            Self::Descriptor(fd) => Some(fd),
-            Self::Endpoint(end) => end.descriptor(),
-        }
-    }
-}
-
-impl<'fd> From<&'fd Endpoint<'fd>> for End<'fd> {
-    fn from(end: &'fd Endpoint<'fd>) -> Self {
-        Self::Endpoint(end)
-    }
-}
-
-impl<'fd> From<&'fd Path> for End<'fd> {
-    fn from(path: &'fd Path) -> Self {
-        Self::Path(path)
-    }
-}
-
-impl<'fd> From<BorrowedFd<'fd>> for End<'fd> {
-    fn from(fd: BorrowedFd<'fd>) -> Self {
-        Self::Descriptor(fd)
-    }
-}
-
-/// One transfer of a batch: a file, or a part of one, to a socket, pipe or file.
-#[derive(Clone, Copy, Debug)]
-pub struct Item<'fd> {
-    source: End<'fd>,
-    sink: End<'fd>,
-    offset: u64,
-    count: Option<u64>,
-}
-
-impl<'fd> Item<'fd> {
-    /// The whole file.
-    pub fn new(source: impl Into<End<'fd>>, sink: impl Into<End<'fd>>) -> Self {
-        Self { source: source.into(), sink: sink.into(), offset: 0, count: None }
-    }
-
-    /// From this byte of the file on.
-    #[must_use]
-    pub fn offset(mut self, offset: u64) -> Self {
-        self.offset = offset;
-        self
-    }
-
-    /// At most this many bytes. A file that ends before is no error. Said for a file whose size is known, it saves asking
-    /// for the end.
-    #[must_use]
-    pub fn count(mut self, count: u64) -> Self {
-        self.count = Some(count);
-        self
-    }
-}
-
-/// What happened to one item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ItemReport {
-    /// Bytes delivered to the sink.
-    pub bytes: u64,
-    /// Bytes that were asked for; `None` for everything to the end of the file.
-    pub requested: Option<u64>,
-    /// How they went: [`Mechanism::Uring`] together with others, or what a transfer of their own chose.
-    pub mechanism: Mechanism,
-}
 
 /// What happened in a batch.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 //!
 //! A seccomp filter that *kills* for a call instead of answering it kills here, too.
 
+mod answer;
 mod path;
 mod probes;
 mod reasons;
@@ -18,66 +19,7 @@ use std::sync::OnceLock;
 use crate::error::Result;
 use crate::mechanism::Mechanism;
 use crate::sys::fork::PerProcess;
-
-/// Whether something is to be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Answer {
-    /// It was asked for and it works.
-    Yes,
-    /// It does not, and whose no that is.
-    No(Cause),
-    /// The kernel has it; each file system has its own answer ([`Capabilities::of_path`]).
-    AskPath,
-}
-
-/// Whose no it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Cause {
-    /// The kernel is older than the feature.
-    KernelTooOld,
-    /// A seccomp filter of this process stands before it.
-    Filter,
-    /// A setting of the machine or a missing privilege (`kernel.io_uring_disabled`, a security module).
-    Forbidden,
-    /// The kernel was built without it, or its module is not loaded.
-    NotConfigured,
-    /// The file system does not do it.
-    FileSystem,
-    /// A limit was met (descriptors, memory), or what is needed to ask was not to be had: ask again later.
-    Limit,
-    /// Anything else; see the errno.
-    Other,
-}
-
-impl Cause {
-    /// The stable lower-case name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::KernelTooOld => "kernel_too_old",
-            Self::Filter => "filter",
-            Self::Forbidden => "forbidden",
-            Self::NotConfigured => "not_configured",
-            Self::FileSystem => "file_system",
-            Self::Limit => "limit",
-            Self::Other => "other",
-        }
-    }
-}
-
-/// One thing that was asked for, and the answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Capability {
-    /// Its stable lower-case name; a mechanism has its own ([`Mechanism::name`]).
-    pub name: &'static str,
-    /// The answer.
-    pub answer: Answer,
-    /// The error number behind a no, if there was one.
-    pub errno: Option<i32>,
-    /// The reason in a sentence, or a detail of the yes; may be empty.
-    pub reason: String,
-}
+pub use answer::{Answer, Capability, Cause};
 
 /// A list of answers. `Display` prints them as a plain table.
 #[derive(Clone, Debug, PartialEq, Eq)]

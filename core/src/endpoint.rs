@@ -4,6 +4,7 @@
 //! borrow is not enough, a [`Hold`] keeps the end what it is. Facts are read once, when the endpoint is made; nothing in
 //! them promises that the descriptor stays as it was.
 
+mod away;
 mod cached;
 mod facts;
 mod hold;
@@ -28,6 +29,7 @@ use crate::hold::Hold;
 use crate::region::View;
 use crate::sys::{Calls, Span};
 use crate::unnamed::{self, Naming, Unnamed};
+use away::Away;
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
 #[cfg(feature = "inject")]
@@ -60,7 +62,7 @@ enum Handle<'fd> {
     /// A file that does not have its name yet, or had none when it was made.
     New(Box<Unnamed>),
     /// One that was sent here ([`Sent`]).
-    Away(Box<sent::New>),
+    Away(Box<Away>),
     Memory(Span<'fd>),
     View(Box<View>),
     Pages(Pages),

@@ -13,6 +13,7 @@
 
 mod branch;
 mod report;
+mod sharing;
 mod state;
 mod window;
 

@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::fstat;
 
 use crate::error::{Error, not_here};
-use crate::sys::apart::pool::table;
+use crate::sys::apart::tables::table;
 use crate::sys::fork::Process;
 use crate::sys::{Calls, Sys};
 

@@ -8,15 +8,14 @@ use std::path::Path;
 
 use nix::poll::PollFlags;
 
-use super::{End, Item, ItemReport};
+use super::item::{End, Item, ItemReport};
+use super::watcher::{BatchProgress, Watcher};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::step::{Side, Visibility};
 use crate::sys::Calls;
 use crate::transfer::Transfer;
 use crate::waiting::{Waited, wait};
-
-use super::watcher::{BatchProgress, Watcher};
 
 /// The items of a batch and their results.
 pub(super) struct Run<'a, 'fd> {

@@ -8,9 +8,9 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
+use super::answer::{Answer, Capability, Cause};
 use super::probes::answer;
 use super::reasons::Surroundings;
-use super::{Answer, Capability, Cause};
 use crate::error::{Error, Result};
 use crate::sys::{Calls, probe};
 

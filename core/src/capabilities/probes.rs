@@ -7,8 +7,8 @@ use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
+use super::answer::{Answer, Capability, Cause};
 use super::reasons::Surroundings;
-use super::{Answer, Capability, Cause};
 use crate::buffer::AlignedBuffer;
 use crate::sys::{Calls, probe};
 

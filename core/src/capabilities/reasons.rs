@@ -3,7 +3,7 @@
 
 use nix::errno::Errno;
 
-use super::Cause;
+use super::answer::Cause;
 
 /// What is known about the kernel and this thread without asking for any feature.
 #[derive(Clone, Debug, Default)]

@@ -5,8 +5,8 @@ use std::io;
 
 use serde::Serialize;
 
-use super::interruption;
 use crate::error::{Error, ErrorKind};
+use crate::sys::interrupt;
 
 /// A failure that is to be told.
 #[derive(Debug, Serialize)]
@@ -73,7 +73,7 @@ impl Failure {
 
     fn of_core(error: &Error) -> Self {
         let interrupted = matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Interrupted);
-        let reason = if interrupted && interruption::pending().is_some() { "interrupted" } else { error.message() };
+        let reason = if interrupted && interrupt::pending().is_some() { "interrupted" } else { error.message() };
         Self {
             path: error.path().map(|path| path.display().to_string()),
             errno: error.errno(),

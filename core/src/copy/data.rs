@@ -8,8 +8,9 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, fstat};
 use nix::unistd::{Whence, ftruncate, lseek};
 
+use super::report::CopyReport;
+use super::request::Reflink;
 use super::zeroes::{self, Search};
-use super::{CopyReport, Reflink, Watch};
 use crate::drive::{WATCH_BYTES, WATCH_EVERY};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
@@ -22,6 +23,9 @@ use crate::transfer::Transfer;
 
 /// The mechanisms that never share blocks, best first.
 const APART: &[Mechanism] = &[Mechanism::Sendfile, Mechanism::ReadWrite];
+
+/// A watcher of the bytes moved so far.
+pub(super) type Watch<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 
 pub(super) struct Data<'a> {
     source: BorrowedFd<'a>,

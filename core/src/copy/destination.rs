@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, lstat};
 use nix::unistd::ftruncate;
 
-use super::Copy;
+use super::request::Copy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::opening::{must_be_regular, open, open_regular};
 use crate::unnamed::{self, Naming, Unnamed};

@@ -6,16 +6,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
 
-use nix::errno::Errno;
-
+use super::away::Away;
 use super::{Endpoint, Facts, Handle, Kind};
 use crate::error::Result;
-use crate::sys::Sys;
 use crate::sys::apart::held::Held;
-use crate::sys::apart::pool::ask;
-use crate::unnamed::{Naming, Unnamed};
+use crate::unnamed::Unnamed;
 
 /// An end on its way, which the table that it comes from keeps until all is over.
 #[derive(Debug)]
@@ -36,14 +33,6 @@ enum Here {
     Stream(OwnedFd),
     /// The file that does not have its name yet. It is removed here if it never gets one.
     New(Arc<Mutex<Unnamed>>),
-}
-
-/// The file there is in that table.
-#[derive(Debug)]
-pub(super) struct New {
-    fd: OwnedFd,
-    /// Where it comes from; only threads of that table may keep it.
-    named: Weak<Mutex<Unnamed>>,
 }
 
 impl Endpoint<'static> {
@@ -78,7 +67,7 @@ impl Sent {
     pub fn endpoint(&self) -> Result<Endpoint<'static>> {
         let fd = self.held.take().map_err(|error| error.at(self.path.as_deref()))?;
         let handle = match &self.here {
-            Here::New(file) => Handle::Away(Box::new(New { fd, named: Arc::downgrade(file) })),
+            Here::New(file) => Handle::Away(Box::new(Away { fd, named: Arc::downgrade(file) })),
             Here::Nothing | Here::Stream(_) => Handle::Owned(fd),
         };
         Ok(Endpoint { path: self.path.clone(), destination: self.destination, ..Endpoint::with(self.facts, handle) })
@@ -95,37 +84,11 @@ impl Sent {
     }
 }
 
-impl New {
-    /// Has it named by the thread that this one works for.
-    pub fn publish(&self) -> Sys<()> {
-        ask(|| {
-            let file = self.named.upgrade().ok_or(Errno::EBADF)?;
-            lock(&file).publish(Naming::New)
-        })
-    }
-
-    /// Whether both are to have one name. Their folders are in that thread's table.
-    pub fn is_namesake(&self, other: &Self) -> bool {
-        ask(|| match (self.named.upgrade(), other.named.upgrade()) {
-            (Some(file), Some(other)) => Arc::ptr_eq(&file, &other) || lock(&file).is_namesake(&lock(&other)),
-            _ => false,
-        })
-    }
-}
-
-fn lock(file: &Mutex<Unnamed>) -> MutexGuard<'_, Unnamed> {
-    file.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl AsFd for New {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+
+    use nix::errno::Errno;
 
     use super::*;
 

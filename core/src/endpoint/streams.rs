@@ -7,7 +7,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::sys::apart::pool::table;
+use crate::sys::apart::tables::table;
 use crate::sys::fork::PerProcess;
 use crate::sys::process::same_description;
 use crate::sys::{Calls, Sys};

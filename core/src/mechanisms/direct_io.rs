@@ -8,6 +8,7 @@
 //! It does not make the bytes durable: the disk may still hold them in its own cache, and the file's size may not be
 //! written. That takes fdatasync(2), which is the caller's.
 
+mod disk;
 mod reader;
 mod worker;
 mod writer;
@@ -20,14 +21,6 @@ use crate::step::Side;
 use crate::sys::Calls;
 use reader::Reader;
 use writer::Writer;
-
-/// The size of a buffer in bytes; there are three for each end that is a disk. Larger ones gain nothing once both sides
-/// are busy, and show up as resident memory.
-const BUFFER: usize = 768 << 10;
-
-/// Of these, at the disk: the next one must be there when it is done with one. A writer that waited for each one was a
-/// twentieth slower.
-const AT_DISK: usize = 2;
 
 /// The disk's side or sides.
 #[derive(Debug, Default)]
@@ -107,25 +100,5 @@ fn send(reader: &mut Reader, route: &mut Route<'_>, limit: u64) -> Result<Advanc
         Err(Errno::EINTR) => Ok(Advance::Interrupted),
         Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),
         Err(errno) => Err(Stop::Failed(Error::os("write", errno))),
-    }
-}
-
-/// The alignment this file asks for.
-fn alignment(calls: &mut Calls, fd: std::os::fd::BorrowedFd<'_>) -> Result<usize, Stop> {
-    calls.direct_alignment(fd).filter(|&alignment| alignment <= BUFFER).ok_or_else(|| {
-        let reason = "this file cannot be read or written past the page cache";
-        Stop::Refused(Error::refused("statx", Errno::EOPNOTSUPP, reason))
-    })
-}
-
-fn refusal(errno: Errno) -> Option<&'static str> {
-    match errno {
-        // open(2): the file system does not know O_DIRECT; or an alignment that it did not tell.
-        Errno::EINVAL | Errno::EOPNOTSUPP => Some("the file system does not support O_DIRECT here"),
-        // The second open(2), through /proc: it is not mounted, or this process may not open the file itself.
-        Errno::ENOENT | Errno::EACCES | Errno::ETXTBSY | Errno::ENXIO => {
-            Some("the file cannot be opened a second time")
-        }
-        _ => crate::error::not_here(errno),
     }
 }

@@ -14,6 +14,7 @@ mod delivery;
 mod gather;
 mod memory;
 pub(crate) mod operations;
+pub(crate) mod record;
 pub(crate) mod ring;
 mod verdict;
 
@@ -32,7 +33,8 @@ use crate::report::Copies;
 use crate::step::Side;
 use crate::sys::Calls;
 use operations::{Op, Target, Then};
-use ring::{Answer, OnSignal, Ring};
+use record::Answer;
+use ring::{OnSignal, Ring};
 use verdict::Verdict;
 
 /// From a file: so many slots of so many bytes, 1 MiB in all. Half of them can be written while the others are read.

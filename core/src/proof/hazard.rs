@@ -4,9 +4,9 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
-use super::Options;
 use super::ends::{self, Sink};
 use super::network::Network;
+use super::options::Options;
 use crate::endpoint::Endpoint;
 use crate::mechanism::Mechanism;
 use crate::step::Visibility;
@@ -33,7 +33,7 @@ pub struct Hazard {
 #[non_exhaustive]
 pub struct Arrival {
     /// The mechanism that was chosen.
-    #[cfg_attr(feature = "cli", serde(serialize_with = "super::by_name"))]
+    #[cfg_attr(feature = "cli", serde(serialize_with = "by_name"))]
     pub mechanism: Mechanism,
     /// The bytes that arrived.
     pub text: String,
@@ -63,4 +63,11 @@ fn arrival(options: &Options, visibility: Visibility) -> io::Result<Arrival> {
     file.write_all_at(CHANGED.as_bytes(), 0)?;
     let received = sink.receive(SENT.len())?;
     Ok(Arrival { mechanism: report.mechanism, text: String::from_utf8_lossy(&received).into_owned() })
+}
+
+/// Mechanisms are written by name.
+#[cfg(feature = "cli")]
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature.
+fn by_name<S: serde::Serializer>(mechanism: &crate::Mechanism, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(mechanism.name())
 }

@@ -34,6 +34,8 @@ mod ends;
 mod hazard;
 mod helper;
 mod network;
+mod options;
+mod privilege;
 mod route;
 mod row;
 mod setting;
@@ -43,49 +45,19 @@ mod table;
 mod veth;
 mod witness;
 
-use std::io;
-use std::path::{Path, PathBuf};
-
-use nix::errno::Errno;
-
 pub use aliasing::{Seen, Step};
 pub use blocks::Blocks;
 pub use cell::{Cell, Evidence};
 pub use cost::Cost;
 pub use counters::{BlockBytes, Interrupts};
 pub use hazard::{Arrival, Hazard, hazard};
+pub use options::Options;
 pub use route::{Article, Route};
 pub use row::{Claim, CopyCount, Row};
 pub use subject::Subject;
 
 use cost::Section;
 use setting::Setting;
-
-/// How the table is to be made.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Bytes that a measured transfer moves.
-    pub size: u64,
-    /// Where files are made, without names; its file system is the one that is examined.
-    pub directory: PathBuf,
-}
-
-impl Default for Options {
-    /// 64 MiB, in the directory for temporary files; in `/var/tmp` if that one is memory, which no disk is behind.
-    fn default() -> Self {
-        let temporary = std::env::temp_dir();
-        let on_disk = PathBuf::from("/var/tmp");
-        let directory = if is_memory(&temporary) && !is_memory(&on_disk) { on_disk } else { temporary };
-        Self { size: 64 << 20, directory }
-    }
-}
-
-impl Options {
-    /// 4 MiB: the same rows in a few seconds, with coarser costs.
-    pub fn quick() -> Self {
-        Self { size: 4 << 20, ..Self::default() }
-    }
-}
 
 /// The whole table. `Display` prints it, in at most 120 columns.
 #[derive(Clone, Debug)]
@@ -154,28 +126,6 @@ fn rows(setting: &Setting, route: Route, subjects: &[Subject], options: &Options
         Err(error) => Row::unknown(route, subject, error),
     };
     subjects.iter().map(row).collect()
-}
-
-/// Whether a directory is on a tmpfs, or not to be had at all.
-fn is_memory(directory: &Path) -> bool {
-    nix::sys::statfs::statfs(directory).map_or(true, |found| found.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
-}
-
-/// The error of something that only root may do.
-fn without_root(errno: Errno) -> io::Error {
-    match errno {
-        Errno::EPERM | Errno::EACCES => {
-            io::Error::new(io::ErrorKind::PermissionDenied, "needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN)")
-        }
-        _ => errno.into(),
-    }
-}
-
-/// Mechanisms are written by name.
-#[cfg(feature = "cli")]
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature.
-fn by_name<S: serde::Serializer>(mechanism: &crate::Mechanism, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(mechanism.name())
 }
 
 #[cfg(all(test, feature = "cli"))]

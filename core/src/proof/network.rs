@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileExt;
 
 use super::counters;
+use super::privilege::{in_thread, without_root};
 use super::veth;
 use crate::sys::namespace;
 
@@ -30,7 +31,7 @@ struct Namespace {
 impl Namespace {
     fn new() -> io::Result<Self> {
         in_thread(|| {
-            namespace::unshare_network().map_err(super::without_root)?;
+            namespace::unshare_network().map_err(without_root)?;
             let opened = Self {
                 handle: File::open("/proc/thread-self/ns/net")?,
                 counters: File::open("/proc/thread-self/net/dev")?,
@@ -48,13 +49,6 @@ impl Namespace {
             work()
         })
     }
-}
-
-/// In a thread of its own, which takes what it changes about itself with it.
-pub(super) fn in_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
-    std::thread::scope(|scope| {
-        scope.spawn(work).join().unwrap_or_else(|_| Err(io::Error::other("the thread of a namespace panicked")))
-    })
 }
 
 /// Where connections are made.

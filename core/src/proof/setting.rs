@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Options;
 use super::ends::{self, Sink, Source};
 use super::network::Network;
+use super::options::Options;
 use super::route::Route;
 use super::sharing::Sharing;
 use super::witness;

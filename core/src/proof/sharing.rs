@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::network::in_thread;
+use super::privilege::{in_thread, without_root};
 use crate::capabilities::{Answer, Capabilities};
 use crate::sys::namespace;
 
@@ -60,7 +60,7 @@ fn make(directory: &Path) -> io::Result<File> {
     let image = work.0.join("image");
     in_thread(|| {
         // Whether this may be done at all, before anything is written.
-        namespace::unshare_mounts().map_err(super::without_root)?;
+        namespace::unshare_mounts().map_err(without_root)?;
         File::create_new(&image)?.set_len(SIZE)?;
         run(Command::new("mkfs.xfs").args(["-q", "-m", "reflink=1"]).arg(&image))?;
         // Over the directory that has the image in it. The loop device is freed with its last use.

@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket};
 
+use super::privilege::without_root;
+
 const RTM_NEWLINK: u16 = 16;
 /// Request, acknowledge, create, and not if it is there.
 const FLAGS: u16 = 0x1 | 0x4 | 0x400 | 0x200;
@@ -55,7 +57,7 @@ fn ask(body: &[u8]) -> io::Result<()> {
     let errno: [u8; 4] = answer[HEADER..HEADER + 4].try_into().expect("four bytes");
     match -i32::from_ne_bytes(errno) {
         0 => Ok(()),
-        errno => Err(super::without_root(Errno::from_raw(errno))),
+        errno => Err(without_root(Errno::from_raw(errno))),
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use super::cell::{Cell, Evidence};
 use super::counters::{BlockBytes, BlockDevice, Interrupts};
 use super::helper::Helper;
-use super::network::{Network, in_thread};
+use super::network::Network;
+use super::privilege::{in_thread, without_root};
 use crate::memory::Faults;
 use crate::sys::tracepoint::SystemCalls;
 use crate::sys::{namespace, process};
@@ -96,7 +97,7 @@ fn time(helpers: &[Helper]) -> io::Result<Duration> {
 /// The kernel's counter of the calling thread's system calls. It is made once: making and closing one waits for all
 /// processors.
 pub(super) fn system_calls() -> io::Result<SystemCalls> {
-    SystemCalls::of(tracepoint()?).map_err(super::without_root)
+    SystemCalls::of(tracepoint()?).map_err(without_root)
 }
 
 /// The number of the tracepoint at the entry of every system call. Tracing files are often not mounted: then they are, in
@@ -105,7 +106,7 @@ fn tracepoint() -> io::Result<u64> {
     const NUMBER: &str = "/sys/kernel/tracing/events/raw_syscalls/sys_enter/id";
     let text = in_thread(|| {
         std::fs::read_to_string(NUMBER).or_else(|_| {
-            namespace::unshare_mounts().map_err(super::without_root)?;
+            namespace::unshare_mounts().map_err(without_root)?;
             namespace::mount_tracing()?;
             std::fs::read_to_string(NUMBER)
         })

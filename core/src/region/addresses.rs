@@ -1,21 +1,15 @@
-//! A range of addresses that belongs to one mapping: mapped, moved, made longer or shorter, given back.
-//!
-//! Every change is all or nothing. To the kernel a range may be several mappings: advice, a lock or rights on a part of it
-//! divide it, and mremap(2) moves only one at a time.
+//! A range of addresses that belongs to one mapping: mapped, made shorter, given back. How it is moved is in [`super::pieces`].
 
 use std::os::fd::BorrowedFd;
 
-use nix::errno::Errno;
-
-use super::pieces::WayBack;
 use super::room;
 use crate::sys::{Sys, memory};
 
 /// Whole pages, mapped; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    start: *mut u8,
-    length: usize,
+    pub(super) start: *mut u8,
+    pub(super) length: usize,
 }
 
 // SAFETY: the address is only handed out, and given back by whoever drops it; no thread is special to it.
@@ -46,58 +40,6 @@ impl Addresses {
 
     pub fn len(&self) -> usize {
         self.length
-    }
-
-    /// Moves the pages to other addresses, which are as many; here stay a file's pages again, or zeroes. With what it gives
-    /// they can be moved back.
-    ///
-    /// # Safety
-    /// Nobody relies on the content here.
-    pub unsafe fn move_to(&self, target: &Self) -> Sys<WayBack> {
-        // SAFETY: as the caller promised; both ranges are ours.
-        unsafe { WayBack::keep()?.there(self.start, self.length, target.start, memory::page_size()) }
-    }
-
-    /// Moves the pages back from where [`Addresses::move_to`] has brought them.
-    ///
-    /// # Safety
-    /// Nobody relies on the content here, or at the target.
-    pub unsafe fn move_back(&self, target: &Self, way: WayBack) -> Sys<()> {
-        // SAFETY: as the caller promised; both ranges are ours.
-        unsafe { way.back(target.start, self.length, self.start, memory::page_size()) }
-    }
-
-    /// Makes the range longer; it may move, if it may.
-    ///
-    /// # Safety
-    /// Nobody has an address in it.
-    pub unsafe fn grow(&mut self, length: usize, page: usize, may_move: bool) -> Sys<()> {
-        // SAFETY: as the caller promised.
-        match unsafe { memory::grow(self.start, self.length, length, may_move) } {
-            Err(Errno::EFAULT) if may_move && self.length > page => {}
-            moved => {
-                (self.start, self.length) = (moved?, length);
-                return Ok(());
-            }
-        }
-        // Several mappings: they move one by one, and the last page alone becomes longer.
-        let mut target = Self::reserve(length)?;
-        let most = self.length - page;
-        // SAFETY: as the caller promised; the target is ours, and as long at least.
-        unsafe {
-            let way = WayBack::keep()?.there(self.start, most, target.start, page)?;
-            let (last, its_target) = (self.start.add(most), target.start.add(most));
-            if let Err(errno) = memory::grow_to(last, page, its_target, length - most) {
-                // The kernel may have made room there before it found what it lacks; who has it now is not known.
-                target.length = most;
-                way.back(target.start, most, self.start, page)?;
-                return Err(errno);
-            }
-        }
-        // The last page is not mapped here any more.
-        self.length = most;
-        std::mem::swap(self, &mut target);
-        Ok(())
     }
 
     /// Lets the memory go and keeps the addresses for ever, where giving them back would cost a mapping that is not to be had.

@@ -7,7 +7,8 @@ use std::fmt;
 use std::ops::RangeBounds;
 use std::str::FromStr;
 
-use super::{Region, being_sent, range};
+use super::refusal::being_sent;
+use super::{Region, range};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::memory;
 

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg, sockopt};
 
-use super::shared::untrusted;
+use super::refusal::{invalid, untrusted};
 use super::{Seals, SharedRegion};
 use crate::error::{Error, Result};
 use crate::sys::files::effective_user;
@@ -60,7 +60,7 @@ impl Peer {
         match socket_option(socket, libc::SO_DOMAIN) {
             Ok(libc::AF_UNIX) => {}
             Ok(_) | Err(Errno::ENOTSOCK) => {
-                return Err(super::invalid("shared memory is handed over an AF_UNIX socket, and over nothing else"));
+                return Err(invalid("shared memory is handed over an AF_UNIX socket, and over nothing else"));
             }
             Err(errno) => return Err(Error::os("getsockopt", errno)),
         }
@@ -89,7 +89,7 @@ impl SharedRegion {
         self.with_file(|fd| {
             let seals = Seals::of(fd).map_err(|errno| Error::os("fcntl", errno))?;
             if !seals.contains(Seals::SHRINK) {
-                return Err(super::invalid("shared memory must be sealed against shrinking before it is sent"));
+                return Err(invalid("shared memory must be sealed against shrinking before it is sent"));
             }
             let descriptors = [fd.as_raw_fd()];
             let message = ControlMessage::ScmRights(&descriptors);

@@ -10,7 +10,8 @@ use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use super::mapping::Mapping;
-use super::{Region, View, busy};
+use super::refusal::busy;
+use super::{Region, View};
 use crate::error::Result;
 
 impl Region {
@@ -25,13 +26,6 @@ impl Region {
             state.mapping.show();
             Ok(view)
         })
-    }
-
-    /// Keeps the addresses of a mapping that is given up, if somebody may show them.
-    pub(super) fn keep(&self, left: &Arc<Mapping>) {
-        if left.is_shown() {
-            self.left.write().push(Arc::clone(left));
-        }
     }
 
     /// Moves away from addresses that somebody may show. Refused, as what it is for, while views exist.

@@ -12,9 +12,11 @@ use std::sync::{Arc, Weak};
 use nix::errno::Errno;
 
 use super::addresses::Addresses;
+use super::fault::refused;
 use super::guard::Watch;
+use super::refusal::closed;
 use super::usage::Usage;
-use super::{closed, range, refused, room};
+use super::{range, room};
 use crate::error::{Error, Result};
 use crate::hold::Hold;
 use crate::sys::fork::ForkSafe;

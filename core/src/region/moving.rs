@@ -7,8 +7,9 @@
 
 use std::sync::Arc;
 
+use super::Region;
 use super::mapping::Mapping;
-use super::{Region, being_sent};
+use super::refusal::being_sent;
 use crate::error::Result;
 
 impl Region {

@@ -1,31 +1,14 @@
-//! What can be done with mapped pages: bring them in, hold them, write them back, change their rights, their number.
+//! What can be done with mapped pages: bring them in, hold them, write them back, change their rights.
 
 use std::ops::RangeBounds;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, fallocate, posix_fallocate};
-use nix::sys::stat::fstat;
-use nix::unistd::ftruncate;
-
-use super::kept::Kept;
-use super::mapping::Mapping;
+use super::fault::refused;
 use super::pieces::WayBack;
-use super::{Access, Advice, Region, State, busy, invalid, range, refused};
+use super::refusal::{busy, invalid};
+use super::{Access, Advice, Protection, Region, range};
 use crate::error::{Error, Result};
-use crate::sys::{Calls, Sys, files, memory};
-
-/// What a processor may do with a page. Weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protection {
-    /// Nothing: a load is SIGSEGV. No view can be taken of such a region.
-    None,
-    /// Loads.
-    Read,
-    /// Loads and stores.
-    ReadWrite,
-}
+use crate::sys::{Calls, Sys, memory};
 
 /// What pages are brought in for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,17 +17,6 @@ pub enum Populate {
     Read,
     /// Stores: every page gets its own frame now; no content is changed. A shared file page becomes dirty.
     Write,
-}
-
-/// What follows when a region changes its length.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Follow {
-    /// Nothing: the mapping alone.
-    Nothing,
-    /// The file, cut by a region that becomes shorter, made longer by one that becomes longer.
-    Truncate,
-    /// The file, which only grows, with its new part allocated at once.
-    Allocate,
 }
 
 impl Region {
@@ -126,11 +98,6 @@ impl Region {
             if state.mapping.inward_or_edge(bytes.clone()) != state.mapping.outward(bytes.clone()) {
                 return Err(invalid("rights belong to whole pages: the range must begin and end at page boundaries"));
             }
-            let rights = match protection {
-                Protection::None => libc::PROT_NONE,
-                Protection::Read => libc::PROT_READ,
-                Protection::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
-            };
             if protection < state.protection {
                 self.step_aside(&mut state.mapping)?;
             }
@@ -138,72 +105,14 @@ impl Region {
             // mprotect(2) may divide mappings at both ends, and stops half way where there are no more to be had.
             drop(WayBack::keep().map_err(|errno| Error::os("mprotect", errno))?);
             // SAFETY: whole pages of this mapping; no view relies on a right that goes (above).
-            unsafe { memory::protect(start, length, rights) }.map_err(|errno| Error::os("mprotect", errno))?;
+            unsafe { memory::protect(start, length, protection.bits()) }
+                .map_err(|errno| Error::os("mprotect", errno))?;
             state.protection = if whole { protection } else { state.protection.min(protection) };
             // What a view of it may do now, it may do after a close, too.
             if state.protection == Protection::ReadWrite && state.access == Access::ReadOnly {
                 state.access = Access::ReadWrite;
             }
             Ok(())
-        })
-    }
-
-    /// Makes the region longer or shorter (mremap(2)); its address may change. EBUSY while views exist. After an error it is
-    /// as it was. New pages have the advice, the lock and the rights of the last page before; all others keep their own.
-    ///
-    /// A region that keeps its file cannot grow beyond the file's end. One that does not keep it can, and finds
-    /// [`crate::ErrorKind::Faulted`] there until the file has grown, too.
-    pub fn resize(&self, length: u64) -> Result<()> {
-        self.resize_following(length, Follow::Nothing)
-    }
-
-    /// As [`Region::resize`], and the file goes along: a region that becomes shorter cuts its file where it ends (ftruncate(2)), one
-    /// that becomes longer makes a file that ends before it longer, and cuts nothing: what others have added meanwhile stays.
-    ///
-    /// What is added is a hole up to its last page, which is allocated (ENOSPC if it cannot be): on a full device the first
-    /// store into the hole fails (checked) or is SIGBUS (through a view). Where the file system has no fallocate(2) it is
-    /// zeroes, which are appended.
-    pub fn resize_with_file(&self, length: u64) -> Result<()> {
-        self.resize_following(length, Follow::Truncate)
-    }
-
-    /// All or nothing: the mapping grows first, because a file that others hold may be one that is never made shorter again,
-    /// and shrinks last, because that cannot fail.
-    pub(super) fn resize_following(&self, length: u64, follow: Follow) -> Result<()> {
-        self.with_mut(|state| {
-            let State { mapping, file, offset, .. } = state;
-            let length = length
-                .checked_next_multiple_of(if mapping.page() > memory::page_size() { mapping.page() as u64 } else { 1 })
-                .filter(|length| i64::try_from(length.saturating_add(*offset)).is_ok())
-                .ok_or_else(|| invalid("longer than the address space"))?;
-            let end = *offset + length;
-            let file = file.as_ref().map(Kept::get).transpose()?;
-            let size = |file: BorrowedFd<'_>| {
-                fstat(file).map(|stat| stat.st_size as u64).map_err(|errno| Error::os("fstat", errno))
-            };
-            let before = match (file, follow) {
-                (None, Follow::Nothing) => None,
-                (None, _) => return Err(invalid("the region does not keep its file")),
-                (Some(file), Follow::Nothing) if end > size(file)? => {
-                    return Err(invalid("the file ends before the region would"));
-                }
-                (Some(_), Follow::Nothing) => None,
-                (Some(file), _) => Some((file, size(file)?)),
-            };
-            let length_before = mapping.len();
-            let is_longer = length as usize > length_before;
-            self.fit(mapping, length as usize)?;
-            resize(mapping, length_before.max(length as usize))?;
-            let followed = match before {
-                Some((file, before)) if end > before => extend(file, before, end, follow),
-                // A file that is longer than a region that grows has been made so by others.
-                Some((file, before)) if end < before && !is_longer => {
-                    ftruncate(file, end as i64).map_err(|errno| Error::os("ftruncate", errno))
-                }
-                _ => Ok(()),
-            };
-            resize(mapping, if followed.is_ok() { length as usize } else { length_before })?;
-            followed
         })
     }
 
@@ -223,85 +132,5 @@ impl Region {
             }
             call(start, length).map_err(|errno| state.refused(operation, errno, last))
         })
-    }
-}
-
-fn resize(mapping: &mut Arc<Mapping>, length: usize) -> Result<()> {
-    if Mapping::resize(mapping, length, true)? { Ok(()) } else { Err(busy("the region cannot be resized")) }
-}
-
-fn extend(file: BorrowedFd<'_>, from: u64, to: u64, follow: Follow) -> Result<()> {
-    if follow == Follow::Truncate { lengthen(file, to) } else { allocate(file, from, to) }
-}
-
-/// Makes a file that is shorter end there. Not by ftruncate(2), which would cut off what others append at this moment.
-fn lengthen(file: BorrowedFd<'_>, end: u64) -> Result<()> {
-    loop {
-        match fallocate(file, FallocateFlags::empty(), end as i64 - 1, 1) {
-            Err(Errno::EINTR) => {}
-            Err(Errno::EOPNOTSUPP) => return append_zeroes(file, end),
-            allocated => return allocated.map_err(|errno| Error::os("fallocate", errno)),
-        }
-    }
-}
-
-/// The same where the file system cannot allocate. The kernel decides where each piece goes, so that none is written over what
-/// somebody else has appended meanwhile.
-fn append_zeroes(file: BorrowedFd<'_>, end: u64) -> Result<()> {
-    static ZEROES: [u8; 64 << 10] = [0; 64 << 10];
-    loop {
-        let size = fstat(file).map_err(|errno| Error::os("fstat", errno))?.st_size as u64;
-        let missing = end.saturating_sub(size).min(ZEROES.len() as u64) as usize;
-        if missing == 0 {
-            return Ok(());
-        }
-        match files::append(file, &ZEROES[..missing]) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::os("write", errno)),
-        }
-    }
-}
-
-/// Makes a file longer with storage behind every byte of its new part: ENOSPC now instead of SIGBUS later.
-pub(super) fn allocate(file: BorrowedFd<'_>, from: u64, to: u64) -> Result<()> {
-    if from == to {
-        return Ok(());
-    }
-    loop {
-        match fallocate(file, FallocateFlags::empty(), from as i64, (to - from) as i64) {
-            Err(Errno::EINTR) => {}
-            // The C library writes a byte into every block.
-            Err(Errno::EOPNOTSUPP) => {
-                let allocated = posix_fallocate(file, from as i64, (to - from) as i64);
-                return allocated.map_err(|errno| Error::os("posix_fallocate", errno));
-            }
-            Err(errno) => return Err(Error::os("fallocate", errno)),
-            Ok(()) => return Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::os::fd::AsFd;
-
-    use super::*;
-
-    /// Every way to make a file longer leaves one that is longer by now as it is, and its position, too.
-    #[test]
-    fn a_file_is_made_longer_and_never_shorter() {
-        for lengthen in [lengthen, append_zeroes] {
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(b"appended by others").unwrap();
-            lengthen(file.as_fd(), 5).unwrap();
-            assert_eq!(std::os::unix::fs::FileExt::read_at(&file, &mut [0; 100], 0).unwrap(), 18);
-            lengthen(file.as_fd(), 200_000).unwrap();
-            file.write_all(b"!").unwrap();
-            let mut content = vec![1; 300_000];
-            assert_eq!(std::os::unix::fs::FileExt::read_at(&file, &mut content, 0).unwrap(), 200_000);
-            assert_eq!(&content[..19], b"appended by others!");
-            assert!(content[19..200_000].iter().all(|&byte| byte == 0));
-        }
     }
 }

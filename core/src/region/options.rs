@@ -10,24 +10,13 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::stat::{SFlag, fstat};
 
 use super::addresses::Addresses;
+use super::growth::allocate;
 use super::kept::{Kept, identity_of};
 use super::mapping::{Mapping, Parts, errno_of};
-use super::operations::allocate;
-use super::{Region, invalid};
+use super::refusal::invalid;
+use super::{Access, Region};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::{Sys, memory};
-
-/// Who sees what is written to a region, if anything may be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Access {
-    /// Loads only.
-    #[default]
-    ReadOnly,
-    /// Stores go to the file, or to the others that share the memory. The file must be open for reading and writing.
-    ReadWrite,
-    /// Stores go to a copy of the page that only this process has (copy-on-write). The file need only be readable.
-    Private,
-}
 
 /// How to map: by default a whole file, for reading.
 #[derive(Clone, Debug, Default)]
@@ -176,9 +165,9 @@ impl RegionOptions {
     /// mmap(2)'s flags.
     fn flags(&self, access: Access) -> Result<libc::c_int> {
         match (self.room, access) {
-            (Room::Usual, _) | (Room::Reserved, Access::ReadWrite) => Ok(flags_of(access)),
+            (Room::Usual, _) | (Room::Reserved, Access::ReadWrite) => Ok(access.flags()),
             (Room::Reserved, _) => Err(invalid("room can be reserved only where stores go to a file")),
-            (Room::NotReserved, Access::Private) => Ok(flags_of(access) | libc::MAP_NORESERVE),
+            (Room::NotReserved, Access::Private) => Ok(access.flags() | libc::MAP_NORESERVE),
             (Room::NotReserved, _) => Err(invalid("only private memory is counted, and so need not be reserved")),
         }
     }
@@ -204,6 +193,23 @@ impl RegionOptions {
     }
 }
 
+impl Region {
+    /// Maps a whole file for reading (the defaults of [`RegionOptions`]).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        RegionOptions::new().open(path)
+    }
+
+    /// Maps part of an open file, or all of it, as the options say; the descriptor is only borrowed for the call.
+    pub fn map(file: BorrowedFd<'_>, options: &RegionOptions) -> Result<Self> {
+        options.map(file)
+    }
+
+    /// Private memory of no file: zeroes, readable and writable.
+    pub fn anonymous(length: u64) -> Result<Self> {
+        RegionOptions::new().length(length).anonymous()
+    }
+}
+
 /// mmap(2) of part of a file.
 pub(super) fn map(
     file: BorrowedFd<'_>,
@@ -215,17 +221,9 @@ pub(super) fn map(
     let page = memory::page_size();
     let skipped = (offset % page as u64) as usize;
     let pages = (skipped + length).max(1).next_multiple_of(page);
-    let addresses = Addresses::map(Some((file, offset - skipped as u64)), pages, rights_of(access), flags)?;
+    let addresses = Addresses::map(Some((file, offset - skipped as u64)), pages, access.bits(), flags)?;
     let file = Some(identity_of(file)?);
     Ok(Mapping::new(Parts { addresses, skipped, length, page, file }))
-}
-
-pub(super) fn rights_of(access: Access) -> libc::c_int {
-    if access == Access::ReadOnly { libc::PROT_READ } else { libc::PROT_READ | libc::PROT_WRITE }
-}
-
-pub(super) fn flags_of(access: Access) -> libc::c_int {
-    if access == Access::Private { libc::MAP_PRIVATE } else { libc::MAP_SHARED }
 }
 
 fn refusal(errno: Errno, file: BorrowedFd<'_>) -> Error {

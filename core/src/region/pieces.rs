@@ -1,4 +1,7 @@
-//! Moving a range of addresses that may be several mappings to the kernel, and moving it back if not all of it can be moved.
+//! Moving a range of addresses, and making it longer: all of it, or it goes back to where it was.
+//!
+//! To the kernel a range may be several mappings: advice, a lock or rights on a part of it divide it, and mremap(2) moves only
+//! one at a time.
 //!
 //! Each mapping that moves leaves one behind (`MREMAP_DONTUNMAP`), so a range of many may bring the process to the number of
 //! mappings that it may have, and the kernel then moves none in either direction. The way back needs no more mappings than
@@ -67,6 +70,60 @@ impl WayBack {
             }
             std::thread::yield_now();
         }
+        Ok(())
+    }
+}
+
+impl Addresses {
+    /// Moves the pages to other addresses, which are as many; here stay a file's pages again, or zeroes. With what it gives
+    /// they can be moved back.
+    ///
+    /// # Safety
+    /// Nobody relies on the content here.
+    pub unsafe fn move_to(&self, target: &Self) -> Sys<WayBack> {
+        // SAFETY: as the caller promised; both ranges are ours.
+        unsafe { WayBack::keep()?.there(self.start, self.length, target.start, memory::page_size()) }
+    }
+
+    /// Moves the pages back from where [`Addresses::move_to`] has brought them.
+    ///
+    /// # Safety
+    /// Nobody relies on the content here, or at the target.
+    pub unsafe fn move_back(&self, target: &Self, way: WayBack) -> Sys<()> {
+        // SAFETY: as the caller promised; both ranges are ours.
+        unsafe { way.back(target.start, self.length, self.start, memory::page_size()) }
+    }
+
+    /// Makes the range longer; it may move, if it may.
+    ///
+    /// # Safety
+    /// Nobody has an address in it.
+    pub unsafe fn grow(&mut self, length: usize, page: usize, may_move: bool) -> Sys<()> {
+        // SAFETY: as the caller promised.
+        match unsafe { memory::grow(self.start, self.length, length, may_move) } {
+            Err(Errno::EFAULT) if may_move && self.length > page => {}
+            moved => {
+                (self.start, self.length) = (moved?, length);
+                return Ok(());
+            }
+        }
+        // Several mappings: they move one by one, and the last page alone becomes longer.
+        let mut target = Self::reserve(length)?;
+        let most = self.length - page;
+        // SAFETY: as the caller promised; the target is ours, and as long at least.
+        unsafe {
+            let way = WayBack::keep()?.there(self.start, most, target.start, page)?;
+            let (last, its_target) = (self.start.add(most), target.start.add(most));
+            if let Err(errno) = memory::grow_to(last, page, its_target, length - most) {
+                // The kernel may have made room there before it found what it lacks; who has it now is not known.
+                target.length = most;
+                way.back(target.start, most, self.start, page)?;
+                return Err(errno);
+            }
+        }
+        // The last page is not mapped here any more.
+        self.length = most;
+        std::mem::swap(self, &mut target);
         Ok(())
     }
 }

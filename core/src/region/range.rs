@@ -2,7 +2,7 @@
 
 use std::ops::{Bound, Range, RangeBounds};
 
-use super::invalid;
+use super::refusal::invalid;
 use crate::error::Result;
 
 /// The bytes of a region of `length` bytes that a range means; refused if it does not lie inside.

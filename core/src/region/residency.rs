@@ -2,7 +2,8 @@
 
 use std::ops::RangeBounds;
 
-use super::{Region, range, refused};
+use super::fault::refused;
+use super::{Region, range};
 use crate::error::Result;
 use crate::sys::memory;
 

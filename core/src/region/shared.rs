@@ -12,11 +12,12 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::fstat;
 
 use super::addresses::Addresses;
+use super::growth::{Follow, allocate};
 use super::kept::Kept;
-use super::mapping::{Mapping, Parts};
-use super::operations::{Follow, allocate};
+use super::mapping::{Mapping, Parts, errno_of};
 use super::options::map;
-use super::{Access, Protection, Region, Seals, busy, closed, invalid};
+use super::refusal::{busy, closed, invalid, untrusted};
+use super::{Access, Protection, Region, Seals};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::{Sys, memory};
 
@@ -143,9 +144,7 @@ impl SharedRegion {
 
     /// A descriptor of it, to be handed on by other means than [`SharedRegion::send`].
     pub fn try_clone_fd(&self) -> Result<OwnedFd> {
-        self.with_file(|fd| {
-            fd.try_clone_to_owned().map_err(|error| Error::os("fcntl", super::mapping::errno_of(&error)))
-        })
+        self.with_file(|fd| fd.try_clone_to_owned().map_err(|error| Error::os("fcntl", errno_of(&error))))
     }
 
     /// [`Region::close`]; other holders keep theirs.
@@ -156,10 +155,6 @@ impl SharedRegion {
     pub(super) fn with_file<T>(&self, operation: impl FnOnce(BorrowedFd<'_>) -> Result<T>) -> Result<T> {
         self.region.with(|state| operation(state.file.as_ref().ok_or_else(closed)?.get()?))
     }
-}
-
-pub(super) fn untrusted(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Untrusted, message).during("receive")
 }
 
 fn size(fd: BorrowedFd<'_>) -> Result<u64> {
@@ -199,7 +194,7 @@ fn stand_in(fd: BorrowedFd<'_>, length: usize) -> Sys<(Arc<Mapping>, bool)> {
 fn reopen_for_reading(fd: BorrowedFd<'_>) -> Sys<OwnedFd> {
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    std::fs::File::open(path).map(OwnedFd::from).map_err(|error| super::mapping::errno_of(&error))
+    std::fs::File::open(path).map(OwnedFd::from).map_err(|error| errno_of(&error))
 }
 
 /// Refuses what the system cannot give. memfds have no limit of their own: fallocate would go on until the OOM killer

@@ -6,8 +6,10 @@
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
+use super::handle::State;
 use super::mapping::Mapping;
-use super::{Protection, Region, State, invalid, range};
+use super::refusal::invalid;
+use super::{Protection, Region, range};
 use crate::error::Result;
 use crate::hold::Hold;
 use crate::sys::Span;
@@ -96,7 +98,6 @@ impl View {
     }
 }
 
-#[allow(unsafe_code)]
 impl<'a> From<&'a View> for Span<'a> {
     fn from(view: &'a View) -> Self {
         // SAFETY: the view keeps its addresses mapped for as long as it is lent.

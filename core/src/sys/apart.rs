@@ -6,22 +6,24 @@
 //! another table does not. It must never leave the threads of that table.
 //!
 //! Here a file is opened again in such a thread ([`Reopening`]); in [`pool`] whole transfers are made there, with descriptors
-//! that were sent ([`held`]).
+//! that were sent ([`held`]). The tables themselves are in [`tables`].
 
 pub(crate) mod beside;
+mod channel;
 pub(crate) mod held;
+pub(crate) mod meeting;
 pub(crate) mod pool;
+pub(crate) mod resident;
+pub(crate) mod tables;
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
 use super::{Calls, Sys};
-
-/// Descriptors below this one are kept, because a panic is printed to one of them.
-const STANDARD: RawFd = 3;
+use tables::leave_table;
 
 /// A file to be opened again by another thread, while the caller keeps the descriptor it is about.
 #[derive(Debug)]
@@ -56,44 +58,6 @@ impl Reopening {
     }
 }
 
-/// The calling thread gets a table of its own, without the others' descriptors: a peer must see the end of a stream when
-/// they close it.
-fn leave_table() -> Sys<()> {
-    unshare_table(STANDARD)
-}
-
-/// The calling thread gets a table of its own, with those of the others' descriptors that are below that number.
-fn unshare_table(end: RawFd) -> Sys<()> {
-    // SAFETY: takes no pointers, and closes descriptors in a table that nothing else uses.
-    let left = unsafe {
-        libc::syscall(libc::SYS_close_range, end as libc::c_uint, libc::c_uint::MAX, libc::CLOSE_RANGE_UNSHARE)
-    };
-    match Errno::result(left) {
-        Ok(_) => Ok(()),
-        // Before 5.9, or under a filter that does not know it.
-        Err(Errno::ENOSYS | Errno::EPERM) => {
-            // SAFETY: takes flags, and changes nothing but whose table this thread's is.
-            Errno::result(unsafe { libc::unshare(libc::CLONE_FILES) })?;
-            close_all(|number| number < end)
-        }
-        Err(errno) => Err(errno),
-    }
-}
-
-/// Closes the descriptors of this thread's own table but those.
-fn close_all(keep: impl Fn(RawFd) -> bool) -> Sys<()> {
-    let entries = std::fs::read_dir("/proc/thread-self/fd")
-        .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
-    // The directory's own descriptor is among them, and closed by then.
-    let numbers: Vec<RawFd> =
-        entries.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok())).collect();
-    for number in numbers.into_iter().filter(|&number| !keep(number)) {
-        // SAFETY: a number in this thread's own table, which nothing in this thread refers to.
-        unsafe { libc::close(number) };
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
@@ -101,7 +65,6 @@ mod tests {
     use nix::fcntl::{FcntlArg, fcntl};
 
     use super::*;
-    use crate::testing::skip_without;
 
     /// Whether an open file description of its own finds a lock; POSIX locks of this process count for it.
     fn is_locked(path: &std::path::Path) -> bool {
@@ -136,35 +99,5 @@ mod tests {
         // What would happen otherwise.
         drop(Calls::default().reopen(file.as_fd(), OFlag::O_RDONLY).unwrap());
         assert!(!is_locked(path.path()));
-    }
-
-    #[test]
-    fn a_stream_ends_although_the_thread_lives() {
-        let bit_by_bit = || {
-            // SAFETY: as above.
-            Errno::result(unsafe { libc::unshare(libc::CLONE_FILES) })?;
-            close_all(|number| number < STANDARD)
-        };
-        for leave in [leave_table as fn() -> Sys<()>, bit_by_bit] {
-            let (mut reader, writer) = std::io::pipe().unwrap();
-            let (left, has_left) = std::sync::mpsc::channel();
-            let (end, ended) = std::sync::mpsc::channel::<()>();
-            let thread = std::thread::spawn(move || {
-                left.send(leave()).unwrap();
-                let _ = ended.recv();
-            });
-            match has_left.recv().unwrap() {
-                // The older way, for where the other one is not known.
-                Err(errno @ Errno::EPERM) => {
-                    skip_without("unshare", errno);
-                    continue;
-                }
-                left => left.unwrap(),
-            }
-            drop(writer);
-            assert_eq!(std::io::Read::read(&mut reader, &mut [0]).unwrap(), 0);
-            drop(end);
-            thread.join().unwrap();
-        }
     }
 }

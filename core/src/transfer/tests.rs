@@ -1,13 +1,14 @@
 //! The state machine against real files, sockets and pipes; the full matrix stands in tests/.
 
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
-use crate::Kind;
 use crate::testing::has_uring;
+use crate::{ErrorKind, Kind};
 
 fn file_with(bytes: &[u8]) -> std::fs::File {
     let mut file = tempfile::tempfile().unwrap();

@@ -3,8 +3,13 @@
 #![allow(dead_code)] // Each test program uses its own part of it.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use zcio::region::{Access, Advice, Region, RegionOptions};
 
 /// The page size in bytes.
 pub fn page() -> usize {
@@ -100,4 +105,60 @@ pub fn child(test: &str, role: &str) -> Command {
 /// What this process is in a test with several; `None` in the first.
 pub fn role() -> Option<String> {
     std::env::var("ZCIO_TEST_ROLE").ok()
+}
+
+/// A region of that file, for reading and writing.
+pub fn writable(file: &File) -> Region {
+    RegionOptions::new().access(Access::ReadWrite).map(file.as_fd()).unwrap()
+}
+
+/// An anonymous region that the kernel does not merge with its neighbours, whose sizes it would add up: each has another
+/// combination of flags, which change nothing here, and none of them is the one that all other memory has.
+pub fn anonymous(length: u64) -> Region {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let combination = COUNT.fetch_add(1, Ordering::Relaxed) % 11 + 1;
+    let region = Region::anonymous(length).unwrap();
+    for (bit, advice) in [(combination & 1, Advice::DontFork), (combination & 2, Advice::WipeOnFork)] {
+        if bit != 0 {
+            region.advise(.., advice).unwrap();
+        }
+    }
+    region.advise(.., [Advice::Normal, Advice::Random, Advice::Sequential][combination / 4]).unwrap();
+    region
+}
+
+/// Where a region is.
+pub fn address(region: &Region) -> usize {
+    region.view(..).unwrap().as_ptr() as usize
+}
+
+/// Bytes of a region.
+pub fn bytes(region: &Region, offset: u64, length: usize) -> Vec<u8> {
+    let mut into = vec![0; length];
+    assert_eq!(region.read_at(offset, &mut into).unwrap(), length);
+    into
+}
+
+/// Loads a byte of every page through the processor.
+pub fn touch(region: &Region) {
+    let view = region.view(..).unwrap();
+    for place in (0..view.len()).step_by(page()) {
+        // SAFETY: inside the view; the files of these tests are not cut.
+        unsafe { view.as_ptr().add(place).read_volatile() };
+    }
+}
+
+/// Makes the kernel drop a file's pages from memory.
+pub fn drop_cache(file: &File) {
+    file.sync_all().unwrap();
+    for _ in 0..1000 {
+        // SAFETY: no memory is involved.
+        unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+        let region = RegionOptions::new().map(file.as_fd()).unwrap();
+        if region.residency(..).unwrap().present == 0 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("the page cache would not let go");
 }

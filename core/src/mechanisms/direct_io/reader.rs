@@ -5,9 +5,10 @@
 
 use nix::fcntl::OFlag;
 
+use super::disk::{AT_DISK, BUFFER, alignment, new_buffer, refusal};
 use super::worker::{Direction, Job, Worker};
-use super::{AT_DISK, BUFFER, Route, Stop, alignment, refusal};
 use crate::buffer::AlignedBuffer;
+use crate::mechanisms::{Route, Stop};
 use crate::sys::Calls;
 
 #[derive(Debug)]
@@ -73,7 +74,7 @@ impl Reader {
         while self.worker.in_flight() < AT_DISK && (self.ahead < end || self.worker.in_flight() == 0) {
             let buffer = match self.spare.pop() {
                 Some(buffer) => buffer,
-                None => AlignedBuffer::new(BUFFER).map_err(Stop::Failed)?,
+                None => new_buffer()?,
             };
             let wanted =
                 (end - self.ahead.min(end)).next_multiple_of(self.alignment).clamp(self.alignment, BUFFER as u64);

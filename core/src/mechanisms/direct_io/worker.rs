@@ -13,11 +13,12 @@ use std::thread::JoinHandle;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::{Stop, refusal};
+use super::disk::refusal;
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
+use crate::mechanisms::Stop;
 use crate::sys::Calls;
-use crate::sys::apart::pool::ask;
+use crate::sys::apart::meeting::ask;
 use crate::sys::fork::Process;
 use crate::sys::threads::without_signals;
 

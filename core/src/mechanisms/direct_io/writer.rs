@@ -10,11 +10,12 @@ use std::ops::Range;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use super::disk::{AT_DISK, BUFFER, alignment, new_buffer, refusal};
 use super::reader::Reader;
 use super::worker::{Direction, Done, Job, Worker};
-use super::{AT_DISK, Advance, BUFFER, Route, Stop, alignment, refusal};
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
+use crate::mechanisms::{Advance, Route, Stop};
 use crate::region::copy_from;
 use crate::step::Side;
 
@@ -270,8 +271,4 @@ impl Writer {
         }
         Ok(advance)
     }
-}
-
-fn new_buffer() -> Result<AlignedBuffer, Stop> {
-    AlignedBuffer::new(BUFFER).map_err(Stop::Failed)
 }

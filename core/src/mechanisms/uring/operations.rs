@@ -9,7 +9,8 @@ use io_uring::{opcode, squeue, types};
 use nix::errno::Errno;
 
 use super::gather::Gather;
-use super::ring::{Memory, OnSignal, Ring};
+use super::record::Memory;
+use super::ring::{OnSignal, Ring};
 use crate::buffer::Pages;
 use crate::sys::{Calls, Span};
 

@@ -12,7 +12,6 @@
 #![allow(unsafe_code)]
 
 use std::collections::VecDeque;
-use std::ffi::CString;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -20,8 +19,8 @@ use io_uring::types::CancelBuilder;
 use io_uring::{IoUring, cqueue, squeue};
 use nix::errno::Errno;
 
-use super::gather::Gather;
-use crate::buffer::{AlignedBuffer, Pages};
+use super::record::{Answer, Completion, Memory, Record};
+use crate::buffer::AlignedBuffer;
 use crate::sys::Calls;
 use crate::sys::fork::Process;
 
@@ -62,48 +61,6 @@ unsafe impl Send for Ring {}
 struct Users {
     readers: u32,
     writers: u32,
-}
-
-/// One operation, from push to its last completion.
-pub(super) struct Record {
-    tag: u64,
-    number: u32,
-    memory: Memory,
-}
-
-/// What an operation refers to.
-pub(super) enum Memory {
-    Nothing,
-    /// A slot that it fills.
-    Filled(usize),
-    /// A slot that it sends or writes out.
-    Emptied(usize),
-    /// Pages of somebody else's that nobody can write.
-    Pages {
-        _kept: Pages,
-    },
-    /// Many slots that it writes out.
-    Gathered(Gather),
-    /// A path that it opens.
-    Path {
-        _kept: CString,
-    },
-}
-
-/// What the kernel said about an operation.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Completion {
-    /// The operation's tag.
-    pub tag: u64,
-    pub answer: Answer,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Answer {
-    /// It is over: its result.
-    Done(Result<usize, Errno>),
-    /// The memory of a zero-copy send, answered before, is free again; whether the kernel had copied it.
-    Released { copied: bool },
 }
 
 /// What a signal does to whoever waits for an answer.

@@ -1,111 +1,16 @@
 //! Descriptors that were sent to another table: what they mean is theirs for as long as they are held, whatever becomes of the
 //! numbers they came from.
-//!
-//! sendmsg(2) takes its reference at once (`SCM_RIGHTS`, unix(7)), in the sender's thread. They are taken out of the socket,
-//! in the order they were sent, by whoever needs one at the other side.
 
-use std::collections::HashMap;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use nix::sys::stat::fstat;
 
-use super::pool::{Caller, Pool};
+pub(crate) use super::channel::identity;
+use super::meeting::Caller;
+use super::pool::Pool;
+use super::resident::Resident;
 use crate::error::{Error, Result};
-use crate::sys::{Sys, rights};
-
-/// A way for descriptors from the process's table into another one.
-#[derive(Debug)]
-pub(super) struct Channel {
-    near: OwnedFd,
-    /// Device and inode number of `near`, which others might close.
-    identity: (u64, u64),
-    /// How many have been sent.
-    sent: Mutex<u64>,
-    arrived: Mutex<Arrived>,
-}
-
-#[derive(Debug)]
-struct Arrived {
-    /// In the other table.
-    far: RawFd,
-    /// How many were taken out.
-    count: u64,
-    /// By their place in the order.
-    held: HashMap<u64, Away>,
-}
-
-/// A descriptor in the other table, where it is closed.
-#[derive(Debug)]
-struct Away(RawFd);
-
-impl Arrived {
-    /// At the other side only.
-    fn far(&self) -> BorrowedFd<'static> {
-        // SAFETY: this thread's table is the one where it is open, until the end.
-        unsafe { BorrowedFd::borrow_raw(self.far) }
-    }
-}
-
-impl Channel {
-    pub fn new(near: OwnedFd, far: RawFd) -> Sys<Self> {
-        let identity = identity(near.as_fd())?;
-        let arrived = Mutex::new(Arrived { far, count: 0, held: HashMap::new() });
-        Ok(Self { near, identity, sent: Mutex::new(0), arrived })
-    }
-
-    /// Whether the near end still is what it was.
-    pub fn is_there(&self) -> bool {
-        identity(self.near.as_fd()) == Ok(self.identity)
-    }
-
-    /// Whether nothing comes any more: every copy of the near end is closed. At the other side only.
-    pub fn has_ended(&self) -> bool {
-        let arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut far = [PollFd::new(arrived.far(), PollFlags::empty())];
-        poll(&mut far, PollTimeout::ZERO) == Ok(1)
-            && far[0].revents().is_some_and(|now| now.contains(PollFlags::POLLHUP))
-    }
-
-    /// Gives back the descriptor's place in the order.
-    fn send(&self, fd: BorrowedFd<'_>) -> Sys<u64> {
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        let (one, flags) = ([std::io::IoSlice::new(&[0])], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
-        let number = [fd.as_raw_fd()];
-        sendmsg::<()>(self.near.as_raw_fd(), &one, &[ControlMessage::ScmRights(&number)], flags, None)?;
-        *sent += 1;
-        Ok(*sent)
-    }
-
-    /// Takes out all up to that one. At the other side only.
-    fn arrived(&self, place: u64) -> MutexGuard<'_, Arrived> {
-        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
-        while arrived.count < place {
-            match rights::receive(arrived.far(), &mut [0]) {
-                Ok(received) => {
-                    arrived.count += 1;
-                    let place = arrived.count;
-                    // None, if there was no room in the table.
-                    if let Some(fd) = received.descriptors.into_iter().next() {
-                        arrived.held.insert(place, Away(std::os::fd::IntoRawFd::into_raw_fd(fd)));
-                    }
-                }
-                Err(Errno::EINTR) => {}
-                Err(_) => break,
-            }
-        }
-        arrived
-    }
-}
-
-/// What a descriptor refers to, as in [`crate::endpoint::Facts`].
-pub fn identity(fd: BorrowedFd<'_>) -> Sys<(u64, u64)> {
-    fstat(fd).map(|stat| crate::sys::files::identity(&stat))
-}
 
 /// A descriptor in another table, until this is released or dropped.
 #[derive(Debug)]
@@ -134,8 +39,7 @@ impl Held {
         let sent = match sent {
             // Nobody has taken out what is on its way, of which there can be only so much.
             Err(Errno::EAGAIN | Errno::ETOOMANYREFS) => {
-                let sent = *pool.channel.sent.lock().unwrap_or_else(PoisonError::into_inner);
-                pool.run(|_| drop(pool.channel.arrived(sent))).and_then(|()| pool.channel.send(fd))
+                pool.run(|_| pool.channel.take_out()).and_then(|()| pool.channel.send(fd))
             }
             sent => sent,
         };
@@ -157,8 +61,7 @@ impl Held {
         if !self.pool.is_here() || self.released.load(Ordering::Relaxed) {
             return Err(Error::os("recvmsg", Errno::EBADF));
         }
-        let arrived = self.pool.channel.arrived(self.place);
-        let number = arrived.held.get(&self.place).ok_or_else(|| Error::os("recvmsg", Errno::EMFILE))?.0;
+        let number = self.pool.channel.number(self.place).ok_or_else(|| Error::os("recvmsg", Errno::EMFILE))?;
         // SAFETY: open in this thread's table until this is released there.
         Ok(unsafe { BorrowedFd::borrow_raw(number) })
     }
@@ -171,7 +74,7 @@ impl Held {
     pub(crate) fn take(&self) -> Result<OwnedFd> {
         self.descriptor()?;
         self.released.store(true, Ordering::Relaxed);
-        taken(self.pool, self.place).ok_or_else(|| Error::os("recvmsg", Errno::EBADF))
+        self.pool.channel.take(self.place).ok_or_else(|| Error::os("recvmsg", Errno::EBADF))
     }
 
     /// Has `work` done by a thread of that table, and waits for it; what it asks for through [`Caller::call`] is done here.
@@ -180,13 +83,13 @@ impl Held {
     ///
     /// [`ErrorKind::Os`]: EAGAIN if there is no thread for it; [`ErrorKind::Inherited`] in a child of fork(2).
     pub fn run<T: Send>(&self, work: impl FnOnce(&Caller<'_>) -> T + Send) -> Result<T> {
-        self.pool.run(work).map_err(|errno| refused(self.pool, errno))
+        self.pool.run(work).map_err(|errno| self.pool.refused(errno))
     }
 
     /// Closes it, from inside [`Self::run`]'s work.
     pub fn release(&self) {
         if self.pool.is_here() && !self.released.swap(true, Ordering::Relaxed) {
-            close(self.pool, self.place);
+            drop(self.pool.channel.take(self.place));
         }
     }
 
@@ -203,8 +106,7 @@ impl Held {
 
     /// Keeps a value whose descriptors are of that table.
     pub fn resident<T: Send + 'static>(&self, value: T) -> Resident<T> {
-        self.pool.enter();
-        Resident { pool: self.pool, value: Some(Box::new(value)) }
+        Resident::new(self.pool, value)
     }
 }
 
@@ -213,7 +115,7 @@ impl Drop for Held {
         let (pool, place, released) = (self.pool, self.place, *self.released.get_mut());
         let last = move || {
             if !released {
-                close(pool, place);
+                drop(pool.channel.take(place));
             }
             pool.leave();
         };
@@ -226,70 +128,10 @@ impl Drop for Held {
     }
 }
 
-/// At the other side.
-fn close(pool: &Pool, place: u64) {
-    drop(taken(pool, place));
-}
-
-/// At the other side.
-fn taken(pool: &Pool, place: u64) -> Option<OwnedFd> {
-    let Away(number) = pool.channel.arrived(place).held.remove(&place)?;
-    // SAFETY: it was owned by the table of arrivals, which has forgotten it.
-    Some(unsafe { OwnedFd::from_raw_fd(number) })
-}
-
-/// ECHILD is for a child of fork(2).
-fn refused(pool: &Pool, errno: Errno) -> Error {
-    pool.process.check().err().unwrap_or_else(|| Error::os("clone", errno))
-}
-
-/// A value whose descriptors are of another table: it is used and dropped by that table's threads. A child of fork(2), who
-/// has no such table, leaves it alone.
-#[derive(Debug)]
-pub struct Resident<T: Send + 'static> {
-    pool: &'static Pool,
-    value: Option<Box<T>>,
-}
-
-impl<T: Send + 'static> Resident<T> {
-    /// Has something done to it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Held::run`].
-    pub fn run<R: Send>(&mut self, work: impl FnOnce(&mut T, &Caller<'_>) -> R + Send) -> Result<R> {
-        let value = self.value.as_deref_mut().expect("it is there until it is dropped");
-        self.pool.run(|caller| work(value, caller)).map_err(|errno| refused(self.pool, errno))
-    }
-
-    /// The value, for what it knows without its descriptors.
-    pub fn value(&mut self) -> &mut T {
-        self.value.as_deref_mut().expect("it is there until it is dropped")
-    }
-}
-
-impl<T: Send + 'static> Drop for Resident<T> {
-    fn drop(&mut self) {
-        let (Some(value), pool) = (self.value.take(), self.pool) else { return };
-        if !pool.is_ours() {
-            std::mem::forget(value);
-            return;
-        }
-        let last = move || {
-            drop(value);
-            pool.leave();
-        };
-        if pool.is_here() {
-            last();
-        } else {
-            pool.leave_to(last);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+    use std::os::fd::{AsFd, AsRawFd};
     use std::os::unix::fs::FileExt;
 
     use nix::fcntl::{FcntlArg, fcntl};

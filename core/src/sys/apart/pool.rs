@@ -6,22 +6,21 @@
 //! its parent's. A pool whose way in has been closed everywhere ends its threads, and the table with them, as soon as nothing
 //! is there any more. What is left of it, some hundred bytes, is never freed: nobody has to ask whether it is there.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
-use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::os::fd::AsRawFd;
+use std::panic::resume_unwind;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
-use super::held::Channel;
-use super::{STANDARD, close_all, unshare_table};
+use super::channel::Channel;
+use super::meeting::{Caller, Meeting};
+use super::tables::{is_of, leave_all_but, table};
+use crate::error::Error;
 use crate::sys::Sys;
 use crate::sys::fork::Process;
 use crate::sys::threads::without_signals;
@@ -29,22 +28,10 @@ use crate::sys::threads::without_signals;
 /// How many threads without work are kept.
 const IDLE: usize = 4;
 
-thread_local! {
-    /// Which table of descriptors this thread has: 0 for the process's.
-    static TABLE: Cell<u32> = const { Cell::new(0) };
-    /// Where this thread's job meets the one that waits for it.
-    static MEETING: Cell<*const Meeting> = const { Cell::new(ptr::null()) };
-}
-
-/// The number of this thread's table; 0 for the process's. Descriptors of one table mean nothing in another.
-pub(crate) fn table() -> u32 {
-    TABLE.get()
-}
-
 /// The threads of one table.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    pub(super) process: Process,
+    process: Process,
     table: u32,
     /// The way in for descriptors.
     pub(super) channel: Channel,
@@ -161,8 +148,8 @@ impl Pool {
         let (begin, made) = channel::<&'static Self>();
         let inherited = far.as_raw_fd();
         let root = move || {
-            TABLE.set(number);
-            left.send(leave(inherited)).ok();
+            is_of(number);
+            left.send(leave_all_but(inherited)).ok();
             // Nobody sends if leaving has failed.
             if let Ok(pool) = made.recv() {
                 pool.serve(true);
@@ -189,7 +176,7 @@ impl Pool {
 
     /// Does what there is to do.
     fn serve(&'static self, root: bool) {
-        TABLE.set(self.table);
+        is_of(self.table);
         let mut work = self.work();
         loop {
             let Some(job) = work.jobs.pop_front() else {
@@ -248,6 +235,11 @@ impl Pool {
         Ok(())
     }
 
+    /// Why [`Self::run`] has done nothing. ECHILD is for a child of fork(2).
+    pub fn refused(&self, errno: Errno) -> Error {
+        self.process.check().err().unwrap_or_else(|| Error::os("clone", errno))
+    }
+
     /// Has something done by one of the threads some time soon. For what only tidies up.
     pub fn leave_to(&self, work: impl FnOnce() + Send + 'static) {
         let work = Box::new(move |_| work());
@@ -262,32 +254,22 @@ impl Pool {
         if !self.is_ours() {
             return Err(Errno::ECHILD);
         }
-        let meeting = Meeting { turn: Mutex::new(Turn::Away), changed: Condvar::new() };
+        let meeting = Meeting::new();
         let (result, shared) = (Mutex::new(None), &meeting);
         let job = |wanted| {
             if wanted {
-                let caller = Caller { meeting: Some(shared), _here: PhantomData };
-                MEETING.set(shared);
-                let outcome = catch_unwind(AssertUnwindSafe(|| work(&caller)));
-                MEETING.set(ptr::null());
+                let outcome = shared.work(work);
                 *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             }
-            shared.pass(Turn::Over);
+            shared.end();
         };
         let job: Box<dyn FnOnce(bool) + Send + '_> = Box::new(job);
-        // SAFETY: only the lifetime changes. What the job refers to outlives it: the loop below is left when it has passed
-        // `Over`, after which it touches nothing, or in a child of fork(2), where nobody runs it.
+        // SAFETY: only the lifetime changes. What the job refers to outlives it: the wait below is over when it has said
+        // that it has ended, after which it touches nothing, or in a child of fork(2), where nobody runs it.
         let job: Box<dyn FnOnce(bool) + Send + 'static> = unsafe { std::mem::transmute(job) };
         self.submit(Job { work: job, refusable: true })?;
-        while let Some(call) = meeting.next() {
-            // SAFETY: the job waits until its call has been answered, and does not touch it meanwhile.
-            let raised = catch_unwind(AssertUnwindSafe(|| unsafe { (*call.0)() }));
-            if !self.is_ours() {
-                return Err(Errno::ECHILD);
-            }
-            // A panic ends what was called for, which then finds no answer.
-            drop(raised);
-            meeting.pass(Turn::Away);
+        if !meeting.wait(|| self.is_ours()) {
+            return Err(Errno::ECHILD);
         }
         match result.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(Ok(value)) => Ok(value),
@@ -297,117 +279,9 @@ impl Pool {
     }
 }
 
-/// Who waits for the work: only the calling thread can do some things, as its language demands.
-#[derive(Debug)]
-pub struct Caller<'a> {
-    meeting: Option<&'a Meeting>,
-    _here: PhantomData<*const ()>,
-}
-
-impl Caller<'_> {
-    /// For work that is done by the caller's own thread.
-    pub const HERE: Self = Caller { meeting: None, _here: PhantomData };
-
-    /// Does this in the calling thread, and waits for it.
-    ///
-    /// # Panics
-    ///
-    /// If it panics there.
-    pub fn call<R: Send>(&self, ask: impl FnOnce() -> R + Send) -> R {
-        let Some(meeting) = self.meeting else { return ask() };
-        let (mut ask, mut answer) = (Some(ask), None);
-        let mut call = || answer = ask.take().map(|ask| ask());
-        let call: &mut (dyn FnMut() + Send + '_) = &mut call;
-        // SAFETY: only the lifetime changes; nobody calls it once the turn is back here.
-        let call: *mut (dyn FnMut() + Send + 'static) = unsafe { std::mem::transmute(call) };
-        meeting.pass(Turn::Call(Call(call)));
-        meeting.wait_for_answer();
-        answer.expect("what was asked of the calling thread was answered")
-    }
-}
-
-/// Does this in the thread that waits for the job which is at work in this one, because it depends on the thread's rights; here,
-/// if there is none.
-pub(crate) fn ask<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    // SAFETY: null, or the meeting of a job that is not over.
-    let meeting = unsafe { MEETING.get().as_ref() };
-    Caller { meeting, _here: PhantomData }.call(work)
-}
-
-/// Where the caller and the job meet: one of them acts at a time.
-#[derive(Debug)]
-struct Meeting {
-    turn: Mutex<Turn>,
-    changed: Condvar,
-}
-
-#[derive(Debug)]
-enum Turn {
-    /// The job is at work.
-    Away,
-    /// The caller is to do this.
-    Call(Call),
-    /// The job is over.
-    Over,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Call(*mut (dyn FnMut() + Send));
-
-// SAFETY: what it points to may be called by another thread, and only one has its turn.
-unsafe impl Send for Call {}
-
-impl Meeting {
-    /// Under the lock: once it is free the other one may go, and this meeting with it.
-    fn pass(&self, turn: Turn) {
-        let mut now = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = turn;
-        self.changed.notify_all();
-    }
-
-    /// What the caller is to do; `None` when the job is over.
-    fn next(&self) -> Option<Call> {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            match &*turn {
-                Turn::Away => turn = self.changed.wait(turn).unwrap_or_else(PoisonError::into_inner),
-                Turn::Call(call) => return Some(*call),
-                Turn::Over => return None,
-            }
-        }
-    }
-
-    fn wait_for_answer(&self) {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        while matches!(*turn, Turn::Call(_)) {
-            turn = self.changed.wait(turn).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
 fn spawn(work: impl FnOnce() + Send + 'static) -> Sys<()> {
     match without_signals(|| std::thread::Builder::new().name("zcio-apart".into()).spawn(work)) {
         Ok(_) => Ok(()),
         Err(error) => Err(error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw)),
     }
-}
-
-/// The calling thread gets a table of its own, in which there is only that descriptor; gives back its number there.
-///
-/// Nothing of the process's stays: a stream on one of the standard descriptors, too, must end when the process closes it.
-/// Something must have their numbers, though, because a panic is printed to one of them.
-fn leave(descriptor: RawFd) -> Sys<RawFd> {
-    unshare_table(descriptor + 1)?;
-    // SAFETY: open in this table, and used by nobody else here.
-    let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
-    let kept = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(STANDARD))?;
-    close_all(|number| number == kept)?;
-    for number in 0..STANDARD {
-        // SAFETY: takes numbers. What is printed there is refused, being no number of eight bytes.
-        let made = Errno::result(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-        if made != number {
-            return Err(Errno::EIO);
-        }
-    }
-    Ok(kept)
 }

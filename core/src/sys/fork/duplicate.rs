@@ -1,33 +1,19 @@
 //! A duplicate of a socket that no child of fork(2) keeps: its peer must see the end when the processes that know of the
 //! socket have closed it.
 //!
-//! The child closes those of its parent before fork(2) returns in it. What the handler reads are numbers in a fixed place: it
-//! may allocate nothing and wait for nobody. A fork between the call that makes a duplicate and the next instruction, which
-//! notes its number, is not covered.
+//! The child closes those of its parent before fork(2) returns in it ([`super::notes`]). A fork between the call that makes a
+//! duplicate and the next instruction, which notes its number, is not covered.
 
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
 
-use super::Process;
-use crate::sys::apart::pool::table;
+use super::notes::{NOTED, Note};
+use super::process::Process;
+use crate::sys::apart::tables::table;
 use crate::sys::{Calls, Sys};
-
-/// The most there can be at a time.
-const MOST: usize = 4096;
-
-static NOTED: [Note; MOST] = [const { Note { inode: AtomicU64::new(0), number: AtomicI32::new(-1) } }; MOST];
-
-/// Where a duplicate is in the process's table.
-#[derive(Debug)]
-struct Note {
-    /// Of the socket; 0 for a place that is free.
-    inode: AtomicU64,
-    /// -1 while there is none.
-    number: AtomicI32,
-}
 
 /// See the module's introduction.
 #[derive(Debug)]
@@ -76,28 +62,6 @@ impl Drop for Duplicate {
         if let Some(note) = self.note {
             note.number.store(-1, Ordering::Release);
             note.inode.store(0, Ordering::Release);
-        }
-    }
-}
-
-/// In the child: closes its parent's, where they still are what they were. Async-signal-safe.
-pub(super) fn close_inherited() {
-    for note in &NOTED {
-        let (inode, number) = (note.inode.swap(0, Ordering::AcqRel), note.number.swap(-1, Ordering::AcqRel));
-        if inode == 0 || number < 0 {
-            continue;
-        }
-        // SAFETY: all-zero is a valid stat, and fstat(2) fills it.
-        let stat = unsafe {
-            let mut stat: libc::stat = std::mem::zeroed();
-            if libc::fstat(number, &raw mut stat) != 0 {
-                continue;
-            }
-            stat
-        };
-        if stat.st_mode & libc::S_IFMT == libc::S_IFSOCK && stat.st_ino == inode {
-            // SAFETY: the duplicate's number in this process, where nothing else refers to it.
-            unsafe { libc::close(number) };
         }
     }
 }

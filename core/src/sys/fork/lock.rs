@@ -11,7 +11,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::Process;
+use super::process::Process;
 
 /// A value behind a lock for many readers or one writer; see the module's introduction.
 pub(crate) struct ForkSafe<T: Default> {

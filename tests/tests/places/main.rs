@@ -4,6 +4,9 @@
 //! One rule for all: what the plan allows moves identical bytes or refuses with nothing written; what it does not allow is
 //! refused as impossible; the automatic choice always moves them. Every check reads what really lies at the sink.
 
+mod devices;
+mod refused;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -216,63 +219,8 @@ fn sources(bytes: &[u8]) -> impl Iterator<Item = (Kind, Source)> {
         .map(|kind| (kind, Source::with(kind, bytes)))
 }
 
-const DEVICE: usize = 2 << 20;
-
 fn opened(path: &Path, flags: i32) -> File {
     File::options().read(true).write(true).custom_flags(flags).open(path).unwrap()
-}
-
-#[test]
-fn a_block_device_as_a_source() {
-    let _dog = watchdog(120, "block device as a source");
-    let bytes = pattern(DEVICE);
-    let Some(device) = LoopDevice::over(&bytes) else { return };
-    let source = Source::File(File::open(device.path()).unwrap());
-    let mut tally = Tally::default();
-    for (count, mechanism) in
-        SIZES.map(Some).into_iter().chain([None]).flat_map(|n| mechanisms().map(move |by| (n, by)))
-    {
-        for offset in OFFSETS.into_iter().chain([DEVICE - 100, DEVICE, DEVICE + 1]) {
-            let rest = bytes.get(offset..).unwrap_or(&[]);
-            let expected = &rest[..count.unwrap_or(DEVICE).min(rest.len())];
-            for sink in Kind::ALL {
-                let name = format!("block device -> {sink:?}");
-                let case = Case { offset, count, ..Case::new(&name, mechanism, expected) };
-                tally.run(&case, &source, Sink::new(sink), Sink::received);
-            }
-        }
-    }
-    tally.end("block device as a source", &[ReadWrite, Sendfile, Splice, Uring]);
-}
-
-#[test]
-fn a_block_device_as_a_sink() {
-    let _dog = watchdog(120, "block device as a sink");
-    let (before, bytes) = (vec![0xee; DEVICE], pattern(SIZES[4]));
-    let Some(device) = LoopDevice::over(&before) else { return };
-    let mut tally = Tally::default();
-    // The last place has no room for the largest size: what fits must arrive and be counted.
-    for (size, place) in SIZES.into_iter().flat_map(|size| OFFSETS.map(|at| (size, at))).chain([(65537, DEVICE - 8192)])
-    {
-        for mechanism in mechanisms() {
-            for (kind, source) in sources(&bytes[..size]) {
-                let name = format!("{kind:?} -> block device");
-                let full = |_, error: &Error| error.kind() == ErrorKind::StorageFull && error.moved() <= 8192;
-                let mut case = Case { at: place, before: &before, ..Case::new(&name, mechanism, &bytes[..size]) };
-                case.tolerates = if place + size > DEVICE { full } else { case.tolerates };
-                let touched = place..(place + size).min(DEVICE);
-                tally.run(&case, &source, at(opened(device.path(), 0), place), |sink| {
-                    let Sink::File(mut file) = sink else { unreachable!() };
-                    file.sync_all().unwrap();
-                    let found = std::fs::read(device.image()).unwrap();
-                    file.seek(SeekFrom::Start(touched.start as u64)).unwrap();
-                    file.write_all(&before[touched.clone()]).unwrap();
-                    found
-                });
-            }
-        }
-    }
-    tally.end("block device as a sink", &[ReadWrite, MmapWrite, Sendfile, Splice, Uring]);
 }
 
 #[test]
@@ -368,116 +316,4 @@ fn files_opened_past_the_page_cache() {
         }
     }
     tally.end("O_DIRECT", &[MmapWrite, DirectIo]);
-}
-
-#[test]
-fn endless_zeroes_are_moved_as_far_as_the_count() {
-    let _dog = watchdog(60, "/dev/zero");
-    let (zeroes, mut tally) = (vec![0; SIZES[4]], Tally::default());
-    for (size, mechanism) in SIZES.into_iter().flat_map(|size| mechanisms().map(move |by| (size, by))) {
-        for sink in Kind::ALL {
-            let name = format!("/dev/zero -> {sink:?}");
-            let case = Case { count: Some(size), ..Case::new(&name, mechanism, &zeroes[..size]) };
-            let source = Source::File(File::open("/dev/zero").unwrap());
-            tally.run(&case, &source, Sink::new(sink), Sink::received);
-        }
-    }
-    tally.end("/dev/zero", &[ReadWrite, Uring]);
-}
-
-#[test]
-fn a_device_that_takes_everything_and_one_that_takes_nothing() {
-    let _dog = watchdog(60, "/dev/null and /dev/full");
-    let (bytes, mut tallies) = (pattern(SIZES[4]), [Tally::default(), Tally::default()]);
-    let device = |path| at(File::options().write(true).open(path).unwrap(), 0);
-    for (size, mechanism) in SIZES.into_iter().flat_map(|size| mechanisms().map(move |by| (size, by))) {
-        for (kind, source) in sources(&bytes[..size]) {
-            let name = format!("{kind:?} -> /dev/null");
-            // Nobody can read what went there: the count has to do, and a refusal has none.
-            let case = Case { before: &bytes[..size], ..Case::new(&name, mechanism, &bytes[..size]) };
-            tallies[0].run(&case, &source, device("/dev/null"), |_| bytes[..size].to_vec());
-        }
-        for (kind, source) in sources(&bytes[..size]) {
-            let name = format!("{kind:?} -> /dev/full");
-            let no_room =
-                |_, error: &Error| error.errno() == Some(libc::ENOSPC) && error.kind() == ErrorKind::StorageFull;
-            let case = Case { tolerates: no_room, ..Case::new(&name, mechanism, &bytes[..size]) };
-            tallies[1].run(&case, &source, device("/dev/full"), |_| Vec::new());
-        }
-    }
-    let [null, full] = tallies;
-    null.end("/dev/null", &[ReadWrite, MmapWrite, Uring]);
-    full.end("/dev/full", &[]);
-}
-
-/// Pairs of sockets that keep messages apart.
-fn misfits() -> Vec<(&'static str, OwnedFd, OwnedFd)> {
-    let pair = |of_type| socketpair(AddressFamily::Unix, of_type, None, SockFlag::SOCK_NONBLOCK).unwrap();
-    let udp = || {
-        let (left, right) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
-        left.connect(right.local_addr().unwrap()).unwrap();
-        right.connect(left.local_addr().unwrap()).unwrap();
-        left.set_nonblocking(true).and(right.set_nonblocking(true)).unwrap();
-        (OwnedFd::from(left), OwnedFd::from(right))
-    };
-    let [seqpacket, datagram, udp] = [pair(SockType::SeqPacket), pair(SockType::Datagram), udp()];
-    vec![("seqpacket", seqpacket.0, seqpacket.1), ("datagram", datagram.0, datagram.1), ("UDP", udp.0, udp.1)]
-}
-
-/// What a read(2) takes out; none if there is nothing.
-fn taken(fd: &OwnedFd) -> Option<Vec<u8>> {
-    let mut buffer = [0; 64];
-    let count = File::from(fd.try_clone().unwrap()).read(&mut buffer);
-    count.ok().map(|count| buffer[..count].to_vec())
-}
-
-/// Every mechanism, and the choice, say that this end is impossible.
-fn refused(name: &str, source: &Endpoint<'_>, sink: &Endpoint<'_>) {
-    for mechanism in mechanisms() {
-        let mut transfer = Transfer::new(source.borrow(), sink.borrow()).count(4);
-        if let Some(mechanism) = mechanism {
-            transfer = transfer.mechanism(mechanism);
-        }
-        let error = transfer.run().expect_err(name);
-        assert_eq!((error.kind(), error.moved()), (ErrorKind::Impossible, 0), "{name}, {mechanism:?}: {error}");
-        assert!(error.message().contains("no stream of bytes"), "{name}, {mechanism:?}: {error}");
-    }
-}
-
-#[test]
-fn sockets_that_keep_messages_apart_are_refused() {
-    for (name, near, far) in misfits() {
-        for kind in [Kind::File, Kind::Pipe, Kind::Tcp] {
-            let (source, sink) = (Source::with(kind, b"message"), Sink::new(kind));
-            refused(name, &source.end(), &Endpoint::new(near.as_fd()).unwrap());
-            assert_eq!(taken(&far), None, "{name}: written although refused");
-            File::from(far.try_clone().unwrap()).write_all(b"kept").unwrap();
-            refused(name, &Endpoint::new(near.as_fd()).unwrap(), &Endpoint::new(sink.as_fd()).unwrap());
-            assert_eq!(taken(&near).as_deref(), Some(&b"kept"[..]), "{name}: taken although refused");
-            assert_eq!(sink.received(), b"", "{name}: written although refused");
-            if let Source::Pipe(mut pipe, _) = source {
-                let mut kept = Vec::new();
-                pipe.read_to_end(&mut kept).unwrap();
-                assert_eq!(kept, b"message", "{name}: taken although refused");
-            }
-        }
-    }
-}
-
-#[test]
-fn descriptors_of_the_kernel_are_refused() {
-    // SAFETY: both make a new descriptor that nobody else owns, or -1, which the assertion stops.
-    let made = unsafe { [libc::epoll_create1(libc::EPOLL_CLOEXEC), libc::eventfd(5, libc::EFD_NONBLOCK)] };
-    assert!(made.iter().all(|&fd| fd >= 0));
-    // SAFETY: as above.
-    let [epoll, event] = made.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
-    for (name, fd) in [("epoll", epoll.as_fd()), ("eventfd", event.as_fd())] {
-        for kind in [Kind::File, Kind::Pipe, Kind::Tcp] {
-            let (source, sink) = (Source::with(kind, b"12345678"), Sink::new(kind));
-            refused(name, &source.end(), &Endpoint::new(fd).unwrap());
-            refused(name, &Endpoint::new(fd).unwrap(), &Endpoint::new(sink.as_fd()).unwrap());
-            assert_eq!(sink.received(), b"", "{name}: written although refused");
-        }
-    }
-    assert_eq!(taken(&event).as_deref(), Some(&5u64.to_ne_bytes()[..]), "eventfd: changed although refused");
 }

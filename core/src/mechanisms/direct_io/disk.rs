@@ -1,0 +1,44 @@
+//! What both sides know of the disk: how much goes there at once, from which addresses, and what it refuses.
+
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno;
+
+use crate::buffer::AlignedBuffer;
+use crate::error::{Error, not_here};
+use crate::mechanisms::Stop;
+use crate::sys::Calls;
+
+/// The size of a buffer in bytes; there are three for each end that is a disk. Larger ones gain nothing once both sides
+/// are busy, and show up as resident memory.
+pub(super) const BUFFER: usize = 768 << 10;
+
+/// Of these, at the disk: the next one must be there when it is done with one. A writer that waited for each one was a
+/// twentieth slower.
+pub(super) const AT_DISK: usize = 2;
+
+/// A buffer that direct I/O can use.
+pub(super) fn new_buffer() -> Result<AlignedBuffer, Stop> {
+    AlignedBuffer::new(BUFFER).map_err(Stop::Failed)
+}
+
+/// The alignment this file asks for.
+pub(super) fn alignment(calls: &mut Calls, fd: BorrowedFd<'_>) -> Result<usize, Stop> {
+    calls.direct_alignment(fd).filter(|&alignment| alignment <= BUFFER).ok_or_else(|| {
+        let reason = "this file cannot be read or written past the page cache";
+        Stop::Refused(Error::refused("statx", Errno::EOPNOTSUPP, reason))
+    })
+}
+
+/// Why the disk is not to be had in this way.
+pub(super) fn refusal(errno: Errno) -> Option<&'static str> {
+    match errno {
+        // open(2): the file system does not know O_DIRECT; or an alignment that it did not tell.
+        Errno::EINVAL | Errno::EOPNOTSUPP => Some("the file system does not support O_DIRECT here"),
+        // The second open(2), through /proc: it is not mounted, or this process may not open the file itself.
+        Errno::ENOENT | Errno::EACCES | Errno::ETXTBSY | Errno::ENXIO => {
+            Some("the file cannot be opened a second time")
+        }
+        _ => not_here(errno),
+    }
+}
