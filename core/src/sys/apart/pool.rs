@@ -24,6 +24,7 @@ use super::held::Channel;
 use super::{STANDARD, close_all, unshare_table};
 use crate::sys::Sys;
 use crate::sys::fork::Process;
+use crate::sys::resident;
 use crate::sys::threads::without_signals;
 
 /// How many threads without work are kept.
@@ -386,6 +387,7 @@ impl Meeting {
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> Sys<()> {
+    resident::stay()?;
     match without_signals(|| std::thread::Builder::new().name("zcio-apart".into()).spawn(work)) {
         Ok(_) => Ok(()),
         Err(error) => Err(error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw)),

@@ -17,11 +17,7 @@ final class ChannelNative {
     static final int COPY_FILE_RANGE = 1;
 
     static {
-        try {
-            MethodHandles.lookup().ensureInitialized(Native.class);
-        } catch (IllegalAccessException e) {
-            throw new AssertionError("a class of the same package", e);
-        }
+        NativeLibrary.bind(ChannelNative.class, "ChannelNative");
     }
 
     private ChannelNative() {}
