@@ -48,7 +48,7 @@ import java.util.Set;
  * JDK's own file channel with one of these as its target goes through a small buffer; call it the other way round. Netty's
  * native transports take its descriptor out of a {@code DefaultFileRegion} as they do the JDK's.
  */
-public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
+public class ZeroCopyFileChannel extends DelegatingFileChannel {
     private final boolean readable;
     private final boolean writable;
     private final boolean append;
@@ -56,7 +56,8 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
     private final Object threads;
     private volatile CachePolicy cache = CachePolicy.NONE;
 
-    private ZeroCopyFileChannel(FileChannel delegate, boolean readable, boolean writable, boolean append) {
+    /** See {@link JdkGeneration#channel}. */
+    ZeroCopyFileChannel(FileChannel delegate, boolean readable, boolean writable, boolean append) {
         super(delegate);
         this.readable = readable;
         this.writable = writable;
@@ -88,7 +89,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
         boolean writable = append || options.contains(StandardOpenOption.WRITE);
         boolean readable = !writable || options.contains(StandardOpenOption.READ);
         try {
-            return new ZeroCopyFileChannel(opened, readable, writable, append);
+            return JdkGeneration.current().channel(opened, readable, writable, append);
         } catch (Throwable e) {
             opened.close();
             throw e;
@@ -141,7 +142,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
             int flags = ChannelNative.flags(channel);
             int access = flags & ChannelNative.ACCESS;
             boolean append = (flags & ChannelNative.APPEND) != 0;
-            return new ZeroCopyFileChannel(
+            return JdkGeneration.current().channel(
                     channel, access != ChannelNative.WRITE_ONLY, access != ChannelNative.READ_ONLY, append);
         }
     }
