@@ -1,14 +1,12 @@
-//! What `io.zcio.ZeroCopyFileChannel` needs beside a transfer: one bare system call, the page cache, and the lookup with
-//! which the Java side can speak the JDK's close protocol itself.
+//! What `io.zcio.ZeroCopyFileChannel` needs beside a transfer: one bare system call, and the page cache.
 //!
-//! The Java side has registered the thread with every file channel that it names here (`Native.enter`, or the same in
-//! `io.zcio.CloseProtocol`).
+//! The Java side has registered the thread with every file channel that it names here (`io.zcio.CloseProtocol`).
 
 use std::os::fd::BorrowedFd;
 
 use jni::objects::{JClass, JObject};
 use jni::sys::{jboolean, jint, jlong};
-use jni::{Env, EnvUnowned, NativeMethod, jni_sig, jni_str};
+use jni::{Env, EnvUnowned, NativeMethod};
 use nix::fcntl::{FcntlArg, copy_file_range, fcntl};
 use nix::sys::sendfile::sendfile64;
 use nix::sys::stat::{SFlag, fstat};
@@ -16,21 +14,6 @@ use nix::sys::stat::{SFlag, fstat};
 use crate::descriptors::{Descriptor, registered};
 use crate::errors::{Failure, Throw};
 use crate::natives::native;
-
-/// `static native MethodHandles.Lookup trustedLookup()`: `MethodHandles.Lookup.IMPL_LOOKUP`, or null.
-fn trusted_lookup<'local>(env: &mut Env<'local>, _class: JClass<'local>) -> Result<JObject<'local>, Failure> {
-    let lookup = env
-        .get_static_field(
-            jni_str!("java/lang/invoke/MethodHandles$Lookup"),
-            jni_str!("IMPL_LOOKUP"),
-            jni_sig!(java.lang.invoke.MethodHandles::Lookup),
-        )
-        .and_then(jni::JValueOwned::into_object);
-    lookup.or_else(|_| {
-        env.exception_clear();
-        Ok(JObject::null())
-    })
-}
 
 /// `static native int flags(FileChannel file)`: fcntl(2), `F_GETFL`.
 fn flags<'local>(env: &mut Env<'local>, _class: JClass<'local>, file: JObject<'local>) -> Result<jint, Failure> {
@@ -125,7 +108,6 @@ fn on_range<T>(
 /// What `ChannelNative` declares.
 #[allow(unsafe_code)] // The macro's.
 pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(fn trusted_lookup() -> java.lang.invoke.MethodHandles::Lookup),
     native!(fn flags(file: java.nio.channels.FileChannel) -> int),
     native!(raw fn send(call: int, source: int, sink: int, offset: long, count: long) -> long),
     native!(raw fn is_pipe(descriptor: int) -> boolean),

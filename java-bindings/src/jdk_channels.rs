@@ -11,28 +11,20 @@ use jni::ids::{JFieldID, JMethodID};
 use jni::objects::JObject;
 use jni::signature::{FieldSignature, JavaType, MethodSignature, Primitive, ReturnType};
 use jni::strings::JNIStr;
-use jni::sys::jvalue;
 use jni::{Env, jni_sig, jni_str};
 
 use crate::errors::Failure;
 
-/// `FileChannelImpl.threads`, a `NativeThreadSet`
-static THREADS: OnceLock<JFieldID> = OnceLock::new();
 /// `FileChannelImpl.fd`, a `FileDescriptor`
 static DESCRIPTOR: OnceLock<JFieldID> = OnceLock::new();
 /// `FileDescriptor.fd`
 static NUMBER: OnceLock<JFieldID> = OnceLock::new();
-/// `int NativeThreadSet.add()`
-static ADD: OnceLock<JMethodID> = OnceLock::new();
-/// `void NativeThreadSet.remove(int)`
-static REMOVE: OnceLock<JMethodID> = OnceLock::new();
 /// `int SelChImpl.getFDVal()`
 static STREAM_NUMBER: OnceLock<JMethodID> = OnceLock::new();
 /// `boolean AbstractInterruptibleChannel.isOpen()`
 static IS_OPEN: OnceLock<JMethodID> = OnceLock::new();
 
 const FILE: &JNIStr = jni_str!("sun/nio/ch/FileChannelImpl");
-const SET: &JNIStr = jni_str!("sun/nio/ch/NativeThreadSet");
 
 /// One at a time: what a runtime does not have costs only those who ask for it.
 fn field(
@@ -93,29 +85,4 @@ pub(crate) fn is_open(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<bool, 
     // SAFETY: the method's own class and signature; see the module's introduction.
     let open = unsafe { env.call_method_unchecked(channel, id, ReturnType::Primitive(Primitive::Boolean), &[]) };
     Ok(open?.into_bool()?)
-}
-
-/// `FileChannelImpl.threads.add()`
-pub(crate) fn add_thread(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<i32, Failure> {
-    let threads = threads(env, channel)?;
-    let id = method(env, &ADD, SET, jni_str!("add"), jni_sig!(() -> int))?;
-    // SAFETY: as in `is_open`.
-    let entry = unsafe { env.call_method_unchecked(&threads, id, ReturnType::Primitive(Primitive::Int), &[]) };
-    Ok(entry?.into_int()?)
-}
-
-/// `FileChannelImpl.threads.remove(entry)`
-pub(crate) fn remove_thread(env: &mut Env<'_>, channel: &JObject<'_>, entry: i32) -> Result<(), Failure> {
-    let threads = threads(env, channel)?;
-    let id = method(env, &REMOVE, SET, jni_str!("remove"), jni_sig!((int) -> void))?;
-    let arguments = [jvalue { i: entry }];
-    // SAFETY: as in `is_open`.
-    unsafe { env.call_method_unchecked(&threads, id, ReturnType::Primitive(Primitive::Void), &arguments) }?;
-    Ok(())
-}
-
-fn threads<'local>(env: &mut Env<'local>, channel: &JObject<'_>) -> Result<JObject<'local>, Failure> {
-    let id = field(env, &THREADS, FILE, jni_str!("threads"), jni_sig!(sun.nio.ch.NativeThreadSet))?;
-    // SAFETY: as in `number`.
-    Ok(unsafe { env.get_field_unchecked(channel, id, JavaType::Object) }?.into_object()?)
 }

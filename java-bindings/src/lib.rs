@@ -20,13 +20,13 @@ mod descriptors;
 mod errors;
 mod fanout;
 mod handle;
+mod internals;
 mod jdk_channels;
 mod natives;
 mod pages;
 mod patience;
 mod poller;
 mod region;
-mod registration;
 mod relay;
 mod reports;
 mod running;
@@ -34,32 +34,12 @@ mod shared_region;
 mod transfer;
 mod upcalls;
 
-use jni::objects::{JByteBuffer, JClass, JObject, JObjectArray, JString};
-use jni::sys::{jint, jlong};
+use jni::objects::{JByteBuffer, JClass, JObjectArray, JString};
+use jni::sys::jlong;
 use jni::{Env, NativeMethod};
 
 use errors::Failure;
 use natives::native;
-
-/// `static native int enter(FileChannel channel)`: see `registration`.
-fn enter<'local>(env: &mut Env<'local>, _class: JClass<'local>, channel: JObject<'local>) -> Result<jint, Failure> {
-    registration::enter(env, &channel)
-}
-
-/// `static native void leave(FileChannel channel, int entry)`: see `registration`.
-fn leave<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    channel: JObject<'local>,
-    entry: jint,
-) -> Result<(), Failure> {
-    registration::leave(env, &channel, entry)
-}
-
-/// `static native int number(FileChannel channel)`: of its descriptor, negative once closed.
-fn number<'local>(env: &mut Env<'local>, _class: JClass<'local>, channel: JObject<'local>) -> Result<jint, Failure> {
-    jdk_channels::number(env, &channel)
-}
 
 /// `static native long address(ByteBuffer buffer)`: `GetDirectBufferAddress`, 0 for a buffer that is not direct.
 fn address<'local>(
@@ -106,9 +86,6 @@ fn panic<'local>(env: &mut Env<'local>, _class: JClass<'local>, message: JString
 /// What `Native` declares.
 #[allow(unsafe_code)] // The macro's.
 pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(fn enter(channel: java.nio.channels.FileChannel) -> int),
-    native!(fn leave(channel: java.nio.channels.FileChannel, entry: int) -> void),
-    native!(fn number(channel: java.nio.channels.FileChannel) -> int),
     native!(fn address(buffer: java.nio.ByteBuffer) -> long),
     native!(fn mechanisms() -> [java.lang.String]),
     native!(fn known_by() -> [java.lang.String]),

@@ -42,6 +42,7 @@ const FIRST: &[NativeMethod] = &[
 fn methods(class: &str) -> &'static [NativeMethod<'static>] {
     match class {
         "Native" => crate::METHODS,
+        "Internals" => crate::internals::METHODS,
         "ChannelNative" => crate::channel::METHODS,
         "NativeBatch" => crate::batch::METHODS,
         "NativeCommand" => crate::command::METHODS,

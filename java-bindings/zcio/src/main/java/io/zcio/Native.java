@@ -1,8 +1,6 @@
 package io.zcio;
 
-import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -24,15 +22,6 @@ final class Native {
 
     /** Where a direct buffer's memory begins; 0 if it is none. */
     static native long address(ByteBuffer buffer);
-
-    /** Registers this thread with a file channel, which then does not close its descriptor before {@link #leave}. */
-    static native int enter(FileChannel channel) throws IOException;
-
-    /** Ends what {@link #enter} began; must follow it in the same thread, whatever happens between them. */
-    static native void leave(FileChannel channel, int entry);
-
-    /** The number of a file channel's descriptor, good between {@link #enter} and {@link #leave}; negative once closed. */
-    static native int number(FileChannel channel) throws IOException;
 
     /** The names of the mechanisms that the native code knows. */
     static native String[] mechanisms();

@@ -100,12 +100,16 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
         UnsatisfiedLinkError unavailable = NativeLibrary.unavailabilityCause();
         if (unavailable != null) {
             Notices.once("no channels of zcio's", () -> "file channels are the JDK's own: " + unavailable.getMessage());
-        } else if (!DescriptorField.IN_PLACE) {
+        } else if (!isKnown()) {
             Notices.once(
                     "no channels of zcio's",
-                    () -> "file channels are the JDK's own: zcio does not know how this Java runtime lays them out");
+                    () -> "file channels are the JDK's own: zcio does not know how this Java runtime makes them");
         }
-        return unavailable == null && DescriptorField.IN_PLACE;
+        return unavailable == null && isKnown();
+    }
+
+    private static boolean isKnown() {
+        return DescriptorField.IN_PLACE && CloseProtocol.AVAILABLE;
     }
 
     /**
@@ -134,10 +138,10 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
      * @throws IOException              if it is closed
      */
     public static ZeroCopyFileChannel of(FileChannel channel) throws IOException {
+        NativeLibrary.load();
         if (channel instanceof ZeroCopyFileChannel || !End.hasDescriptor(channel)) {
             throw new IllegalArgumentException(channel.getClass().getName() + " is not a channel of the JDK's own");
         }
-        NativeLibrary.load();
         try (End.Hold held = End.hold(channel)) {
             int flags = ChannelNative.flags(channel);
             int access = flags & ChannelNative.ACCESS;
