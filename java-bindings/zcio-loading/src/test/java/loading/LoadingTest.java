@@ -177,8 +177,12 @@ class LoadingTest {
         isNotAvailable(onClassPath().with("io.zcio.native.path", other).run("loading.Program"),
                 other + " is of version " + OtherVersion.NAME, "built with these classes");
         Files.move(other, directory.resolve("libzcio_jni.so"), java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-        // The jar's own comes first.
+        // The jar's own comes first; both are heard of if neither will do.
         works(onClassPath().with("java.library.path", directory).run("loading.Program"));
+        isNotAvailable(
+                onClassPath().with("java.library.path", directory).with("io.zcio.native.dir", "/proc").run("loading.Program"),
+                "/proc",
+                "java.library.path is of version " + OtherVersion.NAME);
     }
 
     @Test

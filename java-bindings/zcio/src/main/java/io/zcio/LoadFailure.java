@@ -11,6 +11,12 @@ final class LoadFailure {
 
     static UnsatisfiedLinkError of(Throwable cause) {
         String what = cause instanceof UnsatisfiedLinkError ? cause.getMessage() : cause.toString();
+        for (Throwable second : cause.getSuppressed()) {
+            // That there is none in java.library.path, where none needs to be, is no news.
+            if (second instanceof UnsatisfiedLinkError && !second.getMessage().startsWith("no zcio_jni in ")) {
+                what += "; and " + second.getMessage();
+            }
+        }
         return because("zcio's native library cannot be loaded: " + what + ". " + advice(cause, String.valueOf(what)), cause);
     }
 

@@ -12,6 +12,7 @@ import java.nio.channels.Selector;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 
 /** What an application does with zcio, in the class loader that it was deployed with: a little of everything. */
@@ -145,6 +146,19 @@ public final class DeployedWork {
         if (bytes != CONTENT.length) {
             throw new AssertionError(bytes + " bytes");
         }
+    }
+
+    private static final List<Object> HELD = new ArrayList<>();
+
+    /** Does not close what it has when it is stopped. */
+    public static void leavesOpen(Path directory) throws Exception {
+        Path source = Files.write(directory.resolve("source"), CONTENT);
+        MappedRegion region = MappedRegion.open(source, MapMode.READ_ONLY);
+        HELD.addAll(List.of(region, region.asByteBuffer(0, 100), SharedRegion.create(4096), new Batch()));
+        Ends.Pair pair = Ends.tcp();
+        pair.near().configureBlocking(false);
+        HELD.add(Transfer.from(source).to(pair.near()).start());
+        HELD.add(ZeroCopyFileChannel.open(source));
     }
 
     /** Installs the guard and has it answer a fault. */

@@ -91,6 +91,26 @@ class LoadersTest {
         assertEquals(5, lines.size(), said);
     }
 
+    /** An application that is stopped with everything open. */
+    static final class Careless {
+        public static void main(String[] arguments) throws Exception {
+            awaitGone(stopped(Path.of(arguments[0])), "what has something open");
+            System.out.println("gone");
+        }
+
+        private static WeakReference<ClassLoader> stopped(Path directory) throws Exception {
+            try (URLClassLoader loader = DeployedWork.deployment("careless")) {
+                DeployedWork.in(loader, "leavesOpen", directory);
+                return new WeakReference<>(loader);
+            }
+        }
+    }
+
+    @Test
+    void whatIsLeftOpenKeepsNoLoader() throws Exception {
+        assertTrue(run(Careless.class).endsWith("gone\n"));
+    }
+
     /** Two applications at the same time, whatever the thread's context loader is. */
     static final class Together {
         public static void main(String[] arguments) throws Exception {
