@@ -129,13 +129,11 @@ fn report_object<'local>(
     Ok(env.call_static_method(class, jni_str!("report"), signature, &arguments)?.into_object()?)
 }
 
-/// `static native long make(boolean snapshot)`
 fn make<'local>(_env: &mut Env<'local>, _class: JClass<'local>, snapshot: jboolean) -> Result<jlong, Failure> {
     let make = || Box::new(Batch::new().visibility(visibility(snapshot)));
     Ok(Box::into_raw(make()) as jlong)
 }
 
-/// `static native BatchReport run(long handle, Object[] ends, byte[][] paths, int[] places, long[] ranges, Watch watch)`
 #[allow(unsafe_code)]
 fn run<'local>(
     env: &mut Env<'local>,
@@ -152,7 +150,6 @@ fn run<'local>(
     run_all(env, &class, batch, &Request { objects, paths, places, ranges }, &watch)
 }
 
-/// `static native void free(long handle)`
 #[allow(unsafe_code)]
 fn free<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<(), Failure> {
     // SAFETY: as in `run`, and the Java side gives the number to nobody after this.
@@ -164,6 +161,15 @@ fn free<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -
 #[allow(unsafe_code)] // The macro's.
 pub(crate) const METHODS: &[NativeMethod] = &[
     native!(fn make(snapshot: boolean) -> long),
-    native!(fn run(handle: long, ends: [java.lang.Object], paths: byte[][], places: [int], ranges: [long], watch: java.util.function.LongPredicate) -> java.lang.Object),
+    native!(
+        fn run(
+            handle: long,
+            ends: [java.lang.Object],
+            paths: byte[][],
+            places: [int],
+            ranges: [long],
+            watch: java.util.function.LongPredicate
+        ) -> java.lang.Object
+    ),
     native!(fn free(handle: long) -> void),
 ];

@@ -53,7 +53,6 @@ fn send<'local>(
     }
 }
 
-/// `static native boolean isPipe(int descriptor)`
 #[allow(unsafe_code)]
 fn is_pipe<'local>(_env: EnvUnowned<'local>, _class: JClass<'local>, descriptor: jint) -> jboolean {
     if descriptor < 0 {
@@ -71,7 +70,6 @@ fn file<'fd>(env: &mut Env<'_>, channel: &'fd JObject<'_>) -> Result<BorrowedFd<
     }
 }
 
-/// `static native void prefetch(FileChannel file, long offset, long length)`
 fn prefetch<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -82,7 +80,6 @@ fn prefetch<'local>(
     on_range(env, &file, offset, length, |fd, offset, length| zcio::page_cache::prefetch(fd, offset, length))
 }
 
-/// `static native void evict(FileChannel file, long offset, long length)`
 fn evict<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,

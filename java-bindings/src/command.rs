@@ -13,7 +13,6 @@ use jni::{Env, NativeMethod};
 use crate::errors::Failure;
 use crate::natives::native;
 
-/// `static native int run(String[] arguments)`
 fn run<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,

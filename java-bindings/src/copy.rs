@@ -91,8 +91,6 @@ fn report_object<'local>(
     Ok(env.call_static_method(class, jni_str!("report"), signature, &arguments)?.into_object()?)
 }
 
-/// `static native CopyReport run(Object source, byte[] sourcePath, Object destination, byte[] destinationPath, int options,
-/// Watch watch) throws IOException`
 fn run<'local>(
     env: &mut Env<'local>,
     class: JClass<'local>,
@@ -108,7 +106,6 @@ fn run<'local>(
     copy(env, &class, &[source, destination], options, &watch)
 }
 
-/// `static native FileResidency residency(Object file, byte[] path, long offset, long length) throws IOException`
 fn residency<'local>(
     env: &mut Env<'local>,
     class: JClass<'local>,
@@ -140,6 +137,15 @@ fn residency<'local>(
 /// What `NativeCopy` declares.
 #[allow(unsafe_code)] // The macro's.
 pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(fn run(source: java.lang.Object, source_path: [byte], destination: java.lang.Object, destination_path: [byte], options: int, watch: java.util.function.LongPredicate) -> java.lang.Object),
+    native!(
+        fn run(
+            source: java.lang.Object,
+            source_path: [byte],
+            destination: java.lang.Object,
+            destination_path: [byte],
+            options: int,
+            watch: java.util.function.LongPredicate
+        ) -> java.lang.Object
+    ),
     native!(fn residency(file: java.lang.Object, path: [byte], offset: long, length: long) -> java.lang.Object),
 ];

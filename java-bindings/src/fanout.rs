@@ -65,8 +65,6 @@ fn open(
     Ok(Some(Running::new(Machine::FanOut(fan_out), numbers, fifo, None)))
 }
 
-/// `static native long start(Object[] ends, byte[][] paths, long[] offsets, long count, boolean snapshot, int waiting)
-/// throws IOException`
 fn start<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -135,6 +133,15 @@ fn sink_report<'local>(
 /// What `NativeFanOut` declares.
 #[allow(unsafe_code)] // The macro's.
 pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(fn start(ends: [java.lang.Object], paths: byte[][], offsets: [long], count: long, snapshot: boolean, waiting: int) -> long),
+    native!(
+        fn start(
+            ends: [java.lang.Object],
+            paths: byte[][],
+            offsets: [long],
+            count: long,
+            snapshot: boolean,
+            waiting: int
+        ) -> long
+    ),
     native!(fn report(handle: long) -> java.lang.Object),
 ];

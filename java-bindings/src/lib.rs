@@ -26,6 +26,7 @@ mod natives;
 mod pages;
 mod patience;
 mod poller;
+mod ranges;
 mod region;
 mod relay;
 mod reports;

@@ -22,13 +22,11 @@ fn epoll(number: jint) -> std::mem::ManuallyDrop<Epoll> {
     std::mem::ManuallyDrop::new(Epoll(unsafe { OwnedFd::from_raw_fd(number) }))
 }
 
-/// `static native int create() throws IOException`
 fn create<'local>(_env: &mut Env<'local>, _class: JClass<'local>) -> Result<jint, Failure> {
     let made = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC);
     made.map(|epoll| epoll.0.into_raw_fd()).map_err(|errno| Failure::Descriptor(errno.into()))
 }
 
-/// `static native void close(int epoll)`
 fn close<'local>(_env: &mut Env<'local>, _class: JClass<'local>, number: jint) -> Result<(), Failure> {
     drop(std::mem::ManuallyDrop::into_inner(epoll(number)));
     Ok(())
@@ -52,7 +50,6 @@ fn add<'local>(
     Ok(epoll(number).add(fd, EpollEvent::new(flags, token as u64)).is_ok())
 }
 
-/// `static native void remove(int epoll, int fd)`
 #[allow(unsafe_code)]
 fn remove<'local>(_env: &mut Env<'local>, _class: JClass<'local>, number: jint, fd: jint) -> Result<(), Failure> {
     // SAFETY: as in `add`.

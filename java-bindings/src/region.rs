@@ -5,19 +5,18 @@
 //! view's addresses ([`crate::pages`]).
 
 use std::ffi::OsString;
-use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStringExt;
 
 use jni::objects::{JByteArray, JClass, JLongArray, JObjectArray, JString};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, NativeMethod};
-use zcio::region::{Populate, guard};
+use zcio::region::guard;
 use zcio::{Access, Advice, Region, RegionOptions, SharedRegion, View};
 
 use crate::errors::{Failure, Trouble};
 use crate::natives::native;
-use crate::{handle, pages};
+use crate::{handle, pages, ranges};
 
 /// What a region's handle names.
 pub(crate) enum Held {
@@ -37,12 +36,8 @@ impl Held {
 }
 
 /// An operation of the core on the region of a handle.
-fn with<T>(region: jlong, operation: impl FnOnce(&Region) -> zcio::Result<T>) -> Result<T, Failure> {
+pub(crate) fn with<T>(region: jlong, operation: impl FnOnce(&Region) -> zcio::Result<T>) -> Result<T, Failure> {
     operation(handle::borrow::<Held>(region).region()).map_err(Failure::region)
-}
-
-fn range(offset: jlong, length: jlong) -> Range<u64> {
-    offset as u64..(offset + length) as u64
 }
 
 /// Hands a new region over: its handle, and what [`facts`] says of a view of it.
@@ -81,7 +76,6 @@ fn with_room(options: RegionOptions, room: jint) -> RegionOptions {
     [|options| options, RegionOptions::reserve, RegionOptions::no_reserve][room as usize](options)
 }
 
-/// `static native long open(byte[] path, String name, int access, long offset, long length, int room, long[] facts)`
 fn open<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -125,7 +119,6 @@ fn map<'local>(
     give(env, Held::Own(region), &facts)
 }
 
-/// `static native long anonymous(long length, int room, long[] facts)`
 fn anonymous<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -163,7 +156,6 @@ fn view<'local>(
     facts(env, view, &into)
 }
 
-/// `static native long cloneView(long view)`
 fn clone_view<'local>(_env: &mut Env<'local>, _class: JClass<'local>, view: jlong) -> Result<jlong, Failure> {
     Ok(handle::give(handle::borrow::<View>(view).clone()))
 }
@@ -174,12 +166,10 @@ fn drop_view<'local>(_env: &mut Env<'local>, _class: JClass<'local>, view: jlong
     Ok(())
 }
 
-/// `static native void leaveViews(long region)`
 fn leave_views<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong) -> Result<(), Failure> {
     with(region, Region::leave_views)
 }
 
-/// `static native void resize(long region, long length, boolean withFile)`
 fn resize<'local>(
     _env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -190,129 +180,8 @@ fn resize<'local>(
     with(region, |region| if with_file { region.resize_with_file(length as u64) } else { region.resize(length as u64) })
 }
 
-/// `static native void check(long region)`
 fn check<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong) -> Result<(), Failure> {
     with(region, Region::check)
-}
-
-/// `static native void advise(long region, long offset, long length, String advice)`
-fn advise<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    region: jlong,
-    offset: jlong,
-    length: jlong,
-    advice: JString<'local>,
-) -> Result<(), Failure> {
-    let advice: Advice = advice.try_to_string(env)?.parse().map_err(Failure::region)?;
-    with(region, |region| region.advise(range(offset, length), advice))
-}
-
-/// `static native void populate(long region, long offset, long length, boolean forWriting)`
-fn populate<'local>(
-    _env: &mut Env<'local>,
-    _class: JClass<'local>,
-    region: jlong,
-    offset: jlong,
-    length: jlong,
-    for_writing: jboolean,
-) -> Result<(), Failure> {
-    let purpose = if for_writing { Populate::Write } else { Populate::Read };
-    with(region, |region| region.populate(range(offset, length), purpose))
-}
-
-/// `static native void lock(long region, long offset, long length, boolean onFault)`
-fn lock<'local>(
-    _env: &mut Env<'local>,
-    _class: JClass<'local>,
-    region: jlong,
-    offset: jlong,
-    length: jlong,
-    on_fault: jboolean,
-) -> Result<(), Failure> {
-    let range = range(offset, length);
-    with(region, |region| if on_fault { region.lock_on_fault(range) } else { region.lock(range) })
-}
-
-/// `static native void unlock(long region, long offset, long length)`
-fn unlock<'local>(
-    _env: &mut Env<'local>,
-    _class: JClass<'local>,
-    region: jlong,
-    offset: jlong,
-    length: jlong,
-) -> Result<(), Failure> {
-    with(region, |region| region.unlock(range(offset, length)))
-}
-
-/// `static native void flush(long region, long offset, long length, boolean wait)`
-fn flush<'local>(
-    _env: &mut Env<'local>,
-    _class: JClass<'local>,
-    region: jlong,
-    offset: jlong,
-    length: jlong,
-    wait: jboolean,
-) -> Result<(), Failure> {
-    let range = range(offset, length);
-    with(region, |region| if wait { region.flush(range) } else { region.flush_async(range) })
-}
-
-/// `static native long[] residency(long region, long offset, long length)`: page size, pages, pages present, bitmap.
-fn residency<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    region: jlong,
-    offset: jlong,
-    length: jlong,
-) -> Result<JLongArray<'local>, Failure> {
-    let residency = with(region, |region| region.residency(range(offset, length)))?;
-    let mut all = vec![residency.page_size as jlong, residency.total as jlong, residency.present as jlong];
-    all.extend(residency.bitmap().iter().map(|&word| word as jlong));
-    longs(env, &all)
-}
-
-/// Bytes that pass through native memory at once in a checked copy.
-const CHUNK: usize = 1 << 16;
-
-/// `static native void read(long region, long offset, byte[] into, int start, int count)`: a checked copy.
-fn read<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    region: jlong,
-    offset: jlong,
-    into: JByteArray<'local>,
-    start: jint,
-    count: jint,
-) -> Result<(), Failure> {
-    let mut chunk = vec![0_u8; CHUNK.min(count as usize)];
-    for done in (0..count as usize).step_by(CHUNK) {
-        let part = &mut chunk[..CHUNK.min(count as usize - done)];
-        with(region, |region| region.read_at(offset as u64 + done as u64, part))?;
-        let signed: Vec<i8> = part.iter().map(|&byte| byte as i8).collect();
-        into.set_region(env, start + done as jint, &signed)?;
-    }
-    Ok(())
-}
-
-/// `static native void write(long region, long offset, byte[] from, int start, int count)`: a checked copy.
-fn write<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    region: jlong,
-    offset: jlong,
-    from: JByteArray<'local>,
-    start: jint,
-    count: jint,
-) -> Result<(), Failure> {
-    let mut chunk = vec![0_i8; CHUNK.min(count as usize)];
-    for done in (0..count as usize).step_by(CHUNK) {
-        let part = &mut chunk[..CHUNK.min(count as usize - done)];
-        from.get_region(env, start + done as jint, part)?;
-        let bytes: Vec<u8> = part.iter().map(|&byte| byte as u8).collect();
-        with(region, |region| region.write_at(offset as u64 + done as u64, &bytes))?;
-    }
-    Ok(())
 }
 
 /// `static native void guard()`: installs the SIGBUS guard before the JVM's own handler.
@@ -328,16 +197,20 @@ fn advice<'local>(
     crate::names(env, Advice::ALL.iter().map(|advice| advice.name()))
 }
 
-fn longs<'local>(env: &mut Env<'local>, values: &[jlong]) -> Result<JLongArray<'local>, Failure> {
-    let array = env.new_long_array(values.len())?;
-    array.set_region(env, 0, values)?;
-    Ok(array)
-}
-
 /// What `NativeRegion` declares.
 #[allow(unsafe_code)] // The macro's.
 pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(fn open(path: [byte], name: java.lang.String, access: int, offset: long, length: long, room: int, facts: [long]) -> long),
+    native!(
+        fn open(
+            path: [byte],
+            name: java.lang.String,
+            access: int,
+            offset: long,
+            length: long,
+            room: int,
+            facts: [long]
+        ) -> long
+    ),
     native!(fn map(descriptor: int, access: int, offset: long, length: long, room: int, facts: [long]) -> long),
     native!(fn anonymous(length: long, room: int, facts: [long]) -> long),
     native!(fn close(region: long, claim: long) -> void),
@@ -355,14 +228,14 @@ pub(crate) const METHODS: &[NativeMethod] = &[
     native!(fn leave_views(region: long) -> void),
     native!(fn resize(region: long, length: long, with_file: boolean) -> void),
     native!(fn check(region: long) -> void),
-    native!(fn advise(region: long, offset: long, length: long, advice: java.lang.String) -> void),
-    native!(fn populate(region: long, offset: long, length: long, for_writing: boolean) -> void),
-    native!(fn lock(region: long, offset: long, length: long, on_fault: boolean) -> void),
-    native!(fn unlock(region: long, offset: long, length: long) -> void),
-    native!(fn flush(region: long, offset: long, length: long, wait: boolean) -> void),
-    native!(fn residency(region: long, offset: long, length: long) -> [long]),
-    native!(fn read(region: long, offset: long, into: [byte], start: int, count: int) -> void),
-    native!(fn write(region: long, offset: long, from: [byte], start: int, count: int) -> void),
+    native!(fn advise(region: long, offset: long, length: long, advice: java.lang.String) -> void, fn = ranges::advise),
+    native!(fn populate(region: long, offset: long, length: long, for_writing: boolean) -> void, fn = ranges::populate),
+    native!(fn lock(region: long, offset: long, length: long, on_fault: boolean) -> void, fn = ranges::lock),
+    native!(fn unlock(region: long, offset: long, length: long) -> void, fn = ranges::unlock),
+    native!(fn flush(region: long, offset: long, length: long, wait: boolean) -> void, fn = ranges::flush),
+    native!(fn residency(region: long, offset: long, length: long) -> [long], fn = ranges::residency),
+    native!(fn read(region: long, offset: long, into: [byte], start: int, count: int) -> void, fn = ranges::read),
+    native!(fn write(region: long, offset: long, from: [byte], start: int, count: int) -> void, fn = ranges::write),
     native!(fn guard() -> void),
     native!(fn advice() -> [java.lang.String]),
 ];

@@ -18,7 +18,6 @@ fn socket(env: &mut Env<'_>, channel: &JObject<'_>, waiting: Waiting) -> Result<
     Ok(Descriptor::of(env, &given, waiting)?.source()?.endpoint)
 }
 
-/// `static native long start(SocketChannel first, SocketChannel second, int waiting) throws IOException`
 fn start<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -34,7 +33,6 @@ fn start<'local>(
     Ok(Running::new(Machine::Relay(relay), ends, false, None).into_handle())
 }
 
-/// `static native RelayReport report(long handle)`
 fn report<'local>(env: &mut Env<'local>, class: JClass<'local>, handle: jlong) -> Result<JObject<'local>, Failure> {
     let Machine::Relay(relay) = &Running::of(handle).machine else { return Ok(JObject::null()) };
     let report = relay.report();

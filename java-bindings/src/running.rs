@@ -173,7 +173,7 @@ pub(crate) fn look(env: &mut Env<'_>, watch: &JObject<'_>, moved: u64) -> jni::e
     upcalls(env)?.test(env, watch, moved)
 }
 
-/// `static native long run(long handle, Watch watch) throws IOException`: [`DONE`], or the bytes delivered when the watch
+/// `static native long run(long handle, LongPredicate watch) throws IOException`: [`DONE`], or the bytes delivered when the watch
 /// stopped it.
 fn run<'local>(
     env: &mut Env<'local>,
@@ -191,12 +191,10 @@ fn run<'local>(
     }
 }
 
-/// `static native long step(long handle) throws IOException`
 fn step<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<jlong, Failure> {
     Running::of(handle).step()
 }
 
-/// `static native int[] interests(long handle)`
 fn interests<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -208,7 +206,6 @@ fn interests<'local>(
     Ok(array)
 }
 
-/// `static native byte[] undelivered(long handle, int which) throws IOException`
 fn undelivered<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -219,7 +216,6 @@ fn undelivered<'local>(
     Ok(env.byte_array_from_slice(&bytes)?)
 }
 
-/// `static native void free(long handle)`
 #[allow(unsafe_code)] // A number that is believed.
 fn free<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<(), Failure> {
     // SAFETY: as in `Running::of`, and the Java side gives the number to nobody after this.

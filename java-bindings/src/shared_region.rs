@@ -59,7 +59,6 @@ fn ready(env: &mut Env<'_>, channel: &JObject<'_>, peer: Peer, events: PollFlags
     }
 }
 
-/// `static native long create(long length, long[] facts)`
 fn create<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -110,24 +109,20 @@ fn would_wait(error: &zcio::Error) -> bool {
     error.errno() == Some(Errno::EAGAIN as i32)
 }
 
-/// `static native void seal(long region, int seals)`
 fn seal<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong, seals: jint) -> Result<(), Failure> {
     with(region, |shared| shared.seal(seals_of(seals)))
 }
 
-/// `static native int seals(long region)`
 fn seals<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong) -> Result<jint, Failure> {
     let set = with(region, SharedRegion::seals)?;
     let bits = SEALS.iter().enumerate().filter(|(_, seal)| set.contains(**seal));
     Ok(bits.fold(0, |bits, (index, _)| bits | 1 << index))
 }
 
-/// `static native void grow(long region, long length)`
 fn grow<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong, length: jlong) -> Result<(), Failure> {
     with(region, |shared| shared.grow(length as u64))
 }
 
-/// `static native void refresh(long region)`
 fn refresh<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong) -> Result<(), Failure> {
     with(region, SharedRegion::refresh)
 }

@@ -180,7 +180,6 @@ pub fn visibility(snapshot: jboolean) -> Visibility {
     if snapshot { Visibility::Snapshot } else { Visibility::Aliased }
 }
 
-/// `static native Report run(…, Watch watch) throws IOException`
 fn run<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -205,7 +204,6 @@ fn run<'local>(
     run_between(env, &[source, sink], &request, &watch)
 }
 
-/// `static native long start(…, int waiting) throws IOException`
 fn start<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -245,7 +243,41 @@ fn report<'local>(env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) 
 /// What `NativeTransfer` declares.
 #[allow(unsafe_code)] // The macro's.
 pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(fn run(source: java.lang.Object, source_path: [byte], address: long, length: long, sink: java.lang.Object, sink_path: [byte], offset: long, sink_offset: long, count: long, mechanism: java.lang.String, snapshot: boolean, read_ahead: long, drop_behind: boolean, watch: java.util.function.LongPredicate) -> java.lang.Object),
-    native!(fn start(source: java.lang.Object, source_path: [byte], address: long, length: long, sink: java.lang.Object, sink_path: [byte], offset: long, sink_offset: long, count: long, mechanism: java.lang.String, snapshot: boolean, read_ahead: long, drop_behind: boolean, waiting: int) -> long),
+    native!(
+        fn run(
+            source: java.lang.Object,
+            source_path: [byte],
+            address: long,
+            length: long,
+            sink: java.lang.Object,
+            sink_path: [byte],
+            offset: long,
+            sink_offset: long,
+            count: long,
+            mechanism: java.lang.String,
+            snapshot: boolean,
+            read_ahead: long,
+            drop_behind: boolean,
+            watch: java.util.function.LongPredicate
+        ) -> java.lang.Object
+    ),
+    native!(
+        fn start(
+            source: java.lang.Object,
+            source_path: [byte],
+            address: long,
+            length: long,
+            sink: java.lang.Object,
+            sink_path: [byte],
+            offset: long,
+            sink_offset: long,
+            count: long,
+            mechanism: java.lang.String,
+            snapshot: boolean,
+            read_ahead: long,
+            drop_behind: boolean,
+            waiting: int
+        ) -> long
+    ),
     native!(fn report(handle: long) -> java.lang.Object),
 ];

@@ -172,6 +172,14 @@ class LoadingTest {
     }
 
     @Test
+    void withoutProc() throws Exception {
+        try (var mount = mounted(directory.resolve("place"), "ro")) {
+            isNotAvailable(onClassPath().withoutProc().run("loading.Program"), "/proc is not mounted here", "native.path=");
+            works(onClassPath().withoutProc().with("io.zcio.native.path", library("zcio.so")).run("loading.Program"));
+        }
+    }
+
+    @Test
     void aLibraryOfAnotherVersion() throws Exception {
         Path other = OtherVersion.of(library("libzcio_jni.so"), directory.resolve("other.so"));
         isNotAvailable(onClassPath().with("io.zcio.native.path", other).run("loading.Program"),

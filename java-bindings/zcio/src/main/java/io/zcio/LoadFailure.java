@@ -57,7 +57,7 @@ final class LoadFailure {
         } else if (what.contains("GLIBC_") || what.contains("ld-linux") || what.contains("libc.so.6")) {
             return "It was built for another C library, or a newer one: build zcio on this system, and set " + exact;
         } else if (Files.notExists(Path.of("/proc/self/status"))) {
-            return "zcio reads /proc, which is not mounted here";
+            return "/proc is not mounted here, and nobody else says whose a directory has to be. Mount it, or set " + exact;
         } else if (System.getProperty(NativeLibrary.PATH) != null) {
             return "The file is the one that -D" + NativeLibrary.PATH + " names";
         }

@@ -95,6 +95,16 @@ class ZeroCopyFileChannelTest {
     }
 
     @Test
+    void theJdksOwnChannelCanBeHad() throws Exception {
+        try (FileChannel own = FileChannel.open(source()); ZeroCopyFileChannel channel = ZeroCopyFileChannel.of(own)) {
+            assertSame(own, channel.jdkChannel());
+        }
+        try (ZeroCopyFileChannel channel = open(source())) {
+            assertEquals("sun.nio.ch.FileChannelImpl", channel.jdkChannel().getClass().getName());
+        }
+    }
+
+    @Test
     void thePageCacheIsLeftAsThePolicySays() throws Exception {
         Path from = Ends.fileOnDisk("zcio-test");
         Path to = Ends.fileOnDisk("zcio-test");
