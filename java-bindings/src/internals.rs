@@ -27,8 +27,7 @@ const LISTED: &[(&str, &[&str])] = &[
     ("sun.nio.ch.SourceChannelImpl", STREAM),
 ];
 
-const STREAM: &[&str] =
-    &["afterTransferTo", "beforeTransferTo", "beginWrite", "endWrite", "fdVal", "isInputOpen", "readLock", "writeLock"];
+const STREAM: &[&str] = &["beginWrite", "endWrite", "fdVal", "isInputOpen", "readLock", "writeLock"];
 
 /// `static native MethodHandle find(String owner, String name, MethodType type, int kind)`: null for what this runtime does not
 /// have, and for what is not listed. `kind`: 0 a field's getter, whose type the result of `type` is, 1 a method, 2 a static one.

@@ -42,6 +42,11 @@ final class ChannelLocks {
         return Internals.field(owner, name, ReentrantLock.class, ReentrantLock.class, SelectableChannel.class);
     }
 
+    /** Whether {@link #whileWriting} is what it says, to such a sink of this runtime's. */
+    static boolean knowsWriterOf(SelectableChannel sink) {
+        return (sink instanceof SocketChannel ? SOCKET_WRITE : PIPE_WRITE) != null;
+    }
+
     /** Runs it as the only writer of the target. */
     static long whileWriting(Channel target, ZeroCopyFileChannel.Waiting transfer) throws IOException {
         return under(lockOf(target, SOCKET_WRITE, PIPE_WRITE), transfer);
