@@ -50,7 +50,7 @@ venv: $(VENV)/.tools
 	cd python-bindings && $(IN_VENV) maturin develop --quiet --release --extras dev > /dev/null
 
 jar: tools
-	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q package -DskipTests
+	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q package -DskipTests -pl zcio,zcio-netty
 
 compare-program: tools
 	cargo build --release -p zcio-compare

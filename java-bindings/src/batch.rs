@@ -7,12 +7,13 @@ use std::os::fd::AsFd;
 
 use jni::objects::{JByteArray, JClass, JIntArray, JLongArray, JObject, JObjectArray, JValue};
 use jni::sys::{jboolean, jlong, jsize};
-use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use jni::{Env, NativeMethod, jni_sig, jni_str};
 use zcio::batch::End;
 use zcio::{Batch, BatchReport, Item};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
-use crate::errors::{Failure, Throw};
+use crate::errors::Failure;
+use crate::natives::native;
 use crate::patience::Patience;
 use crate::reports;
 use crate::running::look;
@@ -26,7 +27,7 @@ struct Request<'local> {
     ranges: JLongArray<'local>,
 }
 
-fn run<'local>(
+fn run_all<'local>(
     env: &mut Env<'local>,
     class: &JClass<'local>,
     batch: &mut Batch,
@@ -91,7 +92,8 @@ fn report_object<'local>(
     report: &BatchReport,
 ) -> Result<JObject<'local>, Failure> {
     let count = report.items.len() as jsize;
-    let items = env.new_object_array(count, jni_str!("io/zcio/BatchReport$Result"), JObject::null())?;
+    let object = env.find_class(jni_str!("java/lang/Object"))?;
+    let items = env.new_object_array(count, &object, JObject::null())?;
     for (index, item) in report.items.iter().enumerate() {
         let bytes = item.as_ref().map_or_else(zcio::Error::moved, |item| item.bytes);
         let requested = item.as_ref().ok().and_then(|item| item.requested);
@@ -103,7 +105,7 @@ fn report_object<'local>(
             JValue::Object(&mechanism),
             JValue::Object(&failure),
         ];
-        let signature = jni_sig!((long, long, java.lang.String, java.lang.Throwable) -> io.zcio.BatchReport::Result);
+        let signature = jni_sig!((long, long, java.lang.String, java.lang.Throwable) -> java.lang.Object);
         let object = env.call_static_method(class, jni_str!("result"), signature, &arguments)?.into_object()?;
         items.set_element(env, index, &object)?;
         env.delete_local_ref(object);
@@ -122,29 +124,19 @@ fn report_object<'local>(
         JValue::Long(report.elapsed.as_nanos() as i64),
     ];
     let signature = jni_sig!(
-        ([io.zcio.BatchReport::Result], io.zcio.Attempt, long, long, long) -> io.zcio.BatchReport
+        ([java.lang.Object], java.lang.Object, long, long, long) -> java.lang.Object
     );
     Ok(env.call_static_method(class, jni_str!("report"), signature, &arguments)?.into_object()?)
 }
 
-/// `static native long make(boolean snapshot)`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeBatch_make<'local>(
-    mut env: EnvUnowned<'local>,
-    _class: JClass<'local>,
-    snapshot: jboolean,
-) -> jlong {
+fn make<'local>(_env: &mut Env<'local>, _class: JClass<'local>, snapshot: jboolean) -> Result<jlong, Failure> {
     let make = || Box::new(Batch::new().visibility(visibility(snapshot)));
-    env.with_env(|_| -> Result<jlong, Failure> { Ok(Box::into_raw(make()) as jlong) }).resolve::<Throw>()
+    Ok(Box::into_raw(make()) as jlong)
 }
 
-/// `static native BatchReport run(long handle, Object[] ends, byte[][] paths, int[] places, long[] ranges, Watch watch)`
-#[allow(unsafe_code)] // An exported name, and a number that is believed.
-#[unsafe(no_mangle)]
-#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
-pub extern "system" fn Java_io_zcio_NativeBatch_run<'local>(
-    mut env: EnvUnowned<'local>,
+#[allow(unsafe_code)]
+fn run<'local>(
+    env: &mut Env<'local>,
     class: JClass<'local>,
     handle: jlong,
     objects: JObjectArray<'local>,
@@ -152,27 +144,32 @@ pub extern "system" fn Java_io_zcio_NativeBatch_run<'local>(
     places: JIntArray<'local>,
     ranges: JLongArray<'local>,
     watch: JObject<'local>,
-) -> JObject<'local> {
-    env.with_env(|env| {
-        // SAFETY: the Java side gives only numbers made by `make` and not yet freed, each to one thread at a time.
-        let batch = unsafe { &mut *(handle as *mut Batch) };
-        run(env, &class, batch, &Request { objects, paths, places, ranges }, &watch)
-    })
-    .resolve::<Throw>()
+) -> Result<JObject<'local>, Failure> {
+    // SAFETY: the Java side gives only numbers made by `make` and not yet freed, each to one thread at a time.
+    let batch = unsafe { &mut *(handle as *mut Batch) };
+    run_all(env, &class, batch, &Request { objects, paths, places, ranges }, &watch)
 }
 
-/// `static native void free(long handle)`
-#[allow(unsafe_code)] // An exported name, and a number that is believed.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeBatch_free<'local>(
-    mut env: EnvUnowned<'local>,
-    _class: JClass<'local>,
-    handle: jlong,
-) {
-    env.with_env(|_| -> Result<(), Failure> {
-        // SAFETY: as in `run`, and the Java side gives the number to nobody after this.
-        drop(unsafe { Box::from_raw(handle as *mut Batch) });
-        Ok(())
-    })
-    .resolve::<Throw>();
+#[allow(unsafe_code)]
+fn free<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<(), Failure> {
+    // SAFETY: as in `run`, and the Java side gives the number to nobody after this.
+    drop(unsafe { Box::from_raw(handle as *mut Batch) });
+    Ok(())
 }
+
+/// What `NativeBatch` declares.
+#[allow(unsafe_code)] // The macro's.
+pub(crate) const METHODS: &[NativeMethod] = &[
+    native!(fn make(snapshot: boolean) -> long),
+    native!(
+        fn run(
+            handle: long,
+            ends: [java.lang.Object],
+            paths: byte[][],
+            places: [int],
+            ranges: [long],
+            watch: java.util.function.LongPredicate
+        ) -> java.lang.Object
+    ),
+    native!(fn free(handle: long) -> void),
+];

@@ -1,64 +1,30 @@
-//! What `io.zcio.ZeroCopyFileChannel` needs beside a transfer: one bare system call, the page cache, and the lookup with
-//! which the Java side can speak the JDK's close protocol itself.
+//! What `io.zcio.ZeroCopyFileChannel` needs beside a transfer: one bare system call, and the page cache.
 //!
-//! The Java side has registered the thread with every file channel that it names here (`Native.enter`, or the same in
-//! `io.zcio.CloseProtocol`).
+//! The Java side has registered the thread with every file channel that it names here (`io.zcio.CloseProtocol`).
 
 use std::os::fd::BorrowedFd;
 
 use jni::objects::{JClass, JObject};
 use jni::sys::{jboolean, jint, jlong};
-use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use jni::{Env, EnvUnowned, NativeMethod};
 use nix::fcntl::{FcntlArg, copy_file_range, fcntl};
 use nix::sys::sendfile::sendfile64;
 use nix::sys::stat::{SFlag, fstat};
 
 use crate::descriptors::{Descriptor, registered};
 use crate::errors::{Failure, Throw};
-
-/// `static native MethodHandles.Lookup trustedLookup()`: `MethodHandles.Lookup.IMPL_LOOKUP`, or null.
-#[allow(unsafe_code)] // An exported name: the JVM finds a native method by nothing else.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_ChannelNative_trustedLookup<'local>(
-    mut env: EnvUnowned<'local>,
-    _class: JClass<'local>,
-) -> JObject<'local> {
-    env.with_env(|env| -> Result<_, Failure> {
-        let lookup = env
-            .get_static_field(
-                jni_str!("java/lang/invoke/MethodHandles$Lookup"),
-                jni_str!("IMPL_LOOKUP"),
-                jni_sig!(java.lang.invoke.MethodHandles::Lookup),
-            )
-            .and_then(jni::JValueOwned::into_object);
-        lookup.or_else(|_| {
-            env.exception_clear();
-            Ok(JObject::null())
-        })
-    })
-    .resolve::<Throw>()
-}
+use crate::natives::native;
 
 /// `static native int flags(FileChannel file)`: fcntl(2), `F_GETFL`.
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_ChannelNative_flags<'local>(
-    mut env: EnvUnowned<'local>,
-    _class: JClass<'local>,
-    file: JObject<'local>,
-) -> jint {
-    env.with_env(|env| {
-        fcntl(self::file(env, &file)?, FcntlArg::F_GETFL).map_err(|errno| Failure::Descriptor(errno.into()))
-    })
-    .resolve::<Throw>()
+fn flags<'local>(env: &mut Env<'local>, _class: JClass<'local>, file: JObject<'local>) -> Result<jint, Failure> {
+    fcntl(self::file(env, &file)?, FcntlArg::F_GETFL).map_err(|errno| Failure::Descriptor(errno.into()))
 }
 
 /// `static native long send(int call, int source, int sink, long offset, long count) throws TransferException`: one
 /// sendfile(2) or `copy_file_range(2)`; the bytes moved, or the negative error number of what another call may do. Nothing is
 /// asked of the JVM unless it fails, so that the call costs little more than the kernel's part of it.
-#[allow(unsafe_code)] // An exported name, and two descriptors of the caller's.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_ChannelNative_send<'local>(
+#[allow(unsafe_code)]
+fn send<'local>(
     mut env: EnvUnowned<'local>,
     _class: JClass<'local>,
     call: jint,
@@ -87,14 +53,8 @@ pub extern "system" fn Java_io_zcio_ChannelNative_send<'local>(
     }
 }
 
-/// `static native boolean isPipe(int descriptor)`
-#[allow(unsafe_code)] // An exported name, and a descriptor of the caller's.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_ChannelNative_isPipe<'local>(
-    _env: EnvUnowned<'local>,
-    _class: JClass<'local>,
-    descriptor: jint,
-) -> jboolean {
+#[allow(unsafe_code)]
+fn is_pipe<'local>(_env: EnvUnowned<'local>, _class: JClass<'local>, descriptor: jint) -> jboolean {
     if descriptor < 0 {
         return false;
     }
@@ -110,36 +70,24 @@ fn file<'fd>(env: &mut Env<'_>, channel: &'fd JObject<'_>) -> Result<BorrowedFd<
     }
 }
 
-/// `static native void prefetch(FileChannel file, long offset, long length)`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_ChannelNative_prefetch<'local>(
-    mut env: EnvUnowned<'local>,
+fn prefetch<'local>(
+    env: &mut Env<'local>,
     _class: JClass<'local>,
     file: JObject<'local>,
     offset: jlong,
     length: jlong,
-) {
-    env.with_env(|env| {
-        on_range(env, &file, offset, length, |fd, offset, length| zcio::page_cache::prefetch(fd, offset, length))
-    })
-    .resolve::<Throw>();
+) -> Result<(), Failure> {
+    on_range(env, &file, offset, length, |fd, offset, length| zcio::page_cache::prefetch(fd, offset, length))
 }
 
-/// `static native void evict(FileChannel file, long offset, long length)`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_ChannelNative_evict<'local>(
-    mut env: EnvUnowned<'local>,
+fn evict<'local>(
+    env: &mut Env<'local>,
     _class: JClass<'local>,
     file: JObject<'local>,
     offset: jlong,
     length: jlong,
-) {
-    env.with_env(|env| {
-        on_range(env, &file, offset, length, |fd, offset, length| zcio::page_cache::evict(fd, offset, length))
-    })
-    .resolve::<Throw>();
+) -> Result<(), Failure> {
+    on_range(env, &file, offset, length, |fd, offset, length| zcio::page_cache::evict(fd, offset, length))
 }
 
 /// Calls the core with the channel's descriptor and a range.
@@ -153,3 +101,13 @@ fn on_range<T>(
     let fd = self::file(env, file)?;
     Ok(call(fd, offset.unsigned_abs(), length.unsigned_abs())?)
 }
+
+/// What `ChannelNative` declares.
+#[allow(unsafe_code)] // The macro's.
+pub(crate) const METHODS: &[NativeMethod] = &[
+    native!(fn flags(file: java.nio.channels.FileChannel) -> int),
+    native!(raw fn send(call: int, source: int, sink: int, offset: long, count: long) -> long),
+    native!(raw fn is_pipe(descriptor: int) -> boolean),
+    native!(fn prefetch(file: java.nio.channels.FileChannel, offset: long, length: long) -> void),
+    native!(fn evict(file: java.nio.channels.FileChannel, offset: long, length: long) -> void),
+];

@@ -6,28 +6,23 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use jni::EnvUnowned;
 use jni::objects::{JClass, JObjectArray, JString};
 use jni::sys::jint;
+use jni::{Env, NativeMethod};
 
-use crate::errors::{Failure, Throw};
+use crate::errors::Failure;
+use crate::natives::native;
 
-/// `static native int run(String[] arguments)`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeCommand_run<'local>(
-    mut env: EnvUnowned<'local>,
+fn run<'local>(
+    env: &mut Env<'local>,
     _class: JClass<'local>,
     arguments: JObjectArray<'local, JString<'local>>,
-) -> jint {
-    env.with_env(|env| -> Result<jint, Failure> {
-        let mut words = Vec::new();
-        for index in 0..arguments.len(env)? {
-            words.push(arguments.get_element(env, index)?.try_to_string(env)?);
-        }
-        Ok(zcio::cli::main(as_typed(words)).into())
-    })
-    .resolve::<Throw>()
+) -> Result<jint, Failure> {
+    let mut words = Vec::new();
+    for index in 0..arguments.len(env)? {
+        words.push(arguments.get_element(env, index)?.try_to_string(env)?);
+    }
+    Ok(zcio::cli::main(as_typed(words)).into())
 }
 
 /// The arguments as the shell gave them. A Java string cannot hold every path: what is no text in the JVM's own encoding
@@ -46,3 +41,7 @@ fn as_typed(words: Vec<String>) -> Vec<OsString> {
     }
     words.into_iter().map(OsString::from).collect()
 }
+
+/// What `NativeCommand` declares.
+#[allow(unsafe_code)] // The macro's.
+pub(crate) const METHODS: &[NativeMethod] = &[native!(fn run(arguments: [java.lang.String]) -> int)];

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 
 use jni::objects::{JByteArray, JClass, JObject, JValue};
 use jni::sys::{jint, jlong};
-use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use jni::{Env, NativeMethod, jni_sig, jni_str};
 use zcio::{Copy, CopyReport, Reflink};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
-use crate::errors::{Failure, Throw, Trouble};
+use crate::errors::{Failure, Trouble};
+use crate::natives::native;
 use crate::reports;
 use crate::running::look;
 use crate::transfer::named;
@@ -86,17 +87,12 @@ fn report_object<'local>(
         JValue::Object(&attempts),
         JValue::Long(report.elapsed.as_nanos() as i64),
     ];
-    let signature = jni_sig!((long, long, boolean, java.lang.String, [io.zcio.Attempt], long) -> io.zcio.CopyReport);
+    let signature = jni_sig!((long, long, boolean, java.lang.String, [java.lang.Object], long) -> java.lang.Object);
     Ok(env.call_static_method(class, jni_str!("report"), signature, &arguments)?.into_object()?)
 }
 
-/// `static native CopyReport run(Object source, byte[] sourcePath, Object destination, byte[] destinationPath, int options,
-/// Watch watch) throws IOException`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
-pub extern "system" fn Java_io_zcio_NativeCopy_run<'local>(
-    mut env: EnvUnowned<'local>,
+fn run<'local>(
+    env: &mut Env<'local>,
     class: JClass<'local>,
     source: JObject<'local>,
     source_path: JByteArray<'local>,
@@ -104,45 +100,52 @@ pub extern "system" fn Java_io_zcio_NativeCopy_run<'local>(
     destination_path: JByteArray<'local>,
     options: jint,
     watch: JObject<'local>,
-) -> JObject<'local> {
-    env.with_env(|env| {
-        let source = Given { object: &source, path: &source_path, memory: (0, -1) };
-        let destination = Given { object: &destination, path: &destination_path, memory: (0, -1) };
-        copy(env, &class, &[source, destination], options, &watch)
-    })
-    .resolve::<Throw>()
+) -> Result<JObject<'local>, Failure> {
+    let source = Given { object: &source, path: &source_path, memory: (0, -1) };
+    let destination = Given { object: &destination, path: &destination_path, memory: (0, -1) };
+    copy(env, &class, &[source, destination], options, &watch)
 }
 
-/// `static native FileResidency residency(Object file, byte[] path, long offset, long length) throws IOException`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeCopy_residency<'local>(
-    mut env: EnvUnowned<'local>,
+fn residency<'local>(
+    env: &mut Env<'local>,
     class: JClass<'local>,
     file: JObject<'local>,
     path: JByteArray<'local>,
     offset: jlong,
     length: jlong,
-) -> JObject<'local> {
-    env.with_env(|env| -> Result<JObject<'local>, Failure> {
-        let given = Given { object: &file, path: &path, memory: (0, -1) };
-        let descriptor = Descriptor::of(env, &given, Waiting::InPoll)?;
-        let answer = descriptor.source().and_then(|opened| {
-            let fd = opened.endpoint.descriptor().expect("a file has a descriptor");
-            zcio::residency(fd, offset as u64, length as u64)
-        });
-        let residency = match answer {
-            Ok(residency) => residency,
-            Err(error) => {
-                let file = named(env, &given)?;
-                return Err(Failure::Transfer(Trouble { error, file, undelivered: Vec::new() }));
-            }
-        };
-        let counted_by = env.new_string(residency.counted_by.name())?;
-        let arguments =
-            [JValue::Long(residency.present as i64), JValue::Long(residency.total as i64), JValue::Object(&counted_by)];
-        let signature = jni_sig!((long, long, java.lang.String) -> io.zcio.FileResidency);
-        Ok(env.call_static_method(&class, jni_str!("residency"), signature, &arguments)?.into_object()?)
-    })
-    .resolve::<Throw>()
+) -> Result<JObject<'local>, Failure> {
+    let given = Given { object: &file, path: &path, memory: (0, -1) };
+    let descriptor = Descriptor::of(env, &given, Waiting::InPoll)?;
+    let answer = descriptor.source().and_then(|opened| {
+        let fd = opened.endpoint.descriptor().expect("a file has a descriptor");
+        zcio::residency(fd, offset as u64, length as u64)
+    });
+    let residency = match answer {
+        Ok(residency) => residency,
+        Err(error) => {
+            let file = named(env, &given)?;
+            return Err(Failure::Transfer(Trouble { error, file, undelivered: Vec::new() }));
+        }
+    };
+    let counted_by = env.new_string(residency.counted_by.name())?;
+    let arguments =
+        [JValue::Long(residency.present as i64), JValue::Long(residency.total as i64), JValue::Object(&counted_by)];
+    let signature = jni_sig!((long, long, java.lang.String) -> java.lang.Object);
+    Ok(env.call_static_method(&class, jni_str!("residency"), signature, &arguments)?.into_object()?)
 }
+
+/// What `NativeCopy` declares.
+#[allow(unsafe_code)] // The macro's.
+pub(crate) const METHODS: &[NativeMethod] = &[
+    native!(
+        fn run(
+            source: java.lang.Object,
+            source_path: [byte],
+            destination: java.lang.Object,
+            destination_path: [byte],
+            options: int,
+            watch: java.util.function.LongPredicate
+        ) -> java.lang.Object
+    ),
+    native!(fn residency(file: java.lang.Object, path: [byte], offset: long, length: long) -> java.lang.Object),
+];

@@ -2,7 +2,7 @@
 //!
 //! A number read out of a channel is worth nothing by itself: another thread may close the channel, and the kernel gives
 //! the number to the next file that is opened. So a file's descriptor is used only while the thread is registered with the
-//! channel ([`crate::registration`]), and a socket's or pipe's is duplicated: first the number is read, then it is
+//! channel (`io.zcio.CloseProtocol`), and a socket's or pipe's is duplicated: first the number is read, then it is
 //! duplicated, and only then is the channel asked whether it is still open. If it is, the number was its own when it was
 //! duplicated, because a channel says that it is closed before it closes its descriptor.
 //!
@@ -204,8 +204,8 @@ pub(crate) fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Des
     if number < 0 {
         return Err(Failure::Closed);
     }
-    // SAFETY: the thread is registered with the channel (Native.enter) before this call and before each one that
-    // moves bytes later, and Native.leave comes after it, so the channel does not close the descriptor while it is used.
+    // SAFETY: the thread is registered with the channel before this call and before each one that moves bytes later, and
+    // leaves it after, so the channel does not close the descriptor while it is used.
     Ok(Descriptor::Registered(unsafe { BorrowedFd::borrow_raw(number) }))
 }
 

@@ -7,9 +7,12 @@ use std::any::Any;
 
 use jni::errors::{ErrorPolicy, Result};
 use jni::objects::{JString, JThrowable, JValue};
+use jni::signature::MethodSignature;
 use jni::strings::JNIStr;
 use jni::{Env, jni_sig, jni_str};
 use zcio::ErrorKind;
+
+use crate::upcalls::native;
 
 /// Why a native method could not do what it was asked.
 #[derive(Debug)]
@@ -162,26 +165,29 @@ fn region_exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<
         ErrorKind::NotReadable | ErrorKind::NotWritable => exception(env, trouble),
         _ => {
             let message = env.new_string(error.to_string())?;
-            let object = env.new_object(
-                jni_str!("io/zcio/RegionException"),
-                jni_sig!((java.lang.String, int) -> void),
+            let signature = jni_sig!((java.lang.String, int) -> java.lang.Throwable);
+            made(
+                env,
+                jni_str!("regionException"),
+                signature,
                 &[JValue::Object(&message), JValue::Int(error.errno().unwrap_or(0))],
-            )?;
-            env.cast_local::<JThrowable>(object)
+            )
         }
     }
 }
 
 /// `new X()`
 fn plain<'local>(env: &mut Env<'local>, class: &'static JNIStr) -> Result<JThrowable<'local>> {
-    let object = env.new_object(class, jni_sig!(() -> void), &[])?;
+    let class = env.find_class(class)?;
+    let object = env.new_object(&class, jni_sig!(() -> void), &[])?;
     env.cast_local::<JThrowable>(object)
 }
 
 /// `new X(message)`
 fn with_message<'local>(env: &mut Env<'local>, class: &'static JNIStr, message: &str) -> Result<JThrowable<'local>> {
+    let class = env.find_class(class)?;
     let message = env.new_string(message)?;
-    let object = env.new_object(class, jni_sig!((java.lang.String) -> void), &[JValue::Object(&message)])?;
+    let object = env.new_object(&class, jni_sig!((java.lang.String) -> void), &[JValue::Object(&message)])?;
     env.cast_local::<JThrowable>(object)
 }
 
@@ -192,18 +198,19 @@ fn about_file<'local>(
     file: &str,
     reason: Option<&str>,
 ) -> Result<JThrowable<'local>> {
+    let class = env.find_class(class)?;
     let file = env.new_string(file)?;
     let other = JString::null();
     let reason = reason.map_or(Ok(JString::null()), |reason| env.new_string(reason))?;
     let object = env.new_object(
-        class,
+        &class,
         jni_sig!((java.lang.String, java.lang.String, java.lang.String) -> void),
         &[JValue::Object(&file), JValue::Object(&other), JValue::Object(&reason)],
     )?;
     env.cast_local::<JThrowable>(object)
 }
 
-/// `new TransferException(message, moved, errno, undelivered)`, an errno of 0 standing for none.
+/// `Native.transferException(message, moved, errno, undelivered)`, an errno of 0 standing for none.
 fn transfer_exception<'local>(
     env: &mut Env<'local>,
     message: &str,
@@ -213,11 +220,20 @@ fn transfer_exception<'local>(
 ) -> Result<JThrowable<'local>> {
     let message = env.new_string(message)?;
     let undelivered = env.byte_array_from_slice(undelivered)?;
-    let object = env.new_object(
-        jni_str!("io/zcio/TransferException"),
-        jni_sig!((java.lang.String, long, int, [byte]) -> void),
-        &[JValue::Object(&message), JValue::Long(moved as i64), JValue::Int(errno), JValue::Object(&undelivered)],
-    )?;
+    let signature = jni_sig!((java.lang.String, long, int, [byte]) -> java.lang.Throwable);
+    let arguments =
+        [JValue::Object(&message), JValue::Long(moved as i64), JValue::Int(errno), JValue::Object(&undelivered)];
+    made(env, jni_str!("transferException"), signature, &arguments)
+}
+
+/// What a static method of `io.zcio.Native` makes.
+fn made<'local, 'signature>(
+    env: &mut Env<'local>,
+    method: &'static JNIStr,
+    signature: impl AsRef<MethodSignature<'signature, 'signature>>,
+    arguments: &[JValue<'_>],
+) -> Result<JThrowable<'local>> {
+    let object = env.call_static_method(native(), method, signature, arguments)?.into_object()?;
     env.cast_local::<JThrowable>(object)
 }
 

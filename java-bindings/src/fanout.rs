@@ -2,11 +2,12 @@
 
 use jni::objects::{JByteArray, JClass, JLongArray, JObject, JObjectArray, JValue};
 use jni::sys::{jboolean, jint, jlong};
-use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use jni::{Env, NativeMethod, jni_sig, jni_str};
 use zcio::{FanOut, SinkReport, Visibility};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
-use crate::errors::{Failure, Throw, Trouble};
+use crate::errors::{Failure, Trouble};
+use crate::natives::native;
 use crate::reports;
 use crate::running::{Machine, Running};
 use crate::transfer::{named, number, visibility};
@@ -64,13 +65,8 @@ fn open(
     Ok(Some(Running::new(Machine::FanOut(fan_out), numbers, fifo, None)))
 }
 
-/// `static native long start(Object[] ends, byte[][] paths, long[] offsets, long count, boolean snapshot, int waiting)
-/// throws IOException`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
-pub extern "system" fn Java_io_zcio_NativeFanOut_start<'local>(
-    mut env: EnvUnowned<'local>,
+fn start<'local>(
+    env: &mut Env<'local>,
     _class: JClass<'local>,
     objects: JObjectArray<'local>,
     paths: JObjectArray<'local, JByteArray<'local>>,
@@ -78,53 +74,40 @@ pub extern "system" fn Java_io_zcio_NativeFanOut_start<'local>(
     count: jlong,
     snapshot: jboolean,
     waiting: jint,
-) -> jlong {
-    env.with_env(|env| -> Result<jlong, Failure> {
-        let mut numbers = vec![0; offsets.len(env)?];
-        offsets.get_region(env, 0, &mut numbers)?;
-        let ends = Ends { objects, paths, offsets: numbers };
-        Ok(open(env, &ends, count, visibility(snapshot), Waiting::of(waiting))?.map_or(0, Running::into_handle))
-    })
-    .resolve::<Throw>()
+) -> Result<jlong, Failure> {
+    let mut numbers = vec![0; offsets.len(env)?];
+    offsets.get_region(env, 0, &mut numbers)?;
+    let ends = Ends { objects, paths, offsets: numbers };
+    Ok(open(env, &ends, count, visibility(snapshot), Waiting::of(waiting))?.map_or(0, Running::into_handle))
 }
 
 /// `static native FanOutReport report(long handle)`; null before the first step has begun to move.
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeFanOut_report<'local>(
-    mut env: EnvUnowned<'local>,
-    class: JClass<'local>,
-    handle: jlong,
-) -> JObject<'local> {
-    env.with_env(|env| -> Result<JObject<'local>, Failure> {
-        let Machine::FanOut(fan_out) = &Running::of(handle).machine else { return Ok(JObject::null()) };
-        let Some(report) = fan_out.report() else { return Ok(JObject::null()) };
-        let sinks =
-            env.new_object_array(report.sinks.len() as i32, jni_str!("io/zcio/FanOutReport$Sink"), JObject::null())?;
-        for (index, sink) in report.sinks.iter().enumerate() {
-            let sink = sink_report(env, &class, sink)?;
-            sinks.set_element(env, index, &sink)?;
-            env.delete_local_ref(sink);
-        }
-        let mechanism = reports::name(env, Some(report.mechanism))?;
-        let attempts = reports::attempts(env, &report.attempts)?;
-        let arguments = [
-            JValue::Long(report.bytes as i64),
-            JValue::Long(report.requested.map_or(-1, |requested| requested as i64)),
-            JValue::Object(&mechanism),
-            JValue::Object(&attempts),
-            JValue::Object(&sinks),
-            JValue::Long(report.system_calls as i64),
-            JValue::Long(report.waits as i64),
-            JValue::Long(report.elapsed.as_nanos() as i64),
-        ];
-        let signature = jni_sig!(
-            (long, long, java.lang.String, [io.zcio.Attempt], [io.zcio.FanOutReport::Sink], long, long, long)
-                -> io.zcio.FanOutReport
-        );
-        Ok(env.call_static_method(&class, jni_str!("report"), signature, &arguments)?.into_object()?)
-    })
-    .resolve::<Throw>()
+fn report<'local>(env: &mut Env<'local>, class: JClass<'local>, handle: jlong) -> Result<JObject<'local>, Failure> {
+    let Machine::FanOut(fan_out) = &Running::of(handle).machine else { return Ok(JObject::null()) };
+    let Some(report) = fan_out.report() else { return Ok(JObject::null()) };
+    let object = env.find_class(jni_str!("java/lang/Object"))?;
+    let sinks = env.new_object_array(report.sinks.len() as i32, &object, JObject::null())?;
+    for (index, sink) in report.sinks.iter().enumerate() {
+        let sink = sink_report(env, &class, sink)?;
+        sinks.set_element(env, index, &sink)?;
+        env.delete_local_ref(sink);
+    }
+    let mechanism = reports::name(env, Some(report.mechanism))?;
+    let attempts = reports::attempts(env, &report.attempts)?;
+    let arguments = [
+        JValue::Long(report.bytes as i64),
+        JValue::Long(report.requested.map_or(-1, |requested| requested as i64)),
+        JValue::Object(&mechanism),
+        JValue::Object(&attempts),
+        JValue::Object(&sinks),
+        JValue::Long(report.system_calls as i64),
+        JValue::Long(report.waits as i64),
+        JValue::Long(report.elapsed.as_nanos() as i64),
+    ];
+    let signature = jni_sig!(
+        (long, long, java.lang.String, [java.lang.Object], [java.lang.Object], long, long, long) -> java.lang.Object
+    );
+    Ok(env.call_static_method(&class, jni_str!("report"), signature, &arguments)?.into_object()?)
 }
 
 fn sink_report<'local>(
@@ -142,7 +125,23 @@ fn sink_report<'local>(
         JValue::Object(&failure),
     ];
     let signature = jni_sig!(
-        (long, java.lang.String, [io.zcio.Attempt], java.lang.Throwable) -> io.zcio.FanOutReport::Sink
+        (long, java.lang.String, [java.lang.Object], java.lang.Throwable) -> java.lang.Object
     );
     Ok(env.call_static_method(class, jni_str!("sink"), signature, &arguments)?.into_object()?)
 }
+
+/// What `NativeFanOut` declares.
+#[allow(unsafe_code)] // The macro's.
+pub(crate) const METHODS: &[NativeMethod] = &[
+    native!(
+        fn start(
+            ends: [java.lang.Object],
+            paths: byte[][],
+            offsets: [long],
+            count: long,
+            snapshot: boolean,
+            waiting: int
+        ) -> long
+    ),
+    native!(fn report(handle: long) -> java.lang.Object),
+];

@@ -7,24 +7,25 @@
 //!
 //! The region's own loads and stores need none of that, and use the plain ones, which are made in a tenth of the time.
 
-use jni::objects::{JClass, JObject, JValue};
+use jni::objects::{JByteBuffer, JClass, JObject, JValue};
 use jni::sys::{jboolean, jint, jlong};
-use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use jni::{Env, jni_sig, jni_str};
 
-use crate::errors::{Failure, Throw};
-use crate::region::native;
+use crate::errors::Failure;
 
-native! {
-    /// `static native ByteBuffer buffer(long address, int length, boolean readOnly)`. A read-only one is only promised where
-    /// it is a mapped one; the Java side makes sure.
-    fn Java_io_zcio_NativeRegion_buffer(
-        env, address: jlong, length: jint, read_only: jboolean
-    ) -> JObject<'local> {
-        mapped(env, address, length, read_only).or_else(|_| {
-            env.exception_clear();
-            plain(env, address, length)
-        })
-    }
+/// `static native ByteBuffer buffer(long address, int length, boolean readOnly)`. A read-only one is only promised where
+/// it is a mapped one; the Java side makes sure.
+pub(crate) fn buffer<'local>(
+    env: &mut Env<'local>,
+    _class: JClass<'local>,
+    address: jlong,
+    length: jint,
+    read_only: jboolean,
+) -> Result<JObject<'local>, Failure> {
+    mapped(env, address, length, read_only).or_else(|_| {
+        env.exception_clear();
+        Ok(plain(env, address, length)?.into())
+    })
 }
 
 /// `Util.newMappedByteBuffer(int size, long address, FileDescriptor fd, Runnable unmapper, boolean isSync)`. The descriptor is
@@ -36,7 +37,8 @@ fn mapped<'local>(
     read_only: jboolean,
 ) -> Result<JObject<'local>, Failure> {
     let name = if read_only { jni_str!("newMappedByteBufferR") } else { jni_str!("newMappedByteBuffer") };
-    let descriptor = env.new_object(jni_str!("java/io/FileDescriptor"), jni_sig!(() -> void), &[])?;
+    let class = env.find_class(jni_str!("java/io/FileDescriptor"))?;
+    let descriptor = env.new_object(&class, jni_sig!(() -> void), &[])?;
     let arguments = [
         JValue::Int(length),
         JValue::Long(address),
@@ -46,37 +48,45 @@ fn mapped<'local>(
     ];
     let signature =
         jni_sig!((int, long, java.io.FileDescriptor, java.lang.Runnable, boolean) -> java.nio.MappedByteBuffer);
-    Ok(env.call_static_method(jni_str!("sun/nio/ch/Util"), name, signature, &arguments)?.into_object()?)
+    let class = env.find_class(jni_str!("sun/nio/ch/Util"))?;
+    Ok(env.call_static_method(&class, name, signature, &arguments)?.into_object()?)
 }
 
 /// `NewDirectByteBuffer`
 #[allow(unsafe_code)]
-fn plain<'local>(env: &mut Env<'local>, address: jlong, length: jint) -> Result<JObject<'local>, Failure> {
+fn plain<'local>(env: &mut Env<'local>, address: jlong, length: jint) -> Result<JByteBuffer<'local>, Failure> {
     // SAFETY: inside a view, which Java keeps until the buffer is unreachable.
-    Ok(unsafe { env.new_direct_byte_buffer(address as *mut u8, length as usize) }?.into())
+    Ok(unsafe { env.new_direct_byte_buffer(address as *mut u8, length as usize) }?)
 }
 
-native! {
-    /// `static native ByteBuffer window(long address, int length)`: a plain direct buffer, which can be written to.
-    fn Java_io_zcio_NativeRegion_window(env, address: jlong, length: jint) -> JObject<'local> {
-        plain(env, address, length)
-    }
+/// `static native ByteBuffer window(long address, int length)`: a plain direct buffer, which can be written to.
+pub(crate) fn window<'local>(
+    env: &mut Env<'local>,
+    _class: JClass<'local>,
+    address: jlong,
+    length: jint,
+) -> Result<JByteBuffer<'local>, Failure> {
+    plain(env, address, length)
 }
 
-native! {
-    /// `static native Object segment(Buffer mapped, long address, long length, boolean readOnly, Object scope)`:
-    /// `jdk.internal.foreign.MappedMemorySegmentImpl` over all of a view, or null where there is none such.
-    fn Java_io_zcio_NativeRegion_segment(
-        env, mapped: JObject<'local>, address: jlong, length: jlong, read_only: jboolean, scope: JObject<'local>
-    ) -> JObject<'local> {
-        segment(env, &mapped, address, length, read_only, &scope).or_else(|_| {
-            env.exception_clear();
-            Ok(JObject::null())
-        })
-    }
+/// `static native Object segment(Buffer mapped, long address, long length, boolean readOnly, Object scope)`:
+/// `jdk.internal.foreign.MappedMemorySegmentImpl` over all of a view, or null where there is none such.
+pub(crate) fn segment<'local>(
+    env: &mut Env<'local>,
+    _class: JClass<'local>,
+    mapped: JObject<'local>,
+    address: jlong,
+    length: jlong,
+    read_only: jboolean,
+    scope: JObject<'local>,
+) -> Result<JObject<'local>, Failure> {
+    mapped_segment(env, &mapped, address, length, read_only, &scope).or_else(|_| {
+        env.exception_clear();
+        Ok(JObject::null())
+    })
 }
 
-fn segment<'local>(
+fn mapped_segment<'local>(
     env: &mut Env<'local>,
     mapped: &JObject<'local>,
     address: jlong,
@@ -97,5 +107,6 @@ fn segment<'local>(
         JValue::Bool(read_only),
         JValue::Object(scope),
     ];
-    Ok(env.new_object(jni_str!("jdk/internal/foreign/MappedMemorySegmentImpl"), signature, &arguments)?)
+    let class = env.find_class(jni_str!("jdk/internal/foreign/MappedMemorySegmentImpl"))?;
+    Ok(env.new_object(&class, signature, &arguments)?)
 }

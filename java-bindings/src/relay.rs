@@ -2,11 +2,12 @@
 
 use jni::objects::{JByteArray, JClass, JObject, JValue};
 use jni::sys::{jint, jlong};
-use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use jni::{Env, NativeMethod, jni_sig, jni_str};
 use zcio::{DirectionReport, Endpoint, Outcome, Relay};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
-use crate::errors::{Failure, Throw};
+use crate::errors::Failure;
+use crate::natives::native;
 use crate::reports;
 use crate::running::{Machine, Running};
 use crate::transfer::number;
@@ -17,53 +18,37 @@ fn socket(env: &mut Env<'_>, channel: &JObject<'_>, waiting: Waiting) -> Result<
     Ok(Descriptor::of(env, &given, waiting)?.source()?.endpoint)
 }
 
-/// `static native long start(SocketChannel first, SocketChannel second, int waiting) throws IOException`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeRelay_start<'local>(
-    mut env: EnvUnowned<'local>,
+fn start<'local>(
+    env: &mut Env<'local>,
     _class: JClass<'local>,
     first: JObject<'local>,
     second: JObject<'local>,
     waiting: jint,
-) -> jlong {
-    env.with_env(|env| -> Result<jlong, Failure> {
-        let waiting = Waiting::of(waiting);
-        let first = socket(env, &first, waiting)?;
-        let second = socket(env, &second, waiting)?;
-        let ends = vec![number(&first), number(&second)];
-        let relay = Relay::new(first, second);
-        Ok(Running::new(Machine::Relay(relay), ends, false, None).into_handle())
-    })
-    .resolve::<Throw>()
+) -> Result<jlong, Failure> {
+    let waiting = Waiting::of(waiting);
+    let first = socket(env, &first, waiting)?;
+    let second = socket(env, &second, waiting)?;
+    let ends = vec![number(&first), number(&second)];
+    let relay = Relay::new(first, second);
+    Ok(Running::new(Machine::Relay(relay), ends, false, None).into_handle())
 }
 
-/// `static native RelayReport report(long handle)`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeRelay_report<'local>(
-    mut env: EnvUnowned<'local>,
-    class: JClass<'local>,
-    handle: jlong,
-) -> JObject<'local> {
-    env.with_env(|env| -> Result<JObject<'local>, Failure> {
-        let Machine::Relay(relay) = &Running::of(handle).machine else { return Ok(JObject::null()) };
-        let report = relay.report();
-        let forward = direction(env, &class, &report.forward)?;
-        let backward = direction(env, &class, &report.backward)?;
-        let arguments = [
-            JValue::Object(&forward),
-            JValue::Object(&backward),
-            JValue::Long(report.system_calls as i64),
-            JValue::Long(report.waits as i64),
-            JValue::Long(report.elapsed.as_nanos() as i64),
-        ];
-        let signature = jni_sig!(
-            (io.zcio.RelayReport::Way, io.zcio.RelayReport::Way, long, long, long) -> io.zcio.RelayReport
-        );
-        Ok(env.call_static_method(&class, jni_str!("report"), signature, &arguments)?.into_object()?)
-    })
-    .resolve::<Throw>()
+fn report<'local>(env: &mut Env<'local>, class: JClass<'local>, handle: jlong) -> Result<JObject<'local>, Failure> {
+    let Machine::Relay(relay) = &Running::of(handle).machine else { return Ok(JObject::null()) };
+    let report = relay.report();
+    let forward = direction(env, &class, &report.forward)?;
+    let backward = direction(env, &class, &report.backward)?;
+    let arguments = [
+        JValue::Object(&forward),
+        JValue::Object(&backward),
+        JValue::Long(report.system_calls as i64),
+        JValue::Long(report.waits as i64),
+        JValue::Long(report.elapsed.as_nanos() as i64),
+    ];
+    let signature = jni_sig!(
+        (java.lang.Object, java.lang.Object, long, long, long) -> java.lang.Object
+    );
+    Ok(env.call_static_method(&class, jni_str!("report"), signature, &arguments)?.into_object()?)
 }
 
 fn direction<'local>(
@@ -83,7 +68,14 @@ fn direction<'local>(
         JValue::Object(&failure),
     ];
     let signature = jni_sig!(
-        (long, long, java.lang.String, [io.zcio.Attempt], boolean, java.lang.Throwable) -> io.zcio.RelayReport::Way
+        (long, long, java.lang.String, [java.lang.Object], boolean, java.lang.Throwable) -> java.lang.Object
     );
     Ok(env.call_static_method(class, jni_str!("way"), signature, &arguments)?.into_object()?)
 }
+
+/// What `NativeRelay` declares.
+#[allow(unsafe_code)] // The macro's.
+pub(crate) const METHODS: &[NativeMethod] = &[
+    native!(fn start(first: java.nio.channels.SocketChannel, second: java.nio.channels.SocketChannel, waiting: int) -> long),
+    native!(fn report(handle: long) -> java.lang.Object),
+];

@@ -6,12 +6,15 @@ use jni::{Env, jni_sig, jni_str};
 use zcio::Attempt;
 
 use crate::errors::{self, Failure, Trouble};
-use crate::upcalls::upcalls;
+use crate::upcalls::native;
 
-/// An array of `io.zcio.Attempt`.
+/// An array of `io.zcio.Attempt`, or null for none.
 pub(crate) fn attempts<'local>(env: &mut Env<'local>, attempts: &[Attempt]) -> Result<JObjectArray<'local>, Failure> {
-    let class = &upcalls(env)?.attempt;
-    let array = env.new_object_array(attempts.len() as i32, class, JObject::null())?;
+    if attempts.is_empty() {
+        return Ok(JObjectArray::<JObject>::null());
+    }
+    let class = env.find_class(jni_str!("java/lang/Object"))?;
+    let array = env.new_object_array(attempts.len() as i32, &class, JObject::null())?;
     for (index, attempt) in attempts.iter().enumerate() {
         let attempt = self::attempt(env, attempt)?;
         array.set_element(env, index, &attempt)?;
@@ -31,9 +34,8 @@ pub(crate) fn attempt<'local>(env: &mut Env<'local>, attempt: &Attempt) -> Resul
         JValue::Int(attempt.errno.unwrap_or(0)),
         JValue::Object(&reason),
     ];
-    let signature = jni_sig!((java.lang.String, long, java.lang.String, int, java.lang.String) -> io.zcio.Attempt);
-    let class = jni_str!("io/zcio/Native");
-    Ok(env.call_static_method(class, jni_str!("attempt"), signature, &arguments)?.into_object()?)
+    let signature = jni_sig!((java.lang.String, long, java.lang.String, int, java.lang.String) -> java.lang.Object);
+    Ok(env.call_static_method(native(), jni_str!("attempt"), signature, &arguments)?.into_object()?)
 }
 
 /// What went wrong in a part of something that went on, as the exception it would have been; null for nothing.

@@ -8,11 +8,12 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use jni::objects::{JByteArray, JClass, JIntArray, JObject};
 use jni::sys::{jint, jlong};
-use jni::{Env, EnvUnowned};
+use jni::{Env, NativeMethod};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zcio::{Direction, ErrorKind, FanOut, FanOutStep, Readiness, Relay, RelayStep, Side, Step, Transfer};
 
-use crate::errors::{Failure, Throw};
+use crate::errors::Failure;
+use crate::natives::native;
 use crate::patience::Patience;
 use crate::upcalls::upcalls;
 
@@ -167,88 +168,67 @@ fn events(readiness: Readiness) -> PollFlags {
     }
 }
 
-/// `Watch.look(long moved)`: whether to stop.
+/// `watch.test(moved)`: whether to stop.
 pub(crate) fn look(env: &mut Env<'_>, watch: &JObject<'_>, moved: u64) -> jni::errors::Result<bool> {
-    upcalls(env)?.look(env, watch, moved)
+    upcalls(env)?.test(env, watch, moved)
 }
 
-/// `static native long run(long handle, Watch watch) throws IOException`: [`DONE`], or the bytes delivered when the watch
+/// `static native long run(long handle, LongPredicate watch) throws IOException`: [`DONE`], or the bytes delivered when the watch
 /// stopped it.
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeRunning_run<'local>(
-    mut env: EnvUnowned<'local>,
+fn run<'local>(
+    env: &mut Env<'local>,
     _class: JClass<'local>,
     handle: jlong,
     watch: JObject<'local>,
-) -> jlong {
-    env.with_env(|env| match Running::of(handle).run(env, &watch) {
+) -> Result<jlong, Failure> {
+    match Running::of(handle).run(env, &watch) {
         Ok(()) => Ok(DONE),
         Err(Failure::Stopped) => Ok(0),
         Err(Failure::Transfer(trouble)) if trouble.error.kind() == ErrorKind::Cancelled => {
             Ok(trouble.error.moved() as jlong)
         }
         Err(failure) => Err(failure),
-    })
-    .resolve::<Throw>()
+    }
 }
 
-/// `static native long step(long handle) throws IOException`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeRunning_step<'local>(
-    mut env: EnvUnowned<'local>,
+fn step<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<jlong, Failure> {
+    Running::of(handle).step()
+}
+
+fn interests<'local>(
+    env: &mut Env<'local>,
     _class: JClass<'local>,
     handle: jlong,
-) -> jlong {
-    env.with_env(|_| Running::of(handle).step()).resolve::<Throw>()
+) -> Result<JIntArray<'local>, Failure> {
+    let interests = Running::of(handle).interests();
+    let array = env.new_int_array(interests.len())?;
+    array.set_region(env, 0, &interests)?;
+    Ok(array)
 }
 
-/// `static native int[] interests(long handle)`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeRunning_interests<'local>(
-    mut env: EnvUnowned<'local>,
-    _class: JClass<'local>,
-    handle: jlong,
-) -> JIntArray<'local> {
-    env.with_env(|env| -> Result<_, Failure> {
-        let interests = Running::of(handle).interests();
-        let array = env.new_int_array(interests.len())?;
-        array.set_region(env, 0, &interests)?;
-        Ok(array)
-    })
-    .resolve::<Throw>()
-}
-
-/// `static native byte[] undelivered(long handle, int which) throws IOException`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeRunning_undelivered<'local>(
-    mut env: EnvUnowned<'local>,
+fn undelivered<'local>(
+    env: &mut Env<'local>,
     _class: JClass<'local>,
     handle: jlong,
     which: jint,
-) -> JByteArray<'local> {
-    env.with_env(|env| -> Result<_, Failure> {
-        let bytes = Running::of(handle).undelivered(which as usize)?;
-        Ok(env.byte_array_from_slice(&bytes)?)
-    })
-    .resolve::<Throw>()
+) -> Result<JByteArray<'local>, Failure> {
+    let bytes = Running::of(handle).undelivered(which as usize)?;
+    Ok(env.byte_array_from_slice(&bytes)?)
 }
 
-/// `static native void free(long handle)`
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeRunning_free<'local>(
-    mut env: EnvUnowned<'local>,
-    _class: JClass<'local>,
-    handle: jlong,
-) {
-    env.with_env(|_| -> Result<(), Failure> {
-        // SAFETY: as in `Running::of`, and the Java side gives the number to nobody after this.
-        drop(unsafe { Box::from_raw(handle as *mut Running) });
-        Ok(())
-    })
-    .resolve::<Throw>();
+#[allow(unsafe_code)] // A number that is believed.
+fn free<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<(), Failure> {
+    // SAFETY: as in `Running::of`, and the Java side gives the number to nobody after this.
+    drop(unsafe { Box::from_raw(handle as *mut Running) });
+    Ok(())
 }
+
+/// What `NativeRunning` declares.
+#[allow(unsafe_code)] // The macro's.
+pub(crate) const METHODS: &[NativeMethod] = &[
+    native!(fn run(handle: long, watch: java.util.function.LongPredicate) -> long),
+    native!(fn step(handle: long) -> long),
+    native!(fn interests(handle: long) -> [int]),
+    native!(fn undelivered(handle: long, part: int) -> [byte]),
+    native!(fn free(handle: long) -> void),
+];

@@ -7,16 +7,17 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use jni::objects::{JClass, JLongArray, JObject};
 use jni::sys::{jboolean, jint, jlong};
-use jni::{Env, EnvUnowned};
+use jni::{Env, NativeMethod};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zcio::SharedRegion;
 use zcio::region::{Peer, Seals};
 
 use crate::descriptors::Descriptor;
-use crate::errors::{Failure, Throw};
+use crate::errors::Failure;
 use crate::handle;
-use crate::region::{Held, give, native};
+use crate::natives::native;
+use crate::region::{Held, give};
 
 /// In the order of `io.zcio.Seal`.
 const SEALS: [Seals; 5] = [Seals::SHRINK, Seals::GROW, Seals::WRITE, Seals::FUTURE_WRITE, Seals::SEAL];
@@ -58,40 +59,49 @@ fn ready(env: &mut Env<'_>, channel: &JObject<'_>, peer: Peer, events: PollFlags
     }
 }
 
-native! {
-    /// `static native long create(long length, long[] facts)`
-    fn Java_io_zcio_NativeShared_create(env, length: jlong, facts: JLongArray<'local>) -> jlong {
-        let shared = SharedRegion::create(length as u64).map_err(Failure::region)?;
-        give(env, Held::Shared(shared), &facts)
+fn create<'local>(
+    env: &mut Env<'local>,
+    _class: JClass<'local>,
+    length: jlong,
+    facts: JLongArray<'local>,
+) -> Result<jlong, Failure> {
+    let shared = SharedRegion::create(length as u64).map_err(Failure::region)?;
+    give(env, Held::Shared(shared), &facts)
+}
+
+/// `static native boolean send(long region, SocketChannel channel, int peer, int number)`: false if it must be asked again.
+fn send<'local>(
+    env: &mut Env<'local>,
+    _class: JClass<'local>,
+    region: jlong,
+    channel: JObject<'local>,
+    peer: jint,
+    number: jint,
+) -> Result<jboolean, Failure> {
+    let peer = peer_of(peer, number);
+    let Some(socket) = ready(env, &channel, peer, PollFlags::POLLOUT)? else { return Ok(false) };
+    match with(region, |shared| shared.send(socket.as_fd(), peer)) {
+        Err(Failure::Region(trouble)) if would_wait(&trouble.error) => Ok(false),
+        sent => sent.map(|()| true),
     }
 }
 
-native! {
-    /// `static native boolean send(long region, SocketChannel channel, int peer, int number)`: false if it must be asked again.
-    fn Java_io_zcio_NativeShared_send(
-        env, region: jlong, channel: JObject<'local>, peer: jint, number: jint
-    ) -> jboolean {
-        let peer = peer_of(peer, number);
-        let Some(socket) = ready(env, &channel, peer, PollFlags::POLLOUT)? else { return Ok(false) };
-        match with(region, |shared| shared.send(socket.as_fd(), peer)) {
-            Err(Failure::Region(trouble)) if would_wait(&trouble.error) => Ok(false),
-            sent => sent.map(|()| true),
-        }
-    }
-}
-
-native! {
-    /// `static native long receive(SocketChannel channel, int peer, int number, int seals, long[] facts)`: 0 if it must be
-    /// asked again.
-    fn Java_io_zcio_NativeShared_receive(
-        env, channel: JObject<'local>, peer: jint, number: jint, seals: jint, facts: JLongArray<'local>
-    ) -> jlong {
-        let peer = peer_of(peer, number);
-        let Some(socket) = ready(env, &channel, peer, PollFlags::POLLIN)? else { return Ok(0) };
-        match SharedRegion::receive(socket.as_fd(), peer, seals_of(seals)) {
-            Err(error) if would_wait(&error) => Ok(0),
-            received => give(env, Held::Shared(received.map_err(Failure::region)?), &facts),
-        }
+/// `static native long receive(SocketChannel channel, int peer, int number, int seals, long[] facts)`: 0 if it must be
+/// asked again.
+fn receive<'local>(
+    env: &mut Env<'local>,
+    _class: JClass<'local>,
+    channel: JObject<'local>,
+    peer: jint,
+    number: jint,
+    seals: jint,
+    facts: JLongArray<'local>,
+) -> Result<jlong, Failure> {
+    let peer = peer_of(peer, number);
+    let Some(socket) = ready(env, &channel, peer, PollFlags::POLLIN)? else { return Ok(0) };
+    match SharedRegion::receive(socket.as_fd(), peer, seals_of(seals)) {
+        Err(error) if would_wait(&error) => Ok(0),
+        received => give(env, Held::Shared(received.map_err(Failure::region)?), &facts),
     }
 }
 
@@ -99,32 +109,32 @@ fn would_wait(error: &zcio::Error) -> bool {
     error.errno() == Some(Errno::EAGAIN as i32)
 }
 
-native! {
-    /// `static native void seal(long region, int seals)`
-    fn Java_io_zcio_NativeShared_seal(_env, region: jlong, seals: jint) -> () {
-        with(region, |shared| shared.seal(seals_of(seals)))
-    }
+fn seal<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong, seals: jint) -> Result<(), Failure> {
+    with(region, |shared| shared.seal(seals_of(seals)))
 }
 
-native! {
-    /// `static native int seals(long region)`
-    fn Java_io_zcio_NativeShared_seals(_env, region: jlong) -> jint {
-        let set = with(region, SharedRegion::seals)?;
-        let bits = SEALS.iter().enumerate().filter(|(_, seal)| set.contains(**seal));
-        Ok(bits.fold(0, |bits, (index, _)| bits | 1 << index))
-    }
+fn seals<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong) -> Result<jint, Failure> {
+    let set = with(region, SharedRegion::seals)?;
+    let bits = SEALS.iter().enumerate().filter(|(_, seal)| set.contains(**seal));
+    Ok(bits.fold(0, |bits, (index, _)| bits | 1 << index))
 }
 
-native! {
-    /// `static native void grow(long region, long length)`
-    fn Java_io_zcio_NativeShared_grow(_env, region: jlong, length: jlong) -> () {
-        with(region, |shared| shared.grow(length as u64))
-    }
+fn grow<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong, length: jlong) -> Result<(), Failure> {
+    with(region, |shared| shared.grow(length as u64))
 }
 
-native! {
-    /// `static native void refresh(long region)`
-    fn Java_io_zcio_NativeShared_refresh(_env, region: jlong) -> () {
-        with(region, SharedRegion::refresh)
-    }
+fn refresh<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong) -> Result<(), Failure> {
+    with(region, SharedRegion::refresh)
 }
+
+/// What `NativeShared` declares.
+#[allow(unsafe_code)] // The macro's.
+pub(crate) const METHODS: &[NativeMethod] = &[
+    native!(fn create(length: long, facts: [long]) -> long),
+    native!(fn send(region: long, channel: java.nio.channels.SocketChannel, peer: int, number: int) -> boolean),
+    native!(fn receive(channel: java.nio.channels.SocketChannel, peer: int, number: int, seals: int, facts: [long]) -> long),
+    native!(fn seal(region: long, seals: int) -> void),
+    native!(fn seals(region: long) -> int),
+    native!(fn grow(region: long, length: long) -> void),
+    native!(fn refresh(region: long) -> void),
+];

@@ -5,11 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 
 use jni::objects::{JByteArray, JClass, JObject, JString, JValue};
 use jni::sys::{jboolean, jint, jlong};
-use jni::{Env, EnvUnowned, jni_sig, jni_str};
-use zcio::{CachePolicy, Endpoint, Kind, Mechanism, Report, Visibility};
+use jni::{Env, NativeMethod, jni_sig, jni_str};
+use zcio::{CachePolicy, Endpoint, Kind, KnownBy, Mechanism, Report, Visibility};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
-use crate::errors::{Failure, Throw, Trouble};
+use crate::errors::{Failure, Trouble};
+use crate::natives::native;
 use crate::patience::Patience;
 use crate::reports;
 use crate::running::{Machine, Running};
@@ -102,7 +103,7 @@ pub(crate) fn named(env: &mut Env<'_>, given: &Given<'_, '_>) -> Result<Option<S
 }
 
 /// Runs a transfer to its end.
-fn run<'local>(
+fn run_between<'local>(
     env: &mut Env<'local>,
     given: &[Given<'_, '_>; 2],
     request: &Request,
@@ -131,30 +132,28 @@ fn run<'local>(
 
 fn report_object<'local>(env: &mut Env<'local>, report: &Report) -> Result<JObject<'local>, Failure> {
     let upcalls = upcalls(env)?;
-    let attempts;
-    let attempts = if report.attempts.is_empty() {
-        upcalls.no_attempts()
-    } else {
-        attempts = reports::attempts(env, &report.attempts)?;
-        &attempts
-    };
+    let attempts = reports::attempts(env, &report.attempts)?;
     let arguments = [
         JValue::Long(report.bytes as i64),
         JValue::Long(report.requested.map_or(-1, |requested| requested as i64)),
-        JValue::Object(upcalls.mechanism(report.mechanism)),
+        JValue::Int(place(Mechanism::ALL, report.mechanism)),
         JValue::Bool(report.automatic),
-        JValue::Object(attempts),
+        JValue::Object(&attempts),
         JValue::Long(report.system_calls as i64),
         JValue::Long(report.waits as i64),
         JValue::Int(report.copies.count.map_or(-1, i32::from)),
-        JValue::Object(upcalls.known_by(report.copies.known_by)),
+        JValue::Int(place(KnownBy::ALL, report.copies.known_by)),
         JValue::Long(report.elapsed.as_nanos() as i64),
     ];
     Ok(upcalls.report(env, &arguments.map(|argument| argument.as_jni()))?)
 }
 
+/// Where a value stands in the core's list, which is the Java side's, too.
+fn place<T: PartialEq>(all: &[T], value: T) -> i32 {
+    all.iter().position(|each| *each == value).map_or(-1, |place| place as i32)
+}
+
 /// Negative numbers and a null name stand for what was not said.
-#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
 fn request(
     env: &Env<'_>,
     offset: jlong,
@@ -181,12 +180,8 @@ pub fn visibility(snapshot: jboolean) -> Visibility {
     if snapshot { Visibility::Snapshot } else { Visibility::Aliased }
 }
 
-/// `static native Report run(…, Watch watch) throws IOException`
-#[allow(unsafe_code)] // An exported name.
-#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeTransfer_run<'local>(
-    mut env: EnvUnowned<'local>,
+fn run<'local>(
+    env: &mut Env<'local>,
     _class: JClass<'local>,
     source: JObject<'local>,
     source_path: JByteArray<'local>,
@@ -202,22 +197,15 @@ pub extern "system" fn Java_io_zcio_NativeTransfer_run<'local>(
     read_ahead: jlong,
     drop_behind: jboolean,
     watch: JObject<'local>,
-) -> JObject<'local> {
-    env.with_env(|env| {
-        let request = request(env, offset, sink_offset, count, &mechanism, snapshot, read_ahead, drop_behind)?;
-        let source = Given { object: &source, path: &source_path, memory: (address, length) };
-        let sink = Given { object: &sink, path: &sink_path, memory: (0, -1) };
-        run(env, &[source, sink], &request, &watch)
-    })
-    .resolve::<Throw>()
+) -> Result<JObject<'local>, Failure> {
+    let request = request(env, offset, sink_offset, count, &mechanism, snapshot, read_ahead, drop_behind)?;
+    let source = Given { object: &source, path: &source_path, memory: (address, length) };
+    let sink = Given { object: &sink, path: &sink_path, memory: (0, -1) };
+    run_between(env, &[source, sink], &request, &watch)
 }
 
-/// `static native long start(…, int waiting) throws IOException`
-#[allow(unsafe_code)] // An exported name.
-#[allow(clippy::too_many_arguments)] // One for each argument of the Java method.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeTransfer_start<'local>(
-    mut env: EnvUnowned<'local>,
+fn start<'local>(
+    env: &mut Env<'local>,
     _class: JClass<'local>,
     source: JObject<'local>,
     source_path: JByteArray<'local>,
@@ -233,31 +221,63 @@ pub extern "system" fn Java_io_zcio_NativeTransfer_start<'local>(
     read_ahead: jlong,
     drop_behind: jboolean,
     waiting: jint,
-) -> jlong {
-    env.with_env(|env| -> Result<jlong, Failure> {
-        let request = request(env, offset, sink_offset, count, &mechanism, snapshot, read_ahead, drop_behind)?;
-        let source = Given { object: &source, path: &source_path, memory: (address, length) };
-        let sink = Given { object: &sink, path: &sink_path, memory: (0, -1) };
-        let running = open(env, &[source, sink], &request, Waiting::of(waiting))?;
-        Ok(running.map_or(0, Running::into_handle))
-    })
-    .resolve::<Throw>()
+) -> Result<jlong, Failure> {
+    let request = request(env, offset, sink_offset, count, &mechanism, snapshot, read_ahead, drop_behind)?;
+    let source = Given { object: &source, path: &source_path, memory: (address, length) };
+    let sink = Given { object: &sink, path: &sink_path, memory: (0, -1) };
+    let running = open(env, &[source, sink], &request, Waiting::of(waiting))?;
+    Ok(running.map_or(0, Running::into_handle))
 }
 
 /// `static native Report report(long handle)`; null before the first step has begun to move.
-#[allow(unsafe_code)] // An exported name.
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_io_zcio_NativeTransfer_report<'local>(
-    mut env: EnvUnowned<'local>,
-    _class: JClass<'local>,
-    handle: jlong,
-) -> JObject<'local> {
-    env.with_env(|env| match &Running::of(handle).machine {
+fn report<'local>(env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<JObject<'local>, Failure> {
+    match &Running::of(handle).machine {
         Machine::Transfer(transfer) => match transfer.report() {
             Some(report) => report_object(env, &report),
             None => Ok(JObject::null()),
         },
         Machine::Relay(_) | Machine::FanOut(_) => Ok(JObject::null()),
-    })
-    .resolve::<Throw>()
+    }
 }
+
+/// What `NativeTransfer` declares.
+#[allow(unsafe_code)] // The macro's.
+pub(crate) const METHODS: &[NativeMethod] = &[
+    native!(
+        fn run(
+            source: java.lang.Object,
+            source_path: [byte],
+            address: long,
+            length: long,
+            sink: java.lang.Object,
+            sink_path: [byte],
+            offset: long,
+            sink_offset: long,
+            count: long,
+            mechanism: java.lang.String,
+            snapshot: boolean,
+            read_ahead: long,
+            drop_behind: boolean,
+            watch: java.util.function.LongPredicate
+        ) -> java.lang.Object
+    ),
+    native!(
+        fn start(
+            source: java.lang.Object,
+            source_path: [byte],
+            address: long,
+            length: long,
+            sink: java.lang.Object,
+            sink_path: [byte],
+            offset: long,
+            sink_offset: long,
+            count: long,
+            mechanism: java.lang.String,
+            snapshot: boolean,
+            read_ahead: long,
+            drop_behind: boolean,
+            waiting: int
+        ) -> long
+    ),
+    native!(fn report(handle: long) -> java.lang.Object),
+];

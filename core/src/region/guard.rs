@@ -7,7 +7,8 @@
 //! [`ErrorKind::Faulted`](crate::ErrorKind::Faulted).
 //!
 //! Not for a process whose runtime has a SIGBUS handler of its own; checked copies serve there.
-//! A handler that another library installs later stands before this one and should chain, too.
+//! A handler that another library installs later stands before this one and should chain, too. So that it can, the library
+//! that this crate is part of stays in the process once the guard is installed ([`crate::sys::resident`] says why).
 //!
 //! The handler may interrupt anything, so the list of regions it searches is free of locks: slots that are linked in once,
 //! used again, and never freed. Registering costs every region of a file a few stores, guard or no guard, so that one
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 use crate::sys::fork::ForkSafe;
-use crate::sys::{memory, signal};
+use crate::sys::{memory, resident, signal};
 
 /// Installs the guard; later calls do nothing. It stays for the life of the process.
 pub fn install() -> Result<()> {
@@ -27,6 +28,7 @@ pub fn install() -> Result<()> {
     if !*installed {
         // The handler must find the page size known: asking for it the first time calls into the C library.
         memory::page_size();
+        resident::stay().map_err(|errno| Error::os("dlopen", errno))?;
         signal::chain_sigbus(mend).map_err(|errno| Error::os("sigaction", errno))?;
         *installed = true;
     }

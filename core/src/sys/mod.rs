@@ -14,6 +14,7 @@ pub(crate) mod interrupt;
 pub(crate) mod memory;
 pub(crate) mod namespace;
 pub(crate) mod process;
+pub(crate) mod resident;
 pub(crate) mod rights;
 pub(crate) mod signal;
 mod span;

@@ -21,6 +21,7 @@ use nix::poll::{PollFlags, PollTimeout};
 use super::ledger::Ledger;
 use crate::sys::Calls;
 use crate::sys::fork::{Duplicate, ForkSafe, Process};
+use crate::sys::resident;
 use crate::sys::threads::without_signals;
 
 /// The sockets at which a thread is, by inode number, and whose thread it is.
@@ -69,9 +70,10 @@ impl Watchman {
             cross_out(claim);
             ledger
         };
-        // Without a thread the notifications stay where they are.
+        // Without a thread the notifications stay where they are. Nobody waits for it, not even who unloads the library.
         let start = || std::thread::Builder::new().name("zcio-notices".into()).spawn(work);
-        let thread = without_signals(start).inspect_err(|_| cross_out(claim)).ok()?;
+        let started = resident::stay().map_err(std::io::Error::from).and_then(|()| without_signals(start));
+        let thread = started.inspect_err(|_| cross_out(claim)).ok()?;
         Some(Self { relieved, thread })
     }
 

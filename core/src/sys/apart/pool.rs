@@ -23,6 +23,7 @@ use super::tables::{is_of, leave_all_but, table};
 use crate::error::Error;
 use crate::sys::Sys;
 use crate::sys::fork::Process;
+use crate::sys::resident;
 use crate::sys::threads::without_signals;
 
 /// How many threads without work are kept.
@@ -280,6 +281,7 @@ impl Pool {
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> Sys<()> {
+    resident::stay()?;
     match without_signals(|| std::thread::Builder::new().name("zcio-apart".into()).spawn(work)) {
         Ok(_) => Ok(()),
         Err(error) => Err(error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw)),

@@ -5,7 +5,7 @@
  * module carries a native library, of which the JDK warns from 24 on unless the application allows it: with
  * {@code --enable-native-access=io.zcio}, or {@code --enable-native-access=ALL-UNNAMED} when the jar is on the class path.
  *
- * <p>On a JDK from 22 on, regions also have {@code MemorySegment asMemorySegment(long offset, long size)}.
+ * <p>On a JDK from 22 on, {@code RegionSegments} makes regions {@code MemorySegment}s.
  */
 module io.zcio {
     requires static jdk.jfr;

@@ -209,7 +209,7 @@ public final class Batch implements AutoCloseable {
         BatchReport report = Threads.onPlatformThread(watch, () -> {
             lock.lock();
             try (End.Hold held = End.holdAll(channels)) {
-                return handle.use(number -> NativeBatch.run(number, given, paths, ofItems, ranges, watch));
+                return handle.use(number -> (BatchReport) NativeBatch.run(number, given, paths, ofItems, ranges, watch));
             } finally {
                 lock.unlock();
             }

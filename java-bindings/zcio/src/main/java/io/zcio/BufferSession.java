@@ -5,8 +5,6 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
-import java.util.Objects;
 
 /**
  * Keeps the memory of a direct buffer from being freed while native code uses its address, as NIO does around its own calls:
@@ -27,40 +25,41 @@ final class BufferSession {
     private static final MethodHandle RELEASE_SCOPE;
 
     static {
-        Internals find = new Internals();
-        Class<?> type = find.type("jdk.internal.access.JavaNioAccess");
-        Class<?> scope = find.type("jdk.internal.misc.ScopedMemoryAccess$Scope");
-        Class<?> handle = find.type("jdk.internal.misc.ScopedMemoryAccess$Scope$Handle");
-        Object access = find.call(find.type("jdk.internal.access.SharedSecrets"), "getJavaNioAccess", type);
-        MethodHandle acquire = bound(access, find.method(type, "acquireSession", void.class, Object.class, Buffer.class));
-        RELEASE = bound(access, find.method(type, "releaseSession", void.class, Object.class, Buffer.class));
+        String owner = "jdk.internal.access.JavaNioAccess";
+        String ofScope = "jdk.internal.misc.ScopedMemoryAccess$Scope";
+        String ofHandle = ofScope + "$Handle";
+        Class<?> type = Internals.type(owner);
+        Class<?> scope = Internals.type(ofScope);
+        Class<?> handle = Internals.type(ofHandle);
+        Object access = Internals.call("jdk.internal.access.SharedSecrets", "getJavaNioAccess", type);
+        MethodHandle acquire =
+                bound(access, Internals.method(owner, "acquireSession", void.class, Object.class, Buffer.class));
+        RELEASE = bound(access, Internals.method(owner, "releaseSession", void.class, Object.class, Buffer.class));
         if (acquire != null && RELEASE != null) {
             ACQUIRE = MethodHandles.filterReturnValue(acquire, MethodHandles.constant(Object.class, null));
         } else {
-            acquire = scoped(find, type, "acquireScope", handle);
-            acquire = acquire == null ? scoped(find, type, "acquireScope", Runnable.class) : acquire;
-            acquire = acquire == null ? scoped(find, type, "acquireSession", Runnable.class) : acquire;
+            acquire = scoped(owner, type, "acquireScope", handle);
+            acquire = acquire == null ? scoped(owner, type, "acquireScope", Runnable.class) : acquire;
+            acquire = acquire == null ? scoped(owner, type, "acquireSession", Runnable.class) : acquire;
             acquire = bound(access, acquire);
             // Not for an operation that another thread will end.
             ACQUIRE = acquire == null ? null : MethodHandles.insertArguments(acquire, 1, false);
         }
-        SCOPE = find.method(handle, "scope", signature(scope, handle), signature(Object.class, Object.class));
-        RELEASE_SCOPE = find.method(
-                scope, "release", signature(void.class, scope, handle), signature(void.class, Object.class, Object.class));
+        SCOPE = Internals.method(
+                ofHandle, "scope", Internals.signature(scope, handle), MethodType.methodType(Object.class, Object.class));
+        RELEASE_SCOPE = Internals.method(
+                ofScope,
+                "release",
+                Internals.signature(void.class, scope, handle),
+                MethodType.methodType(void.class, Object.class, Object.class));
     }
 
-    private static MethodHandle scoped(Internals find, Class<?> access, String name, Class<?> token) {
-        return find.method(
-                access,
+    private static MethodHandle scoped(String owner, Class<?> access, String name, Class<?> token) {
+        return Internals.method(
+                owner,
                 name,
-                signature(token, access, Buffer.class, boolean.class),
-                signature(Object.class, Object.class, Buffer.class, boolean.class));
-    }
-
-    /** Null if there is no such class, and so no such method. */
-    private static MethodType signature(Class<?> result, Class<?>... arguments) {
-        boolean complete = result != null && Arrays.stream(arguments).allMatch(Objects::nonNull);
-        return complete ? MethodType.methodType(result, arguments) : null;
+                Internals.signature(token, access, Buffer.class, boolean.class),
+                MethodType.methodType(Object.class, Object.class, Buffer.class, boolean.class));
     }
 
     private BufferSession() {}

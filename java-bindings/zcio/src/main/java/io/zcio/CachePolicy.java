@@ -23,4 +23,9 @@ public record CachePolicy(long readAhead, boolean dropBehind) {
     public CachePolicy {
         End.requireNotNegative(readAhead, "readAhead");
     }
+
+    /** Whether it is {@link #NONE}. A record's own {@code equals} would, on 17, keep its class loader for ever. */
+    boolean isNone() {
+        return readAhead == 0 && !dropBehind;
+    }
 }

@@ -17,9 +17,6 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>They belong to {@code sun.nio.ch} ({@link Internals}). Where a runtime has another, the transfer goes on without it.
  */
 final class ChannelLocks {
-    /** Whether {@link #whileWriting} is what it says, to a socket or pipe of this runtime's. */
-    static final boolean OF_WRITERS_ARE_KNOWN;
-
     private static final MethodHandle POSITION;
     private static final MethodHandle SOCKET_WRITE;
     private static final MethodHandle SOCKET_READ;
@@ -29,22 +26,25 @@ final class ChannelLocks {
     private static final MethodHandle INPUT_IS_OPEN;
 
     static {
-        Internals find = new Internals();
-        Class<?> file = find.type("sun.nio.ch.FileChannelImpl");
-        Class<?> socket = find.type("sun.nio.ch.SocketChannelImpl");
-        POSITION = find.field(file, "positionLock", Object.class, Object.class, FileChannel.class);
-        SOCKET_WRITE = lock(find, socket, "writeLock");
-        SOCKET_READ = lock(find, socket, "readLock");
-        PIPE_WRITE = lock(find, find.type("sun.nio.ch.SinkChannelImpl"), "writeLock");
-        PIPE_READ = lock(find, find.type("sun.nio.ch.SourceChannelImpl"), "readLock");
-        OF_WRITERS_ARE_KNOWN = SOCKET_WRITE != null && PIPE_WRITE != null;
-        INPUT_IS_OPEN = find.method(socket, "isInputOpen", boolean.class, SocketChannel.class);
+        String socket = "sun.nio.ch.SocketChannelImpl";
+        POSITION = Internals.field(
+                "sun.nio.ch.FileChannelImpl", "positionLock", Object.class, Object.class, FileChannel.class);
+        SOCKET_WRITE = lock(socket, "writeLock");
+        SOCKET_READ = lock(socket, "readLock");
+        PIPE_WRITE = lock("sun.nio.ch.SinkChannelImpl", "writeLock");
+        PIPE_READ = lock("sun.nio.ch.SourceChannelImpl", "readLock");
+        INPUT_IS_OPEN = Internals.method(socket, "isInputOpen", boolean.class, SocketChannel.class);
     }
 
     private ChannelLocks() {}
 
-    private static MethodHandle lock(Internals find, Class<?> owner, String name) {
-        return find.field(owner, name, ReentrantLock.class, ReentrantLock.class, SelectableChannel.class);
+    private static MethodHandle lock(String owner, String name) {
+        return Internals.field(owner, name, ReentrantLock.class, ReentrantLock.class, SelectableChannel.class);
+    }
+
+    /** Whether {@link #whileWriting} is what it says, to such a sink of this runtime's. */
+    static boolean knowsWriterOf(SelectableChannel sink) {
+        return (sink instanceof SocketChannel ? SOCKET_WRITE : PIPE_WRITE) != null;
     }
 
     /** Runs it as the only writer of the target. */

@@ -1,7 +1,6 @@
 package io.zcio;
 
 import java.io.IOException;
-import java.lang.invoke.MethodHandles;
 import java.nio.channels.FileChannel;
 
 /** The part of the bridge that {@link ZeroCopyFileChannel} needs beside {@link Native}. Not an API. */
@@ -17,17 +16,10 @@ final class ChannelNative {
     static final int COPY_FILE_RANGE = 1;
 
     static {
-        try {
-            MethodHandles.lookup().ensureInitialized(Native.class);
-        } catch (IllegalAccessException e) {
-            throw new AssertionError("a class of the same package", e);
-        }
+        NativeLibrary.bind(ChannelNative.class, "ChannelNative");
     }
 
     private ChannelNative() {}
-
-    /** The lookup that sees every member of every class; null if this runtime has none. Never to be given away. */
-    static native MethodHandles.Lookup trustedLookup();
 
     /** The flags a file was opened with, as fcntl(2) gives them. */
     static native int flags(FileChannel file) throws IOException;

@@ -1,5 +1,6 @@
 package io.zcio;
 
+import java.io.FileDescriptor;
 import java.io.IOException;
 import java.lang.invoke.MethodHandle;
 import java.nio.channels.ClosedChannelException;
@@ -15,12 +16,18 @@ import java.nio.channels.SocketChannel;
  * descriptor; a socket channel or a pipe's end does the same with its one writer. Being registered with both means that neither number can
  * be used for another file meanwhile, and that a close or an interrupt ends a system call that waits (EINTR).
  *
- * <p>These methods belong to {@code sun.nio.ch} ({@link Internals}). Where a runtime has other methods {@link #AVAILABLE} is
- * false, and the caller takes a {@link Transfer}, which does without.
+ * <p>A duplicate of a file's descriptor would be simpler, and is not possible: closing any descriptor of a file takes away the POSIX
+ * locks that this process has on it (fcntl(2)), {@code FileLock}s of the caller included.
+ *
+ * <p>These methods belong to {@code sun.nio.ch} ({@link Internals}). Where a runtime has other methods, for one
+ * kind of channel perhaps, the caller takes a {@link Transfer}, which does without.
  */
 final class CloseProtocol {
-    /** Whether this runtime has what is needed here. */
+    /** Whether this runtime has what is needed for files; for a sink, see {@link #serves}. */
     static final boolean AVAILABLE;
+
+    /** Whether the descriptors of sockets and pipes can be had, to be duplicated ({@code SelChImpl.getFDVal}). */
+    static final boolean STREAMS;
 
     /** {@code FileChannelImpl.threads} and {@code .fd}, {@code FileDescriptor.fd} */
     private static final MethodHandle THREADS;
@@ -32,25 +39,19 @@ final class CloseProtocol {
     /** What writes to a socket, and what writes to a pipe. */
     private static final Writer SOCKET;
     private static final Writer PIPE;
-    /** {@code Thread.isVirtual}, from 21 on. */
-    private static final MethodHandle IS_VIRTUAL;
 
     static {
-        Internals find = new Internals();
-        Class<?> file = find.type("sun.nio.ch.FileChannelImpl");
-        Class<?> socket = find.type("sun.nio.ch.SocketChannelImpl");
-        Class<?> pipe = find.type("sun.nio.ch.SinkChannelImpl");
-        Class<?> set = find.type("sun.nio.ch.NativeThreadSet");
-        THREADS = find.field(file, "threads", set, Object.class, FileChannel.class);
+        String set = "sun.nio.ch.NativeThreadSet";
+        THREADS = Internals.field(
+                "sun.nio.ch.FileChannelImpl", "threads", Internals.type(set), Object.class, FileChannel.class);
         DESCRIPTOR = DescriptorField.GETTER;
-        NUMBER = find.field(java.io.FileDescriptor.class, "fd", int.class, int.class, java.io.FileDescriptor.class);
-        ADD = find.method(set, "add", int.class, Object.class);
-        REMOVE = find.method(set, "remove", void.class, Object.class, int.class);
-        SOCKET = Writer.find(find, socket);
-        PIPE = Writer.find(find, pipe);
-        IS_VIRTUAL = find.method(Thread.class, "isVirtual", boolean.class, Thread.class);
-        boolean files = THREADS != null && DESCRIPTOR != null && NUMBER != null && ADD != null && REMOVE != null;
-        AVAILABLE = files && SOCKET.isComplete() && PIPE.isComplete() && ChannelLocks.OF_WRITERS_ARE_KNOWN;
+        NUMBER = Internals.field("java.io.FileDescriptor", "fd", int.class, int.class, FileDescriptor.class);
+        ADD = Internals.method(set, "add", int.class, Object.class);
+        REMOVE = Internals.method(set, "remove", void.class, Object.class, int.class);
+        STREAMS = Internals.method("sun.nio.ch.SelChImpl", "getFDVal", int.class, Object.class) != null;
+        SOCKET = Writer.find("sun.nio.ch.SocketChannelImpl");
+        PIPE = Writer.find("sun.nio.ch.SinkChannelImpl");
+        AVAILABLE = THREADS != null && DESCRIPTOR != null && NUMBER != null && ADD != null && REMOVE != null;
     }
 
     private CloseProtocol() {}
@@ -67,7 +68,7 @@ final class CloseProtocol {
     /** The number of a file channel's descriptor, to be used between {@link #enter} and {@link #leave} only. */
     static int number(FileChannel file) {
         try {
-            return (int) NUMBER.invokeExact((java.io.FileDescriptor) DESCRIPTOR.invokeExact(file));
+            return (int) NUMBER.invokeExact((FileDescriptor) DESCRIPTOR.invokeExact(file));
         } catch (Throwable e) {
             throw Internals.unexpected(e);
         }
@@ -150,13 +151,9 @@ final class CloseProtocol {
         }
     }
 
-    /** Whether this thread is a virtual one, which no signal reaches. */
-    static boolean inVirtualThread() {
-        try {
-            return IS_VIRTUAL != null && (boolean) IS_VIRTUAL.invokeExact(Thread.currentThread());
-        } catch (Throwable e) {
-            throw Internals.unexpected(e);
-        }
+    /** Whether this thread can become the writer of such a sink here. */
+    static boolean serves(SelectableChannel sink) {
+        return Writer.to(sink).isComplete() && ChannelLocks.knowsWriterOf(sink);
     }
 
     /**
@@ -168,12 +165,12 @@ final class CloseProtocol {
      */
     private record Writer(MethodHandle number, MethodHandle begin, MethodHandle end) {
 
-        static Writer find(Internals find, Class<?> owner) {
+        static Writer find(String owner) {
             Class<?> channel = SelectableChannel.class;
             return new Writer(
-                    find.field(owner, "fdVal", int.class, int.class, channel),
-                    find.method(owner, "beginWrite", void.class, channel, boolean.class),
-                    find.method(owner, "endWrite", void.class, channel, boolean.class, boolean.class));
+                    Internals.field(owner, "fdVal", int.class, int.class, channel),
+                    Internals.method(owner, "beginWrite", void.class, channel, boolean.class),
+                    Internals.method(owner, "endWrite", void.class, channel, boolean.class, boolean.class));
         }
 
         boolean isComplete() {

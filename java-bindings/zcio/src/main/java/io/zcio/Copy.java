@@ -167,7 +167,7 @@ public final class Copy {
         CopyReport report = null;
         IOException failure = null;
         try {
-            report = Threads.onPlatformThread(watch, () -> NativeCopy.run(
+            report = Threads.onPlatformThread(watch, () -> (CopyReport) NativeCopy.run(
                     source.given,
                     source.path(),
                     destination.given,

@@ -10,7 +10,7 @@ import java.nio.channels.FileLock;
 /**
  * Everything of a file channel that the JDK's own does well already, handed to one of the JDK's own.
  *
- * <p>The other channel belongs to this one and is never given away, so that the two are closed together: by
+ * <p>The other channel belongs to this one, so that the two are closed together: by
  * {@link #close}, or when the other closes itself because a thread inside was interrupted. Nothing here may answer for the
  * other channel: what it throws, and when, is the specification.
  */

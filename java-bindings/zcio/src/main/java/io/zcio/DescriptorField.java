@@ -16,13 +16,11 @@ final class DescriptorField {
     /** Reads the field of one of the JDK's own; null where it cannot be had. */
     static final MethodHandle GETTER;
 
-    private static final Class<?> OWNER;
+    private static final String OWNER = "sun.nio.ch.FileChannelImpl";
 
     static {
-        Internals find = new Internals();
-        OWNER = find.type("sun.nio.ch.FileChannelImpl");
-        GETTER = find.field(OWNER, "fd", FileDescriptor.class, FileDescriptor.class, FileChannel.class);
-        IN_PLACE = GETTER != null && liesOver(find);
+        GETTER = Internals.field(OWNER, "fd", FileDescriptor.class, FileDescriptor.class, FileChannel.class);
+        IN_PLACE = GETTER != null && liesOver();
     }
 
     private DescriptorField() {}
@@ -35,7 +33,7 @@ final class DescriptorField {
                     () -> "zcio does not know how this Java runtime lays out its file channels: give Netty's native transports "
                             + "a region of zcio-netty, or a channel of the JDK's own");
         }
-        if (GETTER == null || !OWNER.isInstance(channel)) {
+        if (GETTER == null || !channel.getClass().getName().equals(OWNER)) {
             return new FileDescriptor();
         }
         try {
@@ -45,24 +43,12 @@ final class DescriptorField {
         }
     }
 
-    private static boolean liesOver(Internals find) {
-        Class<?> unsafe = find.type("jdk.internal.misc.Unsafe");
-        Object instance = find.call(unsafe, "getUnsafe", unsafe);
-        MethodHandle offset =
-                find.method(unsafe, "objectFieldOffset", long.class, Object.class, Class.class, String.class);
-        if (instance == null || offset == null) {
-            return false;
-        }
-        try {
-            long wanted = (long) offset.invokeExact(instance, OWNER, "fd");
-            for (int i = 0; i < 8; i++) {
-                if (wanted == (long) offset.invokeExact(instance, (Class<?>) DelegatingFileChannel.class, "descriptor" + i)) {
-                    return true;
-                }
+    private static boolean liesOver() {
+        for (int i = 0; i < 8; i++) {
+            if (Internals.liesOver(DelegatingFileChannel.class, "descriptor" + i)) {
+                return true;
             }
-            return false;
-        } catch (Throwable e) {
-            return false;
         }
+        return false;
     }
 }

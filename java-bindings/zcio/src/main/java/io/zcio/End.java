@@ -154,46 +154,59 @@ final class End {
         if (channel instanceof ZeroCopyFileChannel ours) {
             return new End(Kind.FILE, of(ours.delegate).given, ours);
         }
-        return of(Kind.FILE, channel, FILE_CHANNEL);
+        return of(Kind.FILE, channel);
     }
 
     static End of(SocketChannel channel) {
-        return of(Kind.STREAM, channel, SELECTABLE_CHANNEL);
+        return of(Kind.STREAM, channel);
     }
 
     static End of(Pipe.SourceChannel channel) {
-        return of(Kind.STREAM, channel, SELECTABLE_CHANNEL);
+        return of(Kind.STREAM, channel);
     }
 
     static End of(Pipe.SinkChannel channel) {
-        return of(Kind.STREAM, channel, SELECTABLE_CHANNEL);
+        return of(Kind.STREAM, channel);
     }
 
-    private static End of(Kind kind, Channel channel, Class<?> implementation) {
-        if (!implementation.isInstance(channel)) {
+    private static End of(Kind kind, Channel channel) {
+        NativeLibrary.load();
+        if (!isJdks(channel)) {
             throw new IllegalArgumentException(
                     channel.getClass().getName() + " is not a channel of the JDK's own and has no descriptor to use");
+        }
+        if (!hasDescriptor(channel)) {
+            throw new IllegalStateException("zcio does not know this Java runtime, and finds no descriptor in a "
+                    + channel.getClass().getName() + ": give a path");
         }
         return new End(kind, channel);
     }
 
-    /** Whether there is an end for this channel, and a way to make it. */
+    private static boolean isJdks(Channel channel) {
+        Class<?> known = channel instanceof FileChannel ? FILE_CHANNEL : SELECTABLE_CHANNEL;
+        return known != null && known.isInstance(channel);
+    }
+
+    /** Whether there is an end for this channel, and a way to make it. Not before {@link NativeLibrary#load}. */
     static boolean hasDescriptor(Channel channel) {
         if (channel instanceof ZeroCopyFileChannel ours) {
             return hasDescriptor(ours.delegate);
         }
+        if (channel instanceof FileChannel) {
+            return isJdks(channel) && CloseProtocol.AVAILABLE;
+        }
         boolean stream = channel instanceof SocketChannel
                 || channel instanceof Pipe.SourceChannel
                 || channel instanceof Pipe.SinkChannel;
-        return FILE_CHANNEL.isInstance(channel) || stream && SELECTABLE_CHANNEL.isInstance(channel);
+        return stream && isJdks(channel) && CloseProtocol.STREAMS;
     }
 
-    /** Looked up by name, which is all that is needed here; the package is not exported. */
+    /** Looked up by name, which is all that is needed here; the package is not exported. Null if there is none. */
     private static Class<?> jdkClass(String name) {
         try {
             return Class.forName(name, false, null);
         } catch (ClassNotFoundException e) {
-            throw new IllegalStateException("zcio does not know this Java runtime: it has no " + name, e);
+            return null;
         }
     }
 
@@ -287,16 +300,12 @@ final class End {
 
     /** {@link #hold} of one of the JDK's own. */
     static Hold hold(FileChannel channel) throws IOException {
-        if (CloseProtocol.AVAILABLE) {
-            return CloseProtocol.hold(channel);
-        }
-        int entry = Native.enter(channel);
-        return () -> Native.leave(channel, entry);
+        return CloseProtocol.hold(channel);
     }
 
     /** The number of the descriptor of a channel that is held. */
     static int number(FileChannel channel) throws IOException {
-        return CloseProtocol.AVAILABLE ? CloseProtocol.number(channel) : Native.number(channel);
+        return CloseProtocol.number(channel);
     }
 
     /** See {@link End#hold}. */

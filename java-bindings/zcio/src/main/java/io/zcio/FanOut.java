@@ -251,6 +251,6 @@ public final class FanOut {
         boolean snapshot = visibility == Visibility.SNAPSHOT;
         long most = all[0].toRead(count);
         Stepper.Opening opening = how -> NativeFanOut.start(given, paths, from, most, snapshot, how);
-        return Stepper.open("fan_out", opening, waiting, watch, NativeFanOut::report, all);
+        return Stepper.open("fan_out", opening, waiting, watch, handle -> (FanOutReport) NativeFanOut.report(handle), all);
     }
 }

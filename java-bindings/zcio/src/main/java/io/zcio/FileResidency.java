@@ -56,7 +56,7 @@ public record FileResidency(long present, long total, String countedBy) {
         End.requireNotNegative(offset, "offset");
         End.requireNotNegative(length, "length");
         try (End.Hold held = end.hold()) {
-            return NativeCopy.residency(end.given, end.path(), offset, length);
+            return (FileResidency) NativeCopy.residency(end.given, end.path(), offset, length);
         }
     }
 }

@@ -1,21 +1,35 @@
 package io.zcio;
 
 import java.lang.invoke.MethodHandle;
-import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
+import java.util.Arrays;
+import java.util.Objects;
 
 /**
- * Finds members of the JDK's own classes, with types that can be named here; null for what this runtime does not have.
+ * Finds members of the JDK's own classes, with types that can be named here; null for what this runtime does not have, which then
+ * costs only what needs it.
  *
- * <p>Their packages are not open to others; the native code, which encapsulation does not bind, hands over the lookup that sees
- * them.
+ * <p>Their packages are not open to others. The native code, which encapsulation does not bind, hands over one member at a time of
+ * those that it has in a list, and never what sees them all. Not before {@link NativeLibrary#load}.
  */
-record Internals(MethodHandles.Lookup lookup) {
-    Internals() {
-        this(ChannelNative.trustedLookup());
+final class Internals {
+    private static final int GETTER = 0;
+    private static final int VIRTUAL = 1;
+    private static final int STATIC = 2;
+
+    static {
+        NativeLibrary.bind(Internals.class, "Internals");
     }
 
-    Class<?> type(String name) {
+    private Internals() {}
+
+    private static native MethodHandle find(String owner, String name, MethodType type, int kind);
+
+    /** Whether that field of a channel class of ours lies where {@code FileChannelImpl} has its descriptor. */
+    static native boolean liesOver(Class<?> ours, String name);
+
+    /** The class, or null; knowing it opens nothing. */
+    static Class<?> type(String name) {
         try {
             return Class.forName(name, false, null);
         } catch (ClassNotFoundException e) {
@@ -23,35 +37,39 @@ record Internals(MethodHandles.Lookup lookup) {
         }
     }
 
-    MethodHandle field(Class<?> owner, String name, Class<?> type, Class<?> as, Class<?> of) {
-        try {
-            return lookup.findGetter(owner, name, type).asType(MethodType.methodType(as, of));
-        } catch (ReflectiveOperationException | NullPointerException e) {
-            return null;
-        }
+    static MethodHandle field(String owner, String name, Class<?> type, Class<?> as, Class<?> of) {
+        return type == null ? null : seen(find(owner, name, MethodType.methodType(type), GETTER), MethodType.methodType(as, of));
     }
 
     /** {@code arguments} begins with the type by which the receiver is known here. */
-    MethodHandle method(Class<?> owner, String name, Class<?> result, Class<?>... arguments) {
-        return method(owner, name, MethodType.methodType(result, arguments), MethodType.methodType(result, arguments));
+    static MethodHandle method(String owner, String name, Class<?> result, Class<?>... arguments) {
+        MethodType type = MethodType.methodType(result, arguments);
+        return method(owner, name, type, type);
     }
 
     /** As above, where some of the method's own types cannot be named here: {@code seen} is what it is called with. */
-    MethodHandle method(Class<?> owner, String name, MethodType own, MethodType seen) {
+    static MethodHandle method(String owner, String name, MethodType own, MethodType seen) {
+        return own == null ? null : seen(find(owner, name, own.dropParameterTypes(0, 1), VIRTUAL), seen);
+    }
+
+    /** What a static method without arguments gives. */
+    static Object call(String owner, String name, Class<?> result) {
+        MethodHandle method = result == null ? null : find(owner, name, MethodType.methodType(result), STATIC);
         try {
-            return lookup.findVirtual(owner, name, own.dropParameterTypes(0, 1)).asType(seen);
-        } catch (ReflectiveOperationException | NullPointerException e) {
+            return method == null ? null : method.invoke();
+        } catch (Throwable e) {
             return null;
         }
     }
 
-    /** What a static method without arguments gives. */
-    Object call(Class<?> owner, String name, Class<?> result) {
-        try {
-            return lookup.findStatic(owner, name, MethodType.methodType(result)).invoke();
-        } catch (Throwable e) {
-            return null;
-        }
+    /** A method's type; null if one of its types is not there, and so it is not, either. */
+    static MethodType signature(Class<?> result, Class<?>... arguments) {
+        boolean complete = result != null && Arrays.stream(arguments).allMatch(Objects::nonNull);
+        return complete ? MethodType.methodType(result, arguments) : null;
+    }
+
+    private static MethodHandle seen(MethodHandle found, MethodType type) {
+        return found == null ? null : found.asType(type);
     }
 
     /** What a method handle for something that does not fail has thrown. */

@@ -5,6 +5,10 @@ final class Main {
     private Main() {}
 
     public static void main(String[] arguments) {
+        Zcio.unavailabilityCause().ifPresent(cause -> {
+            System.err.println("zcio: " + cause.getMessage());
+            System.exit(1);
+        });
         System.exit(NativeCommand.run(arguments));
     }
 }

@@ -21,6 +21,8 @@ import java.util.Objects;
  * }
  * }</pre>
  *
+ * <p>From JDK 22 on {@code RegionSegments} makes it a {@code MemorySegment}.
+ *
  * <p>Offsets and sizes are {@code long}s. {@code get} and {@code put} are as fast as those of a {@link MappedByteBuffer} and can
  * be called from any thread, as often as wanted; like a buffer's, they are not atomic. A region need not be aligned in its file.
  *
@@ -304,7 +306,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         }
     }
 
-    @Override
+    /** The region's pages, if the range lies in the region; throws otherwise, and if the region is closed. */
     RegionPages pages(long offset, long length) {
         synchronized (changing) {
             checkRange(offset, length);
@@ -371,7 +373,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         synchronized (changing) {
             requireOpen();
             ByteOrder order = order();
-            memory(RegionMemory.CLOSED);
+            memory(JdkGeneration.current().closed);
             pages.end();
             long claim = handle.takeClaim();
             if (isAlone()) {
@@ -393,8 +395,8 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
 
     /** Makes the region's memory accessible where it is now. */
     private void attach(long[] facts, ByteOrder order) {
-        pages = new RegionPages(this, facts);
-        memory(RegionMemory.of(pages, order, user));
+        pages = JdkGeneration.current().pages(this, facts);
+        memory(pages.memory(order, user));
     }
 
     /** For {@link RegionPages#shared}: from now on, every thread may be in the region. */

@@ -1,17 +1,17 @@
 package io.zcio;
 
-import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /**
- * The bridge to the native code: what all operations share. Not an API.
+ * The bridge to the native code: what all operations share, and the one class that the native code knows. Not an API.
  *
- * <p>Loading this class loads the native library.
+ * <p>The types of what the native code calls here are the JDK's, and so are those of all native methods: a build that moves
+ * this package to another name must change nothing that the native code knows.
  */
 final class Native {
     static {
@@ -20,22 +20,8 @@ final class Native {
 
     private Native() {}
 
-    /** Loads the native library, if that has not been done: for the other classes with native methods. */
-    static void load() {
-        // This class's initializer does it.
-    }
-
     /** Where a direct buffer's memory begins; 0 if it is none. */
     static native long address(ByteBuffer buffer);
-
-    /** Registers this thread with a file channel, which then does not close its descriptor before {@link #leave}. */
-    static native int enter(FileChannel channel) throws IOException;
-
-    /** Ends what {@link #enter} began; must follow it in the same thread, whatever happens between them. */
-    static native void leave(FileChannel channel, int entry);
-
-    /** The number of a file channel's descriptor, good between {@link #enter} and {@link #leave}; negative once closed. */
-    static native int number(FileChannel channel) throws IOException;
 
     /** The names of the mechanisms that the native code knows. */
     static native String[] mechanisms();
@@ -43,34 +29,58 @@ final class Native {
     /** Panics inside the native code, for the test that this ends in an exception. */
     static native void panic(String message);
 
-    /** Called by the native code. */
-    static Report report(
+    /** The places where knowledge about copies comes from, by their names, in the native code's order. */
+    static native String[] knownBy();
+
+    /** Of reports: asked for when there is one. */
+    private static final class Names {
+        static final Mechanism[] MECHANISMS = Arrays.stream(mechanisms()).map(Mechanism::of).toArray(Mechanism[]::new);
+        static final String[] KNOWN_BY = knownBy();
+    }
+
+    /** Called by the native code. Mechanism and knowledge are places in its lists. */
+    static Object report(
             long bytes,
             long requested,
-            Mechanism mechanism,
+            int mechanism,
             boolean automatic,
-            Attempt[] attempts,
+            Object[] attempts,
             long systemCalls,
             long waits,
             int copies,
-            String copiesKnownBy,
+            int copiesKnownBy,
             long nanoseconds) {
         return new Report(
                 bytes,
                 requested < 0 ? OptionalLong.empty() : OptionalLong.of(requested),
-                mechanism,
+                Names.MECHANISMS[mechanism],
                 automatic,
-                List.of(attempts),
+                listOf(Attempt.class, attempts),
                 systemCalls,
                 waits,
                 copies < 0 ? OptionalInt.empty() : OptionalInt.of(copies),
-                copiesKnownBy,
+                Names.KNOWN_BY[copiesKnownBy],
                 Duration.ofNanos(nanoseconds));
     }
 
     /** Called by the native code. */
-    static Attempt attempt(String mechanism, long moved, String operation, int errno, String reason) {
+    static Object attempt(String mechanism, long moved, String operation, int errno, String reason) {
         OptionalInt number = errno == 0 ? OptionalInt.empty() : OptionalInt.of(errno);
         return new Attempt(Mechanism.of(mechanism), moved, operation, number, reason);
+    }
+
+    /** Called by the native code. */
+    static Throwable transferException(String message, long moved, int errno, byte[] undelivered) {
+        return new TransferException(message, moved, errno, undelivered);
+    }
+
+    /** Called by the native code. */
+    static Throwable regionException(String message, int errno) {
+        return new RegionException(message, errno);
+    }
+
+    /** What the native code has put into an array; null stands for an empty one. */
+    static <T> List<T> listOf(Class<T> type, Object[] all) {
+        return all == null ? List.of() : Arrays.stream(all).map(type::cast).toList();
     }
 }

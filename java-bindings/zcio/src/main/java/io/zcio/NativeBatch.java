@@ -2,14 +2,14 @@ package io.zcio;
 
 import java.io.IOException;
 import java.time.Duration;
-import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.LongPredicate;
 
 /** The bridge to the native code's batches. Not an API. */
 final class NativeBatch {
     static {
-        Native.load();
+        NativeLibrary.bind(NativeBatch.class, "NativeBatch");
     }
 
     private NativeBatch() {}
@@ -25,20 +25,22 @@ final class NativeBatch {
      * @param places for each item the places of its source and its sink among the ends
      * @param ranges for each item its offset and its count; a negative count for all
      */
-    static native BatchReport run(long handle, Object[] ends, byte[][] paths, int[] places, long[] ranges, Watch watch)
+    static native Object run(long handle, Object[] ends, byte[][] paths, int[] places, long[] ranges, LongPredicate watch)
             throws IOException;
 
     /** Must be the last call with this handle. */
     static native void free(long handle);
 
     /** Called by the native code. */
-    static BatchReport report(BatchReport.Result[] items, Attempt refusal, long calls, long waits, long nanoseconds) {
+    static Object report(Object[] items, Object refusal, long calls, long waits, long nanoseconds) {
         return new BatchReport(
-                List.of(items), Optional.ofNullable(refusal), calls, waits, Duration.ofNanos(nanoseconds));
+                Native.listOf(BatchReport.Result.class, items),
+                Optional.ofNullable((Attempt) refusal),
+                calls, waits, Duration.ofNanos(nanoseconds));
     }
 
     /** Called by the native code. */
-    static BatchReport.Result result(long bytes, long requested, String mechanism, Throwable failure) {
+    static Object result(long bytes, long requested, String mechanism, Throwable failure) {
         return new BatchReport.Result(
                 bytes,
                 requested < 0 ? OptionalLong.empty() : OptionalLong.of(requested),

@@ -3,7 +3,7 @@ package io.zcio;
 /** The bridge to the native code's command. Not an API. */
 final class NativeCommand {
     static {
-        NativeLibrary.load();
+        NativeLibrary.bind(NativeCommand.class, "NativeCommand");
     }
 
     private NativeCommand() {}

@@ -2,8 +2,8 @@ package io.zcio;
 
 import java.io.IOException;
 import java.time.Duration;
-import java.util.List;
 import java.util.Optional;
+import java.util.function.LongPredicate;
 
 /** The bridge to the native code's copies of files. Not an API. */
 final class NativeCopy {
@@ -16,33 +16,33 @@ final class NativeCopy {
     static final int CREATE_NEW = 64;
 
     static {
-        Native.load();
+        NativeLibrary.bind(NativeCopy.class, "NativeCopy");
     }
 
     private NativeCopy() {}
 
     /** Copies a file. */
-    static native CopyReport run(
-            Object source, byte[] sourcePath, Object destination, byte[] destinationPath, int options, Watch watch)
+    static native Object run(
+            Object source, byte[] sourcePath, Object destination, byte[] destinationPath, int options, LongPredicate watch)
             throws IOException;
 
     /** What is in the page cache of a file, given as a path or as a channel. */
-    static native FileResidency residency(Object file, byte[] path, long offset, long length) throws IOException;
+    static native Object residency(Object file, byte[] path, long offset, long length) throws IOException;
 
     /** Called by the native code. */
-    static CopyReport report(
-            long bytes, long holes, boolean cloned, String mechanism, Attempt[] attempts, long nanoseconds) {
+    static Object report(
+            long bytes, long holes, boolean cloned, String mechanism, Object[] attempts, long nanoseconds) {
         return new CopyReport(
                 bytes,
                 holes,
                 cloned,
                 Optional.ofNullable(mechanism).map(Mechanism::of),
-                List.of(attempts),
+                Native.listOf(Attempt.class, attempts),
                 Duration.ofNanos(nanoseconds));
     }
 
     /** Called by the native code. */
-    static FileResidency residency(long present, long total, String countedBy) {
+    static Object residency(long present, long total, String countedBy) {
         return new FileResidency(present, total, countedBy);
     }
 }

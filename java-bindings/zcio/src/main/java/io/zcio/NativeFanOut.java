@@ -2,13 +2,12 @@ package io.zcio;
 
 import java.io.IOException;
 import java.time.Duration;
-import java.util.List;
 import java.util.OptionalLong;
 
 /** The bridge to the native code's fan-outs. Not an API. */
 final class NativeFanOut {
     static {
-        Native.load();
+        NativeLibrary.bind(NativeFanOut.class, "NativeFanOut");
     }
 
     private NativeFanOut() {}
@@ -26,15 +25,15 @@ final class NativeFanOut {
             Object[] ends, byte[][] paths, long[] offsets, long count, boolean snapshot, int waiting) throws IOException;
 
     /** What has happened so far; null before the first step. */
-    static native FanOutReport report(long handle);
+    static native Object report(long handle);
 
     /** Called by the native code. */
-    static FanOutReport report(
+    static Object report(
             long bytes,
             long requested,
             String mechanism,
-            Attempt[] attempts,
-            FanOutReport.Sink[] sinks,
+            Object[] attempts,
+            Object[] sinks,
             long calls,
             long waits,
             long nanoseconds) {
@@ -42,15 +41,15 @@ final class NativeFanOut {
                 bytes,
                 requested < 0 ? OptionalLong.empty() : OptionalLong.of(requested),
                 Mechanism.of(mechanism),
-                List.of(attempts),
-                List.of(sinks),
+                Native.listOf(Attempt.class, attempts),
+                Native.listOf(FanOutReport.Sink.class, sinks),
                 calls,
                 waits,
                 Duration.ofNanos(nanoseconds));
     }
 
     /** Called by the native code. */
-    static FanOutReport.Sink sink(long bytes, String mechanism, Attempt[] attempts, Throwable failure) {
-        return new FanOutReport.Sink(bytes, Mechanism.of(mechanism), List.of(attempts), failure);
+    static Object sink(long bytes, String mechanism, Object[] attempts, Throwable failure) {
+        return new FanOutReport.Sink(bytes, Mechanism.of(mechanism), Native.listOf(Attempt.class, attempts), failure);
     }
 }

@@ -13,7 +13,7 @@ import java.nio.MappedByteBuffer;
  */
 final class NativeRegion {
     static {
-        NativeLibrary.load();
+        NativeLibrary.bind(NativeRegion.class, "NativeRegion");
     }
 
     private NativeRegion() {}

@@ -3,12 +3,11 @@ package io.zcio;
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
-import java.util.List;
 
 /** The bridge to the native code's relays. Not an API. */
 final class NativeRelay {
     static {
-        Native.load();
+        NativeLibrary.bind(NativeRelay.class, "NativeRelay");
     }
 
     private NativeRelay() {}
@@ -17,16 +16,17 @@ final class NativeRelay {
     static native long start(SocketChannel first, SocketChannel second, int waiting) throws IOException;
 
     /** What has happened so far. */
-    static native RelayReport report(long handle);
+    static native Object report(long handle);
 
     /** Called by the native code. */
-    static RelayReport report(RelayReport.Way forward, RelayReport.Way backward, long calls, long waits, long nanoseconds) {
-        return new RelayReport(forward, backward, calls, waits, Duration.ofNanos(nanoseconds));
+    static Object report(Object forward, Object backward, long calls, long waits, long nanoseconds) {
+        return new RelayReport(
+                (RelayReport.Way) forward, (RelayReport.Way) backward, calls, waits, Duration.ofNanos(nanoseconds));
     }
 
     /** Called by the native code. */
-    static RelayReport.Way way(
-            long bytes, long undelivered, String mechanism, Attempt[] attempts, boolean ended, Throwable failure) {
-        return new RelayReport.Way(bytes, undelivered, Mechanism.of(mechanism), List.of(attempts), ended, failure);
+    static Object way(
+            long bytes, long undelivered, String mechanism, Object[] attempts, boolean ended, Throwable failure) {
+        return new RelayReport.Way(bytes, undelivered, Mechanism.of(mechanism), Native.listOf(Attempt.class, attempts), ended, failure);
     }
 }

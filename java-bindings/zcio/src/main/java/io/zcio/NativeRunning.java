@@ -1,6 +1,7 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.util.function.LongPredicate;
 
 /** The bridge to what is under way in the native code, whatever it is. Not an API; see {@link Stepper}. */
 final class NativeRunning {
@@ -10,13 +11,13 @@ final class NativeRunning {
     static final long BLOCKED = -2;
 
     static {
-        Native.load();
+        NativeLibrary.bind(NativeRunning.class, "NativeRunning");
     }
 
     private NativeRunning() {}
 
     /** Runs to the end, waiting in poll(2): {@link #DONE}, or the bytes delivered when the watch stopped it; it can go on. */
-    static native long run(long handle, Watch watch) throws IOException;
+    static native long run(long handle, LongPredicate watch) throws IOException;
 
     /** One step: {@link #DONE}, {@link #BLOCKED}, or the number of bytes moved. */
     static native long step(long handle) throws IOException;

@@ -6,7 +6,7 @@ import java.nio.channels.SocketChannel;
 /** The bridge to the native code of shared regions; handles and facts as in {@link NativeRegion}. Not an API. */
 final class NativeShared {
     static {
-        NativeLibrary.load();
+        NativeLibrary.bind(NativeShared.class, "NativeShared");
     }
 
     private NativeShared() {}

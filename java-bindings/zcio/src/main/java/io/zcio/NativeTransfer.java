@@ -1,11 +1,12 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.util.function.LongPredicate;
 
 /** The bridge to the native code's transfers. Not an API. */
 final class NativeTransfer {
     static {
-        Native.load();
+        NativeLibrary.bind(NativeTransfer.class, "NativeTransfer");
     }
 
     private NativeTransfer() {}
@@ -23,7 +24,7 @@ final class NativeTransfer {
      * @param watch      asked at least every 100 ms whether to stop
      * @return what happened; null if the sink is a FIFO that nobody reads yet
      */
-    static native Report run(
+    static native Object run(
             Object source,
             byte[] sourcePath,
             long address,
@@ -37,7 +38,7 @@ final class NativeTransfer {
             boolean snapshot,
             long readAhead,
             boolean dropBehind,
-            Watch watch)
+            LongPredicate watch)
             throws IOException;
 
     /**
@@ -64,5 +65,5 @@ final class NativeTransfer {
             throws IOException;
 
     /** What has happened so far; null before the first step. */
-    static native Report report(long handle);
+    static native Object report(long handle);
 }

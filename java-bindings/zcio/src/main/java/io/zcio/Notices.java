@@ -12,7 +12,7 @@ final class Notices {
 
     static void once(String key, Supplier<String> text) {
         if (SAID.add(key)) {
-            System.getLogger("io.zcio").log(System.Logger.Level.INFO, text);
+            System.getLogger("io.zcio").log(System.Logger.Level.WARNING, text);
         }
     }
 }

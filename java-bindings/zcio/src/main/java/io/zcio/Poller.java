@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 
@@ -13,18 +14,27 @@ import java.util.concurrent.locks.LockSupport;
  * code, whose frames would pin the virtual thread.
  *
  * <p>An interrupt unparks a thread by itself. That a channel was closed or a token cancelled is nothing epoll would report:
- * the platform thread looks at every one that waits, every 40 ms while there are any, and not at all while there are none.
+ * the platform thread looks at every one that waits, every 40 ms while there are any.
+ *
+ * <p>A second after the last one the thread ends, because a thread keeps the class loader of its code, and with it a web application
+ * that was stopped. The next one that waits begins another.
  */
-final class Poller {
+final class Poller implements Runnable {
     private static final int LOOK_EVERY = 40;
     /** The shortest nap where epoll cannot be used: for an end it cannot wait for. */
     private static final long NAP = TimeUnit.MILLISECONDS.toNanos(1);
+    /** How long a thread without work stays. */
+    private static final long IDLE = TimeUnit.SECONDS.toNanos(1);
 
-    private static final Map<Long, Waiter> WAITERS = new ConcurrentHashMap<>();
     private static final AtomicLong TOKENS = new AtomicLong();
-    /** Both are made for the first thread that waits, and if that fails, for the next. Then they stay. */
-    private static Thread thread;
-    private static volatile int epoll = -1;
+    /** Null before the first one; may have ended. */
+    private static volatile Poller current;
+
+    private final int epoll;
+    private final Thread thread = Threads.daemon(this, "zcio-poller");
+    private final Map<Long, Waiter> waiters = new ConcurrentHashMap<>();
+    /** How many wait here or are about to; negative once it has ended. */
+    private final AtomicInteger users = new AtomicInteger(1);
 
     private static final class Waiter {
         final Thread thread = Thread.currentThread();
@@ -36,44 +46,74 @@ final class Poller {
         }
     }
 
-    private Poller() {}
-
-    private static synchronized void start() throws IOException {
-        if (thread == null) {
-            Thread made = new Thread(Poller::serve, "zcio-poller");
-            made.setDaemon(true);
-            made.start();
-            thread = made;
-        }
-        if (epoll < 0) {
-            epoll = NativePoller.create();
+    private Poller() throws IOException {
+        epoll = NativePoller.create();
+        try {
+            thread.start();
+        } catch (Throwable e) {
+            NativePoller.close(epoll);
+            throw e;
         }
     }
 
-    private static void serve() {
+    /** Has it stay until {@link #leave}; false if it has ended. */
+    private boolean enter() {
+        return users.getAndUpdate(count -> count < 0 ? count : count + 1) >= 0;
+    }
+
+    private void leave() {
+        users.decrementAndGet();
+    }
+
+    /** One that has been entered. What fails the first time may work the next. */
+    private static Poller entered() throws IOException {
+        Poller known = current;
+        return known != null && known.enter() ? known : begin();
+    }
+
+    private static synchronized Poller begin() throws IOException {
+        Poller known = current;
+        if (known == null || !known.enter()) {
+            known = new Poller();
+            current = known;
+        }
+        return known;
+    }
+
+    /** The thread's work. */
+    @Override
+    public void run() {
         long[] tokens = new long[256];
+        long idleSince = System.nanoTime();
         while (true) {
-            while (WAITERS.isEmpty()) {
-                LockSupport.park();
-            }
-            try {
-                wake(tokens, NativePoller.await(epoll, LOOK_EVERY, tokens));
-            } catch (OutOfMemoryError e) {
-                // Others wait for this thread: it looks again.
-                LockSupport.parkNanos(NAP);
+            if (!waiters.isEmpty()) {
+                idleSince = System.nanoTime();
+                try {
+                    wake(tokens, NativePoller.waitFor(epoll, LOOK_EVERY, tokens));
+                } catch (OutOfMemoryError e) {
+                    // Others wait for this thread: it looks again.
+                    LockSupport.parkNanos(NAP);
+                }
+            } else if (System.nanoTime() - idleSince < IDLE) {
+                LockSupport.parkNanos(IDLE);
+            } else if (users.compareAndSet(0, -1)) {
+                NativePoller.close(epoll);
+                return;
+            } else {
+                idleSince = System.nanoTime();
             }
         }
     }
 
-    private static void wake(long[] tokens, int count) {
+    private void wake(long[] tokens, int count) {
         for (int i = 0; i < count; i++) {
-            Waiter waiter = WAITERS.get(tokens[i]);
+            Waiter waiter = waiters.get(tokens[i]);
             if (waiter != null) {
                 waiter.ready = true;
                 LockSupport.unpark(waiter.thread);
             }
         }
-        for (Waiter waiter : WAITERS.values()) {
+        for (Waiter waiter : waiters.values()) {
             if (waiter.watch.isToEnd()) {
                 LockSupport.unpark(waiter.thread);
             }
@@ -84,17 +124,23 @@ final class Poller {
      * Waits until one of the ends is ready (see {@link NativeRunning#interests}) or the watch says stop.
      *
      * @return whether epoll has called one ready
-     * @throws IOException if there is no descriptor left for the poller, which only the first wait needs
+     * @throws IOException if there is no descriptor left for the poller, which a wait needs if there was none for a while
      */
     static boolean await(int[] interests, Watch watch, long moved) throws IOException {
-        if (epoll < 0) {
-            start();
+        Poller poller = entered();
+        try {
+            return poller.waitHere(interests, watch, moved);
+        } finally {
+            poller.leave();
         }
+    }
+
+    private boolean waitHere(int[] interests, Watch watch, long moved) throws IOException {
         long token = TOKENS.incrementAndGet();
         Waiter waiter = new Waiter(watch);
         int added = 0;
         try {
-            WAITERS.put(token, waiter);
+            waiters.put(token, waiter);
             boolean asleep = interests.length > 0;
             while (asleep && added < interests.length) {
                 asleep = add(interests, added, token);
@@ -110,7 +156,7 @@ final class Poller {
             }
             return waiter.ready;
         } finally {
-            WAITERS.remove(token);
+            waiters.remove(token);
             for (int i = 0; i < added; i += 3) {
                 NativePoller.remove(epoll, interests[i + 1]);
             }
@@ -118,7 +164,7 @@ final class Poller {
     }
 
     /** A descriptor that is in the list twice, once for each direction, is added with the events of both. */
-    private static boolean add(int[] interests, int at, long token) {
+    private boolean add(int[] interests, int at, long token) {
         int events = 0;
         for (int i = 0; i < interests.length; i += 3) {
             if (interests[i + 1] == interests[at + 1]) {

@@ -10,9 +10,9 @@ import java.util.Objects;
  * <p>Nothing here locks, and bounds are checked once, by {@link RegionMemory}: a load compiles to what it is with a
  * {@code MappedByteBuffer}. That a check failed because the region is closed is found out afterwards.
  */
-abstract class RegionAccess extends RegionSegments {
+abstract class RegionAccess {
     /** Replaced when the region is closed or moves; not volatile, so that a loop loads it once. */
-    private RegionMemory memory = RegionMemory.CLOSED;
+    private RegionMemory memory = JdkGeneration.current().closed;
 
     private volatile boolean closed;
 
@@ -30,7 +30,7 @@ abstract class RegionAccess extends RegionSegments {
     /** From now on every access fails, in other threads as soon as they look at the memory again. */
     final void endAccess() {
         closed = true;
-        memory = RegionMemory.CLOSED;
+        memory = JdkGeneration.current().closed;
     }
 
     /**

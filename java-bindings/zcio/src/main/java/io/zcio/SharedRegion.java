@@ -40,7 +40,7 @@ public final class SharedRegion implements AutoCloseable {
             shared.region().put(0, shared.region().get(0));
             End.of(nowhere).isOpen();
             NativeShared.receive(nowhere, 0, 0, bits(Seal.SHRINK), new long[MappedRegion.FACTS]);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | UnsatisfiedLinkError e) {
             // As it should; and what else is wrong, the operation that is meant will say.
         }
     }

@@ -36,7 +36,8 @@ final class SmallTransfer {
         return known
                 && count > 0
                 && End.hasDescriptor(target)
-                && !CloseProtocol.inVirtualThread();
+                && (!(target instanceof SelectableChannel sink) || CloseProtocol.serves(sink))
+                && !Threads.isVirtual();
     }
 
     /**

@@ -6,8 +6,10 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 
 /** What differs between platform threads and virtual ones, which a JDK has from 21 on. */
 final class Threads {
@@ -36,17 +38,25 @@ final class Threads {
         }
     }
 
+    /**
+     * A thread of zcio's, which knows nothing of who happened to be the first to need it: a class loader that it had inherited
+     * could not be collected. None is kept without work for longer than a second, because it keeps the loader of its code.
+     */
+    static Thread daemon(Runnable work, String name) {
+        Thread thread = new Thread(null, work, name, 0, false);
+        thread.setDaemon(true);
+        thread.setContextClassLoader(null);
+        return thread;
+    }
+
     /** Something that may fail as I/O fails. */
     interface Work<T> {
         T run() throws IOException;
     }
 
     private static final class Platform {
-        static final ExecutorService POOL = Executors.newCachedThreadPool(task -> {
-            Thread thread = new Thread(task, "zcio-carrier");
-            thread.setDaemon(true);
-            return thread;
-        });
+        static final ExecutorService POOL = new ThreadPoolExecutor(
+                0, Integer.MAX_VALUE, 1, TimeUnit.SECONDS, new SynchronousQueue<>(), task -> daemon(task, "zcio-carrier"));
     }
 
     /**
@@ -57,7 +67,8 @@ final class Threads {
         if (!isVirtual()) {
             return work.run();
         }
-        Future<T> future = Platform.POOL.submit(work::run);
+        ClassLoader loader = Thread.currentThread().getContextClassLoader();
+        Future<T> future = Platform.POOL.submit(() -> inContext(loader, work));
         boolean interrupted = false;
         try {
             while (true) {
@@ -74,6 +85,17 @@ final class Threads {
             if (interrupted) {
                 Thread.currentThread().interrupt();
             }
+        }
+    }
+
+    /** What the work calls back is the caller's. */
+    private static <T> T inContext(ClassLoader loader, Work<T> work) throws IOException {
+        Thread thread = Thread.currentThread();
+        thread.setContextClassLoader(loader);
+        try {
+            return work.run();
+        } finally {
+            thread.setContextClassLoader(null);
         }
     }
 

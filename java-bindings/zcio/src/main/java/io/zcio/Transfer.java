@@ -341,7 +341,7 @@ public final class Transfer {
     private Report runOnce(Watch watch) throws IOException {
         try (End.Hold held = source.hold();
                 End.Hold alsoHeld = sink.hold()) {
-            return NativeTransfer.run(
+            return (Report) NativeTransfer.run(
                     source.given,
                     source.path(),
                     source.address,
@@ -402,6 +402,6 @@ public final class Transfer {
                 cache.readAhead() == 0 ? -1 : cache.readAhead(),
                 cache.dropBehind(),
                 how);
-        return Stepper.open("transfer", opening, waiting, watch, NativeTransfer::report, source, sink);
+        return Stepper.open("transfer", opening, waiting, watch, handle -> (Report) NativeTransfer.report(handle), source, sink);
     }
 }

@@ -5,6 +5,7 @@ import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.util.function.LongConsumer;
+import java.util.function.LongPredicate;
 
 /**
  * Decides, while bytes are moved, whether that must stop: because the thread was interrupted, because one of the channels
@@ -13,7 +14,7 @@ import java.util.function.LongConsumer;
  * <p>In native code it only looks. Channels are closed after the native call has returned: a file channel's {@code close} waits for the
  * threads that are inside an operation on it, this one included.
  */
-class Watch {
+class Watch implements LongPredicate {
     private static final long PROGRESS_BYTES = 64L << 20;
     private static final long PROGRESS_NANOS = 100_000_000;
 
@@ -38,6 +39,12 @@ class Watch {
      */
     boolean look(long moved) {
         return mustStop() || isDue(moved);
+    }
+
+    /** {@link #look} as the native code calls it. */
+    @Override
+    public final boolean test(long moved) {
+        return look(moved);
     }
 
     /** Whether it is over; after {@link #before} and {@link #look} only that says why. */

@@ -46,10 +46,9 @@ import java.util.Set;
  * <p>A channel of this class is an end for a {@link Transfer} as well, which lets the caller choose mechanism and
  * visibility and tells what happened. To NIO it is a channel of somebody else's: {@code FileChannel.transferTo} of the
  * JDK's own file channel with one of these as its target goes through a small buffer; call it the other way round. Netty's
- * native transports take its descriptor out of a {@code DefaultFileRegion} as they do the JDK's; should a Java runtime lay out
- * its own channels in a way that is unknown here, a line in the log says so ({@link System.Logger}, {@code io.zcio}).
+ * native transports take its descriptor out of a {@code DefaultFileRegion} as they do the JDK's.
  */
-public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
+public class ZeroCopyFileChannel extends DelegatingFileChannel {
     private final boolean readable;
     private final boolean writable;
     private final boolean append;
@@ -57,7 +56,8 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
     private final Object threads;
     private volatile CachePolicy cache = CachePolicy.NONE;
 
-    private ZeroCopyFileChannel(FileChannel delegate, boolean readable, boolean writable, boolean append) {
+    /** See {@link JdkGeneration#channel}. */
+    ZeroCopyFileChannel(FileChannel delegate, boolean readable, boolean writable, boolean append) {
         super(delegate);
         this.readable = readable;
         this.writable = writable;
@@ -66,7 +66,9 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
     }
 
     /**
-     * Opens or creates a file, as {@link FileChannel#open(Path, Set, FileAttribute...)} does.
+     * Opens or creates a file, as {@link FileChannel#open(Path, Set, FileAttribute...)} does, and gives a channel of this class; or
+     * the JDK's own, and a line in the log, where zcio is {@linkplain Zcio#isAvailable not available} or does not know how this
+     * Java runtime lays out its channels, which Netty's native transports rely on.
      *
      * @param path       the file
      * @param options    how to open it: {@link StandardOpenOption}, {@code LinkOption.NOFOLLOW_LINKS},
@@ -77,17 +79,42 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
      * @throws UnsupportedOperationException if an option or attribute is not supported
      * @throws IOException                   if the file cannot be opened, as there
      */
-    public static ZeroCopyFileChannel open(Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
+    public static FileChannel open(Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
             throws IOException {
-        NativeLibrary.load();
+        FileChannel opened = FileChannel.open(path, options, attributes);
+        if (!isOfUse()) {
+            return opened;
+        }
         boolean append = options.contains(StandardOpenOption.APPEND);
         boolean writable = append || options.contains(StandardOpenOption.WRITE);
         boolean readable = !writable || options.contains(StandardOpenOption.READ);
-        return new ZeroCopyFileChannel(FileChannel.open(path, options, attributes), readable, writable, append);
+        try {
+            return JdkGeneration.current().channel(opened, readable, writable, append);
+        } catch (Throwable e) {
+            opened.close();
+            throw e;
+        }
+    }
+
+    private static boolean isOfUse() {
+        UnsatisfiedLinkError unavailable = NativeLibrary.unavailabilityCause();
+        if (unavailable != null) {
+            Notices.once("no channels of zcio's", () -> "file channels are the JDK's own: " + unavailable.getMessage());
+        } else if (!isKnown()) {
+            Notices.once(
+                    "no channels of zcio's",
+                    () -> "file channels are the JDK's own: zcio does not know how this Java runtime makes them");
+        }
+        return unavailable == null && isKnown();
+    }
+
+    private static boolean isKnown() {
+        return DescriptorField.IN_PLACE && CloseProtocol.AVAILABLE;
     }
 
     /**
-     * Opens or creates a file, as {@link FileChannel#open(Path, OpenOption...)} does.
+     * Opens or creates a file, as {@link FileChannel#open(Path, OpenOption...)} does, and gives a channel as the other
+     * {@link #open(Path, Set, FileAttribute...) open}.
      *
      * @param path    the file
      * @param options how to open it; for reading if there are none
@@ -96,7 +123,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
      * @throws UnsupportedOperationException if an option is not supported
      * @throws IOException                   if the file cannot be opened, as there
      */
-    public static ZeroCopyFileChannel open(Path path, OpenOption... options) throws IOException {
+    public static FileChannel open(Path path, OpenOption... options) throws IOException {
         return open(path, new HashSet<>(Arrays.asList(options)), new FileAttribute<?>[0]);
     }
 
@@ -104,23 +131,33 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
      * A channel around one that is open already, of a {@code RandomAccessFile} for instance, which from now on belongs to the
      * new one: leave its position and its closing to that.
      *
-     * @param channel one of the JDK's own
+     * @param channel one of the JDK's own; it stays the caller's if this fails
      * @return a new channel
      * @throws IllegalArgumentException if the channel is not one of the JDK's own
+     * @throws UnsatisfiedLinkError     if zcio is {@linkplain Zcio#unavailabilityCause not available}
      * @throws IOException              if it is closed
      */
     public static ZeroCopyFileChannel of(FileChannel channel) throws IOException {
+        NativeLibrary.load();
         if (channel instanceof ZeroCopyFileChannel || !End.hasDescriptor(channel)) {
             throw new IllegalArgumentException(channel.getClass().getName() + " is not a channel of the JDK's own");
         }
-        NativeLibrary.load();
         try (End.Hold held = End.hold(channel)) {
             int flags = ChannelNative.flags(channel);
             int access = flags & ChannelNative.ACCESS;
             boolean append = (flags & ChannelNative.APPEND) != 0;
-            return new ZeroCopyFileChannel(
+            return JdkGeneration.current().channel(
                     channel, access != ChannelNative.WRITE_ONLY, access != ChannelNative.READ_ONLY, append);
         }
+    }
+
+    /**
+     * The JDK's own channel, around which this one is: for what asks for its class. It belongs to this one, which closes it.
+     *
+     * @return that channel
+     */
+    public FileChannel jdkChannel() {
+        return delegate;
     }
 
     @Override
@@ -139,7 +176,7 @@ public final class ZeroCopyFileChannel extends ArenaMappingFileChannel {
     private long transferToAlone(long position, long count, WritableByteChannel target) throws IOException {
         try {
             long moved = ~0L;
-            if (threads != null && cache.equals(CachePolicy.NONE) && SmallTransfer.serves(target, count)) {
+            if (threads != null && cache.isNone() && SmallTransfer.serves(target, count)) {
                 moved = SmallTransfer.send(this, threads, position, count, target);
             }
             return moved >= 0 ? moved : goOn(~moved, position, count, target);

@@ -16,13 +16,18 @@
  *
  * <h2>The native library</h2>
  *
- * <p>The jar carries it. On first use it is copied to a directory of the user's own below {@code java.io.tmpdir}, under a name
- * made of its version and its content, and loaded from there; later runs find it and copy nothing. There is a place for each
- * architecture, {@code io/zcio/native/linux-x86_64} and {@code io/zcio/native/linux-aarch64}; a build fills that of the
- * machine it runs on, and a jar for both is made of two builds. Two system properties change where it is copied to:
+ * <p>The jar carries it. On first use it is copied to a directory of the user's own below {@code java.io.tmpdir}, loaded, and the
+ * copy removed. So each class loader that has these classes has a library of its own, which goes with it: a web application that was
+ * stopped is collected, and several versions work side by side. Where that cannot be, a {@code libzcio_jni.so} of the same version in
+ * {@code java.library.path} serves; and where there is none, {@link Zcio#unavailabilityCause} says why and what to do.
+ *
+ * <p>There is a place for each architecture, {@code io/zcio/native/linux-x86_64} and {@code io/zcio/native/linux-aarch64}; a build
+ * fills that of the machine it runs on, and a jar for both is made of two builds. Two system properties change where the library is
+ * loaded from. They are named after the package, if a build has moved that:
  * <ul>
- *   <li>{@code io.zcio.native.dir}: copy it to this directory instead, for a {@code /tmp} that is mounted {@code noexec};</li>
- *   <li>{@code io.zcio.native.path}: load exactly this file and copy nothing.</li>
+ *   <li>{@code io.zcio.native.dir}: copy it to this directory instead, for a {@code /tmp} that is mounted {@code noexec}; if others
+ *       can write to it, to a directory of the user's own in it;</li>
+ *   <li>{@code io.zcio.native.path}: load exactly this file, which must be of the same version, and copy nothing.</li>
  * </ul>
  */
 package io.zcio;

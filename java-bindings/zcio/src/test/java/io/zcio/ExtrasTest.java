@@ -2,13 +2,10 @@ package io.zcio;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.net.URL;
-import java.net.URLClassLoader;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
@@ -264,29 +261,6 @@ class ExtrasTest {
         assertTrue(said.contains("a transfer starts the recorder: false"), said);
         said = Child.of(Plain.class, file().toString(), sink).option("--limit-modules=java.base").run();
         assertTrue(said.contains("moved " + CONTENT.length) && said.contains("recorder false"), said);
-    }
-
-    /** Loads zcio by two class loaders. */
-    static final class Twice {
-        public static void main(String[] arguments) throws Exception {
-            URL[] places = {Child.locationOf(Transfer.class).toUri().toURL(), Child.locationOf(Twice.class).toUri().toURL()};
-            for (int i = 0; i < 2; i++) {
-                ClassLoader loader = new URLClassLoader(places, ClassLoader.getPlatformClassLoader());
-                try {
-                    Class.forName("io.zcio.Native", true, loader);
-                    System.out.println("loaded");
-                } catch (UnsatisfiedLinkError e) {
-                    System.out.println(e.getMessage());
-                }
-            }
-        }
-    }
-
-    @Test
-    void aSecondClassLoaderIsToldWhy() throws Exception {
-        String said = Child.of(Twice.class).property(NativeLibrary.DIRECTORY, directory.resolve("native")).run();
-        assertTrue(said.startsWith("loaded") && said.contains("two class loaders"), said);
-        assertFalse(said.contains(NativeLibrary.PATH), said);
     }
 
     @Test

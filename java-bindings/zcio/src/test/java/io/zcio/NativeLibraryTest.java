@@ -3,15 +3,19 @@ package io.zcio;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,74 +34,97 @@ class NativeLibraryTest {
         }
     }
 
+    /** The library that the jar carries for this machine. */
+    private static Path jarsLibrary(Path copy) throws IOException {
+        String platform = System.getProperty("os.arch").replace("amd64", "x86_64");
+        try (InputStream content = Transfer.class.getResourceAsStream("native/linux-" + platform + "/libzcio_jni.so")) {
+            Files.copy(content, copy);
+        }
+        return copy;
+    }
+
     private static List<Path> filesBelow(Path directory) throws IOException {
         try (Stream<Path> files = Files.walk(directory)) {
             return files.filter(Files::isRegularFile).toList();
         }
     }
 
+    private static Path extract(Path directory) throws IOException {
+        return Extraction.extract(directory, new ByteArrayInputStream(CONTENT), "1.2.3");
+    }
+
+    private static Object user() throws IOException {
+        return Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+    }
+
     @Test
-    void itIsExtractedOnceUnderANameMadeOfItsContent() throws Exception {
-        Path library = NativeLibrary.extract(directory, CONTENT, "1.2.3");
-        assertTrue(library.getFileName().toString().matches("libzcio_jni-1\\.2\\.3-[0-9a-f]{8}\\.so"), library.toString());
+    void eachTimeItIsExtractedUnderANameThatCannotBeGuessed() throws Exception {
+        Path library = extract(directory);
+        assertTrue(library.getFileName().toString().matches("libzcio_jni-1\\.2\\.3-[0-9a-f]{32}\\.so"), library.toString());
         assertArrayEquals(CONTENT, Files.readAllBytes(library));
         assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(library)));
-        Files.setLastModifiedTime(library, FileTime.fromMillis(1000));
-        assertEquals(library, NativeLibrary.extract(directory, CONTENT, "1.2.3"));
-        assertEquals(1000, Files.getLastModifiedTime(library).toMillis());
-        assertNotEquals(library, NativeLibrary.extract(directory, Ends.pattern(9_999), "1.2.3"));
-        assertEquals(2, filesBelow(directory).size());
+        assertNotEquals(library, extract(directory));
     }
 
     @Test
-    void aFileThatIsNotTheJarsIsReplaced() throws Exception {
-        Path library = NativeLibrary.extract(directory, CONTENT, "1");
-        Files.write(library, new byte[] {1});
-        assertArrayEquals(CONTENT, Files.readAllBytes(NativeLibrary.extract(directory, CONTENT, "1")));
-        Files.setPosixFilePermissions(library, PosixFilePermissions.fromString("rw-rw-rw-"));
-        NativeLibrary.extract(directory, CONTENT, "1");
-        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(library)));
-        // A link could be turned elsewhere after it was looked at.
-        Path elsewhere = Files.write(directory.resolve("elsewhere"), CONTENT);
-        Files.delete(library);
-        Files.createSymbolicLink(library, elsewhere);
-        NativeLibrary.extract(directory, CONTENT, "1");
-        assertTrue(!Files.isSymbolicLink(library));
+    void whatWasLeftLongAgoIsRemovedAndNothingElse() throws Exception {
+        Path left = extract(directory);
+        Path older = Files.write(directory.resolve("libzcio_jni-0.1.0-0123abcd.so"), CONTENT);
+        Path given = Files.write(directory.resolve("libzcio_jni.so"), CONTENT);
+        Path other = Files.write(directory.resolve("libsomething-0.1.0-0123abcd.so"), CONTENT);
+        for (Path file : List.of(left, older, given, other)) {
+            Files.setLastModifiedTime(file, FileTime.from(Instant.now().minus(Duration.ofHours(2))));
+        }
+        Path recent = extract(directory);
+        Path library = extract(directory);
+        assertEquals(Set.of(given, other, recent, library), Set.copyOf(filesBelow(directory)));
     }
 
     @Test
-    void aDirectoryThatOthersCanWriteToIsRefused() throws Exception {
-        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
-        assertThrows(IOException.class, () -> NativeLibrary.extract(directory, CONTENT, "1"));
+    void inADirectoryThatOthersCanWriteToItHasOneOfItsOwn() throws Exception {
+        // A volume in a container, without and with a group of its own.
+        for (int mode : new int[] {0777, 02775}) {
+            Path volume = Files.createDirectory(directory.resolve("volume" + mode));
+            Files.setAttribute(volume, "unix:mode", mode);
+            String said = Child.of(Probe.class).property(NativeLibrary.DIRECTORY, volume).run();
+            assertTrue(said.contains("loaded, "), said);
+            Path own = volume.resolve("zcio-" + user());
+            assertEquals("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(own)));
+            // Where nobody's rights can be taken away: as on some network file systems.
+            Files.setAttribute(own, "unix:mode", 0777);
+            said = Child.of(Probe.class).property(NativeLibrary.DIRECTORY, volume).status(1).run();
+            assertTrue(said.contains(own + " is not a directory that only this user can write to"), said);
+        }
         // As /tmp itself: nobody can replace what is another's there.
-        Files.setAttribute(directory, "unix:mode", 01777);
-        NativeLibrary.extract(directory, CONTENT, "1");
+        Path sticky = Files.createDirectory(directory.resolve("sticky"));
+        Files.setAttribute(sticky, "unix:mode", 01777);
+        Child.of(Probe.class).property(NativeLibrary.DIRECTORY, sticky).run();
+        assertTrue(Files.notExists(sticky.resolve("zcio-" + user())));
     }
 
     @Test
-    void whatAnotherUserPlantedIsNotLoaded() throws Exception {
-        Require.that(Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0), "no right to give a file away (chown)");
-        Path library = NativeLibrary.extract(directory, CONTENT, "1");
-        Files.setAttribute(library, "unix:uid", 12345);
-        NativeLibrary.extract(directory, CONTENT, "1");
-        assertEquals(0, Files.getAttribute(library, "unix:uid"));
+    void whatAnotherUserPlantedIsNotUsed() throws Exception {
+        Require.that(user().equals(0), "no right to give a file away (chown)");
         Path planted = Files.createDirectory(directory.resolve("zcio-0"));
         Files.setAttribute(planted, "unix:uid", 12345);
         String said = Child.of(Probe.class).property("java.io.tmpdir", directory).status(1).run();
         assertTrue(said.contains(NativeLibrary.DIRECTORY), said);
         assertEquals(List.of(), filesBelow(planted));
+        Files.delete(planted);
+        Files.createSymbolicLink(planted, Files.createDirectory(directory.resolve("elsewhere")));
+        said = Child.of(Probe.class).property("java.io.tmpdir", directory).status(1).run();
+        assertTrue(said.contains(NativeLibrary.DIRECTORY), said);
     }
 
     @Test
-    void theDefaultIsADirectoryOfTheUsersOwn() throws Exception {
+    void theDefaultIsADirectoryOfTheUsersOwnAndNothingIsLeftInIt() throws Exception {
         for (int i = 0; i < 2; i++) {
             String said = Child.of(Probe.class).property("java.io.tmpdir", directory).run();
             assertTrue(said.contains("loaded, "), said);
-            assertEquals(1, filesBelow(directory).size());
+            assertEquals(List.of(), filesBelow(directory));
         }
-        Path own = filesBelow(directory).get(0).getParent();
+        Path own = directory.resolve("zcio-" + user());
         assertEquals("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(own)));
-        assertTrue(own.getFileName().toString().startsWith("zcio-"), own.toString());
     }
 
     @Test
@@ -113,14 +140,13 @@ class NativeLibraryTest {
                     .property(NativeLibrary.DIRECTORY, elsewhere)
                     .run();
             assertTrue(said.contains("loaded, "), said);
-            assertEquals(1, filesBelow(elsewhere).size());
+            assertEquals(List.of(), filesBelow(mounted));
         }
     }
 
     @Test
     void anExactPath() throws Exception {
-        Child.of(Probe.class).property(NativeLibrary.DIRECTORY, directory).run();
-        Path library = Files.move(filesBelow(directory).get(0), directory.resolve("renamed.so"));
+        Path library = jarsLibrary(directory.resolve("renamed.so"));
         Path unused = directory.resolve("unused");
         String said = Child.of(Probe.class)
                 .property(NativeLibrary.PATH, library)

@@ -82,7 +82,7 @@ class NioPromisesTest {
         AtomicLong moved = new AtomicLong();
         try (WritableByteChannel out = flow.sink();
                 ReadableByteChannel in = flow.source();
-                ZeroCopyFileChannel file = ZeroCopyFileChannel.open(path)) {
+                FileChannel file = ZeroCopyFileChannel.open(path)) {
             Thread transfer = start(way.virtual, failed, () -> moved.set(file.transferTo(0, SIZE, out)));
             ByteBuffer got = ByteBuffer.allocateDirect(256 << 10);
             // The transfer has begun, and cannot end before somebody reads.
@@ -126,7 +126,7 @@ class NioPromisesTest {
         for (boolean blocking : new boolean[] {true, false}) {
             for (boolean virtual : Virtual.EXIST ? new boolean[] {false, true} : new boolean[] {false}) {
                 try (Ends.Pair pair = Ends.tcp();
-                        ZeroCopyFileChannel file = ZeroCopyFileChannel.open(path)) {
+                        FileChannel file = ZeroCopyFileChannel.open(path)) {
                     // A byte that nobody has read: the answer to closing is a reset.
                     pair.near().write(ByteBuffer.allocate(1));
                     pair.far().close();
@@ -161,7 +161,7 @@ class NioPromisesTest {
         for (String kind : List.of("tcp", "unix")) {
             Path path = directory.resolve(kind);
             try (Ends.Pair pair = kind.equals("tcp") ? Ends.tcp() : Ends.unix();
-                    ZeroCopyFileChannel file =
+                    FileChannel file =
                             ZeroCopyFileChannel.open(path, StandardOpenOption.WRITE, StandardOpenOption.CREATE)) {
                 pair.far().write(ByteBuffer.wrap("sent before".getBytes()));
                 pair.near().shutdownInput();

@@ -3,26 +3,35 @@ package io.zcio;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.lang.module.ModuleFinder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
 import java.util.jar.Manifest;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
 /** What is in the jar beside classes, and that it is complete. */
 class PackagingTest {
     private static final Path JAR = Child.locationOf(Transfer.class);
     private static final String METADATA = "META-INF/native-image/io.zcio/zcio/";
+
+    /** Classes that only a JDK from 22 on loads; and none at all. */
+    private static final String FOR_22 = "io/zcio/(Jdk22|Segment(Memory|Pages).*|RegionSegments|ArenaFileChannel)|module-info";
 
     private static String entry(String name) throws IOException {
         try (JarFile jar = new JarFile(JAR.toFile())) {
@@ -94,12 +103,40 @@ class PackagingTest {
     }
 
     @Test
-    void theManifestAllowsNativeAccessAndNewerClasses() throws Exception {
+    void theManifestAllowsNativeAccess() throws Exception {
         try (JarFile jar = new JarFile(JAR.toFile())) {
             Manifest manifest = jar.getManifest();
-            assertEquals("true", manifest.getMainAttributes().getValue("Multi-Release"));
             // The JDK reads it in the jar that `java -jar` names: right in one that an application is shaded into.
             assertEquals("ALL-UNNAMED", manifest.getMainAttributes().getValue("Enable-Native-Access"));
+        }
+    }
+
+    /** Whoever joins jars may drop what the manifest says; so there is but one version of each class. */
+    @Test
+    void theJarIsValidAndHasNoVersions() throws Exception {
+        try (JarFile jar = new JarFile(JAR.toFile())) {
+            assertTrue(jar.stream().noneMatch(entry -> entry.getName().startsWith("META-INF/versions/")));
+            assertNull(jar.getManifest().getMainAttributes().getValue("Multi-Release"));
+        }
+        Assumptions.assumeTrue(Runtime.version().feature() >= 22, "the tool of 17 knows no records");
+        StringWriter said = new StringWriter();
+        PrintWriter out = new PrintWriter(said);
+        int status = ToolProvider.findFirst("jar").orElseThrow().run(out, out, "--validate", "--file", JAR.toString());
+        assertEquals(0, status, said.toString());
+    }
+
+    /** Reflection over public classes, as many a framework does it, meets no type that this runtime lacks. */
+    @Test
+    void everyClassCanBeLookedAt() throws Exception {
+        try (JarFile jar = new JarFile(JAR.toFile())) {
+            for (var entry : (Iterable<JarEntry>) jar.stream()::iterator) {
+                String name = entry.getName().replaceFirst("\\.class$", "");
+                if (!name.equals(entry.getName()) && !name.matches(FOR_22)) {
+                    Class<?> type = Class.forName(name.replace('/', '.'), false, getClass().getClassLoader());
+                    assertNotNull(type.getDeclaredMethods());
+                    assertNotNull(type.getMethods());
+                }
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.lang.reflect.Method;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
@@ -27,8 +28,13 @@ final class RegionCloseProgram {
     private static final int SIZE = 1 << 20;
     private static final byte FULL = 7;
     /** Whether buffers can be told that their region is closed. */
-    static final boolean TOLD = Arrays.stream(MappedRegion.class.getMethods())
-            .anyMatch(method -> method.getName().equals("asMemorySegment"));
+    static final boolean TOLD = JdkGeneration.current().getClass() != JdkGeneration.class;
+
+    /** {@code RegionSegments.asMemorySegment}, by reflection, because these tests are compiled for 17. */
+    static Method asSegment() throws ReflectiveOperationException {
+        return Class.forName("io.zcio.RegionSegments")
+                .getMethod("asMemorySegment", MappedRegion.class, long.class, long.class);
+    }
 
     private RegionCloseProgram() {}
 

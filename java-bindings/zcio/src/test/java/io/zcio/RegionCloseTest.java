@@ -139,7 +139,6 @@ class RegionCloseTest {
         throw new AssertionError(mappings + " mappings are left");
     }
 
-    /** Reflection, because these tests are compiled for 17. */
     @Test
     void memorySegments() throws Exception {
         if (Runtime.version().feature() < 22) {
@@ -150,10 +149,10 @@ class RegionCloseTest {
         byte[] content = Ends.pattern(10_000);
         Path file = Files.write(directory.resolve("file"), content);
         Class<?> type = Class.forName("java.lang.foreign.MemorySegment");
-        Method asSegment = MappedRegion.class.getMethod("asMemorySegment", long.class, long.class);
+        Method asSegment = RegionCloseProgram.asSegment();
         for (MapMode mode : new MapMode[] {MapMode.READ_ONLY, MapMode.READ_WRITE}) {
             MappedRegion region = MappedRegion.open(file, mode);
-            Object segment = asSegment.invoke(region, 100L, 5000L);
+            Object segment = asSegment.invoke(null, region, 100L, 5000L);
             assertEquals(5000L, type.getMethod("byteSize").invoke(segment));
             assertEquals(true, type.getMethod("isMapped").invoke(segment));
             assertEquals(mode == MapMode.READ_ONLY, type.getMethod("isReadOnly").invoke(segment));
@@ -177,7 +176,7 @@ class RegionCloseTest {
 
     private static Throwable asSegmentFails(Method asSegment, MappedRegion region, long offset, long size) throws Exception {
         try {
-            asSegment.invoke(region, offset, size);
+            asSegment.invoke(null, region, offset, size);
         } catch (InvocationTargetException e) {
             return e.getCause();
         }

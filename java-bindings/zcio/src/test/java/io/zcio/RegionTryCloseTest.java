@@ -41,11 +41,11 @@ class RegionTryCloseTest {
         ways.put("a transfer from a buffer", region -> Transfer.from(region.asByteBuffer(0, 100)));
         ways.put("several", region -> new Object[] {Transfer.from(region, 0, 10), region.asByteBuffer(0, 1)});
         if (RegionCloseProgram.TOLD) {
-            var asSegment = MappedRegion.class.getMethod("asMemorySegment", long.class, long.class);
+            var asSegment = RegionCloseProgram.asSegment();
             Class<?> segments = Class.forName("java.lang.foreign.MemorySegment");
-            ways.put("a segment", region -> asSegment.invoke(region, 0L, 10_000L));
+            ways.put("a segment", region -> asSegment.invoke(null, region, 0L, 10_000L));
             ways.put("a buffer of a slice of a segment", region -> segments.getMethod("asByteBuffer")
-                    .invoke(segments.getMethod("asSlice", long.class).invoke(asSegment.invoke(region, 0L, 100L), 50L)));
+                    .invoke(segments.getMethod("asSlice", long.class).invoke(asSegment.invoke(null, region, 0L, 100L), 50L)));
         }
         return ways;
     }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.FileChannel;
 import java.nio.channels.Channel;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ReadableByteChannel;
@@ -35,7 +36,7 @@ class StoppedPipeTest {
     void aTransferThatWaits(String kind, String stop) throws Exception {
         Ends.Flow pipe = Ends.flow(kind, directory);
         AtomicReference<Object> outcome = new AtomicReference<>();
-        try (ZeroCopyFileChannel file = ZeroCopyFileChannel.open(Files.write(directory.resolve("content"), CONTENT));
+        try (FileChannel file = ZeroCopyFileChannel.open(Files.write(directory.resolve("content"), CONTENT));
                 Channel sink = pipe.sink();
                 ReadableByteChannel source = pipe.source()) {
             Thread thread = new Thread(() -> {

@@ -25,6 +25,7 @@ import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
@@ -47,11 +48,16 @@ class ZeroCopyFileChannelTest {
         return Files.write(directory.resolve("source"), CONTENT);
     }
 
+    /** With what a channel of ours has beyond one of the JDK's. */
+    private static ZeroCopyFileChannel open(Path path, OpenOption... options) throws IOException {
+        return (ZeroCopyFileChannel) ZeroCopyFileChannel.open(path, options);
+    }
+
     @Test
     void itIsAnEndOfATransfer() throws Exception {
         Path path = directory.resolve("sink");
-        try (ZeroCopyFileChannel from = ZeroCopyFileChannel.open(source());
-                ZeroCopyFileChannel to = ZeroCopyFileChannel.open(path, WRITE, CREATE)) {
+        try (FileChannel from = ZeroCopyFileChannel.open(source());
+                FileChannel to = ZeroCopyFileChannel.open(path, WRITE, CREATE)) {
             Report report = Transfer.from(from).to(to).mechanism(Mechanism.SENDFILE).run();
             assertEquals(Mechanism.SENDFILE, report.mechanism());
             assertEquals(CONTENT.length, from.position());
@@ -89,11 +95,21 @@ class ZeroCopyFileChannelTest {
     }
 
     @Test
+    void theJdksOwnChannelCanBeHad() throws Exception {
+        try (FileChannel own = FileChannel.open(source()); ZeroCopyFileChannel channel = ZeroCopyFileChannel.of(own)) {
+            assertSame(own, channel.jdkChannel());
+        }
+        try (ZeroCopyFileChannel channel = open(source())) {
+            assertEquals("sun.nio.ch.FileChannelImpl", channel.jdkChannel().getClass().getName());
+        }
+    }
+
+    @Test
     void thePageCacheIsLeftAsThePolicySays() throws Exception {
         Path from = Ends.fileOnDisk("zcio-test");
         Path to = Ends.fileOnDisk("zcio-test");
-        try (ZeroCopyFileChannel source = ZeroCopyFileChannel.open(from, READ, WRITE);
-                ZeroCopyFileChannel sink = ZeroCopyFileChannel.open(to, READ, WRITE)) {
+        try (ZeroCopyFileChannel source = open(from, READ, WRITE);
+                ZeroCopyFileChannel sink = open(to, READ, WRITE)) {
             source.write(ByteBuffer.wrap(CONTENT));
             source.force(true);
             assertEquals(CachePolicy.NONE, source.cachePolicy());
@@ -136,7 +152,7 @@ class ZeroCopyFileChannelTest {
     void aRegionOfTheFileOutlivesTheChannel() throws Exception {
         Path path = source();
         MappedRegion region;
-        try (ZeroCopyFileChannel file = ZeroCopyFileChannel.open(path, READ, WRITE)) {
+        try (ZeroCopyFileChannel file = open(path, READ, WRITE)) {
             region = file.mapRegion(MapMode.READ_WRITE, 4095, 10_000);
             assertThrowsExactly(
                     IllegalArgumentException.class, () -> file.mapRegion(MapMode.READ_ONLY, CONTENT.length - 5, 6));
@@ -153,8 +169,8 @@ class ZeroCopyFileChannelTest {
             region.put(1, expected[4096] = (byte) ~CONTENT[4096]);
         }
         assertArrayEquals(expected, Files.readAllBytes(path));
-        try (ZeroCopyFileChannel readable = ZeroCopyFileChannel.open(path);
-                ZeroCopyFileChannel writable = ZeroCopyFileChannel.open(path, WRITE);
+        try (ZeroCopyFileChannel readable = open(path);
+                ZeroCopyFileChannel writable = open(path, WRITE);
                 MappedRegion copy = readable.mapRegion(MapMode.PRIVATE, 0, 1)) {
             copy.put(0, (byte) ~CONTENT[0]);
             assertThrowsExactly(NonWritableChannelException.class, () -> readable.mapRegion(MapMode.READ_WRITE, 0, 1));
@@ -167,7 +183,7 @@ class ZeroCopyFileChannelTest {
     void residencyPrefetchAndEviction() throws Exception {
         // On a disk, as far as there is one: a tmpfs has no other place for its pages.
         Path path = Ends.fileOnDisk("zcio-test");
-        try (ZeroCopyFileChannel file = ZeroCopyFileChannel.open(path, READ, WRITE)) {
+        try (ZeroCopyFileChannel file = open(path, READ, WRITE)) {
             file.write(ByteBuffer.wrap(CONTENT));
             long pages = (CONTENT.length + 4095) / 4096;
             ByteBuffer read = ByteBuffer.allocate(CONTENT.length);
@@ -203,8 +219,8 @@ class ZeroCopyFileChannelTest {
     @Test
     void aCloneWhereTheFileSystemCan() throws Exception {
         Path path = directory.resolve("sink");
-        try (ZeroCopyFileChannel from = ZeroCopyFileChannel.open(source());
-                ZeroCopyFileChannel to = ZeroCopyFileChannel.open(path, READ, WRITE, CREATE)) {
+        try (ZeroCopyFileChannel from = open(source());
+                ZeroCopyFileChannel to = open(path, READ, WRITE, CREATE)) {
             try {
                 Report report = to.cloneFrom(from, 0, 0, CONTENT.length);
                 assertEquals(Mechanism.REFLINK, report.mechanism());
@@ -225,7 +241,7 @@ class ZeroCopyFileChannelTest {
         try (var zip = FileSystems.newFileSystem(archive, Map.of("create", "true"))) {
             Path inside = zip.getPath("/entry");
             Files.write(inside, CONTENT);
-            try (ZeroCopyFileChannel file = ZeroCopyFileChannel.open(inside);
+            try (FileChannel file = ZeroCopyFileChannel.open(inside);
                     Ends.Sink sink = new Ends.Sink(Ends.Kind.TCP, null)) {
                 assertEquals(CONTENT.length, file.transferTo(0, Long.MAX_VALUE, (SocketChannel) sink.end));
                 assertArrayEquals(CONTENT, sink.received());
@@ -238,7 +254,7 @@ class ZeroCopyFileChannelTest {
     void stoppedInTheMiddleOfSmallTransfers() throws Exception {
         int rounds = System.getenv("ZCIO_LARGE") == null ? 150 : 3000;
         for (int round = 0; round < rounds; round++) {
-            ZeroCopyFileChannel file = ZeroCopyFileChannel.open(source());
+            FileChannel file = ZeroCopyFileChannel.open(source());
             try (Ends.Pair pair = Ends.tcp()) {
                 var drained = Ends.background(() -> Ends.drain(pair.far()));
                 long[] bytes = {0};

@@ -6,12 +6,12 @@ import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 
 /**
- * The method of {@link FileChannel} that came with JDK 22, for the jar's {@code META-INF/versions/22}. The base class refuses
- * it, so that a channel without it would lose what the JDK's own has.
+ * A channel with the method of {@link FileChannel} that came with JDK 22. The base class refuses it, so that a channel without it
+ * would lose what the JDK's own has.
  */
-abstract class ArenaMappingFileChannel extends DelegatingFileChannel {
-    ArenaMappingFileChannel(FileChannel delegate) {
-        super(delegate);
+final class ArenaFileChannel extends ZeroCopyFileChannel {
+    ArenaFileChannel(FileChannel delegate, boolean readable, boolean writable, boolean append) {
+        super(delegate, readable, writable, append);
     }
 
     @Override

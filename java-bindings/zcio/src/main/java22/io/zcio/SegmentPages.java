@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.lang.ref.WeakReference;
+import java.nio.ByteOrder;
 import java.nio.MappedByteBuffer;
 
 /**
@@ -17,18 +18,9 @@ import java.nio.MappedByteBuffer;
  * <p>What was given out has a claim of its own for as long as anything of the arena is reachable, which is more than the arena asks
  * for: native code that was given the address of a buffer meets zeroes, not a hole.
  */
-final class RegionPages {
-    /** Keeps the claim: who uses the segment keeps this object reachable, and with it the region. */
-    private final MappedRegion owner;
-    /** Their monitor is also the lock for what is lent. */
-    final Claims claims;
-    private final long address;
+final class SegmentPages extends RegionPages {
     /** All of the region, writable in any case: for its own loads and stores. */
     final MemorySegment segment;
-    /** In bytes. */
-    final long length;
-    final boolean readOnly;
-
     /** Weak, to see when nothing of the arena is reachable. */
     private WeakReference<Lent> lent = new WeakReference<>(null);
 
@@ -37,21 +29,17 @@ final class RegionPages {
 
     /** {@code facts}: see {@link NativeRegion#view}. */
     @SuppressWarnings("restricted")
-    RegionPages(MappedRegion owner, long[] facts) {
-        this.owner = owner;
-        this.claims = new Claims(owner, facts[0]);
-        this.address = facts[1];
-        this.length = facts[2];
-        this.readOnly = facts[3] == 0;
+    SegmentPages(MappedRegion owner, long[] facts) {
+        super(owner, facts);
         this.segment = MemorySegment.ofAddress(address).reinterpret(length);
     }
 
-    /** The region's bytes for a thread that has not used them before. */
-    RegionMemory shared() {
-        return owner.shared();
+    @Override
+    RegionMemory memory(ByteOrder order, Thread user) {
+        return new SegmentMemory(this, segment, readOnly, order, user);
     }
 
-    /** For others: read-only if the region is. */
+    @Override
     MappedByteBuffer buffer(long offset, int length) {
         return (MappedByteBuffer) segment(offset, length).asByteBuffer();
     }
@@ -67,11 +55,6 @@ final class RegionPages {
             }
             return current.mapped.asSlice(offset, length);
         }
-    }
-
-    /** For a transfer: the addresses stay claimed for as long as the end is reachable. */
-    End end(long offset, long length) {
-        return End.ofRegion(claims.claimed(new Object()), address + offset, length);
     }
 
     /** Segments and buffers know the scope; nobody but this object knows the arena, which their scope keeps reachable. */
@@ -95,9 +78,10 @@ final class RegionPages {
         return readOnly ? plain.asReadOnly() : plain;
     }
 
-    /** Ends every access to what was given out, because the region is closed or moves away. */
+    /** Ends every access to what was given out, too. */
+    @Override
     void end() {
-        claims.end();
+        super.end();
         Lent last = lent.get();
         if (last != null && !isEnded(last.arena)) {
             // A channel or a checksum is using a buffer in another thread: it meets zeroes, and is refused the next time.
@@ -109,7 +93,7 @@ final class RegionPages {
         }
     }
 
-    /** The region moves away, its handle has given the claim up, and other threads may have used it. */
+    @Override
     void leave(long claim) {
         // Stops every thread once, as if something had been given out: none is in a loop over the old addresses after it.
         Arena.ofShared().close();

@@ -12,61 +12,30 @@ import java.nio.ReadOnlyBufferException;
  *
  * <p>The segment is of the global arena; what keeps its addresses are the pages, which stay reachable until a load is done.
  */
-final class RegionMemory {
-    /** What is left after a close: no byte. */
-    static final RegionMemory CLOSED = new RegionMemory(null, MemorySegment.NULL, false, ByteOrder.BIG_ENDIAN, null);
-
-    final long length;
-    final boolean readOnly;
-    /** Keeps the claim on the addresses. */
-    private final RegionPages pages;
+final class SegmentMemory extends RegionMemory {
     /** Always a writable one, so that there is but one class. */
     private final MemorySegment segment;
-    private final ByteOrder order;
-    /** The only thread that has used it so far, or null. */
-    private final Thread user;
-    /** Whether the bytes of a value have to be turned round. */
-    private final boolean swap;
 
-    private RegionMemory(RegionPages pages, MemorySegment segment, boolean readOnly, ByteOrder order, Thread user) {
-        this.pages = pages;
+    SegmentMemory(SegmentPages pages, MemorySegment segment, boolean readOnly, ByteOrder order, Thread user) {
+        super(pages, segment.byteSize(), readOnly, order, user);
         this.segment = segment;
-        this.length = segment.byteSize();
-        this.readOnly = readOnly;
-        this.order = order;
-        this.user = user;
-        this.swap = order != ByteOrder.nativeOrder();
     }
 
-    /** For the accesses of one thread; of all threads if that is null. */
-    static RegionMemory of(RegionPages pages, ByteOrder order, Thread user) {
-        return new RegionMemory(pages, pages.segment, pages.readOnly, order, user);
+    private SegmentMemory with(ByteOrder order, Thread user) {
+        return new SegmentMemory((SegmentPages) pages, segment, readOnly, order, user);
     }
 
+    @Override
     RegionMemory order(ByteOrder order) {
-        return new RegionMemory(pages, segment, readOnly, order, user);
+        return with(order, user);
     }
 
-    ByteOrder order() {
-        return order;
-    }
-
-    /** The same bytes for every thread. */
+    @Override
     RegionMemory shared() {
-        return new RegionMemory(pages, segment, readOnly, order, null);
+        return with(order, null);
     }
 
-    /** Whether this is the first access of another thread than the one that made the region. A loop asks once. */
-    private boolean isForeign() {
-        return user != null && user != Thread.currentThread();
-    }
-
-    private void requireWritable() {
-        if (readOnly) {
-            throw new ReadOnlyBufferException();
-        }
-    }
-
+    @Override
     byte get(long offset) {
         if (isForeign()) {
             return pages.shared().get(offset);
@@ -76,6 +45,7 @@ final class RegionMemory {
         return value;
     }
 
+    @Override
     void put(long offset, byte value) {
         if (isForeign()) {
             pages.shared().put(offset, value);
@@ -86,6 +56,7 @@ final class RegionMemory {
         Reference.reachabilityFence(pages);
     }
 
+    @Override
     short getShort(long offset) {
         if (isForeign()) {
             return pages.shared().getShort(offset);
@@ -95,6 +66,7 @@ final class RegionMemory {
         return swap ? Short.reverseBytes(value) : value;
     }
 
+    @Override
     void putShort(long offset, short value) {
         if (isForeign()) {
             pages.shared().putShort(offset, value);
@@ -105,6 +77,7 @@ final class RegionMemory {
         Reference.reachabilityFence(pages);
     }
 
+    @Override
     int getInt(long offset) {
         if (isForeign()) {
             return pages.shared().getInt(offset);
@@ -114,6 +87,7 @@ final class RegionMemory {
         return swap ? Integer.reverseBytes(value) : value;
     }
 
+    @Override
     void putInt(long offset, int value) {
         if (isForeign()) {
             pages.shared().putInt(offset, value);
@@ -124,6 +98,7 @@ final class RegionMemory {
         Reference.reachabilityFence(pages);
     }
 
+    @Override
     long getLong(long offset) {
         if (isForeign()) {
             return pages.shared().getLong(offset);
@@ -133,6 +108,7 @@ final class RegionMemory {
         return swap ? Long.reverseBytes(value) : value;
     }
 
+    @Override
     void putLong(long offset, long value) {
         if (isForeign()) {
             pages.shared().putLong(offset, value);
@@ -143,6 +119,7 @@ final class RegionMemory {
         Reference.reachabilityFence(pages);
     }
 
+    @Override
     void get(long offset, byte[] into, int start, int count) {
         if (isForeign()) {
             pages.shared().get(offset, into, start, count);
@@ -152,6 +129,7 @@ final class RegionMemory {
         Reference.reachabilityFence(pages);
     }
 
+    @Override
     void put(long offset, byte[] from, int start, int count) {
         if (isForeign()) {
             pages.shared().put(offset, from, start, count);
@@ -162,7 +140,7 @@ final class RegionMemory {
         Reference.reachabilityFence(pages);
     }
 
-    /** Fills a buffer from its position on, and leaves that as it is. */
+    @Override
     void get(long offset, ByteBuffer into) {
         if (isForeign()) {
             pages.shared().get(offset, into);
@@ -175,7 +153,7 @@ final class RegionMemory {
         Reference.reachabilityFence(pages);
     }
 
-    /** Takes a buffer's bytes from its position on, and leaves that as it is. */
+    @Override
     void put(long offset, ByteBuffer from) {
         if (isForeign()) {
             pages.shared().put(offset, from);
@@ -186,7 +164,7 @@ final class RegionMemory {
         Reference.reachabilityFence(pages);
     }
 
-    /** Copies as if through a buffer in between. */
+    @Override
     void copyTo(long offset, RegionMemory into, long target, long count) {
         if (isForeign() || into.isForeign()) {
             RegionMemory from = isForeign() ? pages.shared() : this;
@@ -194,7 +172,7 @@ final class RegionMemory {
             return;
         }
         into.requireWritable();
-        MemorySegment.copy(segment, offset, into.segment, target, count);
+        MemorySegment.copy(segment, offset, ((SegmentMemory) into).segment, target, count);
         Reference.reachabilityFence(pages);
         Reference.reachabilityFence(into.pages);
     }
