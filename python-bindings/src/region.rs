@@ -128,7 +128,7 @@ impl Region {
 
 #[pymethods]
 impl Region {
-    /// Maps a file: a path, a file descriptor, or an object with `fileno()`.
+    /// Maps a file: a path, a file descriptor, or a binary file.
     ///
     /// mode is that of `numpy.memmap`: "r" to read; "r+" to read and write the file; "w+" to make a new one of `length`
     /// bytes, or to overwrite it; "c" for a private copy (copy-on-write), where the file is not changed. offset need not be

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PyTuple};
 use zcio::region::{Peer, Seals};
 
+use crate::files;
 use crate::interrupt::detached;
 use crate::once::{Once, intern};
 use crate::region::Region;
@@ -193,6 +194,7 @@ impl<'a, 'py> Waiting<'a, 'py> {
         if number < 0 {
             return Err(PyValueError::new_err("the socket is closed"));
         }
+        files::transparent(socket, "sock")?;
         let timeout: Option<f64> = match socket.getattr_opt(intern!(py, "gettimeout"))? {
             Some(gettimeout) => gettimeout.call0()?.extract()?,
             None => None,
