@@ -33,6 +33,9 @@ class Library(Protocol):
 
     async def in_thread(self, work: Callable[[], _T]) -> _T: ...
 
+    async def in_thread_until_cancelled(self, work: Callable[[Callable[[], None]], _T]) -> _T:
+        """The work calls what it is given now and then, which raises if the task has been cancelled."""
+
 
 class Steps(Protocol):
     """Something that is moved step by step, whose ends may be files."""
@@ -71,15 +74,26 @@ class _Asyncio:
         """A task is cancelled where it waits."""
 
     async def in_thread(self, work: Callable[[], _T]) -> _T:
-        future = asyncio.get_running_loop().run_in_executor(None, work)
+        return await self.in_thread_until_cancelled(lambda _: work())
+
+    async def in_thread_until_cancelled(self, work: Callable[[Callable[[], None]], _T]) -> _T:
+        cancelled = False
+
+        def check() -> None:
+            if cancelled:
+                raise asyncio.CancelledError
+
+        future = asyncio.get_running_loop().run_in_executor(None, work, check)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            # The count is known only when the step is over.
+            cancelled = True
+            # The count is known only when the work is over.
             while not future.done():
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait([future])
-            future.exception()
+            if not future.cancelled():
+                future.exception()
             raise
 
 
@@ -116,6 +130,11 @@ class _Trio:
         import trio
 
         return await trio.to_thread.run_sync(work)
+
+    async def in_thread_until_cancelled(self, work: Callable[[Callable[[], None]], _T]) -> _T:
+        import trio
+
+        return await trio.to_thread.run_sync(work, trio.from_thread.check_cancelled)
 
 
 def library() -> Library:

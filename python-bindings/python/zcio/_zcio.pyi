@@ -30,6 +30,7 @@ __all__ = [
     "FanOutSteps",
     "ItemReport",
     "Lender",
+    "PreparedBatch",
     "Region",
     "RelaySteps",
     "Report",
@@ -88,6 +89,11 @@ def fan_out(
     progress: Callable[[int], object] | None = None,
 ) -> FanOutReport: ...
 def batch(items: Iterable[BatchItem], *, visibility: Visibility = "aliased") -> BatchReport: ...
+
+@final
+class PreparedBatch:
+    def __new__(cls, items: Iterable[BatchItem], visibility: Visibility) -> PreparedBatch: ...
+    def run(self, check: Callable[[], object]) -> BatchReport: ...
 
 @final
 class Report:

@@ -6,6 +6,7 @@ on either.
     report = await zcio.aio.transfer("large.bin", sock)
     report = await zcio.aio.relay(client, server)
     report = await zcio.aio.fan_out("large.bin", socks)
+    report = await zcio.aio.copy("large.bin", "copy.bin")
 
 Nothing is waited for in the loop: sockets and pipes are waited for by the library that runs, and steps that a disk
 could hold up (a path that is not in the kernel's cache of names, a source whose pages are not in the page cache, a file
@@ -45,10 +46,11 @@ from typing import Any, Literal, TypeAlias, cast
 from zcio._loops import Drive, Library, Progress, annotate, library
 from zcio._reports import FanOutReport, RelayReport
 from zcio._streams import Reading, SocketStream, StreamPair, flushed, is_stream, plain, socket_of
+from zcio._threads import batch, copy, read_direct
 from zcio._types import End, Mechanism, Socket, Source, Visibility
 from zcio._zcio import FanOutSteps, RelaySteps, Report, TransferSteps
 
-__all__ = ["FanOut", "Relay", "Transfer", "fan_out", "relay", "transfer"]
+__all__ = ["FanOut", "Relay", "Transfer", "batch", "copy", "fan_out", "read_direct", "relay", "transfer"]
 
 _StreamSink: TypeAlias = asyncio.StreamWriter | asyncio.WriteTransport | StreamPair | SocketStream
 _StreamSource: TypeAlias = asyncio.StreamReader | StreamPair | SocketStream
