@@ -121,14 +121,19 @@ impl End {
     fn of_object(object: &Bound<'_, PyAny>, fileno: &Bound<'_, PyAny>, side: Side) -> PyResult<Self> {
         let py = object.py();
         // First of all: what has no descriptor says so itself (io.BytesIO), and what is closed too.
-        let number = || match fileno.call0()?.extract::<RawFd>()? {
-            number if number < 0 => Err(closed(py, side, number)),
-            number => Ok(number),
-        };
-        number()?;
+        let number = || fileno.call0()?.extract::<RawFd>();
+        match number() {
+            Ok(number) if number < 0 => return Err(closed(py, side, number)),
+            // What is no number is no reason either (tornado's is a socket): its class is.
+            Err(error) if !error.is_instance_of::<PyTypeError>(py) => return Err(error),
+            _ => {}
+        }
         let (file, socket) = files::transparent(object, role(side))?;
         // Nothing of Python's runs in between.
-        let hold = Hold::of_number(py, number()?)?;
+        let hold = match number()? {
+            closed_now if closed_now < 0 => return Err(closed(py, side, closed_now)),
+            number => Hold::of_number(py, number)?,
+        };
         let timeout = socket.map_or(Ok(None), |socket| socket_timeout(&socket))?;
         Ok(Self { place: Place::Descriptor(hold), side, file, timeout })
     }

@@ -296,7 +296,10 @@ def test_wsgiref(wsgi: tuple[WSGIServer, Bodies], path: Path, monkeypatch: pytes
 def test_the_wrapper_alone(path: Path) -> None:
     with path.open("rb") as file:
         wrapper = zcio.wsgi.file_wrapper(file, 1000)
-        assert b"".join(wrapper) == DATA
+        assert next(wrapper) == DATA[:1000]
+        assert next(iter(wrapper)) == DATA[1000:2000]
+        assert b"".join(wrapper) == DATA[2000:]
+        assert next(wrapper, None) is None
         assert wrapper.close == file.close
     with tcp_pair() as (near, _):
         assert zcio.wsgi.file_wrapper(io.BytesIO(DATA)).send(near) is None

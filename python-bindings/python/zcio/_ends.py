@@ -30,6 +30,7 @@ _TRANSPARENT: dict[_Name, str | None] = {
     ("aiofiles.threadpool.binary", "AsyncBufferedReader"): "_file",
     ("aiofiles.threadpool.binary", "AsyncFileIO"): "_file",
     ("anyio", "AsyncFile"): "wrapped",
+    ("anyio._core._fileio", "AsyncFile"): "wrapped",
     ("django.core.files.base", "File"): "file",
     ("fsspec.implementations.local", "LocalFileOpener"): "f",
     ("trio._file_io", "AsyncIOWrapper"): "wrapped",
