@@ -324,6 +324,14 @@ def test_starlette_and_fastapi(path: Path) -> None:
         response.set_cookie("a", "b")
         return response
 
+    class Mine(zcio.asgi.FileResponse):
+        def __init__(self, name: str) -> None:
+            super().__init__(path.with_name(name), headers={"x-mine": "yes"})
+
+    @app.get("/mine")
+    async def mine() -> Any:
+        return Mine("page.html")
+
     @app.post("/posted")
     async def posted() -> Any:
         return zcio.asgi.FileResponse(path)
@@ -339,6 +347,10 @@ def test_starlette_and_fastapi(path: Path) -> None:
     assert answer.headers["set-cookie"].startswith("a=b")
     assert answer.headers["content-disposition"] == 'attachment; filename="f"'
     assert ask(app, "/class").body == DATA
+    answer = ask(app, "/mine")
+    assert (answer.status, answer.body, answer.headers["x-mine"]) == (200, DATA, "yes")
+    assert isinstance(Mine("x"), Mine)
+    assert type(Mine("x")) is type(Mine("x"))
     answer = ask(app, "/posted", "POST", headers=[("range", "bytes=0-0"), ("if-match", '"x"')])
     assert (answer.status, answer.body) == (200, DATA)
     assert ask(app, "/openapi.json").status == 200

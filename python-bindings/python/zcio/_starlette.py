@@ -12,6 +12,16 @@ from zcio._types import Visibility
 from zcio.asgi import FileResponse
 
 
+def response_class(cls: type[FileResponse]) -> type[FileResponse]:
+    """That class, or one made of it, as one of Starlette's responses."""
+    if issubclass(cls, Response):
+        return cls
+    if cls not in _made:
+        names = {"__module__": cls.__module__, "__doc__": cls.__doc__}
+        _made[cls] = type(cls.__name__, (cls, StarletteFileResponse), names)
+    return _made[cls]
+
+
 class StarletteFileResponse(FileResponse, Response):
     """With the arguments of Starlette's own ``FileResponse``, in their order.
 
@@ -55,3 +65,6 @@ class StarletteFileResponse(FileResponse, Response):
         await super().__call__(scope, receive, send)
         if self.background is not None:
             await self.background()
+
+
+_made: dict[type[FileResponse], type[FileResponse]] = {FileResponse: StarletteFileResponse}

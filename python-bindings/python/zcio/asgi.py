@@ -77,10 +77,10 @@ class FileResponse:
     media_type: str | None = None
 
     def __new__(cls, *_: Any, **__: Any) -> "FileResponse":
-        if cls is FileResponse and "starlette.responses" in sys.modules:
-            from zcio._starlette import StarletteFileResponse
+        if "starlette.responses" in sys.modules:
+            from zcio._starlette import response_class
 
-            return super().__new__(StarletteFileResponse)
+            return super().__new__(response_class(cls))
         return super().__new__(cls)
 
     def __init__(
