@@ -67,8 +67,8 @@ impl AlignedBuffer {
 
 /// Reads a file past the page cache (`O_DIRECT`), straight into a buffer; gives back how many bytes.
 ///
-/// file is a path, a descriptor or an object with `fileno()`, whose position stays, as do POSIX locks on it. Reads from offset on, and at most length
-/// bytes, to the end of the buffer without it; fewer only at the file's end. offset, and the address of the buffer, must be
+/// file is a path, a descriptor or a binary file, whose position stays, as do POSIX locks on it. Reads from offset on, and at
+/// most length bytes, to the end of the buffer without it; fewer only at the file's end. offset, and the address of the buffer, must be
 /// multiples of what the file asks for, 512 or 4096 bytes on most disks: an `AlignedBuffer` is, and what begins at a page
 /// of it (`memoryview(buffer)[4096:]`). `ValueError` if they are not, `OSError` if the file system has no direct I/O.
 #[pyfunction]

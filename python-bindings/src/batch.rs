@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Mutex;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple};
-use zcio::apart::Caller;
+use zcio::apart::{Caller, Process};
 use zcio::batch::{BatchProgress, End as Place};
-use zcio::{Batch, Item, Mechanism, Side};
+use zcio::{Batch, Item, Mechanism, Side, Visibility};
 
 use crate::descriptors::{End, open};
 use crate::errors;
@@ -18,6 +19,7 @@ use crate::interrupt::{Watch, detached, opened};
 use crate::records;
 use crate::relay::with_report;
 use crate::report::Attempt;
+use crate::step::{ended, over};
 use crate::transfer::{exception, number, visibility_of};
 
 /// Makes many small transfers in one call: files, whole or in part, to sockets, pipes or files.
@@ -33,62 +35,99 @@ use crate::transfer::{exception, number, visibility_of};
 #[pyfunction]
 #[pyo3(signature = (items, *, visibility="aliased"))]
 pub fn batch<'py>(py: Python<'py>, items: &Bound<'py, PyAny>, visibility: &str) -> PyResult<Bound<'py, PyAny>> {
-    let visibility = visibility_of(visibility)?;
-    let (mut ends, mut requests) = (Ends::default(), Vec::new());
-    for item in items.try_iter()? {
-        requests.push(Request::new(&item?, &mut ends)?);
+    Prepared::new(items, visibility)?.run(py, None)
+}
+
+/// A batch that another thread than the one that has made it runs: its ends are what they were when it was made.
+#[pyclass(frozen, module = "zcio._zcio")]
+pub struct PreparedBatch {
+    batch: Mutex<Option<Prepared>>,
+    process: Process,
+}
+
+#[pymethods]
+impl PreparedBatch {
+    #[new]
+    fn new(items: &Bound<'_, PyAny>, visibility: &str) -> PyResult<Self> {
+        Ok(Self { batch: Mutex::new(Some(Prepared::new(items, visibility)?)), process: Process::this() })
     }
-    let mut ends = ends.list;
-    for file in ends.iter().filter_map(|end| end.file.as_ref()) {
-        file.flush(py)?;
+
+    /// Once. check is called every 100 ms at least, and what it raises stops the batch.
+    fn run<'py>(&self, py: Python<'py>, check: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let prepared = ended(&self.batch, self.process)?.ok_or_else(over)?;
+        prepared.run(py, Some(check))
     }
-    let timeout = requests.iter().filter_map(|request| ends[request.sink].timeout).min();
-    let mut watch = Watch::new(timeout);
-    let report = detached(py, || {
-        holds::gather(&mut ends)?;
-        let mut sent = Sent::default();
-        holds::run_gathered(&ends, &mut watch, |ends, watch, caller| {
-            let items = requests.iter().map(|request| request.item(ends)).collect::<zcio::Result<Vec<_>>>()?;
-            watch.begin();
-            let mut batch = Batch::new().visibility(visibility);
-            let watch = RefCell::new(watch);
-            let look = |progress: BatchProgress| {
-                let mut watch = watch.borrow_mut();
-                let watch = &mut **watch;
-                caller.call(|| watch.look(progress.bytes))
-            };
-            Ok(batch.run_opened(&items, look, |path, side| {
-                let mut watch = watch.borrow_mut();
-                let watch = &mut **watch;
-                if !zcio::apart::is_here() {
-                    return opened(watch, caller, || open(path, side));
-                }
-                caller.call(|| sent.open(path, side, watch))?.endpoint()
-            }))
-        })?
-    })?;
-    let report = report.map_err(|error| errors::exception(py, &error, &[], &[]))?;
-    let mut positioned = Ok(());
-    for end in requests.iter().map(|request| &ends[request.sink]).filter(|end| end.is_unchanged(py)) {
-        positioned = positioned.and(end.file.as_ref().map_or(Ok(()), |file| file.refresh(py)));
-    }
-    if let Some(stop) = watch.into_stop() {
-        let error = report.stopped();
-        return Err(exception(py, "batch", Some(stop), &error, &[], &[]));
-    }
-    let results = report.items.into_iter().zip(&requests).map(|(result, request)| match result {
-        Ok(item) => Ok(Bound::new(py, ItemReport::from(item))?.into_any()),
-        Err(error) => {
-            let raised = errors::exception(py, &error, &[&ends[request.source], &ends[request.sink]], &[]);
-            Ok(raised.into_value(py).into_bound(py).into_any())
+}
+
+struct Prepared {
+    ends: Vec<End>,
+    requests: Vec<Request>,
+    visibility: Visibility,
+}
+
+impl Prepared {
+    fn new(items: &Bound<'_, PyAny>, visibility: &str) -> PyResult<Self> {
+        let visibility = visibility_of(visibility)?;
+        let (mut ends, mut requests) = (Ends::default(), Vec::new());
+        for item in items.try_iter()? {
+            requests.push(Request::new(&item?, &mut ends)?);
         }
-    });
-    let results = PyTuple::new(py, results.collect::<PyResult<Vec<_>>>()?)?;
-    let refusal = report.refusal.map(Attempt::from);
-    let elapsed = report.elapsed.as_secs_f64();
-    let report = records::BATCH.make(py, (results, refusal, report.system_calls, report.waits, elapsed))?;
-    positioned.map_err(|raised| with_report(py, raised, &report))?;
-    Ok(report)
+        Ok(Self { ends: ends.list, requests, visibility })
+    }
+
+    fn run<'py>(self, py: Python<'py>, check: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        let Self { mut ends, requests, visibility } = self;
+        for file in ends.iter().filter_map(|end| end.file.as_ref()) {
+            file.flush(py)?;
+        }
+        let timeout = requests.iter().filter_map(|request| ends[request.sink].timeout).min();
+        let mut watch = Watch::new(timeout).asking(check);
+        let report = detached(py, || {
+            holds::gather(&mut ends)?;
+            let mut sent = Sent::default();
+            holds::run_gathered(&ends, &mut watch, |ends, watch, caller| {
+                let items = requests.iter().map(|request| request.item(ends)).collect::<zcio::Result<Vec<_>>>()?;
+                watch.begin();
+                let mut batch = Batch::new().visibility(visibility);
+                let watch = RefCell::new(watch);
+                let look = |progress: BatchProgress| {
+                    let mut watch = watch.borrow_mut();
+                    let watch = &mut **watch;
+                    caller.call(|| watch.look(progress.bytes))
+                };
+                Ok(batch.run_opened(&items, look, |path, side| {
+                    let mut watch = watch.borrow_mut();
+                    let watch = &mut **watch;
+                    if !zcio::apart::is_here() {
+                        return opened(watch, caller, || open(path, side));
+                    }
+                    caller.call(|| sent.open(path, side, watch))?.endpoint()
+                }))
+            })?
+        })?;
+        let report = report.map_err(|error| errors::exception(py, &error, &[], &[]))?;
+        let mut positioned = Ok(());
+        for end in requests.iter().map(|request| &ends[request.sink]).filter(|end| end.is_unchanged(py)) {
+            positioned = positioned.and(end.file.as_ref().map_or(Ok(()), |file| file.refresh(py)));
+        }
+        if let Some(stop) = watch.into_stop() {
+            let error = report.stopped();
+            return Err(exception(py, "batch", Some(stop), &error, &[], &[]));
+        }
+        let results = report.items.into_iter().zip(&requests).map(|(result, request)| match result {
+            Ok(item) => Ok(Bound::new(py, ItemReport::from(item))?.into_any()),
+            Err(error) => {
+                let raised = errors::exception(py, &error, &[&ends[request.source], &ends[request.sink]], &[]);
+                Ok(raised.into_value(py).into_bound(py).into_any())
+            }
+        });
+        let results = PyTuple::new(py, results.collect::<PyResult<Vec<_>>>()?)?;
+        let refusal = report.refusal.map(Attempt::from);
+        let elapsed = report.elapsed.as_secs_f64();
+        let report = records::BATCH.make(py, (results, refusal, report.system_calls, report.waits, elapsed))?;
+        positioned.map_err(|raised| with_report(py, raised, &report))?;
+        Ok(report)
+    }
 }
 
 /// The paths of the item that is at work, opened by the calling thread: two at a time, because there may be any number.

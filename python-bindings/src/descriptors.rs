@@ -1,8 +1,8 @@
-//! What `src` and `dst` may be: a file descriptor, an object with `fileno()`, a path, or, as src, a buffer; and the core's
-//! endpoint for each.
+//! What `src` and `dst` may be: a file descriptor, a file, a socket or a pipe object, a path, or, as src, a buffer; and the
+//! core's endpoint for each.
 //!
-//! Looking at an argument changes nothing. What is not what it seems (a text file, a TLS socket, a gzip file: objects
-//! whose `fileno()` leads to other bytes than their own) is refused with the way out.
+//! Looking at an argument changes nothing. An object whose `fileno()` leads to other bytes than its own (a text file, a TLS
+//! socket, a gzip file) is refused with the way out ([`files::transparent`]).
 //!
 //! # Whose descriptor
 //!
@@ -22,7 +22,7 @@ use zcio::apart::{Held, Sent};
 use zcio::{Endpoint, Error, Side};
 
 use crate::errors::TransferError;
-use crate::files::FileObject;
+use crate::files::{self, FileObject};
 use crate::holds::{Hold, let_go, unbound};
 use crate::lent::Lent;
 use crate::once::intern;
@@ -80,7 +80,7 @@ impl End {
             return Ok(Self::at(Place::Memory(lent), side));
         }
         Err(PyTypeError::new_err(format!(
-            "{} must be a file descriptor (int), an object with fileno(), {}a path (str, bytes, os.PathLike), not '{}'",
+            "{} must be a file descriptor (int), a binary file or a socket, {}a path (str, bytes, os.PathLike), not '{}'",
             role(side),
             if side == Side::Source { "a buffer, or " } else { "or " },
             object.get_type().name()?
@@ -121,18 +121,20 @@ impl End {
     fn of_object(object: &Bound<'_, PyAny>, fileno: &Bound<'_, PyAny>, side: Side) -> PyResult<Self> {
         let py = object.py();
         // First of all: what has no descriptor says so itself (io.BytesIO), and what is closed too.
-        let number: RawFd = fileno.call0()?.extract()?;
-        if number < 0 {
-            return Err(closed(py, side, number));
+        let number = || fileno.call0()?.extract::<RawFd>();
+        match number() {
+            Ok(number) if number < 0 => return Err(closed(py, side, number)),
+            // What is no number is no reason either (tornado's is a socket): its class is.
+            Err(error) if !error.is_instance_of::<PyTypeError>(py) => return Err(error),
+            _ => {}
         }
+        let (file, socket) = files::transparent(object, role(side))?;
         // Nothing of Python's runs in between.
-        let hold = Hold::of_number(py, number)?;
-        let socket = object.hasattr(intern!(py, "gettimeout"))?.then(|| object.clone());
-        let file = if socket.is_some() { None } else { Some(FileObject::new(object, role(side))?) };
-        let timeout = match socket.or(file.as_ref().and_then(|file| file.socket(py))) {
-            Some(socket) => socket_timeout(&socket, role(side))?,
-            None => None,
+        let hold = match number()? {
+            closed_now if closed_now < 0 => return Err(closed(py, side, closed_now)),
+            number => Hold::of_number(py, number)?,
         };
+        let timeout = socket.map_or(Ok(None), |socket| socket_timeout(&socket))?;
         Ok(Self { place: Place::Descriptor(hold), side, file, timeout })
     }
 
@@ -264,16 +266,8 @@ fn noun(side: Side) -> &'static str {
 
 /// The timeout of a socket object in blocking-with-timeout mode; `None` if it waits for ever, and also if it is
 /// non-blocking, because a transfer waits.
-fn socket_timeout(socket: &Bound<'_, PyAny>, role: &str) -> PyResult<Option<Duration>> {
-    let py = socket.py();
-    // ssl.SSLSocket and its relatives (gevent, pyOpenSSL): their descriptor carries ciphertext.
-    if socket.hasattr(intern!(py, "cipher"))? || socket.hasattr(intern!(py, "get_cipher_name"))? {
-        return Err(PyTypeError::new_err(format!(
-            "{role} is a TLS socket, and zcio works below TLS: its bytes would go around the encryption; use its own \
-             send and recv"
-        )));
-    }
-    let seconds: Option<f64> = socket.call_method0(intern!(py, "gettimeout"))?.extract()?;
+fn socket_timeout(socket: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    let seconds: Option<f64> = socket.call_method0(intern!(socket.py(), "gettimeout"))?.extract()?;
     Ok(seconds.filter(|&seconds| seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
 }
 

@@ -4,61 +4,30 @@
 //! bytes waiting to be written are flushed before, reading starts where `tell()` says, and afterwards the object stands
 //! behind the bytes that were moved, after an error too.
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyString};
+use pyo3::types::PyCFunction;
 
 use crate::errors;
 use crate::once::{Once, intern};
 
 const SEEK_SET: u8 = 0;
 
-/// An object with `fileno()` that is no socket: `open()`'s, `tempfile`'s, `socket.makefile()`'s, `subprocess`'s, …
+/// What an object is whose bytes are those of its descriptor: the file that knows the position, if it is one, and the socket
+/// whose timeout counts, if it is one. `TypeError` for any other (`zcio/_ends.py`).
+pub fn transparent<'py>(
+    object: &Bound<'py, PyAny>,
+    role: &str,
+) -> PyResult<(Option<FileObject>, Option<Bound<'py, PyAny>>)> {
+    static FUNCTION: Once<Py<PyAny>> = Once::new();
+    let found = FUNCTION.import(object.py(), "zcio._ends", "transparent")?.call1((object, role))?;
+    let (file, socket): (Option<Bound<'py, PyAny>>, _) = found.extract()?;
+    Ok((file.map(|file| FileObject(file.unbind())), socket))
+}
+
+/// A file of `open()`'s, raw or buffered.
 pub struct FileObject(Py<PyAny>);
 
 impl FileObject {
-    /// `TypeError` for an object whose descriptor carries other bytes than the object itself.
-    pub fn new(object: &Bound<'_, PyAny>, role: &str) -> PyResult<Self> {
-        let py = object.py();
-        let of = |classes: &[&'static str]| -> PyResult<bool> {
-            for class in classes {
-                if object.is_instance(&io(py, class)?)? {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
-        };
-        // tempfile's wrapper is no TextIOBase, but it passes the question on to the file it wraps.
-        let encoding = object.getattr_opt(intern!(py, "encoding"))?;
-        if of(&["TextIOBase"])? || encoding.is_some_and(|encoding| encoding.is_instance_of::<PyString>()) {
-            return Err(PyTypeError::new_err(format!(
-                "{role} is a file in text mode, whose bytes and position are not the file's; open it in binary mode, or \
-                 use its .buffer"
-            )));
-        }
-        let transparent = if of(&["BufferedReader", "BufferedWriter", "BufferedRandom"])? {
-            object.getattr(intern!(py, "raw"))?.is_instance(&io(py, "RawIOBase")?)?
-        } else {
-            !of(&["BufferedIOBase"])?
-        };
-        if transparent {
-            return Ok(Self(object.clone().unbind()));
-        }
-        // gzip, bz2, lzma, http.client: fileno() is that of the file or socket underneath.
-        Err(PyTypeError::new_err(format!(
-            "{role} is a '{}', whose bytes are not those of its descriptor; pass its fileno() if it is the descriptor's \
-             bytes that you want",
-            object.get_type().name()?
-        )))
-    }
-
-    /// The socket behind `socket.makefile()`.
-    pub fn socket<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let file = self.0.bind(py);
-        let raw = file.getattr(intern!(py, "raw")).unwrap_or_else(|_| file.clone());
-        raw.getattr(intern!(py, "_sock")).ok().filter(|socket| !socket.is_none())
-    }
-
     /// Whether the object has a position. `ValueError` if it is closed.
     pub fn is_seekable(&self, py: Python<'_>) -> PyResult<bool> {
         match self.0.bind(py).getattr_opt(intern!(py, "seekable"))? {

@@ -70,18 +70,34 @@ pub struct Watch {
     moved: u64,
     since: Instant,
     progress: Option<Progress>,
+    check: Option<Py<PyAny>>,
     stop: Option<Stop>,
 }
 
 impl Watch {
     pub fn new(timeout: Option<Duration>) -> Self {
-        Self { process: Process::this(), timeout, moved: 0, since: Instant::now(), progress: None, stop: None }
+        Self {
+            process: Process::this(),
+            timeout,
+            moved: 0,
+            since: Instant::now(),
+            progress: None,
+            check: None,
+            stop: None,
+        }
     }
 
     /// Tells this callable what has been moved.
     #[must_use]
     pub fn telling(mut self, progress: Option<&Bound<'_, PyAny>>) -> Self {
         self.progress = progress.map(Progress::new);
+        self
+    }
+
+    /// Calls this at every look; what it raises stops.
+    #[must_use]
+    pub fn asking(mut self, check: Option<&Bound<'_, PyAny>>) -> Self {
+        self.check = check.map(|check| check.clone().unbind());
         self
     }
 
@@ -105,7 +121,8 @@ impl Watch {
             return ControlFlow::Break(());
         }
         let told = Python::try_attach(|py| {
-            let told = py.check_signals().and_then(|()| tell(py));
+            let asked = |()| self.check.as_ref().map_or(Ok(()), |check| check.call0(py).map(drop));
+            let told = py.check_signals().and_then(asked).and_then(|()| tell(py));
             // It may be a child by now.
             check(py, self.process).and(told)
         });

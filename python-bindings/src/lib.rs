@@ -42,7 +42,7 @@ mod _zcio {
     #[pymodule_export]
     use crate::aligned::{AlignedBuffer, read_direct};
     #[pymodule_export]
-    use crate::batch::{ItemReport, batch};
+    use crate::batch::{ItemReport, PreparedBatch, batch};
     #[pymodule_export]
     use crate::command::main;
     #[pymodule_export]

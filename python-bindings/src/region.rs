@@ -111,6 +111,15 @@ impl Region {
         })
     }
 
+    /// The answer to whoever wants to pickle or copy it.
+    pub fn refuse_copies(object: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(PyTypeError::new_err(format!(
+            "cannot pickle or copy a '{}': it is memory of this process; its bytes are read(), and a SharedRegion can be \
+             pickled for other processes",
+            object.get_type().name()?
+        )))
+    }
+
     /// Runs an operation of the core without the GIL.
     pub fn run<T: Send>(&self, py: Python<'_>, operation: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<T> {
         detached(py, operation)?.map_err(|error| self.failed(py, &error))
@@ -128,7 +137,7 @@ impl Region {
 
 #[pymethods]
 impl Region {
-    /// Maps a file: a path, a file descriptor, or an object with `fileno()`.
+    /// Maps a file: a path, a file descriptor, or a binary file.
     ///
     /// mode is that of `numpy.memmap`: "r" to read; "r+" to read and write the file; "w+" to make a new one of `length`
     /// bytes, or to overwrite it; "c" for a private copy (copy-on-write), where the file is not changed. offset need not be
@@ -431,11 +440,7 @@ impl Region {
     /// Of every protocol, and for copies: Python's own answer to the oldest is an object that cannot be made again.
     fn __reduce_ex__(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         let _ = protocol;
-        Err(PyTypeError::new_err(format!(
-            "cannot pickle or copy a '{}': it is memory of this process; its bytes are read(), and a SharedRegion goes to \
-             another process through multiprocessing",
-            slf.get_type().name()?
-        )))
+        Self::refuse_copies(slf.as_any())
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

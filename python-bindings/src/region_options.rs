@@ -6,12 +6,15 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use crate::once::intern;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
 use zcio::region::guard;
 use zcio::{Access, Protection, RegionOptions};
+
+use crate::files;
+use crate::once::intern;
+use crate::shared_region::SharedRegion;
 
 /// A range of a region, as the core takes it.
 pub type Range = (ops::Bound<u64>, ops::Bound<u64>);
@@ -98,11 +101,16 @@ impl File {
         }
         let named = object.is_instance_of::<PyString>() || object.is_instance_of::<PyBytes>();
         if !named && let Some(fileno) = object.getattr_opt(intern!(py, "fileno"))? {
+            // First of all: what is closed, and what has no descriptor, says so itself.
+            fileno.call0()?;
+            if !object.is_instance_of::<SharedRegion>() {
+                files::transparent(object, "file")?;
+            }
             return Self::of_number(fileno.call0()?.extract()?);
         }
         if !named && !object.hasattr(intern!(py, "__fspath__"))? {
             return Err(PyTypeError::new_err(format!(
-                "expected a path (str, bytes, os.PathLike), a file descriptor (int) or an object with fileno(), not '{}'",
+                "expected a path (str, bytes, os.PathLike), a file descriptor (int) or a binary file, not '{}'",
                 object.get_type().name()?
             )));
         }

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PyTuple};
 use zcio::region::{Peer, Seals};
 
+use crate::files;
 use crate::interrupt::detached;
 use crate::once::{Once, intern};
 use crate::region::Region;
@@ -26,8 +27,10 @@ const SEALS: [(&str, Seals); 5] = [
 /// A Region of memory that several processes share: a sealed memfd, without a name that could be left behind.
 ///
 /// Made by `SharedRegion.create`, and received by `SharedRegion.receive` from an `AF_UNIX` socket, by `multiprocessing`
-/// (as an argument, through a queue or a pipe, with every start method) or by `concurrent.futures`. The memory goes with
-/// its last holder; no resource tracker looks after it, and nothing is left in /dev/shm.
+/// (as an argument, through a queue or a pipe, with every start method), `concurrent.futures`, or whatever pickles (joblib,
+/// cloudpickle, dask). A pickle holds no bytes of it: it says where another process of the same user and machine finds the
+/// memory, for as long as the sender keeps the region open. The memory goes with its last holder; no resource tracker looks
+/// after it, and nothing is left in /dev/shm.
 ///
 /// Seals are promises that nobody can take back: "shrink" and "grow" about its length; "write" that nobody writes any more;
 /// "`future_write`" that only those write who have it mapped now; "seal" that no further seals come.
@@ -137,6 +140,22 @@ impl SharedRegion {
         slf.as_super().get().number(slf.py())
     }
 
+    /// For pickles of every kind, which say where another process of this machine finds the memory.
+    fn __reduce_ex__<'py>(slf: &Bound<'py, Self>, protocol: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        static REDUCE: Once<Py<PyAny>> = Once::new();
+        let _ = protocol;
+        REDUCE.import(slf.py(), "zcio._sharing", "reduce_for_anyone")?.call1((slf,))
+    }
+
+    fn __copy__(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Region::refuse_copies(slf)
+    }
+
+    fn __deepcopy__(slf: &Bound<'_, Self>, memo: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _ = memo;
+        Region::refuse_copies(slf)
+    }
+
     /// Hands it to the process at the other end of an `AF_UNIX` socket: its descriptor, so that this takes microseconds
     /// whatever its length. The other side is `SharedRegion.receive`, in Java `SharedRegion.receive` too.
     ///
@@ -193,6 +212,7 @@ impl<'a, 'py> Waiting<'a, 'py> {
         if number < 0 {
             return Err(PyValueError::new_err("the socket is closed"));
         }
+        files::transparent(socket, "sock")?;
         let timeout: Option<f64> = match socket.getattr_opt(intern!(py, "gettimeout"))? {
             Some(gettimeout) => gettimeout.call0()?.extract()?,
             None => None,

@@ -223,10 +223,18 @@ fn plain<'py>(object: &Bound<'py, PyAny>, side: Side) -> PyResult<Option<Bound<'
     })?;
     let object = match &classes[..] {
         // What is behind its buffer could be anything.
-        [_, buffered] if object.get_type().is(buffered) => object.getattr(intern!(py, "raw"))?,
+        [_, buffered] if object.get_type().is(buffered) && is_bare(object)? => object.getattr(intern!(py, "raw"))?,
         _ => object.clone(),
     };
-    Ok((object.get_type().is(&classes[0]) && has_gil(py)?).then_some(object))
+    let plain = object.get_type().is(&classes[0]) && (side == Side::Sink || is_bare(&object)?) && has_gil(py)?;
+    Ok(plain.then_some(object))
+}
+
+/// Whether a file has no attributes of its own but those that `open()` and [`Closing`] give to it: none that reads in its place.
+/// Sockets can have none.
+fn is_bare(file: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let usual = |name: Bound<'_, PyAny>| name.eq(intern!(file.py(), "name")).and_then(|is| Ok(is || name.eq("close")?));
+    attributes(file)?.keys().iter().map(usual).try_fold(true, |all, one| Ok(all && one?))
 }
 
 fn release_user(socket: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -107,17 +107,9 @@ def quietly(work: Callable[..., object], *arguments: Any) -> None:
         work(*arguments)
 
 
-class Named:
-    """An object of the caller's own, with a number and no more."""
-
-    def __init__(self, file: Any) -> None:
-        self.file = file
-
-    def fileno(self) -> int:
-        return self.file.fileno()  # type: ignore[no-any-return]
-
-    def close(self) -> None:
-        self.file.close()
+def wrapper(file: Any) -> Any:
+    """An object that passes everything on to a file."""
+    return tempfile._TemporaryFileWrapper(file, "file", delete=False)
 
 
 class Sub(io.FileIO):
@@ -193,8 +185,8 @@ def from_file(mode: str, buffering: int = -1) -> Source:
     return lambda place: place.of(place.file(place.path, mode, buffering))
 
 
-def from_own(mode: str) -> Source:
-    return lambda place: place.of(Named(place.file(place.path, mode)))
+def from_wrapper(mode: str) -> Source:
+    return lambda place: place.of(wrapper(place.file(place.path, mode)))
 
 
 def from_subclass(place: Place) -> None:
@@ -262,7 +254,7 @@ SOURCES: Table = {
     "BufferedReader": ("object", TAKEN, from_file("rb")),
     "BufferedRandom": ("object", TAKEN, from_file("r+b")),
     "subclass": ("object", TAKEN, from_subclass),
-    "own object": ("object", TAKEN, from_own("rb")),
+    "wrapper": ("object", TAKEN, from_wrapper("rb")),
     "tempfile": ("object", TAKEN, from_temporary),
     "socket": ("object", TAKEN, from_socket),
     "makefile": ("object", TAKEN, from_makefile),
@@ -289,7 +281,7 @@ SINKS: Table = {
     "FileIO": ("object", TAKEN, from_file("wb", 0)),
     "BufferedWriter": ("object", TAKEN, from_file("wb")),
     "BufferedRandom": ("object", TAKEN, from_file("r+b")),
-    "own object": ("object", TAKEN, from_own("wb")),
+    "wrapper": ("object", TAKEN, from_wrapper("wb")),
 }
 
 

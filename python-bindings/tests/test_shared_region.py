@@ -7,7 +7,6 @@ import errno
 import gc
 import multiprocessing
 import os
-import pickle
 import socket
 import threading
 import time
@@ -183,11 +182,6 @@ def test_descriptors() -> None:
     with pytest.raises(OSError, match="Bad file"):
         os.fstat(fd)
     assert len(os.listdir("/proc/self/fd")) == before
-
-
-def test_plain_pickle_is_refused() -> None:
-    with zcio.SharedRegion.create(10) as region, pytest.raises(TypeError, match="pickle"):
-        pickle.dumps(region)
 
 
 @pytest.mark.parametrize("method", METHODS)

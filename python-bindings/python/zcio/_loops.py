@@ -9,11 +9,12 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias, TypeVar
 
 Interests: TypeAlias = tuple[tuple[int, int], ...]
 _T = TypeVar("_T")
+Work: TypeAlias = Callable[[], Awaitable[None]]
 _READ, _WRITE = 1, 2
 # How long other tasks may have to wait for their turn while there is always something to move, in one transfer after
 # the other. A thread has one loop.
@@ -32,6 +33,12 @@ class Library(Protocol):
         """Raises if the task is cancelled; does not wait."""
 
     async def in_thread(self, work: Callable[[], _T]) -> _T: ...
+
+    async def until(self, over: Work, work: Work) -> None:
+        """Does the work, but not when the other is over."""
+
+    async def in_thread_until_cancelled(self, work: Callable[[Callable[[], None]], _T]) -> _T:
+        """The work calls what it is given now and then, which raises if the task has been cancelled."""
 
 
 class Steps(Protocol):
@@ -71,16 +78,41 @@ class _Asyncio:
         """A task is cancelled where it waits."""
 
     async def in_thread(self, work: Callable[[], _T]) -> _T:
-        future = asyncio.get_running_loop().run_in_executor(None, work)
+        return await self.in_thread_until_cancelled(lambda _: work())
+
+    async def in_thread_until_cancelled(self, work: Callable[[Callable[[], None]], _T]) -> _T:
+        cancelled = False
+
+        def check() -> None:
+            if cancelled:
+                raise asyncio.CancelledError
+
+        future = asyncio.get_running_loop().run_in_executor(None, work, check)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            # The count is known only when the step is over.
+            cancelled = True
+            # The count is known only when the work is over.
             while not future.done():
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait([future])
-            future.exception()
+            if not future.cancelled():
+                future.exception()
             raise
+
+    async def until(self, over: Work, work: Work) -> None:
+        both = working, ending = asyncio.ensure_future(work()), asyncio.ensure_future(over())
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()
+            while not all(task.done() for task in both):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait(both)
+            ending.cancelled() or ending.exception()
+        if not working.cancelled():
+            working.result()
 
 
 class _Trio:
@@ -116,6 +148,32 @@ class _Trio:
         import trio
 
         return await trio.to_thread.run_sync(work)
+
+    async def until(self, over: Work, work: Work) -> None:
+        import trio
+
+        failure: BaseException | None = None
+
+        async def end() -> None:
+            await over()
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(end)
+            try:
+                await work()
+            except Exception as error:  # Not as a group of one.
+                failure = error
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+        # The nursery has taken a cancellation from outside for its own.
+        await self.look()
+
+    async def in_thread_until_cancelled(self, work: Callable[[Callable[[], None]], _T]) -> _T:
+        import trio
+
+        return await trio.to_thread.run_sync(work, trio.from_thread.check_cancelled)
 
 
 def library() -> Library:

@@ -1,23 +1,73 @@
-"""How a SharedRegion goes to another process through multiprocessing: as a connection or a socket does, by descriptor.
+"""How a SharedRegion goes to another process: by its descriptor, never by its bytes.
 
-Imported when the first SharedRegion is made. Registered with multiprocessing's own pickler only: to plain pickle, which
-writes bytes that may be read anywhere and at any time, shared memory means nothing.
+multiprocessing's own pickler has a way for descriptors, which works across users and keeps the memory until it has
+arrived. Every other pickle says where the descriptor is: in which process, with which number, and of which memory.
+That names the memory for whoever may look into the sender (/proc/PID/fd), and for nobody else.
+
+Imported when the first SharedRegion is made.
 """
 
+import errno
+import os
 from multiprocessing import reduction
-from typing import Any
+from typing import Any, TypeAlias
 
 from zcio._zcio import SharedRegion
 
-
-def rebuild_region(descriptor: Any) -> SharedRegion:
-    """In the process that receives it."""
-    return SharedRegion.from_fd(descriptor.detach())
+Place: TypeAlias = tuple[int, int, int, int]
+"""Process, number, and the device and inode of the memory."""
 
 
-def reduce_region(region: SharedRegion) -> tuple[Any, tuple[Any]]:
+def rebuild_region(descriptor: Any, place: Place) -> SharedRegion:
+    """In the process that receives it, from multiprocessing."""
+    try:
+        fd = descriptor.detach()
+    except (OSError, EOFError) as error:
+        raise _gone(place) from error
+    return SharedRegion.from_fd(fd)
+
+
+def open_region(*place: int) -> SharedRegion:
+    """In any process that may look into the sender."""
+    process, number, *memory = place
+    try:
+        fd = os.open(f"/proc/{process}/fd/{number}", os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError as error:
+        text = (
+            f"this process may not look into process {process}, which sent the shared memory; use SharedRegion.send()"
+        )
+        raise PermissionError(error.errno, text) from error
+    except OSError as error:
+        raise _gone(place) from error
+    stat = os.fstat(fd)
+    if [stat.st_dev, stat.st_ino] != memory:
+        os.close(fd)
+        raise _gone(place)
+    return SharedRegion.from_fd(fd)
+
+
+def reduce_region(region: SharedRegion) -> tuple[Any, tuple[Any, Place]]:
     """In the process that sends it. The descriptor is that of the region, which must live until it has arrived."""
-    return rebuild_region, (reduction.DupFd(region.fileno()),)
+    return rebuild_region, (reduction.DupFd(region.fileno()), _place(region))
+
+
+def reduce_for_anyone(region: SharedRegion) -> tuple[Any, Place]:
+    """The same, for any other pickler."""
+    return open_region, _place(region)
+
+
+def _place(region: SharedRegion) -> Place:
+    number = region.fileno()
+    stat = os.fstat(number)
+    return os.getpid(), number, stat.st_dev, stat.st_ino
+
+
+def _gone(place: tuple[int, ...]) -> FileNotFoundError:
+    return FileNotFoundError(
+        errno.ENOENT,
+        f"the shared memory is not there any more: process {place[0]}, which sent it, has ended or has closed it "
+        "before it arrived; it is kept by whoever has it open",
+    )
 
 
 reduction.ForkingPickler.register(SharedRegion, reduce_region)

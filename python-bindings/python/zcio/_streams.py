@@ -1,4 +1,5 @@
-"""asyncio's streams and transports as ends: the socket behind them, and what they have buffered.
+"""asyncio's streams and transports, and those of anyio and trio, as ends: the socket behind them, and what they have
+buffered.
 
 Public methods where there are any, so that it works on every loop: a reader gives what it has to ``read()``, which does
 not wait as long as there is something, and a coroutine can be asked once and closed. Only putting bytes back in front
@@ -8,21 +9,59 @@ of those that a reader still has takes its own buffer.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from zcio._types import HasFileno
+from zcio._ends import transparent_stream, transparent_transport
 
 StreamPair: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class AnyioStream(Protocol):
+    """anyio's SocketStream."""
+
+    async def receive(self, max_bytes: int = ..., /) -> bytes: ...
+
+    async def send(self, item: bytes, /) -> None: ...
+
+
+class TrioStream(Protocol):
+    """trio's SocketStream or FdStream."""
+
+    async def receive_some(self, max_bytes: int | None = ..., /) -> bytes | bytearray: ...
+
+    async def send_all(self, data: bytes, /) -> None: ...
+
+
+SocketStream: TypeAlias = AnyioStream | TrioStream
 
 _CHUNK = 1 << 20
 
 
+def plain(end: Any) -> Any:
+    """What a stream of trio's or anyio's reads and writes without a buffer; anything else as it is."""
+    match type(end).__module__, type(end).__qualname__:
+        case "trio", "SocketStream":
+            return end.socket
+        case "trio.lowlevel", "FdStream":
+            return end.fileno()
+        case ("anyio._backends._trio", "SocketStream" | "UNIXSocketStream") | (
+            "anyio._backends._asyncio",
+            "UNIXSocketStream",
+        ):
+            return end._raw_socket
+    return end
+
+
 def is_stream(end: object) -> bool:
-    """Whether it is one of asyncio's, or the pair of them."""
-    if isinstance(end, tuple):
+    """Whether it is one of asyncio's, the pair of them, or anyio's on top of them."""
+    if isinstance(end, tuple | asyncio.StreamReader | asyncio.StreamWriter) or _is_anyio(end):
         return True
     # A transport of another loop (uvloop's) need not be of asyncio's class.
-    return isinstance(end, asyncio.StreamReader | asyncio.StreamWriter) or hasattr(end, "get_write_buffer_size")
+    return hasattr(end, "get_write_buffer_size")
+
+
+def _is_anyio(end: object) -> bool:
+    return (type(end).__module__, type(end).__qualname__) == ("anyio._backends._asyncio", "SocketStream")
 
 
 def transport_of(end: object) -> Any:
@@ -31,29 +70,29 @@ def transport_of(end: object) -> Any:
         if len(end) != 2 or not isinstance(end[1], asyncio.StreamWriter):
             raise TypeError("a pair of streams is (StreamReader, StreamWriter)")
         end = end[1]
+    transport: Any = end
     if isinstance(end, asyncio.StreamWriter):
-        transport: Any = end.transport
-    elif isinstance(end, asyncio.StreamReader):
-        # A reader has no public way to its transport; the pair has.
+        transparent_stream(end)
+        transport = end.transport
+    elif isinstance(end, asyncio.StreamReader) or _is_anyio(end):
+        # Neither has a public way to its transport; the pair has.
         transport = getattr(end, "_transport", None)
         if transport is None:
             raise TypeError("this StreamReader has no transport; pass the pair (reader, writer)")
-    else:
-        transport = end
-    if transport.get_extra_info("sslcontext") is not None:
-        raise TypeError("this is a TLS stream, and zcio works below TLS: its bytes would go around the encryption")
+    transparent_transport(transport)
     return transport
 
 
-def socket_of(end: object) -> HasFileno:
-    """The socket or pipe behind it."""
+def socket_of(end: object) -> int:
+    """The number of the socket or pipe behind it, for now."""
     transport = transport_of(end)
     found = transport.get_extra_info("socket") or transport.get_extra_info("pipe")
     if found is None:
         raise TypeError(f"{type(transport).__name__} has neither a socket nor a pipe")
-    if transport.is_closing():
+    number: int = -1 if transport.is_closing() else found.fileno()
+    if number < 0:
         raise ConnectionResetError("the transport is closing")
-    return found  # type: ignore[no-any-return]
+    return number
 
 
 async def flushed(
@@ -84,13 +123,15 @@ class Reading:
     """A stream that is read behind its reader's back: takes out what the reader has, and stops its transport."""
 
     def __init__(self, end: object, count: int | None) -> None:
-        reader = end[0] if isinstance(end, tuple) else end
-        if not isinstance(reader, asyncio.StreamReader):
+        reader: Any = end[0] if isinstance(end, tuple) else end
+        if isinstance(reader, asyncio.StreamReader):
+            transparent_stream(reader)
+        elif not _is_anyio(reader):
             raise TypeError("src must be a StreamReader, or the pair (reader, writer), to be read from")
         self.reader = reader
         self.transport = transport_of(end)
         self.socket = socket_of(end)
-        self.taken = _taken(reader, count)
+        self.taken = _taken_queue(self.reader, count) if _is_anyio(reader) else _taken(self.reader, count)
         # A reader that is full stops its transport itself, and reading from it has started it again.
         self.paused = self.transport.is_reading()
         if self.paused:
@@ -103,7 +144,8 @@ class Reading:
         if self.paused and not self.transport.is_closing():
             with contextlib.suppress(RuntimeError):
                 self.transport.resume_reading()
-        return b"" if _put_back(self.reader, undelivered) else undelivered
+        put_back = _put_back_queue if _is_anyio(self.reader) else _put_back
+        return b"" if put_back(self.reader, undelivered) else undelivered
 
 
 def _taken(reader: asyncio.StreamReader, count: int | None) -> bytes:
@@ -146,4 +188,23 @@ def _put_back(reader: asyncio.StreamReader, data: bytes) -> bool:
         buffer += data
     else:
         reader.feed_data(data)
+    return True
+
+
+def _taken_queue(stream: Any, count: int | None) -> bytes:
+    """What anyio's stream holds, as far as it was asked for."""
+    queue = stream._protocol.read_queue
+    held = b"".join(queue)
+    queue.clear()
+    taken = held if count is None else held[:count]
+    _put_back_queue(stream, held[len(taken) :])
+    if not queue and not stream._protocol.is_at_eof:
+        stream._protocol.read_event.clear()
+    return taken
+
+
+def _put_back_queue(stream: Any, data: bytes) -> bool:
+    if data:
+        stream._protocol.read_queue.appendleft(data)
+        stream._protocol.read_event.set()
     return True

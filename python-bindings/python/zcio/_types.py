@@ -59,7 +59,11 @@ Advice: TypeAlias = Literal[
 
 
 class HasFileno(Protocol):
-    """A binary file, a socket, a pipe: anything with a descriptor."""
+    """A binary file, a socket, a pipe: an object whose bytes are those of its descriptor.
+
+    What looks like that and has other bytes (text, gzip, TLS, a response, the socket of an asyncio transport) is a
+    TypeError.
+    """
 
     def fileno(self) -> int: ...
 
@@ -75,13 +79,13 @@ else:
 
 
 End: TypeAlias = int | HasFileno | str | bytes | os.PathLike[str] | os.PathLike[bytes]
-"""One end of a transfer: a file descriptor, an object that has one, or a path."""
+"""One end of a transfer: a file descriptor, a file, socket or pipe object, or a path."""
 
 Source: TypeAlias = End | Buffer
 """Where a transfer's bytes come from: an end, or memory (a memoryview, a bytearray, an array); bytes are a path."""
 
 Socket: TypeAlias = int | HasFileno
-"""A connected stream socket: its descriptor, or an object that has one."""
+"""A connected stream socket, or its descriptor."""
 
 Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 """The path of a file."""

@@ -6,6 +6,7 @@ on either.
     report = await zcio.aio.transfer("large.bin", sock)
     report = await zcio.aio.relay(client, server)
     report = await zcio.aio.fan_out("large.bin", socks)
+    report = await zcio.aio.copy("large.bin", "copy.bin")
 
 Nothing is waited for in the loop: sockets and pipes are waited for by the library that runs, and steps that a disk
 could hold up (a path that is not in the kernel's cache of names, a source whose pages are not in the page cache, a file
@@ -26,7 +27,8 @@ a cancelled await may see another exception than the task, an object that was th
     except TimeoutError:
         print(job.bytes, "bytes were delivered")
 
-With asyncio the ends may also be a ``StreamReader`` (as src), a ``StreamWriter`` or a transport (as dst or a sink), and
+The ends may also be trio's ``SocketStream`` and ``FdStream``, and anyio's ``SocketStream``, if no TLS is on top of
+them. With asyncio they may be a ``StreamReader`` (as src), a ``StreamWriter`` or a transport (as dst or a sink), and
 for ``relay`` the pair ``(reader, writer)``. What a reader has buffered already goes first, and what a writer has
 buffered is waited for; the reader's transport does not read meanwhile. Nobody else may write to dst until the transfer
 is over. What was taken from a reader and could not be delivered is put back into it, in front of what it still has, so
@@ -43,13 +45,15 @@ from typing import Any, Literal, TypeAlias, cast
 
 from zcio._loops import Drive, Library, Progress, annotate, library
 from zcio._reports import FanOutReport, RelayReport
-from zcio._streams import Reading, StreamPair, flushed, is_stream, socket_of
+from zcio._streams import Reading, SocketStream, StreamPair, flushed, is_stream, plain, socket_of
+from zcio._threads import batch, copy, read_direct
 from zcio._types import End, Mechanism, Socket, Source, Visibility
 from zcio._zcio import FanOutSteps, RelaySteps, Report, TransferSteps
 
-__all__ = ["FanOut", "Relay", "Transfer", "fan_out", "relay", "transfer"]
+__all__ = ["FanOut", "Relay", "Transfer", "batch", "copy", "fan_out", "read_direct", "relay", "transfer"]
 
-_StreamSink: TypeAlias = asyncio.StreamWriter | asyncio.WriteTransport | StreamPair
+_StreamSink: TypeAlias = asyncio.StreamWriter | asyncio.WriteTransport | StreamPair | SocketStream
+_StreamSource: TypeAlias = asyncio.StreamReader | StreamPair | SocketStream
 
 
 class Transfer:
@@ -57,7 +61,7 @@ class Transfer:
 
     def __init__(
         self,
-        src: "Source | asyncio.StreamReader | StreamPair",
+        src: "Source | _StreamSource",
         dst: "End | _StreamSink",
         *,
         offset: int | None = None,
@@ -69,7 +73,7 @@ class Transfer:
         drop_behind: bool = False,
         progress: Callable[[int], object] | None = None,
     ) -> None:
-        self._ends = src, dst
+        self._ends = plain(src), plain(dst)
         self._count = count
         self._options = (offset, count, mechanism, visibility, dst_offset, read_ahead, drop_behind)
         self._progress = Progress(progress)
@@ -134,7 +138,7 @@ class Transfer:
 
 
 async def transfer(
-    src: "Source | asyncio.StreamReader | StreamPair",
+    src: "Source | _StreamSource",
     dst: "End | _StreamSink",
     *,
     offset: int | None = None,
@@ -165,8 +169,8 @@ async def transfer(
 class Relay:
     """Two sockets to be joined, awaited once; see ``zcio.relay``."""
 
-    def __init__(self, a: "Socket | StreamPair", b: "Socket | StreamPair") -> None:
-        self._ends = a, b
+    def __init__(self, a: "Socket | StreamPair | SocketStream", b: "Socket | StreamPair | SocketStream") -> None:
+        self._ends = plain(a), plain(b)
         self._begun = False
         self._steps: RelaySteps | None = None
         self._report: RelayReport | None = None
@@ -224,7 +228,7 @@ class Relay:
             reading.restore(b"" if self._steps is not None else reading.taken)
 
 
-async def relay(a: "Socket | StreamPair", b: "Socket | StreamPair") -> RelayReport:
+async def relay(a: "Socket | StreamPair | SocketStream", b: "Socket | StreamPair | SocketStream") -> RelayReport:
     """As ``zcio.relay``, without holding up the event loop; ``Relay`` is for who wants the counts after a cancel."""
     return await Relay(a, b)
 
@@ -234,7 +238,7 @@ class FanOut:
 
     def __init__(
         self,
-        src: "End | asyncio.StreamReader | StreamPair",
+        src: "End | _StreamSource",
         sinks: "Iterable[End | _StreamSink]",
         *,
         offset: int | None = None,
@@ -242,8 +246,8 @@ class FanOut:
         visibility: Visibility = "aliased",
         progress: Callable[[int], object] | None = None,
     ) -> None:
-        self._src = src
-        self._sinks = tuple(sinks)
+        self._src = plain(src)
+        self._sinks = tuple(plain(sink) for sink in sinks)
         self._offset = offset
         self._count = count
         self._visibility = visibility
@@ -304,7 +308,7 @@ class FanOut:
 
 
 async def fan_out(
-    src: "End | asyncio.StreamReader | StreamPair",
+    src: "End | _StreamSource",
     sinks: "Iterable[End | _StreamSink]",
     *,
     offset: int | None = None,

@@ -2,148 +2,154 @@
 
 ::
 
-    app = zcio.asgi.FileResponse("large.bin")            # an application of its own, or
+    app = zcio.asgi.Files("/srv/www")                    # a folder, as an application
+    app = zcio.asgi.FileResponse("large.bin")            # one file: an application, and a response of Starlette's
     await zcio.asgi.send_file("large.bin", scope, receive, send)   # inside another one
 
 The server says in ``scope["extensions"]`` what it can do. A whole file goes by ``http.response.pathsend`` (the server
-opens the path), a whole file or a part by ``http.response.zerocopysend`` (the server is lent a descriptor), and
-everything else in chunks, read in a worker thread. Conditions (``If-None-Match``, ``If-Modified-Since``, ``If-Match``,
-``If-Range``), one ``Range``, ``HEAD`` and the headers that belong to them are taken care of; several ranges are
-answered with the whole file.
+opens the path), a whole file or parts of it by ``http.response.zerocopysend`` (the server is lent a descriptor), and
+everything else in chunks, read in a worker thread until the client has left. Conditions (``If-None-Match``,
+``If-Modified-Since``, ``If-Match``, ``If-Unmodified-Since``, ``If-Range``), ``Range``, ``HEAD`` and the headers that
+belong to them are taken care of, and no header of a request raises. A file that is not there is 404, one that may not
+be read 403.
 
-Which file a request may have is the application's business: nothing here looks at ``scope["path"]``.
+Which file a request may have is the application's business: only ``Files`` looks at ``scope["path"]``.
 """
 
-import asyncio
-import contextlib
 import functools
 import os
-import stat as stats
 import sys
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, BinaryIO, TypeAlias, TypeVar
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from zcio._ranges import Answer, answer
+from zcio._answers import Headers, content_type, disposition, pairs, plain
+from zcio._serving import Receive, Send, StrPath, open_below, open_file, respond
 from zcio._types import Visibility
 
-__all__ = ["FileResponse", "send_file"]
-
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-
-_CHUNK = 256 << 10
-_T = TypeVar("_T")
+__all__ = ["FileResponse", "Files", "send_file"]
 
 
 async def send_file(
-    path: str | os.PathLike[str],
+    path: StrPath,
     scope: Mapping[str, Any],
     receive: Receive,
     send: Send,
     *,
-    headers: Mapping[str, str] | None = None,
+    status_code: int = 200,
+    headers: Headers | None = None,
+    media_type: str | None = None,
+    filename: str | None = None,
+    content_disposition_type: Literal["attachment", "inline"] = "attachment",
     visibility: Visibility = "aliased",
 ) -> None:
     """Answers an HTTP request with a file.
 
+    ``headers`` (names in any case; a mapping, or pairs) are added to the response, or replace what it would have, as
+    ``etag`` or ``last-modified``, which conditions are about then. With a ``filename`` browsers save the file under
+    that name. With a ``status_code`` other than 200 the whole file is sent, whatever was asked for.
+
     With ``visibility="snapshot"`` it always goes in chunks: a server that is given the file would send the page cache
-    itself, where later changes show in what is on its way.
-    ``headers`` (lower-case names) are added to the response, or replace what it would have, as ``content-type`` or
-    ``etag``. Raises what ``open()`` does, before anything is sent; ``IsADirectoryError`` for anything but a regular
-    file.
+    itself, where later changes show in what is on its way. ``receive`` is used while chunks are sent. ``OSError`` for
+    what is the server's fault, before anything is sent; ``EOFError`` if the file becomes shorter meanwhile.
     """
-    del receive
-    if visibility not in ("aliased", "snapshot"):
-        raise ValueError(f'unknown visibility {visibility!r}; it is "aliased" or "snapshot"')
-    if scope["type"] != "http":
-        raise ValueError(f"a file is an answer to an HTTP request, not to {scope['type']!r}")
-    file = await _in_thread(functools.partial(_open, path))
-    with contextlib.closing(file):
-        request = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        stat = os.fstat(file.fileno())
-        response = answer(path, stat, scope["method"], request, headers or {})
-        await send(
-            {
-                "type": "http.response.start",
-                "status": response.status,
-                "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers],
-            }
-        )
-        extensions = (scope.get("extensions") or {}) if visibility == "aliased" else {}
-        await _send_body(path, file, stat, response, extensions, send)
+    _check(scope)
+    own = pairs(headers or ())
+    if media_type is None and filename is not None and "content-type" not in dict(own):
+        media_type = content_type(filename)
+    if media_type is not None:
+        own = [*(pair for pair in own if pair[0] != "content-type"), *pairs({"content-type": media_type})]
+    if filename is not None and "content-disposition" not in dict(own):
+        own += pairs({"content-disposition": disposition(filename, content_disposition_type)})
+    open_it = functools.partial(open_file, path)
+    aliased = _is_aliased(visibility)
+    await respond(open_it, path, scope, receive, send, status=status_code, headers=own, aliased=aliased)
 
 
 class FileResponse:
-    """An ASGI application that is one file."""
+    """An ASGI application that is one file; see ``send_file``.
+
+    Where Starlette is imported it is a response of Starlette's as well, which an endpoint of FastAPI can return, with
+    the arguments of Starlette's own ``FileResponse``.
+    """
+
+    # FastAPI, which describes endpoints, asks the class.
+    media_type: str | None = None
+
+    def __new__(cls, *_: Any, **__: Any) -> "FileResponse":
+        if "starlette.responses" in sys.modules:
+            from zcio._starlette import response_class
+
+            return super().__new__(response_class(cls))
+        return super().__new__(cls)
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: StrPath,
         *,
-        headers: Mapping[str, str] | None = None,
+        status_code: int = 200,
+        headers: Headers | None = None,
+        media_type: str | None = None,
+        filename: str | None = None,
+        content_disposition_type: Literal["attachment", "inline"] = "attachment",
         visibility: Visibility = "aliased",
     ) -> None:
         self.path = path
-        self.headers = headers
-        self.visibility = visibility
+        self._options: dict[str, Any] = {
+            "status_code": status_code,
+            "headers": headers,
+            "media_type": media_type,
+            "filename": filename,
+            "content_disposition_type": content_disposition_type,
+            "visibility": visibility,
+        }
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        await send_file(self.path, scope, receive, send, headers=self.headers, visibility=self.visibility)
+        await send_file(self.path, scope, receive, send, **self._options)
 
 
-async def _send_body(
-    path: str | os.PathLike[str],
-    file: BinaryIO,
-    stat: os.stat_result,
-    response: Answer,
-    extensions: Mapping[str, Any],
-    send: Send,
-) -> None:
-    if response.count == 0:
-        await send({"type": "http.response.body", "body": b""})
-    elif "http.response.zerocopysend" in extensions:
-        message = {"file": file, "offset": response.offset, "count": response.count, "more_body": False}
-        await send({"type": "http.response.zerocopysend", **message})
-    elif "http.response.pathsend" in extensions and response.count == stat.st_size and _is_still(path, stat):
-        await send({"type": "http.response.pathsend", "path": os.path.abspath(path)})  # noqa: PTH100
-    else:
-        await _send_chunks(file, response, send)
+class Files:
+    """An ASGI application that is a folder: the path of a request, below where this is mounted, names a file in it.
+
+    A folder is its ``index.html``. No symbolic link is followed, and a name that begins with a dot is not there.
+    ``cache_control`` is the response's header of that name.
+    """
+
+    def __init__(
+        self, directory: StrPath, *, cache_control: str | None = None, visibility: Visibility = "aliased"
+    ) -> None:
+        self.directory = os.path.abspath(directory)  # noqa: PTH100
+        self._headers = pairs({} if cache_control is None else {"cache-control": cache_control})
+        self._aliased = _is_aliased(visibility)
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        _check(scope)
+        root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
+        below = path.removeprefix(root) if path.startswith(root + "/") else path
+        names = below.removeprefix("/").split("/")
+        names[-1] = names[-1] or "index.html"
+        query = scope.get("query_string", b"").decode("latin-1")
+        # What the path of a request was in bytes; of no other host, because each of its names was there.
+        location = urllib.parse.quote(path, errors="replace") + "/" + (f"?{query}" if query else "")
+        await respond(
+            functools.partial(open_below, self.directory, names),
+            os.path.join(self.directory, *names),  # noqa: PTH118
+            scope,
+            receive,
+            send,
+            status=200,
+            headers=self._headers,
+            aliased=self._aliased,
+            folder=plain(307, scope["method"].upper(), {"location": location}),
+        )
 
 
-def _is_still(path: str | os.PathLike[str], stat: os.stat_result) -> bool:
-    """Whether the path still leads to the file whose length has been announced."""
-    try:
-        now = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return False
-    return os.path.samestat(now, stat) and now.st_size == stat.st_size
+def _check(scope: Mapping[str, Any]) -> None:
+    if scope["type"] != "http":
+        raise ValueError(f"a file is an answer to an HTTP request, not to {scope['type']!r}")
 
 
-async def _send_chunks(file: BinaryIO, response: Answer, send: Send) -> None:
-    offset, end = response.offset, response.offset + response.count
-    while offset < end:
-        chunk = await _in_thread(functools.partial(os.pread, file.fileno(), min(_CHUNK, end - offset), offset))
-        if not chunk:
-            # The server closes the connection, and the client sees that something is missing.
-            raise EOFError(f"the file has become shorter than the {end} bytes that were announced")
-        offset += len(chunk)
-        await send({"type": "http.response.body", "body": chunk, "more_body": offset < end})
-
-
-def _open(path: str | os.PathLike[str]) -> BinaryIO:
-    # Without O_NONBLOCK a FIFO would wait for a writer only to be refused.
-    file = open(path, "rb", 0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
-    if not stats.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise IsADirectoryError(f"not a regular file: {os.fspath(path)!r}")
-    return file
-
-
-async def _in_thread(work: Callable[[], _T]) -> _T:
-    if "trio" in sys.modules:
-        import trio
-
-        if trio.lowlevel.in_trio_task():
-            return await trio.to_thread.run_sync(work)
-    return await asyncio.get_running_loop().run_in_executor(None, work)
+def _is_aliased(visibility: Visibility) -> bool:
+    if visibility not in ("aliased", "snapshot"):
+        raise ValueError(f'unknown visibility {visibility!r}; it is "aliased" or "snapshot"')
+    return visibility == "aliased"

@@ -26,7 +26,7 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class file_wrapper:  # noqa: N801 (the name is PEP 3333's)
+class file_wrapper(Iterator[bytes]):  # noqa: N801 (the name is PEP 3333's)
     """A file-like object as a response body: iterated over in blocks, or sent to a socket in one call.
 
     ``visibility`` is as for ``zcio.transfer``.
@@ -40,8 +40,12 @@ class file_wrapper:  # noqa: N801 (the name is PEP 3333's)
             self.close = filelike.close
 
     def __iter__(self) -> Iterator[bytes]:
-        while block := self.filelike.read(self.blksize):
-            yield block
+        return self
+
+    def __next__(self) -> bytes:
+        if block := self.filelike.read(self.blksize):
+            return block
+        raise StopIteration
 
     def send(self, connection: HasFileno, count: int | None = None) -> int | None:
         """Sends the file from its position on, ``count`` bytes at most, and says how many went.
