@@ -40,10 +40,7 @@ final class Poller {
 
     private static synchronized void start() throws IOException {
         if (thread == null) {
-            Thread made = new Thread(Poller::serve, "zcio-poller");
-            made.setDaemon(true);
-            made.start();
-            thread = made;
+            thread = Threads.start(new Thread(Poller::serve, "zcio-poller"));
         }
         if (epoll < 0) {
             epoll = NativePoller.create();
@@ -58,8 +55,8 @@ final class Poller {
             }
             try {
                 wake(tokens, NativePoller.await(epoll, LOOK_EVERY, tokens));
-            } catch (OutOfMemoryError e) {
-                // Others wait for this thread: it looks again.
+            } catch (Throwable e) {
+                // No memory, or no descriptor to load a class with: others wait for this thread, which looks again.
                 LockSupport.parkNanos(NAP);
             }
         }
@@ -84,7 +81,7 @@ final class Poller {
      * Waits until one of the ends is ready (see {@link NativeRunning#interests}) or the watch says stop.
      *
      * @return whether epoll has called one ready
-     * @throws IOException if there is no descriptor left for the poller, which only the first wait needs
+     * @throws IOException if there is no descriptor or thread left for the poller, which only the first wait needs
      */
     static boolean await(int[] interests, Watch watch, long moved) throws IOException {
         if (epoll < 0) {

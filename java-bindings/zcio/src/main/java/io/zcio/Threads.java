@@ -5,9 +5,9 @@ import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 
 /** What differs between platform threads and virtual ones, which a JDK has from 21 on. */
 final class Threads {
@@ -42,11 +42,31 @@ final class Threads {
     }
 
     private static final class Platform {
-        static final ExecutorService POOL = Executors.newCachedThreadPool(task -> {
+        static final Executor POOL = Executors.newCachedThreadPool(task -> {
             Thread thread = new Thread(task, "zcio-carrier");
             thread.setDaemon(true);
             return thread;
         });
+    }
+
+    /**
+     * Starts a thread of our own, which keeps no process alive.
+     *
+     * @throws IOException if the system gives none; there may be one the next time
+     */
+    static Thread start(Thread thread) throws IOException {
+        thread.setDaemon(true);
+        execute(Runnable::run, thread::start);
+        return thread;
+    }
+
+    /** The JVM's word for a thread that the system refused is an error of the whole JVM; here it is one of who needs it. */
+    static void execute(Executor executor, Runnable work) throws IOException {
+        try {
+            executor.execute(work);
+        } catch (OutOfMemoryError e) {
+            throw new IOException("no thread to be had: " + e.getMessage(), e);
+        }
     }
 
     /**
@@ -57,7 +77,8 @@ final class Threads {
         if (!isVirtual()) {
             return work.run();
         }
-        Future<T> future = Platform.POOL.submit(work::run);
+        FutureTask<T> future = new FutureTask<>(work::run);
+        execute(Platform.POOL, future);
         boolean interrupted = false;
         try {
             while (true) {
