@@ -116,7 +116,7 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
             return;
         }
         begun = true;
-        boolean first = context.pipeline().firstContext() == context;
+        boolean first = WayOut.handlers(context).stream().allMatch(handler -> handler instanceof FileTurns);
         String obstacle = first ? SpliceUpload.obstacle(context.channel()) : "it is not the first handler";
         if (received == length) {
             end(context, null);
