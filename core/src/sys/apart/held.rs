@@ -131,12 +131,13 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::os::fd::{AsFd, AsRawFd};
+    use std::os::fd::{AsFd, AsRawFd, RawFd};
     use std::os::unix::fs::FileExt;
 
     use nix::fcntl::{FcntlArg, fcntl};
 
     use super::super::beside::{duplicate, may_have_locks};
+    use super::super::tables::unshare_table;
     use super::*;
     use crate::Endpoint;
 
@@ -262,11 +263,9 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 ours.wait();
-                // SAFETY: this thread's own table from then on, in which nobody else misses what is closed.
-                unsafe {
-                    assert_eq!(libc::unshare(libc::CLONE_FILES), 0);
-                    Pool::all().for_each(|pool| assert!(libc::close(pool.channel.near.as_raw_fd()) <= 0));
-                }
+                unshare_table(RawFd::MAX).unwrap();
+                // SAFETY: this thread's own table from now on, in which nobody else misses what is closed.
+                unsafe { Pool::all().for_each(|pool| assert!(libc::close(pool.channel.near.as_raw_fd()) <= 0)) }
                 let first = pool();
                 theirs.wait();
                 ours.wait();

@@ -33,7 +33,7 @@ pub(super) fn leave_table() -> Sys<()> {
 }
 
 /// The calling thread gets a table of its own, with those of the others' descriptors that are below that number.
-fn unshare_table(end: RawFd) -> Sys<()> {
+pub(super) fn unshare_table(end: RawFd) -> Sys<()> {
     // SAFETY: takes no pointers, and closes descriptors in a table that nothing else uses.
     let left = unsafe {
         libc::syscall(libc::SYS_close_range, end as libc::c_uint, libc::c_uint::MAX, libc::CLOSE_RANGE_UNSHARE)

@@ -10,6 +10,8 @@ module io.zcio.netty {
     requires io.netty.codec;
     requires static io.netty.transport.classes.epoll;
     requires static io.netty.transport.unix.common;
+    requires static io.netty.codec.http;
+    requires static io.netty.codec.http2;
 
     exports io.zcio.netty;
 }

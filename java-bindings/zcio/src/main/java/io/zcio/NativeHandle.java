@@ -14,6 +14,7 @@ final class NativeHandle {
     private final LongConsumer free;
     private final Cleaner.Cleanable cleanable;
     private final long number;
+    private final Throwable where = Leaks.here();
     private int users;
     private boolean closed;
     private boolean freed;
@@ -36,7 +37,7 @@ final class NativeHandle {
         this.number = number;
         this.free = free;
         try {
-            cleanable = Cleaners.register(owner, this::end);
+            cleanable = Cleaners.register(owner, this::forgotten);
         } catch (Throwable e) {
             end();
             throw e;
@@ -69,6 +70,17 @@ final class NativeHandle {
         freeUnused();
     }
 
+    /** Runs when the owner is unreachable, or was closed. */
+    private void forgotten() {
+        try {
+            if (!isClosed()) {
+                Leaks.report("a " + name, where);
+            }
+        } finally {
+            end();
+        }
+    }
+
     private synchronized void end() {
         closed = true;
         freeUnused();
@@ -87,6 +99,7 @@ final class NativeHandle {
 
     /** Frees it now, or as soon as the last call that uses it has returned. */
     void close() {
+        end();
         cleanable.clean();
     }
 }

@@ -49,7 +49,7 @@ final class Poller implements Runnable {
     private Poller() throws IOException {
         epoll = NativePoller.create();
         try {
-            thread.start();
+            Threads.start(thread);
         } catch (Throwable e) {
             NativePoller.close(epoll);
             throw e;
@@ -90,8 +90,8 @@ final class Poller implements Runnable {
                 idleSince = System.nanoTime();
                 try {
                     wake(tokens, NativePoller.waitFor(epoll, LOOK_EVERY, tokens));
-                } catch (OutOfMemoryError e) {
-                    // Others wait for this thread: it looks again.
+                } catch (Throwable e) {
+                    // No memory, or no descriptor to load a class with: others wait for this thread, which looks again.
                     LockSupport.parkNanos(NAP);
                 }
             } else if (System.nanoTime() - idleSince < IDLE) {
@@ -124,7 +124,7 @@ final class Poller implements Runnable {
      * Waits until one of the ends is ready (see {@link NativeRunning#interests}) or the watch says stop.
      *
      * @return whether epoll has called one ready
-     * @throws IOException if there is no descriptor left for the poller, which a wait needs if there was none for a while
+     * @throws IOException if there is no descriptor or thread left for the poller, which a wait needs if there was none for a while
      */
     static boolean await(int[] interests, Watch watch, long moved) throws IOException {
         Poller poller = entered();

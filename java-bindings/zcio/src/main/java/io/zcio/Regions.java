@@ -1,18 +1,7 @@
 package io.zcio;
 
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
-import java.util.concurrent.atomic.AtomicBoolean;
-
 /** What looks after regions that were forgotten. */
 final class Regions {
-    /** Whether regions remember where they were made. */
-    static final String LEAK_DETECTION = "io.zcio.leakDetection";
-
-    private static final boolean DETECTING = Boolean.getBoolean(LEAK_DETECTION);
-
-    private static final AtomicBoolean REPORTED = new AtomicBoolean();
-
     private Regions() {}
 
     /** Gives a view back; 0 is none. */
@@ -42,7 +31,7 @@ final class Regions {
             this.number = number;
             this.claim = view;
             this.what = what;
-            this.where = DETECTING ? new Throwable("the region was made here") : null;
+            this.where = Leaks.here();
         }
 
         void closed() {
@@ -65,21 +54,11 @@ final class Regions {
         public void run() {
             try {
                 if (!closed) {
-                    report();
+                    Leaks.report("a region of " + what, where);
                 }
             } finally {
                 NativeRegion.drop(number);
                 drop(takeClaim());
-            }
-        }
-
-        private void report() {
-            Logger logger = System.getLogger("io.zcio");
-            if (where != null) {
-                logger.log(Level.WARNING, "a region of " + what + " was forgotten instead of closed", where);
-            } else if (REPORTED.compareAndSet(false, true)) {
-                logger.log(Level.WARNING, "a region of " + what + " was forgotten instead of closed: -D" + LEAK_DETECTION
-                        + "=true says where it was made; without it no further ones are reported");
             }
         }
     }

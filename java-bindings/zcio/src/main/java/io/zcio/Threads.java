@@ -5,8 +5,8 @@ import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Future;
+import java.util.concurrent.Executor;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -55,8 +55,26 @@ final class Threads {
     }
 
     private static final class Platform {
-        static final ExecutorService POOL = new ThreadPoolExecutor(
+        static final Executor POOL = new ThreadPoolExecutor(
                 0, Integer.MAX_VALUE, 1, TimeUnit.SECONDS, new SynchronousQueue<>(), task -> daemon(task, "zcio-carrier"));
+    }
+
+    /**
+     * Starts a thread.
+     *
+     * @throws IOException if the system gives none; there may be one the next time
+     */
+    static void start(Thread thread) throws IOException {
+        execute(Runnable::run, thread::start);
+    }
+
+    /** The JVM's word for a thread that the system refused is an error of the whole JVM; here it is one of who needs it. */
+    static void execute(Executor executor, Runnable work) throws IOException {
+        try {
+            executor.execute(work);
+        } catch (OutOfMemoryError e) {
+            throw new IOException("no thread to be had: " + e.getMessage(), e);
+        }
     }
 
     /**
@@ -68,7 +86,8 @@ final class Threads {
             return work.run();
         }
         ClassLoader loader = Thread.currentThread().getContextClassLoader();
-        Future<T> future = Platform.POOL.submit(() -> inContext(loader, work));
+        FutureTask<T> future = new FutureTask<>(() -> inContext(loader, work));
+        execute(Platform.POOL, future);
         boolean interrupted = false;
         try {
             while (true) {

@@ -14,6 +14,9 @@
  *
  * <p>A {@link MappedRegion} is a file in memory that can be closed; a {@link SharedRegion} is memory of several processes.
  *
+ * <p>A region, stepper or batch that is forgotten instead of closed is freed by the garbage collector, and a warning is logged
+ * once ({@link System.Logger}, {@code io.zcio}); {@code -Dio.zcio.leakDetection=true} makes it say where each was made.
+ *
  * <h2>The native library</h2>
  *
  * <p>The jar carries it. On first use it is copied to a directory of the user's own below {@code java.io.tmpdir}, loaded, and the

@@ -18,7 +18,7 @@ class RegionLeakTest {
     private String run(boolean detection) throws Exception {
         Path file = Files.write(directory.resolve("precious"), Ends.pattern(10_000));
         return Child.of(Program.class, file.toString())
-                .property(Regions.LEAK_DETECTION, detection)
+                .property(Leaks.DETECTION, detection)
                 .run();
     }
 
@@ -39,6 +39,42 @@ class RegionLeakTest {
         assertEquals(4, count(said, "was forgotten"), said);
         assertEquals(4, count(said, "Program.forget("), said);
         assertEquals(4, count(said, "/precious was forgotten"), said);
+    }
+
+    /** Forgets a stepper and a batch, and closes one of each. */
+    static final class Others {
+        private Others() {}
+
+        private static void forget(Path file) throws Exception {
+            new Batch();
+            Transfer.from(file).to(file.resolveSibling("copy")).start();
+            new Batch().close();
+            Transfer.from(file).to(file.resolveSibling("copy")).start().close();
+            Stepper<Report> done = Transfer.from(file).to(file.resolveSibling("copy")).start();
+            while (!(done.step() instanceof Step.Done)) {}
+        }
+
+        public static void main(String[] arguments) throws Exception {
+            java.io.ByteArrayOutputStream said = new java.io.ByteArrayOutputStream();
+            System.setErr(new java.io.PrintStream(said, true));
+            forget(Path.of(arguments[0]));
+            for (int i = 0; count(said.toString(), "was forgotten") < Integer.parseInt(arguments[1]) && i < 3000; i++) {
+                System.gc();
+                Thread.sleep(20);
+            }
+            System.out.println(said);
+        }
+    }
+
+    @Test
+    void steppersAndBatchesToo() throws Exception {
+        Path file = Files.write(directory.resolve("precious"), Ends.pattern(10_000));
+        String said = Child.of(Others.class, file.toString(), "2").property(Leaks.DETECTION, true).run();
+        assertEquals(2, count(said, "was forgotten"), said);
+        assertTrue(said.contains("a batch was forgotten") && said.contains("a stepper was forgotten"), said);
+        assertEquals(2, count(said, "Others.forget("), said);
+        said = Child.of(Others.class, file.toString(), "1").run();
+        assertEquals(1, count(said, "was forgotten"), said);
     }
 
     /** Forgets four regions, closes one, and keeps a buffer over one. */

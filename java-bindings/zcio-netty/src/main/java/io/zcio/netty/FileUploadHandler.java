@@ -11,6 +11,7 @@ import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import io.netty.util.internal.logging.InternalLogger;
 import io.netty.util.internal.logging.InternalLoggerFactory;
+import java.io.Closeable;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -42,6 +43,7 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
     private static final long SPLICE_LIMIT = Integer.MAX_VALUE - 1;
 
     private final Path path;
+    private final UploadTarget target;
     private final long length;
     private FileChannel file;
     private SpliceUpload splice;
@@ -57,18 +59,38 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
     private Promise<Void> done;
 
     /**
-     * An upload.
+     * An upload into a file, which after a failure has what has arrived and no more; see {@link #atomic} for one that leaves
+     * the old file.
      *
      * @param path   the file, which is created, or emptied if it exists
      * @param length how many bytes there will be
      * @throws IllegalArgumentException if the length is negative
      */
     public FileUploadHandler(Path path, long length) {
+        this(path, length, false);
+    }
+
+    private FileUploadHandler(Path path, long length, boolean atomic) {
         if (length < 0) {
             throw new IllegalArgumentException("length is negative: " + length);
         }
         this.path = path;
         this.length = length;
+        this.target = new UploadTarget(path, atomic);
+    }
+
+    /**
+     * An upload that takes the place of a file in one moment (rename(2)): whoever opens the path finds the old file or the whole
+     * new one, and after a failure the old one. The new one has the permission bits of the old one, but not its owner, other
+     * links, access lists and extended attributes.
+     *
+     * @param path   the file, which need not be there; what is there must be a regular file
+     * @param length how many bytes there will be
+     * @return a handler
+     * @throws IllegalArgumentException if the length is negative
+     */
+    public static FileUploadHandler atomic(Path path, long length) {
+        return new FileUploadHandler(path, length, true);
     }
 
     /**
@@ -89,13 +111,15 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
     @Override
     public void handlerAdded(ChannelHandlerContext context) {
         done = context.executor().newPromise();
+        done.setUncancellable();
         try {
+            Path open = target.begin();
             if (SpliceUpload.obstacle(context.channel()) == null) {
                 // Now, because Netty empties what it opens, and bytes may come before the splice begins.
-                splice = SpliceUpload.into(path);
+                splice = SpliceUpload.into(open);
             }
             file = FileChannel.open(
-                    path, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
+                    open, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
         } catch (IOException e) {
             finish(e);
         }
@@ -116,7 +140,7 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
             return;
         }
         begun = true;
-        boolean first = context.pipeline().firstContext() == context;
+        boolean first = WayOut.handlers(context).stream().allMatch(handler -> handler instanceof FileTurns);
         String obstacle = first ? SpliceUpload.obstacle(context.channel()) : "it is not the first handler";
         if (received == length) {
             end(context, null);
@@ -278,28 +302,31 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
 
     /** Closes the file and says how it ended; once. */
     private void finish(Throwable cause) {
-        Throwable failure = cause;
-        if (file != null) {
-            try {
-                file.close();
-            } catch (IOException e) {
-                failure = failure == null ? e : failure;
-            }
-            file = null;
+        if (done.isDone()) {
+            return;
         }
+        Throwable failure = closed(file, cause);
+        file = null;
         // A splice that has begun closes its file itself, when Netty no longer uses it.
-        if (splice != null && !spliceBegun) {
-            try {
-                splice.close();
-            } catch (IOException e) {
-                failure = failure == null ? e : failure;
-            }
-            splice = null;
-        }
+        failure = closed(splice == null || spliceBegun ? null : splice::close, failure);
+        failure = closed(failure == null ? target::keep : target::discard, failure);
         if (failure == null) {
             done.trySuccess(null);
         } else {
-            done.tryFailure(failure);
+            // After a failure to keep it, too.
+            done.tryFailure(closed(target::discard, failure));
+        }
+    }
+
+    /** The first failure. */
+    private static Throwable closed(Closeable what, Throwable failure) {
+        try {
+            if (what != null) {
+                what.close();
+            }
+            return failure;
+        } catch (IOException e) {
+            return failure == null ? e : failure;
         }
     }
 }

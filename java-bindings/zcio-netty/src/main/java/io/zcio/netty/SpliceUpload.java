@@ -28,8 +28,21 @@ final class SpliceUpload {
         if (!channel.getClass().getName().startsWith("io.netty.channel.epoll.")) {
             return "the transport is not epoll but " + channel.getClass().getSimpleName();
         }
-        boolean tcp = channel instanceof EpollSocketChannel;
-        return tcp ? null : channel.getClass().getSimpleName() + " is no TCP socket";
+        if (!(channel instanceof EpollSocketChannel)) {
+            return channel.getClass().getSimpleName() + " is no TCP socket";
+        }
+        return splices() ? null : "this version of Netty cannot splice";
+    }
+
+    /** Netty says that it will remove it. */
+    private static boolean splices() {
+        try {
+            EpollSocketChannel.class.getMethod(
+                    "spliceTo", FileDescriptor.class, int.class, int.class, ChannelPromise.class);
+            return true;
+        } catch (NoSuchMethodException e) {
+            return false;
+        }
     }
 
     /** Opens the file, which is created, or emptied if it exists. */

@@ -1,6 +1,7 @@
 package io.zcio.netty;
 
 import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
@@ -13,6 +14,7 @@ import io.netty.handler.codec.MessageToByteEncoder;
 import io.netty.handler.codec.MessageToMessageCodec;
 import io.netty.handler.codec.MessageToMessageEncoder;
 import java.lang.reflect.Field;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -49,6 +51,13 @@ final class WayOut {
     private static final List<Object> CARRIERS =
             Stream.concat(Stream.of(Unpooled.EMPTY_BUFFER), httpContent().stream()).toList();
 
+    private static final List<String> TRANSPORTS = List.of(
+            "io.netty.channel.socket.nio.",
+            "io.netty.channel.epoll.",
+            "io.netty.channel.uring.",
+            "io.netty.channel.kqueue.",
+            "io.netty.channel.embedded.");
+
     private WayOut() {}
 
     private static Optional<Object> httpContent() {
@@ -62,15 +71,27 @@ final class WayOut {
 
     /** The first handler in the way, or null. */
     static ChannelHandler obstacle(ChannelHandlerContext from) {
+        return handlers(from).stream()
+                .filter(handler -> handler instanceof ChannelOutboundHandler outbound && mayTransform(outbound))
+                .findFirst()
+                .orElse(null);
+    }
+
+    /** What is between the transport and there. */
+    static List<ChannelHandler> handlers(ChannelHandlerContext from) {
+        List<ChannelHandler> handlers = new ArrayList<>();
         for (Map.Entry<String, ChannelHandler> entry : from.pipeline()) {
             if (entry.getKey().equals(from.name())) {
-                return null;
+                break;
             }
-            if (entry.getValue() instanceof ChannelOutboundHandler handler && mayTransform(handler)) {
-                return handler;
-            }
+            handlers.add(entry.getValue());
         }
-        return null;
+        return handlers;
+    }
+
+    /** Whether what is at the end of the pipeline can send out of a descriptor. */
+    static boolean takesRegions(Channel channel) {
+        return TRANSPORTS.stream().anyMatch(channel.getClass().getName()::startsWith);
     }
 
     private static boolean mayTransform(ChannelOutboundHandler handler) {
@@ -100,7 +121,7 @@ final class WayOut {
     }
 
     /** The class among a handler's that has this name. */
-    private static Class<?> known(ChannelOutboundHandler handler, Set<String> names) {
+    static Class<?> known(ChannelHandler handler, Set<String> names) {
         for (Class<?> type = handler.getClass(); type != null; type = type.getSuperclass()) {
             if (names.contains(type.getName())) {
                 return type;

@@ -25,6 +25,7 @@ import java.nio.file.Path;
 public final class ZeroCopyFileRegion extends DefaultFileRegion {
     private final FileChannel channel;
     private final ZeroCopyFileChannel file;
+    private final boolean owned;
     /** Bytes sent by {@link #transferTo}; the native transports count in the superclass. */
     private long sent;
 
@@ -37,11 +38,12 @@ public final class ZeroCopyFileRegion extends DefaultFileRegion {
      * @throws IOException if the file cannot be opened
      */
     public ZeroCopyFileRegion(Path path, long position, long count) throws IOException {
-        this(FileChannel.open(path), position, count);
+        this(FileChannel.open(path), position, count, true);
     }
 
     /**
-     * A part of an open file. The channel belongs to the region from now on, which closes it when it is released.
+     * A part of an open file. The channel belongs to the region from now on, which closes it when it is released, and if there
+     * is no region because of an exception.
      *
      * @param channel  one of the JDK's own, open for reading
      * @param position where the part begins, in bytes
@@ -50,9 +52,48 @@ public final class ZeroCopyFileRegion extends DefaultFileRegion {
      * @throws IOException              if the channel is closed
      */
     public ZeroCopyFileRegion(FileChannel channel, long position, long count) throws IOException {
+        this(notOurs(channel), position, count, true);
+    }
+
+    /** {@code owned}: whether the channel is closed with the region. */
+    ZeroCopyFileRegion(FileChannel channel, long position, long count, boolean owned) throws IOException {
+        this(channel, wrapped(channel, position, count, owned), position, count, owned);
+    }
+
+    private ZeroCopyFileRegion(
+            FileChannel channel, ZeroCopyFileChannel file, long position, long count, boolean owned) {
         super(channel, position, count);
         this.channel = channel;
-        this.file = ZeroCopyFileChannel.of(channel);
+        this.file = file;
+        this.owned = owned;
+    }
+
+    private static FileChannel notOurs(FileChannel channel) {
+        if (channel instanceof ZeroCopyFileChannel) {
+            throw new IllegalArgumentException("a region makes its own ZeroCopyFileChannel: give it the JDK's");
+        }
+        return channel;
+    }
+
+    /** Everything that can be wrong, before there is an object that could be left half made. */
+    private static ZeroCopyFileChannel wrapped(FileChannel channel, long position, long count, boolean owned)
+            throws IOException {
+        try {
+            FilePart.requireNotNegative(position, count);
+            return channel instanceof ZeroCopyFileChannel ours ? ours : ZeroCopyFileChannel.of(channel);
+        } catch (IOException | RuntimeException | Error e) {
+            if (owned) {
+                channel.close();
+            }
+            throw e;
+        }
+    }
+
+    @Override
+    protected void deallocate() {
+        if (owned) {
+            super.deallocate();
+        }
     }
 
     @Override

@@ -203,6 +203,42 @@ class FileUploadTest {
         }
     }
 
+    /** The old file, or the whole new one, and nothing beside it. */
+    @ParameterizedTest
+    @EnumSource
+    void anAtomicUpload(Transport transport) throws Exception {
+        Path path = Files.writeString(directory.resolve("upload"), "old");
+        Files.setPosixFilePermissions(path, java.nio.file.attribute.PosixFilePermissions.fromString("rw-r-----"));
+        Path link = Files.createSymbolicLink(directory.resolve("link"), path);
+        for (long sent : new long[] {0, 1 << 20, SIZE}) {
+            CompletableFuture<Throwable> outcome = new CompletableFuture<>();
+            Supplier<ChannelHandler[]> handlers = () -> {
+                FileUploadHandler upload = FileUploadHandler.atomic(link, SIZE);
+                return new ChannelHandler[] {upload, new ChannelInboundHandlerAdapter() {
+                    @Override
+                    public void handlerAdded(ChannelHandlerContext context) {
+                        upload.done().addListener(future -> outcome.complete(future.cause()));
+                    }
+                }};
+            };
+            try (Transport.Server server = transport.serve(handlers)) {
+                try (SocketChannel socket = server.connect()) {
+                    Pattern.send(socket, sent);
+                }
+                Throwable cause = outcome.get(60, TimeUnit.SECONDS);
+                if (sent == SIZE) {
+                    assertNull(cause);
+                    assertContent(path);
+                } else {
+                    assertInstanceOf(EOFException.class, cause);
+                    assertEquals("old", Files.readString(path));
+                }
+            }
+            assertEquals(2, directory.toFile().list().length, List.of(directory.toFile().list()).toString());
+            assertEquals("rw-r-----", java.nio.file.attribute.PosixFilePermissions.toString(Files.getPosixFilePermissions(path)));
+        }
+    }
+
     private void failing(Transport transport, Path path, boolean behindAnother, boolean removed) throws Exception {
         CompletableFuture<Throwable> outcome = new CompletableFuture<>();
         StringBuffer seen = new StringBuffer();

@@ -68,8 +68,19 @@ enum Transport {
 
     /** A bound server with its event loop. */
     record Server(EventLoopGroup group, Channel channel) implements AutoCloseable {
+        /** For clients of Netty's. */
+        private static final EventLoopGroup CLIENTS = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
+
+        EventLoopGroup clients() {
+            return CLIENTS;
+        }
+
+        InetSocketAddress address() {
+            return (InetSocketAddress) channel.localAddress();
+        }
+
         java.nio.channels.SocketChannel connect() throws Exception {
-            return java.nio.channels.SocketChannel.open((InetSocketAddress) channel.localAddress());
+            return java.nio.channels.SocketChannel.open(address());
         }
 
         @Override
