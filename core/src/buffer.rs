@@ -6,7 +6,6 @@
 #![allow(unsafe_code)]
 
 mod direct;
-mod span;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -18,7 +17,6 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use crate::error::{Error, Result};
 pub use direct::read_direct;
-pub(crate) use span::Span;
 
 /// Zeroed, page-aligned memory that can be written, then [frozen](Self::freeze) to be sent without a copy.
 ///

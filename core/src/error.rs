@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use crate::endpoint::Endpoint;
-use crate::mechanisms::others_may_work;
-use crate::transfer::Side;
+use crate::step::Side;
 
 /// What went wrong, coarse enough for a caller to act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +80,30 @@ impl ErrorKind {
             _ => Self::Os,
         }
     }
+}
+
+/// Whether a call of another sort might do what this errno has refused. Not where a connection or the room has come to its
+/// end: that is no mechanism's fault, and a socket tells it only once.
+pub(crate) fn others_may_work(errno: Errno) -> bool {
+    use Errno::{
+        ECONNABORTED, ECONNREFUSED, ECONNRESET, EDQUOT, EFBIG, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENETRESET,
+        ENETUNREACH, ENOSPC, ENOTCONN, EPIPE, EPROTO, ETIMEDOUT,
+    };
+    let of_connections = [
+        ECONNABORTED,
+        ECONNREFUSED,
+        ECONNRESET,
+        EHOSTDOWN,
+        EHOSTUNREACH,
+        ENETDOWN,
+        ENETRESET,
+        ENETUNREACH,
+        ENOTCONN,
+        EPIPE,
+        EPROTO,
+        ETIMEDOUT,
+    ];
+    !of_connections.contains(&errno) && ![ENOSPC, EDQUOT, EFBIG].contains(&errno)
 }
 
 /// The result of every fallible operation of this crate.
@@ -168,15 +190,9 @@ impl Error {
         self.0.side
     }
 
-    /// It was at one of these ends, and nobody knows at which: names both, if one of them has a name.
-    pub(crate) fn between(mut self, source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Self {
-        let name = |end: &Endpoint<'_>| match end.path() {
-            Some(path) => path.display().to_string(),
-            None => format!("the {}", end.facts().kind.name()),
-        };
-        if self.0.path.is_none() && (source.path().is_some() || sink.path().is_some()) {
-            self.0.message = format!("{}, from {} to {}", self.0.message, name(source), name(sink));
-        }
+    /// It was at one of these ends, and nobody knows at which.
+    pub(crate) fn between(mut self, source: &str, sink: &str) -> Self {
+        self.0.message = format!("{}, from {source} to {sink}", self.0.message);
         self
     }
 

@@ -63,6 +63,7 @@ mod copy;
 pub mod endpoint;
 pub mod error;
 pub mod fanout;
+mod hold;
 #[cfg(feature = "inject")]
 pub mod inject;
 mod intake;
@@ -79,6 +80,7 @@ pub mod region;
 pub mod relay;
 pub mod report;
 pub mod residency;
+mod step;
 mod sys;
 #[cfg(test)]
 mod testing;
@@ -91,16 +93,18 @@ pub use buffer::{AlignedBuffer, Pages};
 pub use cache::CachePolicy;
 pub use capabilities::{Answer, Capabilities, Capability, Cause};
 pub use copy::{Copy, CopyReport, Reflink};
-pub use endpoint::{Endpoint, Facts, Hold, Kind, Unblocked};
+pub use endpoint::{Endpoint, Facts, Kind, Unblocked};
 pub use error::{Error, ErrorKind, Result};
 pub use fanout::{FanOut, FanOutReport, FanOutStep, SinkReport};
+pub use hold::Hold;
 pub use mechanism::Mechanism;
 pub use proof::Proof;
 pub use region::{Access, Advice, Protection, Region, RegionOptions, Residency, SharedRegion, View};
 pub use relay::{Direction, DirectionReport, Outcome, Relay, RelayReport, RelayStep};
 pub use report::{Attempt, Copies, KnownBy, Report};
 pub use residency::{CountedBy, FileResidency, residency};
-pub use transfer::{Readiness, Side, Step, Transfer, Visibility};
+pub use step::{Readiness, Side, Step, Visibility};
+pub use transfer::Transfer;
 
 /// The README's Rust example, compiled and run as a documentation test.
 #[cfg(doctest)]

@@ -6,7 +6,7 @@
 
 use crate::endpoint::{Facts, Kind};
 use crate::mechanism::Mechanism;
-use crate::transfer::Visibility;
+use crate::step::Visibility;
 use Mechanism::{
     CopyFileRange, DirectIo, MmapWrite, ReadWrite, Reflink, Sendfile, Splice, Uring, Vmsplice, ZerocopySend,
 };

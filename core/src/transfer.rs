@@ -28,64 +28,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::plan;
 use crate::report::Report;
+use crate::step::{Readiness, Side, Step, Visibility};
 use crate::sys::Calls;
 use crate::waiting::InVain;
 use engine::{Engine, Running};
 use pace::Pace;
 pub use small::{Attempted, Begun};
-
-/// Whether later changes to the source may show in bytes that are still on their way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Visibility {
-    /// They may: the receiver may be looking at the source's own pages. What zero-copy means.
-    #[default]
-    Aliased,
-    /// They may not: every byte has been copied at least once when the transfer returns. What a socket or a pipe holds counts
-    /// as well: it may be the page cache of somebody's file.
-    Snapshot,
-}
-
-/// One of the two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// Where bytes come from.
-    Source,
-    /// Where bytes go to.
-    Sink,
-}
-
-/// What a descriptor must become before the transfer can go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Readiness {
-    /// Readable: wait for `POLLIN`.
-    Readable,
-    /// Writable: wait for `POLLOUT`.
-    Writable,
-}
-
-impl Side {
-    /// What to wait for at this end.
-    pub const fn readiness(self) -> Readiness {
-        match self {
-            Self::Source => Readiness::Readable,
-            Self::Sink => Readiness::Writable,
-        }
-    }
-}
-
-/// What one step did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The transfer is over: the count was reached, or the source ended.
-    Done,
-    /// Delivered that many bytes; call again. 0 means that bytes were only taken so far, or that a signal came first.
-    Moved(u64),
-    /// Nothing can be moved until that end is ready (see [`Side::readiness`]).
-    Blocked(Side),
-    /// Every byte was handed over, but the kernel still reads the source's memory: wait until the sink has a notification
-    /// (`POLLERR`, which poll(2) reports without being asked for anything), then step again.
-    Completing,
-}
 
 /// How often a watcher is called while bytes move or an end is waited for. A wait of this length may begin just before a
 /// call is due, and 100 ms are promised.
@@ -103,6 +51,7 @@ pub struct Transfer<'fd> {
     sink: Endpoint<'fd>,
     request: Request,
     engine: Option<Engine>,
+    /// What the caller gave and the engine has not taken: all of it before the first step, then what is more than the count.
     taken_before: Vec<u8>,
     begun: Begun,
 }
@@ -182,7 +131,9 @@ impl<'fd> Transfer<'fd> {
     /// for a source that has offsets.
     #[must_use]
     pub fn taken_before(mut self, bytes: Vec<u8>) -> Self {
-        self.taken_before = bytes;
+        if !self.source.facts().kind.has_offsets() {
+            self.taken_before = bytes;
+        }
         self
     }
 
@@ -241,12 +192,14 @@ impl<'fd> Transfer<'fd> {
     ///
     /// [`ErrorKind::Os`] if the pipe they are in cannot be read.
     pub fn take_undelivered(&mut self) -> Result<Vec<u8>> {
-        if self.engine.is_none() {
-            return Ok(std::mem::take(&mut self.taken_before));
+        let mut bytes = Vec::new();
+        if self.engine.is_some() {
+            let mut running = self.begin()?;
+            running.pause()?;
+            bytes = running.engine.surrender()?;
         }
-        let mut running = self.begin()?;
-        running.pause()?;
-        running.engine.take_undelivered()
+        bytes.append(&mut self.taken_before);
+        Ok(bytes)
     }
 
     /// Checks the request and gets ready to move, once.
@@ -257,21 +210,21 @@ impl<'fd> Transfer<'fd> {
                 engine
             }
             none => {
-                let held = self.source.is_held() || self.sink.is_held();
-                let _held = if held { Some((self.source.enter()?, self.sink.enter()?)) } else { None };
+                let is_held = self.source.is_held() || self.sink.is_held();
+                let _held = if is_held { engine::enter(&self.source, &self.sink)? } else { None };
                 checks::check(&self.source, &self.sink, &self.request)?;
                 if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
                     self.sink.learn_to_share();
                 }
-                *none = Some(Engine::new(&self.source, &self.sink, &self.request)?);
+                *none = Some(Engine::new(&self.source, &self.sink, &self.request, is_held)?);
                 if let Err(error) = self.sink.empty() {
                     *none = None;
                     return Err(error);
                 }
                 let engine = none.as_mut().expect("made above");
                 engine.resume(self.begun);
-                if !self.source.facts().kind.has_offsets() {
-                    engine.carry(std::mem::take(&mut self.taken_before));
+                if !self.taken_before.is_empty() {
+                    engine.carry(&mut self.taken_before);
                 }
                 engine
             }

@@ -11,8 +11,9 @@ use nix::poll::PollFlags;
 use super::{End, Item, ItemReport};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::step::{Side, Visibility};
 use crate::sys::Calls;
-use crate::transfer::{Side, Transfer, Visibility};
+use crate::transfer::Transfer;
 use crate::waiting::{Waited, wait};
 
 use super::watcher::{BatchProgress, Watcher};

@@ -7,8 +7,9 @@ use std::os::fd::BorrowedFd;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{FileStat, SFlag, fstat};
 
-use super::unblocked::is_unblocked;
+use super::streams::{Stream, is_unblocked};
 use crate::error::{Error, Result};
+use crate::sys::files::identity;
 
 /// What sort of thing a descriptor refers to, as far as moving bytes is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,12 +100,6 @@ pub struct Facts {
     pub shares_blocks: bool,
 }
 
-/// [`Facts::identity`]. Many nodes can name one block device.
-pub(crate) fn identity(stat: &FileStat) -> (u64, u64) {
-    let is_block_device = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFBLK;
-    if is_block_device { (u64::MAX, stat.st_rdev) } else { (stat.st_dev, stat.st_ino) }
-}
-
 impl Facts {
     /// Asks the kernel: fstat(2), `F_GETFL`, and for sockets their family and type.
     pub(super) fn of(fd: BorrowedFd<'_>) -> Result<Self> {
@@ -131,8 +126,14 @@ impl Facts {
             identity: identity(&stat),
             shares_blocks: false,
         };
-        facts.nonblocking &= !(kind.is_stream() && is_unblocked(fd, &facts));
+        facts.nonblocking &= !(kind.is_stream() && is_unblocked(fd, &facts.stream()));
         Ok(facts)
+    }
+
+    /// What it is known by among the streams that are switched.
+    pub(super) fn stream(&self) -> Stream {
+        let directions = (self.readable, self.writable);
+        Stream { identity: self.identity, is_socket: self.kind.is_socket(), directions }
     }
 
     pub(super) fn of_memory(length: usize, frozen: bool) -> Self {

@@ -16,8 +16,8 @@ use nix::errno::Errno;
 
 use super::{Advance, Mover, Route, Stop};
 use crate::error::Error;
+use crate::step::Side;
 use crate::sys::Calls;
-use crate::transfer::Side;
 use reader::Reader;
 use writer::Writer;
 

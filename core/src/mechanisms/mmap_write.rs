@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use super::{Advance, Mover, Route, Stop};
 use crate::error::{Error, ErrorKind};
-use crate::transfer::Side;
+use crate::step::Side;
 
 /// The window's length in bytes. Longer windows save calls that cost next to nothing beside the copy, and show up as
 /// resident memory of the process.

@@ -21,11 +21,11 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 
 use crate::endpoint::{Endpoint, Facts};
-use crate::error::Error;
+use crate::error::{Error, others_may_work};
 use crate::mechanism::Mechanism;
 use crate::report::Copies;
+use crate::step::Side;
 use crate::sys::Calls;
-use crate::transfer::Side;
 
 /// A mechanism at work on one transfer.
 pub(crate) trait Mover: Send {
@@ -216,30 +216,6 @@ pub(crate) fn mover(mechanism: Mechanism) -> Box<dyn Mover> {
         Mechanism::Reflink => Box::new(reflink::Reflink::default()),
         Mechanism::Uring => Box::new(uring::Uring::default()),
     }
-}
-
-/// Whether a call of another sort might do what this errno has refused. Not where a connection or the room has come to its
-/// end: that is no mechanism's fault, and a socket tells it only once.
-pub(crate) fn others_may_work(errno: Errno) -> bool {
-    use Errno::{
-        ECONNABORTED, ECONNREFUSED, ECONNRESET, EDQUOT, EFBIG, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENETRESET,
-        ENETUNREACH, ENOSPC, ENOTCONN, EPIPE, EPROTO, ETIMEDOUT,
-    };
-    let of_connections = [
-        ECONNABORTED,
-        ECONNREFUSED,
-        ECONNRESET,
-        EHOSTDOWN,
-        EHOSTUNREACH,
-        ENETDOWN,
-        ENETRESET,
-        ENETUNREACH,
-        ENOTCONN,
-        EPIPE,
-        EPROTO,
-        ETIMEDOUT,
-    ];
-    !of_connections.contains(&errno) && ![ENOSPC, EDQUOT, EFBIG].contains(&errno)
 }
 
 /// What every newer system call may answer where it is not to be had: an old kernel, or a seccomp filter.

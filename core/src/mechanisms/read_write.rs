@@ -6,10 +6,9 @@
 use nix::errno::Errno;
 
 use super::{Advance, Mover, Route, Stop};
-use crate::buffer::Span;
 use crate::error::Error;
-use crate::sys::Calls;
-use crate::transfer::Side;
+use crate::step::Side;
+use crate::sys::{Calls, Span};
 
 /// 256 KiB: measured on ext4 and loopback TCP, larger buffers fall out of the cache and smaller ones cost more calls.
 const BUFFER: usize = 256 << 10;

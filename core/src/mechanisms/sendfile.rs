@@ -6,7 +6,7 @@
 use nix::errno::Errno;
 
 use super::{Advance, Mover, Route, Stop, not_here};
-use crate::transfer::Side;
+use crate::step::Side;
 
 /// The most one call moves (sendfile(2)): 0x7ffff000 bytes on every architecture.
 const MOST: u64 = 0x7fff_f000;

@@ -15,8 +15,8 @@ use super::{Advance, Mover, Route, Stop, not_here};
 use crate::endpoint::Kind;
 use crate::error::Error;
 use crate::pipe::Pipe;
+use crate::step::Side;
 use crate::sys::Calls;
-use crate::transfer::Side;
 use crate::waiting::is_ready;
 
 /// splice(2) through a pipe of our own, or straight when an end is one.

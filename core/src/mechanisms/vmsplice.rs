@@ -11,8 +11,8 @@ use super::{Advance, Mover, Route, Stop};
 use crate::endpoint::Kind;
 use crate::error::Error;
 use crate::pipe::Pipe;
+use crate::step::Side;
 use crate::sys::Calls;
-use crate::transfer::Side;
 
 #[derive(Debug, Default)]
 pub(super) struct Vmsplice {

@@ -34,9 +34,9 @@ use super::mmap_write::{Window, cut_short};
 use super::{Advance, Mover, Route, Stop};
 use crate::error::Error;
 use crate::report::{Copies, KnownBy};
+use crate::step::Side;
 use crate::sys::Calls;
 use crate::sys::fork::{Duplicate, Process};
-use crate::transfer::Side;
 use ledger::Ledger;
 use reaper::Watchman;
 

@@ -9,7 +9,8 @@ use super::ends::{self, Sink};
 use super::network::Network;
 use crate::endpoint::Endpoint;
 use crate::mechanism::Mechanism;
-use crate::transfer::{Transfer, Visibility};
+use crate::step::Visibility;
+use crate::transfer::Transfer;
 
 /// What was in the file, what it was changed to after the transfer had returned, and what arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]

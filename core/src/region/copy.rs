@@ -17,7 +17,7 @@ use nix::fcntl::OFlag;
 
 use super::Region;
 use crate::error::{Error, Result};
-use crate::sys::{Sys, memory};
+use crate::sys::{Span, Sys, memory};
 
 /// `process_vm_readv` has been refused here.
 static BY_PIPE: AtomicBool = AtomicBool::new(false);
@@ -76,6 +76,18 @@ impl Region {
             })
         })
     }
+}
+
+/// Copies the beginning of memory that others may change; gives back how many bytes. EFAULT where there is no page any more: a
+/// region of a file that was cut short.
+pub(crate) fn copy_from(memory: Span<'_>, space: &mut [u8]) -> Sys<usize> {
+    let count = memory.len().min(space.len());
+    if count == 0 {
+        return Ok(0);
+    }
+    // SAFETY: `count` bytes are mapped there (a promise made when the span was made) and writable here; memory that is being
+    // filled is not also lent.
+    unsafe { read(memory.as_ptr(), space.as_mut_ptr(), count) }
 }
 
 /// The part of `wanted` bytes from `offset` on that is inside the region.

@@ -7,9 +7,9 @@ use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use nix::sys::stat::fstat;
 
-use crate::endpoint::identity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::Sys;
+use crate::sys::files::identity;
 
 /// A descriptor that is used and closed only while its number means the file it meant at first.
 #[derive(Debug)]

@@ -15,8 +15,8 @@ use super::addresses::Addresses;
 use super::guard::Watch;
 use super::usage::Usage;
 use super::{closed, range, refused, room};
-use crate::endpoint::Hold;
 use crate::error::{Error, Result};
+use crate::hold::Hold;
 use crate::sys::fork::ForkSafe;
 use crate::sys::{Sys, memory};
 

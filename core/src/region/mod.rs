@@ -53,7 +53,7 @@ use fault::refused;
 use mapping::Mapping;
 
 pub use advice::Advice;
-pub(crate) use copy::read as checked_copy;
+pub(crate) use copy::copy_from;
 pub use handover::{Credentials, Peer};
 pub use kept::Kept;
 pub use operations::{Populate, Protection};
@@ -62,7 +62,7 @@ pub use residency::Residency;
 pub use seals::Seals;
 pub use shared::SharedRegion;
 pub use view::View;
-pub(crate) use view::held_at;
+pub(crate) use view::keeper;
 
 /// A mapped range of memory. See the module's introduction.
 ///

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::mapping::Mapping;
 use super::{Protection, Region, State, invalid, range};
-use crate::endpoint::{Endpoint, Hold};
 use crate::error::Result;
+use crate::hold::Hold;
+use crate::sys::Span;
 
 /// Addresses of a [`Region`] that stay mapped while this lives.
 ///
@@ -95,12 +96,22 @@ impl View {
     }
 }
 
-/// An end that is lent memory from this address on: held by the region that has it, if one has, and known to be of its file.
-pub(crate) fn held_at(address: *const u8, end: Endpoint<'_>) -> Endpoint<'_> {
-    match Mapping::at(address as usize) {
-        Some(mapping) => end.of_file(mapping.file()).held(mapping),
-        None => end,
+#[allow(unsafe_code)]
+impl<'a> From<&'a View> for Span<'a> {
+    fn from(view: &'a View) -> Self {
+        // SAFETY: the view keeps its addresses mapped for as long as it is lent.
+        unsafe { Self::new(view.as_ptr(), view.len()) }
     }
+}
+
+/// What holds a region's memory, and the file behind it ([`crate::Facts::identity`]), if one is.
+pub(crate) type Keeper = (Arc<dyn Hold>, Option<(u64, u64)>);
+
+/// The keeper of memory from this address on, if a region has it.
+pub(crate) fn keeper(address: *const u8) -> Option<Keeper> {
+    let mapping = Mapping::at(address as usize)?;
+    let file = mapping.file();
+    Some((mapping, file))
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::intake::{BULK, Intake, Taken};
 use crate::lane::{Delivery, Lane, descriptor};
 use crate::mechanism::Mechanism;
 use crate::mechanisms::Stop;
+use crate::step::Side;
 use crate::sys::Calls;
-use crate::transfer::Side;
 
 #[derive(Debug)]
 pub(super) struct Flow {

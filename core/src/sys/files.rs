@@ -7,8 +7,15 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, PosixFadviseAdvice, ResolveFlag, openat2};
+use nix::sys::stat::{FileStat, SFlag};
 
 use super::{Calls, Sys};
+
+/// What a descriptor refers to ([`crate::Facts::identity`]). Many nodes can name one block device.
+pub(crate) fn identity(stat: &FileStat) -> (u64, u64) {
+    let is_block_device = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFBLK;
+    if is_block_device { (u64::MAX, stat.st_rdev) } else { (stat.st_dev, stat.st_ino) }
+}
 
 /// The size of a block device in bytes (`BLKGETSIZE64`), which fstat(2) does not say.
 pub(crate) fn device_size(device: BorrowedFd<'_>) -> Sys<u64> {

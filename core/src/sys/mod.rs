@@ -16,6 +16,7 @@ pub(crate) mod namespace;
 pub(crate) mod process;
 pub(crate) mod rights;
 pub(crate) mod signal;
+mod span;
 pub(crate) mod terminal;
 pub(crate) mod threads;
 pub(crate) mod tracepoint;
@@ -33,7 +34,7 @@ pub(crate) mod probe;
 pub(crate) mod zerocopy;
 
 use crate::buffer::Pages;
-use crate::buffer::Span;
+pub(crate) use span::Span;
 
 pub(crate) type Sys<T> = Result<T, Errno>;
 

@@ -15,9 +15,9 @@ use nix::poll::{PollFlags, PollTimeout};
 use super::{Begun, Pace, Request, Side, Step, checks, descriptor};
 use crate::cache::Cache;
 use crate::endpoint::{Endpoint, Entered, Kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
-use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover, others_may_work};
+use crate::mechanisms::{Advance, Mover, Progress, Route, Stop, mover};
 use crate::plan;
 use crate::report::{Attempt, Copies, Report};
 use crate::sys::fork::Process;
@@ -38,8 +38,6 @@ pub(super) struct Engine {
     /// Bytes a refused mechanism had taken out of a stream; they go to the sink before anything else.
     carried: Vec<u8>,
     carried_start: usize,
-    /// Bytes that somebody had taken out of the source before, and that are more than the count.
-    surplus: Vec<u8>,
     /// What the source told a refused mechanism; to be told after what is carried has been delivered.
     unspoken: Option<Error>,
     /// Move at most this many bytes; `None`: to the end.
@@ -51,10 +49,8 @@ pub(super) struct Engine {
     cache: Option<Cache>,
     /// What one step may move into a sink that holds the thread.
     pub pace: Pace,
-    /// Whether an end has a hold, and whether one is to be asked at the end: most are not, and a few kilobytes are over in no
-    /// time.
+    /// Whether an end has a hold: most have none, and a few kilobytes are over in no time.
     is_held: bool,
-    is_kept: bool,
     attempts: Vec<Attempt>,
     calls: Calls,
     waits: u64,
@@ -74,7 +70,7 @@ pub(super) struct Running<'a, 'fd> {
 impl Engine {
     /// Finds where the bytes begin on both sides and picks the first mechanism. Changes nothing yet.
     #[inline] // Where it is kept: for a few kilobytes it matters how often it is moved.
-    pub fn new(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<Self> {
+    pub fn new(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request, is_held: bool) -> Result<Self> {
         let mut calls = Calls::default();
         let seekable = source.facts().kind.is_seekable();
         let source_start = match request.offset {
@@ -98,15 +94,13 @@ impl Engine {
             progress: Progress { source_start, sink_start: request.sink_offset, ..Progress::default() },
             carried: Vec::new(),
             carried_start: 0,
-            surplus: Vec::new(),
             unspoken: None,
             count,
             source_size: source.facts().size,
             settled: (seekable && request.offset.is_none()).then_some(0),
             cache,
             pace: Pace::default(),
-            is_held: source.is_held() || sink.is_held(),
-            is_kept: source.is_kept() || sink.is_kept(),
+            is_held,
             attempts: Vec::new(),
             calls,
             waits: 0,
@@ -126,12 +120,12 @@ impl Engine {
         }
     }
 
-    /// Bytes that left the source before this transfer and go first.
-    pub fn carry(&mut self, mut bytes: Vec<u8>) {
+    /// Bytes that left the source before this transfer and go first; what is more than the count stays where it is.
+    pub fn carry(&mut self, bytes: &mut Vec<u8>) {
         let most = usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(bytes.len());
-        self.surplus = bytes.split_off(most);
-        self.progress.taken += bytes.len() as u64;
-        self.carried = bytes;
+        let surplus = bytes.split_off(most);
+        self.progress.taken += most as u64;
+        self.carried = std::mem::replace(bytes, surplus);
     }
 
     /// Bytes delivered so far.
@@ -165,15 +159,8 @@ impl Engine {
         socket_option(descriptor(end), libc::SO_ACCEPTCONN) == Ok(1)
     }
 
-    /// See [`super::Transfer::take_undelivered`].
-    pub fn take_undelivered(&mut self) -> Result<Vec<u8>> {
-        let mut bytes = self.surrender()?;
-        bytes.append(&mut self.surplus);
-        Ok(bytes)
-    }
-
     /// The bytes that were taken in order to be delivered.
-    fn surrender(&mut self) -> Result<Vec<u8>> {
+    pub fn surrender(&mut self) -> Result<Vec<u8>> {
         let mut bytes = self.carried.split_off(self.carried_start);
         self.carried_start = self.carried.len();
         let held = self.mover.surrender(&mut self.calls)?;
@@ -216,23 +203,18 @@ impl Running<'_, '_> {
 
     /// See [`super::Transfer::step`].
     pub fn step(&mut self) -> Result<Step> {
-        let held = if self.engine.is_held { self.hold() } else { Ok(None) };
+        let held = if self.engine.is_held { enter(self.source, self.sink) } else { Ok(None) };
         let result = match held {
             Ok(_held) => self.step_held(),
             Err(lost) => self.pause().and(Err(lost)),
         };
         let result = match result {
-            Ok(Step::Done) if self.engine.is_kept => self.still_held(),
+            Ok(Step::Done) if self.source.is_kept() || self.sink.is_kept() => self.still_held(),
             result => result,
         };
         let moving = matches!(result, Ok(Step::Moved(_)));
         self.engine.elapsed = (!moving).then(|| self.engine.started.elapsed());
         result.map_err(|error| error.after(self.engine.moved()))
-    }
-
-    /// Holds both ends, until it is dropped. Boxed: where there is nothing, there is nothing to look through then.
-    fn hold(&self) -> Result<Option<Box<[Entered; 2]>>> {
-        Ok(Some(Box::new([self.source.enter()?, self.sink.enter()?])))
     }
 
     /// Over, if both ends are still what they were.
@@ -438,6 +420,11 @@ impl Engine {
     fn verdict(&self, source: Kind, sink: Kind) -> Copies {
         self.mover.verdict().unwrap_or_else(|| Copies::by_model(self.mechanism, source, sink))
     }
+}
+
+/// Holds both ends, until it is dropped. Boxed: where there is nothing, there is nothing to look through then.
+pub(super) fn enter(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Result<Option<Box<[Entered; 2]>>> {
+    Ok(Some(Box::new([source.enter()?, sink.enter()?])))
 }
 
 /// The mechanism that the plan puts at that place.

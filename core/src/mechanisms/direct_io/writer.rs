@@ -15,7 +15,8 @@ use super::worker::{Direction, Done, Job, Worker};
 use super::{AT_DISK, Advance, BUFFER, Route, Stop, alignment, refusal};
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
-use crate::transfer::Side;
+use crate::region::copy_from;
+use crate::step::Side;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -128,7 +129,7 @@ impl Writer {
             reader.consume(count);
             Ok(count)
         } else if let Some(memory) = route.source_end.memory() {
-            memory.part(route.source_at().unwrap_or(0), wanted).copy_to(space)
+            copy_from(memory.part(route.source_at().unwrap_or(0), wanted), space)
         } else {
             route.calls.read(route.source(), route.source_at(), space)
         };

@@ -8,7 +8,7 @@ use super::{Uring, WRITE, cannot_leave, never_waits};
 use crate::endpoint::Kind;
 use crate::error::Error;
 use crate::mechanisms::{Advance, Route, Stop};
-use crate::transfer::Side;
+use crate::step::Side;
 
 impl Uring {
     /// Delivers the first pieces, in one chain.

@@ -8,10 +8,10 @@ use nix::errno::Errno;
 use super::delivery::Place;
 use super::ring::OnSignal;
 use super::{Uring, WRITE, never_waits};
-use crate::buffer::Span;
 use crate::endpoint::Kind;
 use crate::mechanisms::uring::operations::{Op, Sending, Target, Then};
 use crate::mechanisms::{Advance, Route, Stop};
+use crate::sys::Span;
 
 /// The most one operation is asked for; the length is 32 bits wide.
 const MOST: u64 = 1 << 30;

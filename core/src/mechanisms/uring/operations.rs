@@ -11,8 +11,7 @@ use nix::errno::Errno;
 use super::gather::Gather;
 use super::ring::{Memory, OnSignal, Ring};
 use crate::buffer::Pages;
-use crate::buffer::Span;
-use crate::sys::Calls;
+use crate::sys::{Calls, Span};
 
 /// `IORING_SEND_ZC_REPORT_USAGE` (Linux 6.2): the notification says whether the kernel copied.
 const REPORT_USAGE: u16 = 1 << 3;

@@ -104,7 +104,7 @@ impl Channel {
 
 /// What a descriptor refers to, as in [`crate::endpoint::Facts`].
 pub fn identity(fd: BorrowedFd<'_>) -> Sys<(u64, u64)> {
-    fstat(fd).map(|stat| crate::endpoint::identity(&stat))
+    fstat(fd).map(|stat| crate::sys::files::identity(&stat))
 }
 
 /// A descriptor in another table, until this is released or dropped.

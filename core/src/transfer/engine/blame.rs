@@ -2,11 +2,11 @@
 
 use nix::errno::Errno;
 
-use super::super::Side;
 use super::Running;
 use crate::connection;
-use crate::endpoint::Kind;
+use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind};
+use crate::step::Side;
 
 impl Running<'_, '_> {
     /// Says at which end it was: its path, or both ends where the call was about both and does not say.
@@ -15,10 +15,17 @@ impl Running<'_, '_> {
         match culprit(&error, self.source.facts().kind, self.sink.facts().kind) {
             Culprit::End(Side::Source) => error.at(self.source.path()),
             Culprit::End(Side::Sink) => error.at(self.sink.path()),
-            Culprit::Either => error.between(self.source, self.sink),
-            Culprit::Neither => error,
+            // Named where there is a name: of two descriptors the caller knows as much.
+            Culprit::Either if error.path().is_none() && (self.source.path().or(self.sink.path())).is_some() => {
+                error.between(&name(self.source), &name(self.sink))
+            }
+            Culprit::Either | Culprit::Neither => error,
         }
     }
+}
+
+fn name(end: &Endpoint<'_>) -> String {
+    end.path().map_or_else(|| format!("the {}", end.facts().kind.name()), |path| path.display().to_string())
 }
 
 /// Who had an error.

@@ -17,7 +17,9 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>They belong to {@code sun.nio.ch} ({@link Internals}). Where a runtime has another, the transfer goes on without it.
  */
 final class ChannelLocks {
-    private static final Class<?> FILE;
+    /** Whether {@link #whileWriting} is what it says, to a socket or pipe of this runtime's. */
+    static final boolean OF_WRITERS_ARE_KNOWN;
+
     private static final MethodHandle POSITION;
     private static final MethodHandle SOCKET_WRITE;
     private static final MethodHandle SOCKET_READ;
@@ -28,13 +30,14 @@ final class ChannelLocks {
 
     static {
         Internals find = new Internals();
-        FILE = find.type("sun.nio.ch.FileChannelImpl");
+        Class<?> file = find.type("sun.nio.ch.FileChannelImpl");
         Class<?> socket = find.type("sun.nio.ch.SocketChannelImpl");
-        POSITION = find.field(FILE, "positionLock", Object.class, Object.class, FileChannel.class);
+        POSITION = find.field(file, "positionLock", Object.class, Object.class, FileChannel.class);
         SOCKET_WRITE = lock(find, socket, "writeLock");
         SOCKET_READ = lock(find, socket, "readLock");
         PIPE_WRITE = lock(find, find.type("sun.nio.ch.SinkChannelImpl"), "writeLock");
         PIPE_READ = lock(find, find.type("sun.nio.ch.SourceChannelImpl"), "readLock");
+        OF_WRITERS_ARE_KNOWN = SOCKET_WRITE != null && PIPE_WRITE != null;
         INPUT_IS_OPEN = find.method(socket, "isInputOpen", boolean.class, SocketChannel.class);
     }
 

@@ -6,7 +6,6 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SocketChannel;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * The JDK's own protocol between a thread that uses the descriptor of a channel and one that closes the channel, spoken
@@ -51,7 +50,7 @@ final class CloseProtocol {
         PIPE = Writer.find(find, pipe);
         IS_VIRTUAL = find.method(Thread.class, "isVirtual", boolean.class, Thread.class);
         boolean files = THREADS != null && DESCRIPTOR != null && NUMBER != null && ADD != null && REMOVE != null;
-        AVAILABLE = files && SOCKET.isComplete() && PIPE.isComplete();
+        AVAILABLE = files && SOCKET.isComplete() && PIPE.isComplete() && ChannelLocks.OF_WRITERS_ARE_KNOWN;
     }
 
     private CloseProtocol() {}
@@ -101,11 +100,6 @@ final class CloseProtocol {
         }
     }
 
-    /** Whether {@link #beforeWrite} sets a hook for an interrupt, which then closes the sink; else the caller has to. */
-    static boolean isInterruptible(SelectableChannel sink) {
-        return Writer.to(sink).before == null;
-    }
-
     /** {@link #enter} of a file channel that is open then, to be ended by {@link #leave}. */
     static End.Hold hold(FileChannel file) throws ClosedChannelException {
         Object threads = threads(file);
@@ -119,52 +113,36 @@ final class CloseProtocol {
     }
 
     /**
-     * Makes this thread the writer of a socket or pipe, which may be closed by then: ask, and {@link #afterWrite} in any case.
+     * Makes this thread, which has the sink's lock to write under ({@link ChannelLocks}), the writer of a socket or pipe. In
+     * blocking mode an interrupt closes the sink from now on. The sink may be closed by then: ask, and {@link #afterWrite} in any
+     * case.
      *
      * @return whether the sink is in blocking mode, which cannot change before {@link #afterWrite}
      * @throws IOException if the sink is closed or not connected; {@link #afterWrite} must not follow then
      */
     static boolean beforeWrite(SelectableChannel sink) throws IOException {
-        Writer writer = Writer.to(sink);
+        boolean blocking = sink.isBlocking();
+        boolean begun = false;
         try {
-            if (writer.before != null) {
-                writer.before.invokeExact(sink);
-                return sink.isBlocking();
-            }
-            ReentrantLock lock = (ReentrantLock) writer.lock.invokeExact(sink);
-            lock.lock();
-            boolean blocking = sink.isBlocking();
-            boolean begun = false;
-            try {
-                writer.begin.invokeExact(sink, blocking);
-                begun = true;
-                return blocking;
-            } finally {
-                if (!begun) {
-                    // As the JDK: endWrite takes back the hook for an interrupt.
-                    afterWrite(sink, blocking, false);
-                }
-            }
+            Writer.to(sink).begin.invokeExact(sink, blocking);
+            begun = true;
+            return blocking;
         } catch (IOException | RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
             throw Internals.unexpected(e);
+        } finally {
+            if (!begun) {
+                // As the JDK: endWrite takes back the hook for an interrupt.
+                afterWrite(sink, blocking, false);
+            }
         }
     }
 
     /** Ends what {@link #beforeWrite} began; throws as NIO does if the sink was closed meanwhile. */
     static void afterWrite(SelectableChannel sink, boolean blocking, boolean completed) throws IOException {
-        Writer writer = Writer.to(sink);
         try {
-            if (writer.after != null) {
-                writer.after.invokeExact(sink, completed);
-                return;
-            }
-            try {
-                writer.end.invokeExact(sink, blocking, completed);
-            } finally {
-                ((ReentrantLock) writer.lock.invokeExact(sink)).unlock();
-            }
+            Writer.to(sink).end.invokeExact(sink, blocking, completed);
         } catch (IOException | RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
@@ -185,33 +163,21 @@ final class CloseProtocol {
      * How a thread becomes the writer of a {@code SocketChannelImpl} or {@code SinkChannelImpl}.
      *
      * @param number {@code fdVal}
-     * @param lock   {@code writeLock}, with {@code beginWrite} and {@code endWrite}
-     * @param before {@code beforeTransferTo}, with {@code afterTransferTo}: in newer JDKs, of sockets
+     * @param begin  {@code beginWrite}
+     * @param end    {@code endWrite}
      */
-    private record Writer(
-            MethodHandle number,
-            MethodHandle lock,
-            MethodHandle begin,
-            MethodHandle end,
-            MethodHandle before,
-            MethodHandle after) {
+    private record Writer(MethodHandle number, MethodHandle begin, MethodHandle end) {
 
         static Writer find(Internals find, Class<?> owner) {
             Class<?> channel = SelectableChannel.class;
-            MethodHandle before = find.method(owner, "beforeTransferTo", void.class, channel);
-            MethodHandle after = find.method(owner, "afterTransferTo", void.class, channel, boolean.class);
-            boolean both = before != null && after != null;
             return new Writer(
                     find.field(owner, "fdVal", int.class, int.class, channel),
-                    find.field(owner, "writeLock", ReentrantLock.class, ReentrantLock.class, channel),
                     find.method(owner, "beginWrite", void.class, channel, boolean.class),
-                    find.method(owner, "endWrite", void.class, channel, boolean.class, boolean.class),
-                    both ? before : null,
-                    both ? after : null);
+                    find.method(owner, "endWrite", void.class, channel, boolean.class, boolean.class));
         }
 
         boolean isComplete() {
-            return number != null && (before != null || lock != null && begin != null && end != null);
+            return number != null && begin != null && end != null;
         }
 
         static Writer to(SelectableChannel sink) {

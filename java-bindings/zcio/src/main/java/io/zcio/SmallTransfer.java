@@ -48,8 +48,8 @@ final class SmallTransfer {
      */
     static long send(ZeroCopyFileChannel file, Object threads, long position, long count, WritableByteChannel target)
             throws IOException {
-        if (target instanceof SelectableChannel sink && CloseProtocol.isInterruptible(sink)) {
-            // The sink has its own hook for an interrupt. Two hooks would be one too many: the interrupter, who holds the
+        if (target instanceof SelectableChannel) {
+            // It has its own hook for an interrupt. Two hooks would be one too many: the interrupter, who holds the
             // lock of the first, waits for this thread to leave the file, and this thread waits for the lock to set the second.
             if (Thread.currentThread().isInterrupted()) {
                 throw new ClosedByInterruptException();

@@ -7,10 +7,6 @@
 
 use std::marker::PhantomData;
 
-use crate::endpoint::Endpoint;
-use crate::region::{View, checked_copy, held_at};
-use crate::sys::Sys;
-
 /// Readable memory that outlives `'a`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span<'a> {
@@ -19,7 +15,7 @@ pub(crate) struct Span<'a> {
     lent: PhantomData<&'a [u8]>,
 }
 
-// SAFETY: the address is read by the kernel and by `copy_to` only, and no thread is special to either.
+// SAFETY: the address is read by the kernel and by `region::copy_from` only, and no thread is special to either.
 unsafe impl Send for Span<'_> {}
 // SAFETY: as above; nothing is changed through it.
 unsafe impl Sync for Span<'_> {}
@@ -30,13 +26,14 @@ impl<'a> From<&'a [u8]> for Span<'a> {
     }
 }
 
-impl<'a> From<&'a View> for Span<'a> {
-    fn from(view: &'a View) -> Self {
-        Self { start: view.as_ptr(), length: view.len(), lent: PhantomData }
-    }
-}
-
 impl Span<'_> {
+    /// # Safety
+    ///
+    /// `length` bytes from `start` on stay readable for as long as the span is used.
+    pub unsafe fn new(start: *const u8, length: usize) -> Self {
+        Self { start, length, lent: PhantomData }
+    }
+
     pub fn len(self) -> usize {
         self.length
     }
@@ -52,32 +49,6 @@ impl Span<'_> {
         // The sum stays inside the memory, or one past its end.
         Self { start: self.start.wrapping_add(skipped), length, lent: PhantomData }
     }
-
-    /// Copies the beginning of it; gives back how many bytes. EFAULT where there is no page any more: a region of a file that was
-    /// cut short.
-    pub fn copy_to(self, space: &mut [u8]) -> Sys<usize> {
-        let count = self.length.min(space.len());
-        if count == 0 {
-            return Ok(0);
-        }
-        // SAFETY: `count` bytes are mapped here (a promise made when this was made) and writable there; memory that is being
-        // filled is not also lent.
-        unsafe { checked_copy(self.start, space.as_mut_ptr(), count) }
-    }
-}
-
-impl Endpoint<'_> {
-    /// A source that is memory which others may write to meanwhile: what they write may or may not be sent. Otherwise as
-    /// [`Endpoint::bytes`].
-    ///
-    /// Memory of a [`Region`](crate::Region) is known by its address: the region is held as by [`Endpoint::region`].
-    ///
-    /// # Safety
-    ///
-    /// `length` bytes from `start` on stay readable for as long as the endpoint, and the transfer it is given to, lives.
-    pub unsafe fn lent(start: *const u8, length: usize) -> Self {
-        held_at(start, Self::of_span(Span { start, length, lent: PhantomData }))
-    }
 }
 
 #[cfg(test)]
@@ -90,10 +61,9 @@ mod tests {
         for (at, most, expected) in
             [(0, u64::MAX, "0123456789"), (3, 4, "3456"), (8, 4, "89"), (10, 1, ""), (u64::MAX, u64::MAX, "")]
         {
-            let mut space = [0; 20];
             let part = span.part(at, most);
-            let count = part.copy_to(&mut space).unwrap();
-            assert_eq!((&space[..count], part.len()), (expected.as_bytes(), expected.len()));
+            let skipped = part.as_ptr() as usize - span.as_ptr() as usize;
+            assert_eq!(&b"0123456789"[skipped..skipped + part.len()], expected.as_bytes());
         }
     }
 }

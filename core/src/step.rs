@@ -1,0 +1,56 @@
+//! The words in which every operation speaks of its two ends: which end, what it must become, what a step did.
+//!
+//! They stand below everything that moves bytes, and know nothing of it.
+
+/// Whether later changes to the source may show in bytes that are still on their way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Visibility {
+    /// They may: the receiver may be looking at the source's own pages. What zero-copy means.
+    #[default]
+    Aliased,
+    /// They may not: every byte has been copied at least once when the transfer returns. What a socket or a pipe holds counts
+    /// as well: it may be the page cache of somebody's file.
+    Snapshot,
+}
+
+/// One of the two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Where bytes come from.
+    Source,
+    /// Where bytes go to.
+    Sink,
+}
+
+/// What a descriptor must become before the transfer can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Readiness {
+    /// Readable: wait for `POLLIN`.
+    Readable,
+    /// Writable: wait for `POLLOUT`.
+    Writable,
+}
+
+impl Side {
+    /// What to wait for at this end.
+    pub const fn readiness(self) -> Readiness {
+        match self {
+            Self::Source => Readiness::Readable,
+            Self::Sink => Readiness::Writable,
+        }
+    }
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The transfer is over: the count was reached, or the source ended.
+    Done,
+    /// Delivered that many bytes; call again. 0 means that bytes were only taken so far, or that a signal came first.
+    Moved(u64),
+    /// Nothing can be moved until that end is ready (see [`Side::readiness`]).
+    Blocked(Side),
+    /// Every byte was handed over, but the kernel still reads the source's memory: wait until the sink has a notification
+    /// (`POLLERR`, which poll(2) reports without being asked for anything), then step again.
+    Completing,
+}
