@@ -22,7 +22,7 @@ use crate::lend::{self, Borrowed, Memory};
 use crate::once::intern;
 use crate::region_errors;
 use crate::region_options::{File, Mode, Opening, count, mode_name, optional_count, protection_of, range, reserving};
-use crate::residency::Residency;
+use crate::residency::{Residency, items};
 
 /// A mapped file, or memory of no file, as a buffer: what `mmap.mmap` is, but no use of it crashes.
 ///
@@ -409,6 +409,10 @@ impl Region {
             Ok(_) => Err(PyIndexError::new_err("region index out of range")),
             Err(error) => Err(region.failed(py, &error)),
         }
+    }
+
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        items(slf)
     }
 
     fn __setitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -56,7 +56,19 @@ impl Residency {
         }
     }
 
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        items(slf)
+    }
+
     fn __repr__(&self) -> String {
         format!("<zcio.Residency {} of {} pages of {} bytes>", self.0.present, self.0.total, self.0.page_size)
     }
+}
+
+/// An iterator over the items of a sequence, as Python makes one for a class that has no `__iter__`, which type checkers and
+/// `collections.abc.Iterable` want to see.
+pub fn items<'py>(sequence: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let builtins = sequence.py().import("builtins")?;
+    let places = builtins.call_method1("range", (sequence.len()?,))?;
+    builtins.call_method1("map", (sequence.getattr("__getitem__")?, places))
 }

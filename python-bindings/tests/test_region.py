@@ -6,6 +6,7 @@ import gc
 import mmap
 import os
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -415,3 +416,15 @@ def test_regions_come_and_go(path: Path) -> None:
     assert after[:2] == before[:2]
     assert after[2] <= before[2] + 8
     assert status("VmRSS") < memory + 4096
+
+
+def test_regions_and_residencies_are_iterable() -> None:
+    with zcio.Region.anonymous(3) as region:
+        region.write(b"abc")
+        assert isinstance(region, Iterable)
+        numbers: list[int] = list(region)
+        assert numbers == [97, 98, 99]
+        assert bytes(region) == b"abc"
+        assert isinstance(region.residency(), Iterable)
+        pages: list[bool] = list(region.residency())
+        assert pages == [True]
