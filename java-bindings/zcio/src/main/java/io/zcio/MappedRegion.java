@@ -393,6 +393,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
 
     /** Makes the region's memory accessible where it is now. */
     private void attach(long[] facts, ByteOrder order) {
+        handle.length(facts[2]);
         pages = new RegionPages(this, facts);
         memory(RegionMemory.of(pages, order, user));
     }

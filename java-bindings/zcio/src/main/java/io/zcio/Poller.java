@@ -38,6 +38,11 @@ final class Poller {
 
     private Poller() {}
 
+    /** How many virtual threads wait. */
+    static int waiting() {
+        return WAITERS.size();
+    }
+
     private static synchronized void start() throws IOException {
         if (thread == null) {
             thread = Threads.start(new Thread(Poller::serve, "zcio-poller"));
