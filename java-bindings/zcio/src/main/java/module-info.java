@@ -9,6 +9,7 @@
  */
 module io.zcio {
     requires static jdk.jfr;
+    requires static java.management;
     // Loads and stores before JDK 22.
     requires jdk.unsupported;
 

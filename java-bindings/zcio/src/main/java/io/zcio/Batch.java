@@ -56,8 +56,8 @@ public final class Batch implements AutoCloseable {
 
     /** One transfer of a batch. */
     public static final class Item {
-        private final End source;
-        private final End sink;
+        final End source;
+        final End sink;
         private final long offset;
         private final long count;
 
@@ -205,16 +205,25 @@ public final class Batch implements AutoCloseable {
         }
         Object[] given = ends.stream().map(end -> end.given).toArray();
         byte[][] paths = ends.stream().map(End::path).toArray(byte[][]::new);
-        Object event = Flight.begin();
-        BatchReport report = Threads.onPlatformThread(watch, () -> {
-            lock.lock();
-            try (End.Hold held = End.holdAll(channels)) {
-                return handle.use(number -> (BatchReport) NativeBatch.run(number, given, paths, ofItems, ranges, watch));
-            } finally {
-                lock.unlock();
-            }
-        });
-        Flight.end(event, "batch", report, null);
+        Object event = Flight.begin("batch", items, null);
+        BatchReport report = null;
+        IOException failure = null;
+        try {
+            report = Threads.onPlatformThread(watch, () -> {
+                lock.lock();
+                try (End.Hold held = End.holdAll(channels)) {
+                    return handle.use(number -> (BatchReport) NativeBatch.run(number, given, paths, ofItems, ranges, watch));
+                } finally {
+                    lock.unlock();
+                }
+            });
+        } catch (IOException e) {
+            failure = e;
+        }
+        Flight.end(event, report, failure);
+        if (failure != null) {
+            throw failure;
+        }
         report.refusal().ifPresent(refusal -> Notices.once("io_uring", () -> "zcio makes batches without io_uring: "
                 + refusal.operation() + ": " + refusal.reason()));
         if (watch.look(report.bytes()) && !report.isComplete()) {

@@ -31,8 +31,10 @@ final class BufferedCopy {
 
     /** From a file to any channel; gives back how many bytes the channel took. */
     static long transferTo(FileChannel file, long position, long count, WritableByteChannel target) throws IOException {
+        Object event = Flight.begin("transfer", file, target);
         ByteBuffer buffer = take();
         long moved = 0;
+        IOException failure = null;
         try {
             while (moved < count) {
                 limit(buffer, count - moved);
@@ -48,7 +50,28 @@ final class BufferedCopy {
             }
             return moved;
         } catch (IOException e) {
+            failure = e;
             return movedBefore(e, moved);
+        } finally {
+            give(buffer);
+            Flight.end(event, moved, Mechanism.READ_WRITE, 0, failure);
+        }
+    }
+
+    /** Reads a range to nowhere, so that the page cache has it; gives back how many bytes there were. */
+    static long read(FileChannel file, long position, long count) throws IOException {
+        ByteBuffer buffer = take();
+        try {
+            long read = 0;
+            while (read < count) {
+                limit(buffer, count - read);
+                int now = file.read(buffer, position + read);
+                if (now < 0) {
+                    break;
+                }
+                read += now;
+            }
+            return read;
         } finally {
             give(buffer);
         }
@@ -56,8 +79,10 @@ final class BufferedCopy {
 
     /** From any channel to a file; gives back how many bytes were written. */
     static long transferFrom(ReadableByteChannel source, FileChannel file, long position, long count) throws IOException {
+        Object event = Flight.begin("transfer", source, file);
         ByteBuffer buffer = take();
         long moved = 0;
+        IOException failure = null;
         try {
             while (moved < count) {
                 limit(buffer, count - moved);
@@ -70,9 +95,11 @@ final class BufferedCopy {
             }
             return moved;
         } catch (IOException e) {
+            failure = e;
             return movedBefore(e, moved);
         } finally {
             give(buffer);
+            Flight.end(event, moved, Mechanism.READ_WRITE, 0, failure);
         }
     }
 

@@ -163,7 +163,7 @@ public final class Copy {
             }
         };
         watch.before();
-        Object event = Flight.begin();
+        Object event = Flight.begin("copy", source, destination);
         CopyReport report = null;
         IOException failure = null;
         try {
@@ -179,7 +179,7 @@ public final class Copy {
         } catch (IOException e) {
             failure = e;
         }
-        Flight.end(event, "copy", report, failure);
+        Flight.end(event, report, failure);
         if (failure != null) {
             throw failure;
         }

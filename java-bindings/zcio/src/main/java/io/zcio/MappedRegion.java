@@ -395,6 +395,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
 
     /** Makes the region's memory accessible where it is now. */
     private void attach(long[] facts, ByteOrder order) {
+        handle.length(facts[2]);
         pages = JdkGeneration.current().pages(this, facts);
         memory(pages.memory(order, user));
     }

@@ -46,6 +46,12 @@ final class Poller implements Runnable {
         }
     }
 
+    /** How many virtual threads wait. */
+    static int waiting() {
+        Poller known = current;
+        return known == null ? 0 : known.waiters.size();
+    }
+
     private Poller() throws IOException {
         epoll = NativePoller.create();
         try {

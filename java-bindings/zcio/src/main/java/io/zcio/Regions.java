@@ -26,16 +26,27 @@ final class Regions {
         private final String what;
         private final Throwable where;
         private volatile boolean closed;
+        private long length;
 
         Handle(long number, long view, String what) {
             this.number = number;
             this.claim = view;
             this.what = what;
             this.where = Leaks.here();
+            Statistics.region(1, 0);
         }
 
-        void closed() {
-            closed = true;
+        synchronized void closed() {
+            if (!closed) {
+                closed = true;
+                Statistics.region(-1, -length);
+            }
+        }
+
+        /** It is so long from now on. */
+        synchronized void length(long bytes) {
+            Statistics.region(0, bytes - length);
+            length = bytes;
         }
 
         /** The claim is the caller's from now on. */
@@ -54,6 +65,7 @@ final class Regions {
         public void run() {
             try {
                 if (!closed) {
+                    closed();
                     Leaks.report("a region of " + what, where);
                 }
             } finally {

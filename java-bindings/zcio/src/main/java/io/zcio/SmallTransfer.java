@@ -106,13 +106,18 @@ final class SmallTransfer {
     private static long loop(
             int call, FileChannel file, int to, long position, long count, Channel sink, boolean blocking)
             throws TransferException {
+        Object event = Flight.begin("transfer", file, sink);
+        Mechanism mechanism = call == ChannelNative.SENDFILE ? Mechanism.SENDFILE : Mechanism.COPY_FILE_RANGE;
         int from = CloseProtocol.number(file);
         long sent = 0;
+        long calls = 0;
         long last = -EINTR;
         while (sent < count && (last > 0 || last == -EINTR) && file.isOpen() && sink.isOpen()) {
             try {
+                calls++;
                 last = ChannelNative.send(call, from, to, position + sent, count - sent);
             } catch (TransferException e) {
+                Flight.end(event, sent, mechanism, calls, e);
                 // A socket tells it only once, so nobody else is asked; after the first byte NIO keeps it to itself.
                 if (sent == 0) {
                     throw e;
@@ -121,12 +126,13 @@ final class SmallTransfer {
             }
             sent += Math.max(last, 0);
         }
-        if (sent < count && (last > 0 || last == -EINTR)) {
-            // Closed meanwhile: whoever goes on says so, with the count.
-            return ~sent;
-        }
         boolean full = last == -EAGAIN;
         boolean over = sent == count || (full ? !blocking : sent > 0);
+        // Closed meanwhile: whoever goes on says so, with the count.
+        over &= sent == count || last <= 0 && last != -EINTR;
+        if (over || sent > 0) {
+            Flight.end(event, sent, mechanism, calls, null);
+        }
         return over ? sent : ~sent;
     }
 }

@@ -7,12 +7,14 @@ import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongFunction;
@@ -55,7 +57,9 @@ public final class Stepper<R> implements AutoCloseable {
     private final Watch watch;
     private final LongFunction<R> reporter;
     private final String operation;
-    private final Object event = Flight.begin();
+    private final Object event;
+    /** Whether the last step was blocked, for who counts those that wait. */
+    private final AtomicBoolean blocked = new AtomicBoolean();
     private final NativeHandle handle;
     /** Whether a step is being made: its listener is not to make another. */
     private boolean stepping;
@@ -76,10 +80,20 @@ public final class Stepper<R> implements AutoCloseable {
         this.ends = ends;
         this.watch = watch;
         this.reporter = reporter;
+        Object sinks = ends.length == 2 ? ends[1] : Arrays.copyOfRange(ends, 1, ends.length);
+        this.event = Flight.begin(operation, ends[0], sinks);
+        AtomicBoolean waits = blocked;
         handle = new NativeHandle(this, "stepper", number, freed -> {
             NativeRunning.free(freed);
             kept.close();
+            blocked(waits, false);
         });
+    }
+
+    private static void blocked(AtomicBoolean blocked, boolean now) {
+        if (blocked.getAndSet(now) != now) {
+            Statistics.blocked(now ? 1 : -1);
+        }
     }
 
     /** Opens the ends, waiting for the reader of a FIFO if need be. */
@@ -194,6 +208,7 @@ public final class Stepper<R> implements AutoCloseable {
             watch.after(moved);
             return new Step.Done();
         }
+        blocked(blocked, result == NativeRunning.BLOCKED);
         // What there is to know is asked first: the listener may close channels, and this stepper, too.
         Step step = result == NativeRunning.BLOCKED
                 ? new Step.Blocked(interests(NativeRunning.interests(number)))
@@ -420,7 +435,7 @@ public final class Stepper<R> implements AutoCloseable {
     private void record(R report, IOException failure) {
         if (!recorded) {
             recorded = true;
-            Flight.end(event, operation, report, failure);
+            Flight.end(event, report, failure);
         }
     }
 

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.FutureTask;
@@ -75,6 +76,19 @@ final class Threads {
         } catch (OutOfMemoryError e) {
             throw new IOException("no thread to be had: " + e.getMessage(), e);
         }
+    }
+
+    /** Does the work in a platform thread of our own, and says when it is done. */
+    static <T> CompletableFuture<T> aside(Work<T> work) throws IOException {
+        CompletableFuture<T> future = new CompletableFuture<>();
+        execute(Platform.POOL, () -> {
+            try {
+                future.complete(work.run());
+            } catch (Throwable e) {
+                future.completeExceptionally(e);
+            }
+        });
+        return future;
     }
 
     /**

@@ -315,7 +315,7 @@ public final class Transfer {
         watch.before();
         source.requireConnected();
         sink.requireConnected();
-        Object event = Flight.begin();
+        Object event = Flight.begin("transfer", source, sink);
         Report report = null;
         IOException failure = null;
         try {
@@ -329,7 +329,7 @@ public final class Transfer {
         } catch (IOException e) {
             failure = e;
         }
-        Flight.end(event, "transfer", report, failure);
+        Flight.end(event, report, failure);
         if (failure != null) {
             throw failure;
         }

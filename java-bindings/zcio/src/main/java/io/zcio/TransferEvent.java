@@ -1,5 +1,6 @@
 package io.zcio;
 
+import java.util.List;
 import jdk.jfr.Category;
 import jdk.jfr.DataAmount;
 import jdk.jfr.Description;
@@ -8,70 +9,88 @@ import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
 
-/** The event of JDK Flight Recorder for each transfer, relay, fan-out, batch and copy. Touched only by {@link Flight}. */
+/**
+ * The event of JDK Flight Recorder for each operation. Touched only by {@link Flight}. A recording can leave out short ones
+ * ({@code threshold}); the bytes of all of them add up to the bytes moved.
+ */
 @Name("io.zcio.Transfer")
 @Label("Transfer")
 @Category("zcio")
 @Description("Bytes moved between channels and files by zcio")
 @StackTrace(false)
 final class TransferEvent extends Event {
+    private static final TransferEvent ASKED = new TransferEvent();
+
     @Label("Operation")
+    @Description("transfer, relay, fan_out, batch or copy")
     String operation;
 
+    @Label("Source")
+    @Description("Path or peer")
+    String source;
+
+    @Label("Sink")
+    @Description("Path or peer")
+    String sink;
+
     @Label("Bytes")
+    @Description("Delivered, to all sinks together")
     @DataAmount
     long bytes;
 
     @Label("Mechanism")
+    @Description("In use last")
     String mechanism;
 
     @Label("Attempts")
     @Description("Mechanisms that refused before")
     int attempts;
 
+    @Label("Refusals")
+    @Description("Who refused, and why")
+    String refusals;
+
+    @Label("System calls")
+    @Description("Made to move bytes, waits included; 0 where they are not counted")
+    long systemCalls;
+
+    @Label("Waits")
+    @Description("Calls of poll(2) made to wait for an end")
+    long waits;
+
+    @Label("Copies")
+    @Description("How often the CPU copied each byte; -1 where that cannot be known")
+    int copies;
+
     @Label("Failure")
     String failure;
 
-    static Object begun() {
-        TransferEvent event = new TransferEvent();
-        if (!event.isEnabled()) {
+    /** The event of what begins now; null if nobody wants it. */
+    static TransferEvent begun(String operation, Object source, Object sink) {
+        if (!ASKED.isEnabled()) {
             return null;
         }
+        TransferEvent event = new TransferEvent();
+        event.operation = operation;
+        boolean batch = source instanceof List;
+        event.source = batch ? EndNames.of((List<?>) source, item -> item.source) : EndNames.of(source);
+        event.sink = batch ? EndNames.of((List<?>) source, item -> item.sink) : EndNames.of(sink);
         event.begin();
         return event;
     }
 
-    static void commit(Object begun, String operation, Object report, Throwable failure) {
-        TransferEvent event = (TransferEvent) begun;
-        event.end();
-        if (!event.shouldCommit()) {
-            return;
+    void commit(Outcome outcome) {
+        end();
+        if (shouldCommit()) {
+            bytes = outcome.bytes;
+            mechanism = outcome.mechanism == null ? null : outcome.mechanism.mechanismName();
+            attempts = outcome.attempts.size();
+            refusals = outcome.refusals();
+            systemCalls = outcome.systemCalls;
+            waits = outcome.waits;
+            copies = outcome.copies;
+            failure = outcome.failure == null ? null : outcome.failure.toString();
+            commit();
         }
-        event.operation = operation;
-        event.failure = failure == null ? null : failure.toString();
-        event.bytes = failure instanceof TransferException e ? e.moved() : 0;
-        event.read(report);
-        event.commit();
-    }
-
-    private void read(Object report) {
-        if (report instanceof Report r) {
-            read(r.bytes(), r.mechanism(), r.attempts().size());
-        } else if (report instanceof RelayReport r) {
-            int refused = r.forward().attempts().size() + r.backward().attempts().size();
-            read(r.bytes(), r.forward().mechanism(), refused);
-        } else if (report instanceof FanOutReport r) {
-            read(r.bytes(), r.mechanism(), r.attempts().size());
-        } else if (report instanceof CopyReport r) {
-            read(r.bytes(), r.mechanism().orElse(null), r.attempts().size());
-        } else if (report instanceof BatchReport r) {
-            read(r.bytes(), r.refusal().isPresent() ? null : Mechanism.URING, r.refusal().isPresent() ? 1 : 0);
-        }
-    }
-
-    private void read(long bytes, Mechanism mechanism, int attempts) {
-        this.bytes = bytes;
-        this.mechanism = mechanism == null ? null : mechanism.mechanismName();
-        this.attempts = attempts;
     }
 }

@@ -21,6 +21,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * A {@link FileChannel} whose transfers take the kernel's best way: what {@code FileChannel.open} gives, and faster.
@@ -318,7 +319,21 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
     }
 
     /**
-     * Begins to read a range into the page cache and does not wait for it ({@code readahead(2)}).
+     * Reads a range into the page cache, in a thread of zcio's own, and says when it is there: for a caller who must not wait
+     * for a disk, and wants to send it then. The kernel may drop pages again at any time.
+     *
+     * @param position where the range begins, in bytes
+     * @param count    its length in bytes
+     * @return how many bytes are there, fewer if the file ends before; fails as reading does, also when this channel is closed
+     * @throws IOException if this channel is closed, or there is no thread to be had
+     */
+    public CompletableFuture<Long> load(long position, long count) throws IOException {
+        prefetch(position, count);
+        return Threads.aside(() -> BufferedCopy.read(delegate, position, count));
+    }
+
+    /**
+     * Begins to read a range into the page cache and does not wait for it ({@code readahead(2)}); see {@link #load}.
      *
      * @param position where the range begins, in bytes
      * @param count    its length in bytes

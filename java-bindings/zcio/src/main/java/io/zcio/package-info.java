@@ -10,7 +10,7 @@
  * <p>A {@link Relay} joins two sockets, a {@link FanOut} gives one source to many sinks, a {@link Batch} makes many small
  * transfers in one call, a {@link Copy} makes a file out of a file. What {@code run} does by waiting, a {@link Stepper} does
  * step by step in a selector loop. JDK Flight Recorder sees an event {@code io.zcio.Transfer} for each of them, where the
- * module {@code jdk.jfr} is there.
+ * module {@code jdk.jfr} is there, and {@link Monitoring} counts what they did.
  *
  * <p>A {@link MappedRegion} is a file in memory that can be closed; a {@link SharedRegion} is memory of several processes.
  *

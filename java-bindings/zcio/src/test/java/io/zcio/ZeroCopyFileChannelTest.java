@@ -204,7 +204,14 @@ class ZeroCopyFileChannelTest {
                 assertTrue(System.nanoTime() - began < 40_000_000_000L, "never read");
                 file.prefetch(0, 100 * 4096);
             }
+            assertTrue(Ends.inAttempts(() -> {
+                file.evict(0, Long.MAX_VALUE);
+                assertEquals(CONTENT.length - 10, file.load(10, Long.MAX_VALUE - 10).get());
+                return file.residency(0, CONTENT.length).isComplete();
+            }));
+            assertEquals(0, file.load(CONTENT.length, 5).get());
             assertThrowsExactly(IllegalArgumentException.class, () -> file.prefetch(-1, 1));
+            assertThrowsExactly(IllegalArgumentException.class, () -> file.load(-1, 1));
             file.read(read.clear(), 0);
             assertArrayEquals(CONTENT, read.array());
             file.close();

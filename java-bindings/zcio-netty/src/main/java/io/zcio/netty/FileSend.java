@@ -170,7 +170,14 @@ final class FileSend {
             return;
         }
         int length = (int) Math.min(BUFFER, part.count() - sent);
-        ByteBuf bytes = context.alloc().directBuffer(length);
+        ByteBuf bytes;
+        try {
+            bytes = context.alloc().directBuffer(length);
+        } catch (OutOfMemoryError e) {
+            // No more direct memory for now: this answer ends, and the rest of the process goes on.
+            read(e);
+            return;
+        }
         disk.run(() -> fill(bytes, length), (filled, broken) -> pass(bytes, length, broken), (filled, broken) -> {
             bytes.release();
             close(file);

@@ -171,11 +171,14 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
         // half a connection it says so instead, and the rest can be taken (userEventTriggered).
         context.channel().config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
         ChannelPromise promise = context.newPromise();
-        promise.addListener(future -> spliced(context, future.cause()));
         try {
             splice.start(context, received, Math.min(length, SPLICE_LIMIT) - received, promise);
-        } catch (RuntimeException e) {
-            promise.tryFailure(e);
+            promise.addListener(future -> spliced(context, future.cause()));
+        } catch (RuntimeException | LinkageError e) {
+            // Nothing has been moved: Netty 4.1 splices in a mode that must be chosen, and a later one no more.
+            endSplicing(context);
+            spliceBegun = false;
+            fallBack(context, e.toString());
         }
     }
 

@@ -28,21 +28,8 @@ final class SpliceUpload {
         if (!channel.getClass().getName().startsWith("io.netty.channel.epoll.")) {
             return "the transport is not epoll but " + channel.getClass().getSimpleName();
         }
-        if (!(channel instanceof EpollSocketChannel)) {
-            return channel.getClass().getSimpleName() + " is no TCP socket";
-        }
-        return splices() ? null : "this version of Netty cannot splice";
-    }
-
-    /** Netty says that it will remove it. */
-    private static boolean splices() {
-        try {
-            EpollSocketChannel.class.getMethod(
-                    "spliceTo", FileDescriptor.class, int.class, int.class, ChannelPromise.class);
-            return true;
-        } catch (NoSuchMethodException e) {
-            return false;
-        }
+        boolean tcp = channel instanceof EpollSocketChannel;
+        return tcp ? null : channel.getClass().getSimpleName() + " is no TCP socket";
     }
 
     /** Opens the file, which is created, or emptied if it exists. */
@@ -50,10 +37,13 @@ final class SpliceUpload {
         return new SpliceUpload(FileDescriptor.from(path.toFile()));
     }
 
-    /** Splices so many bytes into the file, from that offset on, and closes the file. */
+    /**
+     * Splices so many bytes into the file, from that offset on, and closes the file; unless Netty refuses at once, as where it
+     * has no splice any more, which is an exception.
+     */
     void start(ChannelHandlerContext context, long offset, long count, ChannelPromise promise) {
-        promise.addListener(future -> close());
         ((EpollSocketChannel) context.channel()).spliceTo(file, (int) offset, (int) count, promise);
+        promise.addListener(future -> close());
         context.read();
     }
 
