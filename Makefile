@@ -128,7 +128,8 @@ test-contained-root test-contained-user: venv jar arrow
 lint: venv jar
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	cargo check --quiet -p zcio --features tokio
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet --features zcio/tokio
 	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q compile javadoc:javadoc
 	cd python-bindings && $(IN_VENV) ruff check . ../examples
 	cd python-bindings && $(IN_VENV) ruff format --check . ../examples

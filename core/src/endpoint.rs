@@ -7,6 +7,7 @@
 mod cached;
 mod facts;
 mod hold;
+mod lend;
 #[cfg(feature = "inject")]
 mod made;
 mod memory;
@@ -30,6 +31,7 @@ use crate::sys::{Calls, Span};
 use crate::unnamed::{self, Naming, Unnamed};
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
+pub use lend::Lend;
 #[cfg(feature = "inject")]
 pub use made::Made;
 #[doc(hidden)]
@@ -91,11 +93,22 @@ impl Handle<'_> {
 }
 
 impl<'fd> Endpoint<'fd> {
-    /// An end that borrows a descriptor. Streams are used as they are, blocking or not; files at their own position
-    /// unless the transfer says otherwise.
+    /// An end that borrows a descriptor: a [`BorrowedFd`], or a reference to anything that has one (`&File`, `&TcpStream`).
+    /// Streams are used as they are, blocking or not; files at their own position unless the transfer says otherwise.
     ///
     /// [`ErrorKind::BadDescriptor`] if it is not open.
-    pub fn new(fd: BorrowedFd<'fd>) -> Result<Self> {
+    ///
+    /// ```
+    /// # use std::os::fd::AsFd;
+    /// use zcio::{Endpoint, Kind};
+    ///
+    /// let (reader, writer) = std::io::pipe()?;
+    /// assert_eq!(Endpoint::new(&reader)?.facts().kind, Kind::Pipe);
+    /// assert_eq!(Endpoint::new(writer.as_fd())?.facts().kind, Kind::Pipe);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(fd: impl Lend<'fd>) -> Result<Self> {
+        let fd = fd.lend();
         Ok(Self::with(Facts::of(fd)?, Handle::Borrowed(fd)))
     }
 

@@ -13,6 +13,7 @@
 //! * A [`Mechanism`] is one way the kernel can move bytes.
 //! * A [`Transfer`] goes from one endpoint to another, to the end ([`Transfer::run`]) or step by step
 //!   ([`Transfer::step`]), with a named mechanism or the best one that works.
+//! * With the cargo feature `tokio` the module of that name has transfers, relays and fan-outs as futures.
 //! * The [`plan`](mod@plan) says, without a system call, which mechanisms are possible between two ends and in which order
 //!   they are tried.
 //! * A [`Copy`](struct@Copy) makes a file out of a file: clones, holes, mode and times, replacement in one moment.
@@ -84,6 +85,8 @@ mod step;
 mod sys;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod transfer;
 mod unnamed;
 mod waiting;
@@ -106,7 +109,7 @@ pub use residency::{CountedBy, FileResidency, residency};
 pub use step::{Readiness, Side, Step, Visibility};
 pub use transfer::Transfer;
 
-/// The README's Rust example, compiled and run as a documentation test.
-#[cfg(doctest)]
+/// The README's Rust examples, compiled and run as documentation tests; one is about the feature.
+#[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;

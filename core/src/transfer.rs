@@ -9,6 +9,8 @@
 //! A write to a socket or pipe whose reader is gone raises SIGPIPE in a process that has not ignored it. Most languages'
 //! runtimes, Rust's among them, ignore it.
 
+#[cfg(feature = "tokio")]
+mod awake;
 pub(crate) mod checks;
 mod engine;
 mod pace;
@@ -147,7 +149,7 @@ impl<'fd> Transfer<'fd> {
 
     /// Moves what can be moved now. The first call checks the request; nothing is written before every check has passed.
     ///
-    /// Waits only for an end that is in blocking mode. After an error the transfer may be stepped again, once the reason
+    /// Waits only for an end that is in blocking mode; [`Step`] shows the loop around it. After an error the transfer may be stepped again, once the reason
     /// is gone (a full disk): it goes on at the byte it had reached.
     ///
     /// # Errors
