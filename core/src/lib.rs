@@ -109,7 +109,7 @@ pub use residency::{CountedBy, FileResidency, residency};
 pub use step::{Readiness, Side, Step, Visibility};
 pub use transfer::Transfer;
 
-/// The README's Rust examples, compiled and run as documentation tests; one is about the feature.
-#[cfg(all(doctest, feature = "tokio"))]
-#[doc = include_str!("../../README.md")]
+/// The crate's README: its example is a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
 pub struct Readme;

@@ -339,3 +339,8 @@ pub fn storm_of_signals() -> impl Drop {
     });
     Storm(Some(stop), Some(storm))
 }
+
+/// The project's README: its Rust examples are documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
