@@ -17,6 +17,7 @@ mod terminal;
 mod unblocked;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,6 +55,10 @@ pub struct Endpoint<'fd> {
     /// What keeps it what it is, where a borrow does not.
     hold: Option<Arc<dyn Hold>>,
 }
+
+/// Nothing of it is changed half-way when somebody's code runs, and a [`Hold`] answers for itself.
+impl UnwindSafe for Endpoint<'_> {}
+impl RefUnwindSafe for Endpoint<'_> {}
 
 #[derive(Debug)]
 enum Handle<'fd> {

@@ -19,6 +19,7 @@ mod small;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -57,6 +58,10 @@ pub struct Transfer<'fd> {
     taken_before: Vec<u8>,
     begun: Begun,
 }
+
+/// It is between two steps whenever somebody else's code runs, a watcher's or a hold's, and may be stepped after a panic of it.
+impl UnwindSafe for Transfer<'_> {}
+impl RefUnwindSafe for Transfer<'_> {}
 
 /// What the caller asked for.
 #[derive(Clone, Copy, Debug, Default)]
