@@ -16,6 +16,7 @@ use zcio::{Capabilities, Endpoint, Mechanism};
 pub mod extents;
 pub mod mounts;
 pub mod seccomp;
+pub mod terminals;
 
 /// The kinds of ends that the matrix is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

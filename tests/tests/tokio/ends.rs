@@ -1,6 +1,6 @@
 //! Which ends: whatever has a descriptor, in blocking mode or not, of tokio's or not, and what is always ready.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use zcio::{Endpoint, FanOut, Mechanism, Relay, Transfer, tokio as futures};
+use zcio_tests::terminals::terminal;
 use zcio_tests::{Kind, Sink, Source, content, file_with, has, pattern, tcp_pair, watchdog};
 
 use super::{on_each_runtime, runtimes};
@@ -184,6 +185,37 @@ fn what_is_always_ready_is_an_end() {
         let [zero, null] = ends;
         let mut transfer = Transfer::new(zero, null).count(3 << 20);
         assert_eq!(futures::transfer(&mut transfer).await.unwrap().bytes, 3 << 20);
+    });
+}
+
+/// A step would sleep in its read, or in its write, and with it the only thread there is.
+#[test]
+fn a_terminal_in_blocking_mode_holds_nobody() {
+    let _dog = watchdog(30, "a terminal");
+    on_each_runtime(|| async {
+        let (mut keyboard, terminal) = terminal();
+        let (sink, mut reader) = UnixStream::pair().unwrap();
+        let mut typed = Transfer::new(Endpoint::new(&terminal).unwrap(), Endpoint::new(&sink).unwrap());
+        assert!(super::for_a_while(20, futures::transfer(&mut typed)).await.is_none());
+        keyboard.write_all(b"typed").unwrap();
+        assert!(super::for_a_while(20, futures::transfer(&mut typed)).await.is_none());
+        let mut arrived = [0; 5];
+        reader.read_exact(&mut arrived).await.unwrap();
+        assert_eq!(&arrived, b"typed");
+
+        // Nobody looks at what is printed, until somebody does.
+        let bytes = pattern(1 << 20);
+        let source = file_with(&bytes);
+        let mut printed = Transfer::new(Endpoint::new(&source).unwrap(), Endpoint::new(&terminal).unwrap());
+        assert!(super::for_a_while(50, futures::transfer(&mut printed)).await.is_none());
+        assert!(printed.report().unwrap().bytes < bytes.len() as u64);
+        let screen = tokio::task::spawn_blocking(move || {
+            let mut arrived = vec![0; 1 << 20];
+            keyboard.read_exact(&mut arrived).unwrap();
+            arrived
+        });
+        assert_eq!(futures::transfer(&mut printed).await.unwrap().bytes, bytes.len() as u64);
+        assert!(screen.await.unwrap() == bytes, "other bytes");
     });
 }
 
