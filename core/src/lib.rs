@@ -16,7 +16,7 @@
 //! * With the cargo feature `tokio` the module of that name has transfers, relays and fan-outs as futures.
 //! * The [`plan`](mod@plan) says, without a system call, which mechanisms are possible between two ends and in which order
 //!   they are tried.
-//! * A [`Copy`](struct@Copy) makes a file out of a file: clones, holes, mode and times, replacement in one moment.
+//! * A [`copy::Copy`] makes a file out of a file: clones, holes, mode and times, replacement in one moment.
 //! * A [`CachePolicy`] and [`residency()`] are about what is in memory before, while and after bytes move.
 //! * A [`Batch`] makes many small transfers in one call.
 //! * A [`Proof`] measures on this machine what every mechanism really copies and costs.
@@ -60,7 +60,7 @@ pub mod capabilities;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
-mod copy;
+pub mod copy;
 pub mod endpoint;
 pub mod error;
 pub mod fanout;
@@ -95,9 +95,9 @@ pub use batch::{Batch, BatchProgress, BatchReport, Item, ItemReport};
 pub use buffer::{AlignedBuffer, Pages};
 pub use cache::CachePolicy;
 pub use capabilities::{Answer, Capabilities, Capability, Cause};
-pub use copy::{Copy, CopyReport, Reflink};
+pub use copy::{CopyReport, Reflink};
 pub use endpoint::{Endpoint, Facts, Kind, Unblocked};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind};
 pub use fanout::{FanOut, FanOutReport, FanOutStep, SinkReport};
 pub use hold::Hold;
 pub use mechanism::Mechanism;

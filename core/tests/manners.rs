@@ -5,7 +5,8 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 
-use zcio::{Batch, Copy, Endpoint, Error, FanOut, Region, Relay, Report, Transfer, View};
+use zcio::copy::Copy;
+use zcio::{Batch, Endpoint, Error, FanOut, Region, Relay, Report, Transfer, View};
 
 fn is_well_mannered<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
 
@@ -46,4 +47,19 @@ fn a_transfer_goes_on_after_a_panic_of_its_watcher() {
     drop(transfer);
     drop(sink);
     assert!(all.join().unwrap() == bytes, "other bytes");
+}
+
+/// What the prelude has keeps its meaning under a glob import.
+mod glob {
+    #[allow(clippy::wildcard_imports)]
+    use zcio::*;
+
+    fn parsed<T: Copy + std::str::FromStr>(text: &str) -> Result<(T, T), T::Err> {
+        text.parse().map(|value| (value, value))
+    }
+
+    #[test]
+    fn shadows_nothing() {
+        assert_eq!(parsed("splice").unwrap(), (Mechanism::Splice, Mechanism::Splice));
+    }
 }

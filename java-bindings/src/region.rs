@@ -53,7 +53,7 @@ macro_rules! native {
 pub(crate) use native;
 
 /// An operation of the core on the region of a handle.
-fn with<T>(region: jlong, operation: impl FnOnce(&Region) -> zcio::Result<T>) -> Result<T, Failure> {
+fn with<T>(region: jlong, operation: impl FnOnce(&Region) -> zcio::error::Result<T>) -> Result<T, Failure> {
     operation(handle::borrow::<Held>(region).region()).map_err(Failure::region)
 }
 

@@ -64,7 +64,7 @@ impl Work for FanOut<'_> {
 /// to file. It begins at once.
 ///
 /// ```
-/// use zcio::Copy;
+/// use zcio::copy::Copy;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

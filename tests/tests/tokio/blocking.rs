@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use zcio::{Copy, Endpoint, ErrorKind, FanOut, Transfer, tokio as futures};
+use zcio::copy::Copy;
+use zcio::{Endpoint, ErrorKind, FanOut, Transfer, tokio as futures};
 use zcio_tests::{names, pattern, watchdog};
 
 use super::on_each_runtime;
