@@ -138,11 +138,12 @@ lint: venv jar package
 	$(VENV)/bin/mypy --config-file python-bindings/pyproject.toml examples/compare/lanes/python/lane.py examples/python/*.py
 
 # What crates.io would be given, from there alone: its licences are in it, and its documentation's examples run.
+# (Cargo packs old times, by which it would take what it built before for up to date.)
 package:
 	rm -f target/package/zcio-*.crate
 	cargo package --quiet --allow-dirty --no-verify -p zcio
 	rm -rf target/packed && mkdir -p target/packed
-	tar -C target/packed --strip-components 1 -xf target/package/zcio-*.crate
+	tar -C target/packed --strip-components 1 --touch -xf target/package/zcio-*.crate
 	echo '[workspace]' >> target/packed/Cargo.toml
 	cd target/packed && test -s LICENSE-MIT -a -s LICENSE-APACHE
 	cd target/packed && cargo test --quiet --doc --features tokio --target-dir ..
