@@ -25,7 +25,7 @@ RESULTS := target/compare/results.json
 # Measurements and suites share one machine: one after the other, whatever -j says; cargo uses every processor by itself.
 .NOTPARALLEL:
 
-.PHONY: help demo compare compare-libraries benchmarks test lint tools venv jar arrow compare-program test-rust test-java test-python clean
+.PHONY: help demo compare compare-libraries benchmarks test lint package tools venv jar arrow compare-program test-rust test-java test-python clean
 .PHONY: test-contained test-contained-root test-contained-user
 .PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
 
@@ -125,18 +125,30 @@ test-contained-root test-contained-user: venv jar arrow
 	cd python-bindings && $(IN_VENV) $(IN) python -m pytest -q -rs -p no:cacheprovider
 
 # Javadoc reads the compiled modules, and one of them reads another.
-lint: venv jar
+lint: venv jar package
 	$(PYTHON) .ci/circles --self-test
 	$(PYTHON) .ci/circles
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	cargo check --quiet -p zcio --features tokio
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet --features zcio/tokio
 	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q compile javadoc:javadoc
 	cd python-bindings && $(IN_VENV) ruff check . ../examples
 	cd python-bindings && $(IN_VENV) ruff format --check . ../examples
 	cd python-bindings && $(IN_VENV) mypy python tests
 	cd python-bindings && $(IN_VENV) python -m mypy.stubtest zcio --allowlist stubtest-allowed.txt
 	$(VENV)/bin/mypy --config-file python-bindings/pyproject.toml examples/compare/lanes/python/lane.py examples/python/*.py
+
+# What crates.io would be given, from there alone: its licences are in it, and its documentation's examples run.
+# (Cargo packs old times, by which it would take what it built before for up to date.)
+package:
+	rm -f target/package/zcio-*.crate
+	cargo package --quiet --allow-dirty --no-verify -p zcio
+	rm -rf target/packed && mkdir -p target/packed
+	tar -C target/packed --strip-components 1 --touch -xf target/package/zcio-*.crate
+	echo '[workspace]' >> target/packed/Cargo.toml
+	cd target/packed && test -s LICENSE-MIT -a -s LICENSE-APACHE
+	cd target/packed && cargo test --quiet --doc --features tokio --target-dir ..
 
 clean:
 	cargo clean

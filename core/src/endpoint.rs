@@ -8,6 +8,7 @@ mod away;
 mod cached;
 mod facts;
 mod hold;
+mod lend;
 #[cfg(feature = "inject")]
 mod made;
 mod memory;
@@ -17,6 +18,7 @@ mod terminal;
 mod unblocked;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +34,7 @@ use crate::unnamed::{self, Naming, Unnamed};
 use away::Away;
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
+pub use lend::Lend;
 #[cfg(feature = "inject")]
 pub use made::Made;
 #[doc(hidden)]
@@ -54,6 +57,10 @@ pub struct Endpoint<'fd> {
     /// What keeps it what it is, where a borrow does not.
     hold: Option<Arc<dyn Hold>>,
 }
+
+/// Nothing of it is changed half-way when somebody's code runs, and a [`Hold`] answers for itself.
+impl UnwindSafe for Endpoint<'_> {}
+impl RefUnwindSafe for Endpoint<'_> {}
 
 #[derive(Debug)]
 enum Handle<'fd> {
@@ -93,11 +100,22 @@ impl Handle<'_> {
 }
 
 impl<'fd> Endpoint<'fd> {
-    /// An end that borrows a descriptor. Streams are used as they are, blocking or not; files at their own position
-    /// unless the transfer says otherwise.
+    /// An end that borrows a descriptor: a [`BorrowedFd`], or a reference to anything that has one (`&File`, `&TcpStream`).
+    /// Streams are used as they are, blocking or not; files at their own position unless the transfer says otherwise.
     ///
     /// [`ErrorKind::BadDescriptor`] if it is not open.
-    pub fn new(fd: BorrowedFd<'fd>) -> Result<Self> {
+    ///
+    /// ```
+    /// # use std::os::fd::AsFd;
+    /// use zcio::{Endpoint, Kind};
+    ///
+    /// let (reader, writer) = std::io::pipe()?;
+    /// assert_eq!(Endpoint::new(&reader)?.facts().kind, Kind::Pipe);
+    /// assert_eq!(Endpoint::new(writer.as_fd())?.facts().kind, Kind::Pipe);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(fd: impl Lend<'fd>) -> Result<Self> {
+        let fd = fd.lend();
         Ok(Self::with(Facts::of(fd)?, Handle::Borrowed(fd)))
     }
 

@@ -13,9 +13,10 @@
 //! * A [`Mechanism`] is one way the kernel can move bytes.
 //! * A [`Transfer`] goes from one endpoint to another, to the end ([`Transfer::run`]) or step by step
 //!   ([`Transfer::step`]), with a named mechanism or the best one that works.
+//! * With the cargo feature `tokio` the module of that name has transfers, relays and fan-outs as futures.
 //! * The [`plan`](mod@plan) says, without a system call, which mechanisms are possible between two ends and in which order
 //!   they are tried.
-//! * A [`Copy`](struct@Copy) makes a file out of a file: clones, holes, mode and times, replacement in one moment.
+//! * A [`copy::Copy`] makes a file out of a file: clones, holes, mode and times, replacement in one moment.
 //! * A [`CachePolicy`] and [`residency()`] are about what is in memory before, while and after bytes move.
 //! * A [`Batch`] makes many small transfers in one call.
 //! * A [`Proof`] measures on this machine what every mechanism really copies and costs.
@@ -60,7 +61,7 @@ mod checks;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
-mod copy;
+pub mod copy;
 mod drive;
 pub mod endpoint;
 pub mod error;
@@ -87,6 +88,8 @@ mod step;
 mod sys;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod transfer;
 mod unnamed;
 mod waiting;
@@ -95,9 +98,9 @@ pub use batch::{Batch, BatchProgress, BatchReport, Item, ItemReport};
 pub use buffer::{AlignedBuffer, Pages};
 pub use cache::CachePolicy;
 pub use capabilities::{Answer, Capabilities, Capability, Cause};
-pub use copy::{Copy, CopyReport, Reflink};
+pub use copy::{CopyReport, Reflink};
 pub use endpoint::{Endpoint, Facts, Kind, Unblocked};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind};
 pub use fanout::{FanOut, FanOutReport, FanOutStep, SinkReport};
 pub use hold::Hold;
 pub use mechanism::Mechanism;
@@ -109,7 +112,7 @@ pub use residency::{CountedBy, FileResidency, residency};
 pub use step::{Readiness, Side, Step, Visibility};
 pub use transfer::Transfer;
 
-/// The README's Rust example, compiled and run as a documentation test.
+/// The crate's README: its example is a documentation test.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 pub struct Readme;

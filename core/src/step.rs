@@ -42,6 +42,40 @@ impl Side {
 }
 
 /// What one step did.
+///
+/// The loop around it is the same in every runtime; only who waits differs. Here it is poll(2):
+///
+/// ```
+/// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+/// use zcio::{Endpoint, Side, Step, Transfer, Unblocked};
+///
+/// # let (mut sender, source) = std::os::unix::net::UnixStream::pair()?;
+/// # let (sink, mut reader) = std::os::unix::net::UnixStream::pair()?;
+/// # std::io::Write::write_all(&mut sender, b"bytes")?;
+/// # drop(sender);
+/// // A step must not sleep: streams that are in blocking mode are not, for as long as this lasts.
+/// let _awake = (Unblocked::new(&source)?, Unblocked::new(&sink)?);
+/// let mut transfer = Transfer::new(Endpoint::new(&source)?, Endpoint::new(&sink)?);
+/// loop {
+///     let (side, events) = match transfer.step()? {
+///         Step::Done => break,
+///         Step::Moved(_) => continue, // Here others have their turn.
+///         Step::Blocked(side @ Side::Source) => (side, PollFlags::POLLIN),
+///         Step::Blocked(side @ Side::Sink) => (side, PollFlags::POLLOUT),
+///         Step::Completing => (Side::Sink, PollFlags::empty()),
+///     };
+///     poll(&mut [PollFd::new(transfer.descriptor(side), events)], PollTimeout::NONE)?;
+/// }
+/// # assert_eq!(transfer.report().unwrap().bytes, 5);
+/// # let mut bytes = [0; 5];
+/// # std::io::Read::read_exact(&mut reader, &mut bytes)?;
+/// # assert_eq!(&bytes, b"bytes");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A runtime that remembers readiness must be told that there is none any more. tokio's `socket.writable().await` after a
+/// step that was blocked returns at once, for ever: tokio has not seen the step's EAGAIN. Take the module `tokio` of this crate
+/// (cargo feature `tokio`), or step inside `async_io`, as `WouldBlock`; `examples/rust` has programs for tokio and for smol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The transfer is over: the count was reached, or the source ended.

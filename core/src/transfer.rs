@@ -9,6 +9,8 @@
 //! A write to a socket or pipe whose reader is gone raises SIGPIPE in a process that has not ignored it. Most languages'
 //! runtimes, Rust's among them, ignore it.
 
+#[cfg(feature = "tokio")]
+mod awake;
 mod engine;
 mod pace;
 mod run;
@@ -17,6 +19,7 @@ mod small;
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::cache::CachePolicy;
 use crate::checks;
@@ -41,6 +44,10 @@ pub struct Transfer<'fd> {
     taken_before: Vec<u8>,
     begun: Begun,
 }
+
+/// It is between two steps whenever somebody else's code runs, a watcher's or a hold's, and may be stepped after a panic of it.
+impl UnwindSafe for Transfer<'_> {}
+impl RefUnwindSafe for Transfer<'_> {}
 
 impl<'fd> Transfer<'fd> {
     /// Everything from `source`, from its position to its end, to `sink`, by the best mechanism that works.
@@ -138,7 +145,7 @@ impl<'fd> Transfer<'fd> {
 
     /// Moves what can be moved now. The first call checks the request; nothing is written before every check has passed.
     ///
-    /// Waits only for an end that is in blocking mode. After an error the transfer may be stepped again, once the reason
+    /// Waits only for an end that is in blocking mode; [`Step`] shows the loop around it. After an error the transfer may be stepped again, once the reason
     /// is gone (a full disk): it goes on at the byte it had reached.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ impl Held {
     }
 }
 
-type Operation = fn(&Held) -> zcio::Result<()>;
+type Operation = fn(&Held) -> zcio::error::Result<()>;
 
 /// What moves a region, with whether a view exists meanwhile, or one has been shown before.
 const OPERATIONS: [(&str, bool, bool, Operation); 6] = [
@@ -63,7 +63,7 @@ const OPERATIONS: [(&str, bool, bool, Operation); 6] = [
     ("protect or seal, shown", false, true, seal),
 ];
 
-fn longer(held: &Held) -> zcio::Result<()> {
+fn longer(held: &Held) -> zcio::error::Result<()> {
     let length = (2 * PAGES * page()) as u64;
     match held {
         Held::Alone(region) => region.resize(length),
@@ -71,7 +71,7 @@ fn longer(held: &Held) -> zcio::Result<()> {
     }
 }
 
-fn seal(held: &Held) -> zcio::Result<()> {
+fn seal(held: &Held) -> zcio::error::Result<()> {
     match held {
         Held::Alone(region) => region.protect(.., Protection::Read),
         Held::Shared(shared) => shared.seal(Seals::WRITE),

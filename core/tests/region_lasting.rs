@@ -36,7 +36,7 @@ fn kinds(file: &std::path::Path) -> Vec<(&'static str, Kind)> {
     ]
 }
 
-type Action = fn(&Kind) -> zcio::Result<()>;
+type Action = fn(&Kind) -> zcio::error::Result<()>;
 
 /// What takes addresses or rights away. What does not go for a kind is an error, and changes nothing.
 const ACTIONS: [(&str, Action); 8] = [

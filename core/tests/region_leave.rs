@@ -7,8 +7,9 @@ use std::io::Read;
 use std::os::fd::AsFd;
 
 use support::*;
+use zcio::ErrorKind;
+use zcio::error::Result;
 use zcio::region::{Access, Protection, Region, RegionOptions, Seals, SharedRegion, View};
-use zcio::{ErrorKind, Result};
 
 fn content(region: &Region) -> Vec<u8> {
     let mut bytes = vec![0; region.len() as usize];

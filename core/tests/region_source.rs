@@ -13,8 +13,9 @@ use std::sync::mpsc::channel;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use support::*;
+use zcio::error::Result;
 use zcio::region::{Access, Advice, Protection, Region, RegionOptions, SharedRegion, View};
-use zcio::{Batch, Endpoint, ErrorKind, Item, Mechanism, Result, Transfer};
+use zcio::{Batch, Endpoint, ErrorKind, Item, Mechanism, Transfer};
 
 /// More than any socket or pipe holds.
 const LENGTH: usize = 16 << 20;

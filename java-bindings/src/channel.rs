@@ -96,7 +96,7 @@ fn on_range<T>(
     file: &JObject<'_>,
     offset: jlong,
     length: jlong,
-    call: impl FnOnce(BorrowedFd<'_>, u64, u64) -> zcio::Result<T>,
+    call: impl FnOnce(BorrowedFd<'_>, u64, u64) -> zcio::error::Result<T>,
 ) -> Result<T, Failure> {
     let fd = self::file(env, file)?;
     Ok(call(fd, offset.unsigned_abs(), length.unsigned_abs())?)

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use jni::objects::{JByteArray, JClass, JObject, JValue};
 use jni::sys::{jint, jlong};
 use jni::{Env, NativeMethod, jni_sig, jni_str};
-use zcio::{Copy, CopyReport, Reflink};
+use zcio::copy::Copy;
+use zcio::{CopyReport, Reflink};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
 use crate::errors::{Failure, Trouble};

@@ -106,7 +106,7 @@ impl Descriptor {
     }
 
     /// As a source.
-    pub fn source(self) -> zcio::Result<Opened> {
+    pub fn source(self) -> zcio::error::Result<Opened> {
         match self {
             Self::Path(path) if is_fifo(&path) => {
                 // Reading a FIFO that nobody has opened for writing looks like its end, so it must be asked first.
@@ -123,7 +123,7 @@ impl Descriptor {
     }
 
     /// As a sink; `None` for a FIFO that nobody reads yet.
-    pub fn sink(self) -> zcio::Result<Option<Endpoint<'static>>> {
+    pub fn sink(self) -> zcio::error::Result<Option<Endpoint<'static>>> {
         match self {
             Self::Path(path) if is_fifo(&path) => {
                 match open(&path, OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty()) {
@@ -142,7 +142,7 @@ impl Descriptor {
     }
 
     #[allow(unsafe_code)]
-    fn endpoint(self) -> zcio::Result<Endpoint<'static>> {
+    fn endpoint(self) -> zcio::error::Result<Endpoint<'static>> {
         match self {
             Self::Path(path) => Endpoint::open(path),
             Self::Registered(fd) => Endpoint::new(fd),

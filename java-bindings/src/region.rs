@@ -36,7 +36,7 @@ impl Held {
 }
 
 /// An operation of the core on the region of a handle.
-pub(crate) fn with<T>(region: jlong, operation: impl FnOnce(&Region) -> zcio::Result<T>) -> Result<T, Failure> {
+pub(crate) fn with<T>(region: jlong, operation: impl FnOnce(&Region) -> zcio::error::Result<T>) -> Result<T, Failure> {
     operation(handle::borrow::<Held>(region).region()).map_err(Failure::region)
 }
 

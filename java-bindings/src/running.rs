@@ -152,7 +152,7 @@ impl Running {
         found
     }
 
-    fn undelivered(&mut self, which: usize) -> zcio::Result<Vec<u8>> {
+    fn undelivered(&mut self, which: usize) -> zcio::error::Result<Vec<u8>> {
         match &mut self.machine {
             Machine::Transfer(transfer) => transfer.take_undelivered(),
             Machine::Relay(relay) => relay.take_undelivered(Direction::BOTH[which]),

@@ -38,7 +38,7 @@ fn peer_of(kind: jint, number: jint) -> Peer {
 }
 
 /// What only shared regions can do, on the one of a handle.
-fn with<T>(region: jlong, operation: impl FnOnce(&SharedRegion) -> zcio::Result<T>) -> Result<T, Failure> {
+fn with<T>(region: jlong, operation: impl FnOnce(&SharedRegion) -> zcio::error::Result<T>) -> Result<T, Failure> {
     match handle::borrow::<Held>(region) {
         Held::Shared(shared) => operation(shared).map_err(Failure::region),
         Held::Own(_) => unreachable!("only SharedRegion calls this, with its own region"),

@@ -86,7 +86,8 @@ impl Prepared {
             holds::gather(&mut ends)?;
             let mut sent = Sent::default();
             holds::run_gathered(&ends, &mut watch, |ends, watch, caller| {
-                let items = requests.iter().map(|request| request.item(ends)).collect::<zcio::Result<Vec<_>>>()?;
+                let items =
+                    requests.iter().map(|request| request.item(ends)).collect::<zcio::error::Result<Vec<_>>>()?;
                 watch.begin();
                 let mut batch = Batch::new().visibility(visibility);
                 let watch = RefCell::new(watch);
@@ -138,7 +139,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn open(&mut self, path: &Path, side: Side, watch: &mut Watch) -> zcio::Result<&zcio::apart::Sent> {
+    fn open(&mut self, path: &Path, side: Side, watch: &mut Watch) -> zcio::error::Result<&zcio::apart::Sent> {
         let place = if side == Side::Source { &mut self.source } else { &mut self.sink };
         // The one of an item before, which is over.
         *place = None;
@@ -209,7 +210,7 @@ impl Request {
         Ok(Self { source, sink, offset: part(2, "offset")?.unwrap_or(0), count: part(3, "count")? })
     }
 
-    fn item<'a>(&self, ends: &'a [End]) -> zcio::Result<Item<'a>> {
+    fn item<'a>(&self, ends: &'a [End]) -> zcio::error::Result<Item<'a>> {
         let item = Item::new(place(&ends[self.source])?, place(&ends[self.sink])?).offset(self.offset);
         Ok(match self.count {
             Some(count) => item.count(count),
@@ -219,7 +220,7 @@ impl Request {
 }
 
 /// Where the ends are.
-fn place(end: &End) -> zcio::Result<Place<'_>> {
+fn place(end: &End) -> zcio::error::Result<Place<'_>> {
     match (end.path(), end.hold()) {
         (Some(path), _) => Ok(path.into()),
         (None, Some(hold)) => hold.descriptor().map(Into::into),

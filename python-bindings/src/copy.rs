@@ -2,7 +2,8 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use zcio::{Copy, Reflink, Side};
+use zcio::copy::Copy;
+use zcio::{Reflink, Side};
 
 use crate::descriptors::End;
 use crate::interrupt::{Watch, detached};

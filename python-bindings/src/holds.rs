@@ -41,7 +41,7 @@ impl Hold {
         Self::new(number).map_err(|error| errors::exception(py, &error, &[], &[]))
     }
 
-    fn new(number: RawFd) -> zcio::Result<Self> {
+    fn new(number: RawFd) -> zcio::error::Result<Self> {
         let fd = borrow(number);
         let facts = match Endpoint::new(fd) {
             Ok(end) => *end.facts(),
@@ -61,7 +61,7 @@ impl Hold {
     }
 
     /// The descriptor, where the ends are.
-    pub fn descriptor(&self) -> zcio::Result<BorrowedFd<'_>> {
+    pub fn descriptor(&self) -> zcio::error::Result<BorrowedFd<'_>> {
         match (&self.away, &self.here) {
             (Some(held), _) if zcio::apart::is_here() => held.descriptor(),
             (_, Here::Stream(fd)) if !zcio::apart::is_here() => Ok(fd.as_fd()),
@@ -87,7 +87,7 @@ impl Hold {
     }
 
     /// Sends it to the other table as well, because another end is there.
-    fn follow(&mut self) -> zcio::Result<()> {
+    fn follow(&mut self) -> zcio::error::Result<()> {
         if self.away.is_none() && !matches!(self.here, Here::Nothing) {
             self.away = Some(Held::new(self.descriptor()?)?);
         }
@@ -119,7 +119,7 @@ pub fn let_go(held: &Held) {
 }
 
 /// Brings all ends to where one of them is, if one of them is a file that was open.
-pub fn gather(ends: &mut [End]) -> zcio::Result<()> {
+pub fn gather(ends: &mut [End]) -> zcio::error::Result<()> {
     let mut holds: Vec<_> = ends.iter_mut().filter_map(End::hold_mut).collect();
     if holds.iter().any(|hold| hold.away.is_some()) {
         holds.iter_mut().try_for_each(|hold| hold.follow())?;
@@ -129,7 +129,7 @@ pub fn gather(ends: &mut [End]) -> zcio::Result<()> {
 
 /// Opens the paths, in the calling thread, if one of the other ends is in another table. False if that might have to wait and
 /// is not to.
-pub fn send(ends: &mut [End], wait: bool, watch: &mut Watch) -> zcio::Result<bool> {
+pub fn send(ends: &mut [End], wait: bool, watch: &mut Watch) -> zcio::error::Result<bool> {
     if ends.iter().all(|end| end.held().is_none()) {
         return Ok(true);
     }
@@ -148,7 +148,7 @@ pub fn run<T: Send>(
     ends: &mut [End],
     watch: &mut Watch,
     work: impl FnOnce(&[End], &mut Watch, &Caller<'_>) -> T + Send,
-) -> PyResult<zcio::Result<T>> {
+) -> PyResult<zcio::error::Result<T>> {
     detached(py, || {
         gather(ends)?;
         send(ends, true, watch)?;
@@ -161,7 +161,7 @@ pub fn run_gathered<T: Send>(
     ends: &[End],
     watch: &mut Watch,
     work: impl FnOnce(&[End], &mut Watch, &Caller<'_>) -> T + Send,
-) -> zcio::Result<T> {
+) -> zcio::error::Result<T> {
     zcio::apart::run(ends.iter().find_map(End::held), |caller| {
         let outcome = work(ends, watch, caller);
         ends.iter().filter_map(End::held).for_each(Held::release);
@@ -185,7 +185,7 @@ impl<T: Send + 'static> Lodging<T> {
     }
 
     /// Without the GIL.
-    pub fn run<R: Send>(&mut self, work: impl FnOnce(&mut T, &Caller<'_>) -> R + Send) -> zcio::Result<R> {
+    pub fn run<R: Send>(&mut self, work: impl FnOnce(&mut T, &Caller<'_>) -> R + Send) -> zcio::error::Result<R> {
         match self {
             Self::Here(value) => Ok(work(value, &Caller::HERE)),
             Self::Away(resident) => resident.run(work),

@@ -53,7 +53,11 @@ impl Progress {
 }
 
 /// Opens paths. Opening a FIFO waits; after a signal Python looks at it, and opens again unless a handler raised (PEP 475).
-pub fn opened<T>(watch: &mut Watch, caller: &Caller<'_>, mut open: impl FnMut() -> zcio::Result<T>) -> zcio::Result<T> {
+pub fn opened<T>(
+    watch: &mut Watch,
+    caller: &Caller<'_>,
+    mut open: impl FnMut() -> zcio::error::Result<T>,
+) -> zcio::error::Result<T> {
     loop {
         match open() {
             Err(error) if error.kind() == ErrorKind::Interrupted && caller.call(|| watch.look(0)).is_continue() => {}

@@ -101,14 +101,14 @@ impl Borrowed {
     }
 
     /// Copies out of a region into it.
-    pub fn read_from(&self, region: &zcio::Region, offset: u64) -> impl FnOnce() -> zcio::Result<usize> + Send {
+    pub fn read_from(&self, region: &zcio::Region, offset: u64) -> impl FnOnce() -> zcio::error::Result<usize> + Send {
         let (into, length) = (self.address(), self.len());
         // SAFETY: the buffer is held, is writable (`new_writable`), and only Python's own code sees it.
         move || unsafe { region.read_to(offset, into.get(), length) }
     }
 
     /// Copies it into a region.
-    pub fn write_to(&self, region: &zcio::Region, offset: u64) -> impl FnOnce() -> zcio::Result<usize> + Send {
+    pub fn write_to(&self, region: &zcio::Region, offset: u64) -> impl FnOnce() -> zcio::error::Result<usize> + Send {
         let (from, length) = (self.address(), self.len());
         // SAFETY: the buffer is held.
         move || unsafe { region.write_from(offset, from.get(), length) }
@@ -120,7 +120,7 @@ impl Borrowed {
         file: std::os::fd::BorrowedFd<'_>,
         offset: u64,
         length: usize,
-    ) -> impl FnOnce() -> zcio::Result<usize> + Send {
+    ) -> impl FnOnce() -> zcio::error::Result<usize> + Send {
         let (into, length) = (self.address(), length.min(self.len()));
         // SAFETY: as `read_from`.
         move || unsafe { zcio::buffer::read_direct(file, offset, into.get(), length) }

@@ -180,7 +180,7 @@ impl Opening {
         Ok(())
     }
 
-    pub fn open(&self, file: &File) -> zcio::Result<zcio::Region> {
+    pub fn open(&self, file: &File) -> zcio::error::Result<zcio::Region> {
         if self.guard {
             guard::install()?;
         }

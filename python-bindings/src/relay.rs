@@ -56,9 +56,9 @@ pub fn relay<'py>(
 }
 
 /// The relay of two ends, which outlive it.
-pub fn joined(ends: &mut [End; 2]) -> zcio::Result<Relay<'static>> {
+pub fn joined(ends: &mut [End; 2]) -> zcio::error::Result<Relay<'static>> {
     holds::gather(ends)?;
-    let join = || zcio::Result::Ok(Relay::new(ends[0].endpoint()?, ends[1].endpoint()?));
+    let join = || zcio::error::Result::Ok(Relay::new(ends[0].endpoint()?, ends[1].endpoint()?));
     match ends.iter().find_map(End::held) {
         // A file, which is refused where it is.
         Some(held) => Err(held.run(|_| join()?.step())?.expect_err("a relay has no use for a file")),

@@ -227,7 +227,11 @@ impl<'a, 'py> Waiting<'a, 'py> {
     }
 
     /// Runs an operation when the socket is ready. Waiting is Python's own `poll()`, so that Ctrl-C works.
-    fn run<T: Send>(&self, event: &str, operation: impl Fn(BorrowedFd<'_>) -> zcio::Result<T> + Sync) -> PyResult<T> {
+    fn run<T: Send>(
+        &self,
+        event: &str,
+        operation: impl Fn(BorrowedFd<'_>) -> zcio::error::Result<T> + Sync,
+    ) -> PyResult<T> {
         let py = self.socket.py();
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         loop {

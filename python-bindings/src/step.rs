@@ -250,7 +250,7 @@ impl TransferState {
         self.ends.iter().collect()
     }
 
-    fn open(&mut self, wait: bool) -> zcio::Result<bool> {
+    fn open(&mut self, wait: bool) -> zcio::error::Result<bool> {
         // Nothing is touched that would have to be touched again.
         if !wait && self.ends[1].path().is_some() {
             return Ok(false);
@@ -300,7 +300,7 @@ impl Moving {
         sink: Endpoint<'static>,
         request: &Request,
         taken_before: &mut Vec<u8>,
-    ) -> zcio::Result<()> {
+    ) -> zcio::error::Result<()> {
         // Kept so by the state; and a FIFO that was opened here.
         let (source, sink) = (source.nonblocking()?, sink.nonblocking()?);
         let (from, to) = (*source.facts(), *sink.facts());
@@ -315,7 +315,7 @@ impl Moving {
         Ok(())
     }
 
-    fn step(&mut self, moved: &AtomicU64, patient: bool) -> zcio::Result<Step> {
+    fn step(&mut self, moved: &AtomicU64, patient: bool) -> zcio::error::Result<Step> {
         let Some(transfer) = &mut self.transfer else { return Ok(Step::Done) };
         let (started, mut sum) = (Instant::now(), 0);
         loop {

@@ -173,7 +173,7 @@ impl State {
         self.ends.iter().collect()
     }
 
-    fn open(&mut self, wait: bool) -> zcio::Result<bool> {
+    fn open(&mut self, wait: bool) -> zcio::error::Result<bool> {
         if !send(&mut self.ends, wait, &mut Watch::new(None))? {
             return Ok(false);
         }
@@ -197,7 +197,7 @@ impl State {
                 moving.waited_for.extend(there.zip(end.stream()));
             }
             moving.begin(request, source, sinks, std::mem::take(taken_before));
-            zcio::Result::Ok(true)
+            zcio::error::Result::Ok(true)
         })??;
         if opened {
             let held: Vec<_> = self.ends.iter_mut().filter_map(End::take_held).collect();
@@ -223,7 +223,7 @@ impl Moving {
         self.fan_out = Some(described(request, source, sinks).taken_before(taken_before));
     }
 
-    fn step(&mut self, patient: bool) -> zcio::Result<FanOutStep> {
+    fn step(&mut self, patient: bool) -> zcio::error::Result<FanOutStep> {
         let Some(fan_out) = &mut self.fan_out else { return Ok(FanOutStep::Done) };
         let (started, mut sum) = (Instant::now(), 0);
         loop {

@@ -141,7 +141,7 @@ pub struct Request {
 }
 
 /// What came of it, and what was taken and not delivered.
-type Outcome = (zcio::Result<zcio::Report>, Vec<u8>);
+type Outcome = (zcio::error::Result<zcio::Report>, Vec<u8>);
 
 impl Request {
     /// `numbers` are offset, count, `dst_offset` and `read_ahead`.

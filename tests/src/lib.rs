@@ -16,6 +16,7 @@ use zcio::{Capabilities, Endpoint, Mechanism};
 pub mod extents;
 pub mod mounts;
 pub mod seccomp;
+pub mod terminals;
 
 /// The kinds of ends that the matrix is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -339,3 +340,8 @@ pub fn storm_of_signals() -> impl Drop {
     });
     Storm(Some(stop), Some(storm))
 }
+
+/// The project's README: its Rust examples are documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -178,7 +178,8 @@ fn residency_of_somebody_elses_file_is_not_told() {
         file.read_exact_at(&mut vec![0; 100_000], 0).unwrap();
         residency(&read_only, 0, u64::MAX)
     };
-    let complete = |ask: &dyn Fn() -> zcio::Result<FileResidency>| (0..ATTEMPTS).any(|_| ask().unwrap().is_complete());
+    let complete =
+        |ask: &dyn Fn() -> zcio::error::Result<FileResidency>| (0..ATTEMPTS).any(|_| ask().unwrap().is_complete());
     assert!(complete(&ask));
     let asked = std::thread::spawn(move || {
         // SAFETY: takes numbers. The system call itself, not libc's function, changes the user of this thread only.

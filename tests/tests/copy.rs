@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use zcio::{Copy, ErrorKind, Mechanism, Reflink};
+use zcio::copy::Copy;
+use zcio::{ErrorKind, Mechanism, Reflink};
 use zcio_tests::extents::{data_ranges, extents};
 use zcio_tests::mounts::LoopFs;
 use zcio_tests::{names, pattern};

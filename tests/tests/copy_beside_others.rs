@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use zcio::{Copy, Endpoint, ErrorKind, Reflink, Transfer};
+use zcio::copy::Copy;
+use zcio::{Endpoint, ErrorKind, Reflink, Transfer};
 use zcio_tests::mounts::{Fuse, Tmpfs};
 use zcio_tests::seccomp::refusing;
 use zcio_tests::{names, pattern, watchdog};
@@ -194,7 +195,7 @@ fn a_name_that_cannot_be_given_is_nobodys() {
     let copy = || Copy::new(from.path(), &to).run().map(drop);
     let transfer =
         || Transfer::new(Endpoint::open(from.path()).unwrap(), Endpoint::create(&to).unwrap()).run().map(drop);
-    for run in [&copy as &(dyn Fn() -> zcio::Result<()> + Sync), &transfer] {
+    for run in [&copy as &(dyn Fn() -> zcio::error::Result<()> + Sync), &transfer] {
         (FILTERS[3].1)(&mut || {
             let error = refusing(libc::SYS_renameat, Errno::EIO, run).unwrap_err();
             assert_eq!((error.errno(), error.path()), (Some(libc::EIO), Some(to.as_path())), "{error}");

@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
+use zcio::copy::Copy;
 use zcio::{
-    Batch, Capabilities, Copy, Direction, Endpoint, ErrorKind, FanOut, Item, Mechanism, Reflink, Relay, Transfer,
-    Unblocked,
+    Batch, Capabilities, Direction, Endpoint, ErrorKind, FanOut, Item, Mechanism, Reflink, Relay, Transfer, Unblocked,
 };
 use zcio_tests::{content, has, watchdog};
 
@@ -157,7 +157,7 @@ fn no_child_waits_for_a_lock_that_a_thread_had() {
     });
 }
 
-fn is_inherited<T>(result: zcio::Result<T>) -> bool {
+fn is_inherited<T>(result: zcio::error::Result<T>) -> bool {
     result.is_err_and(|error| error.kind() == ErrorKind::Inherited)
 }
 

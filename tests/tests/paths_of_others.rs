@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use zcio::batch::{Batch, Item};
-use zcio::{Copy, Endpoint, ErrorKind, FanOut, Transfer};
+use zcio::copy::Copy;
+use zcio::{Endpoint, ErrorKind, FanOut, Transfer};
 use zcio_tests::{names, skip, watchdog};
 
 const OLD: &[u8] = b"what was there before, and is longer than the new content";

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use zcio::{Copy, ErrorKind};
+use zcio::ErrorKind;
+use zcio::copy::Copy;
 use zcio_tests::mounts::{LoopFs, Tmpfs, await_room, room};
 use zcio_tests::seccomp::in_child;
 use zcio_tests::{names, pattern, watchdog};

@@ -79,7 +79,7 @@ fn a_child_finds_a_socket_in_use_until_its_parent_is_done_with_it() {
         let ends = (Endpoint::bytes(b"the next one"), Endpoint::new(near.as_fd()).unwrap());
         Transfer::new(ends.0, ends.1).mechanism(Mechanism::ZerocopySend).run().map(|report| report.bytes)
     };
-    let is_in_use = |result: zcio::Result<u64>| result.is_err_and(|error| error.errno() == Some(libc::EBUSY));
+    let is_in_use = |result: zcio::error::Result<u64>| result.is_err_and(|error| error.errno() == Some(libc::EBUSY));
     let (child, mut answer) = living_child(|| u8::from(is_in_use(again())));
     let mut said = [0];
     answer.read_exact(&mut said).unwrap();

@@ -24,7 +24,7 @@ pub enum Reflink {
 /// # let dir = tempfile::tempdir()?;
 /// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
 /// # std::fs::write(&from, b"a few bytes")?;
-/// let report = zcio::Copy::new(&from, &to).atomic(true).preserve_times(true).run()?;
+/// let report = zcio::copy::Copy::new(&from, &to).atomic(true).preserve_times(true).run()?;
 /// assert_eq!((report.bytes, report.holes), (11, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

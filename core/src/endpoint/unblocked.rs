@@ -1,8 +1,6 @@
 //! A stream in blocking mode that somebody needs non-blocking for a while; [`streams`] counts who does.
 
-use std::os::fd::BorrowedFd;
-
-use super::{Endpoint, streams};
+use super::{Endpoint, Lend, streams};
 use crate::error::{Error, Result};
 use crate::sys::{Calls, Sys};
 
@@ -15,11 +13,21 @@ impl Endpoint<'_> {
         Ok(())
     }
 
-    /// Undoes [`Self::unblock`], as soon as nobody else needs it. The mode of an end that is lost may be somebody else's.
+    /// The same, and its facts say so: for whoever steps it and waits for it by himself.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn stay_awake(&mut self, calls: &mut Calls) -> Sys<()> {
+        self.unblock(calls)?;
+        self.facts.nonblocking |= self.unblocked;
+        Ok(())
+    }
+
+    /// Undoes both, as soon as nobody else needs it. The mode of an end that is lost may be somebody else's.
     pub(crate) fn block(&mut self, calls: &mut Calls) {
-        if std::mem::take(&mut self.unblocked)
-            && let (Some(fd), Ok(_held)) = (self.descriptor(), self.enter())
-        {
+        if !std::mem::take(&mut self.unblocked) {
+            return;
+        }
+        self.facts.nonblocking = false;
+        if let (Some(fd), Ok(_held)) = (self.descriptor(), self.enter()) {
             streams::block(fd, &self.facts.stream(), calls);
         }
     }
@@ -40,7 +48,7 @@ impl<'fd> Unblocked<'fd> {
     /// # Errors
     ///
     /// [`crate::ErrorKind::BadDescriptor`] if the descriptor is not open.
-    pub fn new(fd: BorrowedFd<'fd>) -> Result<Self> {
+    pub fn new(fd: impl Lend<'fd>) -> Result<Self> {
         let mut end = Endpoint::new(fd)?;
         end.unblock(&mut Calls::default()).map_err(|errno| Error::os("fcntl", errno))?;
         Ok(Self(end))

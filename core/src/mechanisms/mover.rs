@@ -11,7 +11,7 @@ use crate::step::Side;
 use crate::sys::Calls;
 
 /// A mechanism at work on one transfer.
-pub(crate) trait Mover: Send {
+pub(crate) trait Mover: Send + Sync {
     /// Takes at most `limit` bytes more from the source (0: take none, deliver what is held) and delivers what it can.
     ///
     /// It waits only for an end that is itself blocking.

@@ -6,6 +6,8 @@
 
 pub(crate) mod apart;
 pub(crate) mod child;
+#[cfg(feature = "tokio")]
+pub(crate) mod epoll;
 pub(crate) mod fiemap;
 pub(crate) mod files;
 pub(crate) mod fork;

@@ -5,10 +5,10 @@
 
 use std::env;
 use std::fs;
-use std::io::Read;
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 
 fn root() -> PathBuf {
@@ -56,16 +56,45 @@ fn skip(reason: &str) {
     eprintln!("skipped: {reason}");
 }
 
+/// A Rust program to start from, which cargo builds beside this crate's own.
+fn rust_example(name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_compare")).with_file_name("examples").join(name);
+    assert!(
+        program.exists(),
+        "not built: run `cargo test` without -p, or `cargo build -p zcio --features tokio --examples`"
+    );
+    program
+}
+
 #[test]
 fn rust_sends_a_file() {
-    let program = Path::new(env!("CARGO_BIN_EXE_compare")).with_file_name("examples").join("send_file");
-    assert!(program.exists(), "not built: run `cargo test -p zcio-compare` without --test, or with --examples");
+    for name in ["send_file", "send_file_smol"] {
+        let file = a_file();
+        expect_report(&receive(file.path(), |port| {
+            let mut command = Command::new(rust_example(name));
+            command.arg(file.path()).arg(format!("127.0.0.1:{port}"));
+            command
+        }));
+    }
+}
+
+#[test]
+fn rust_serves_files_with_tokio() {
     let file = a_file();
-    expect_report(&receive(file.path(), |port| {
-        let mut command = Command::new(program);
-        command.arg(file.path()).arg(format!("127.0.0.1:{port}"));
-        command
-    }));
+    let mut server = Command::new(rust_example("serve_files"));
+    server.arg(file.path().parent().unwrap()).arg("0").stdout(Stdio::piped());
+    let mut server = server.spawn().unwrap();
+    let mut said = BufReader::new(server.stdout.take().unwrap()).lines();
+    let address = said.next().unwrap().unwrap().replace("listening on ", "");
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.write_all(file.path().file_name().unwrap().as_encoded_bytes()).unwrap();
+    socket.write_all(b"\n").unwrap();
+    let mut received = Vec::new();
+    socket.read_to_end(&mut received).unwrap();
+    let line = said.next().unwrap().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(received == fs::read(file.path()).unwrap() && line.contains(": 16777216 bytes by "), "{line}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::sys::stat::{Mode, umask};
-use zcio::Copy;
+use zcio::copy::Copy;
 use zcio_tests::mounts::{Fuse, LoopFs, Overlay, Tmpfs};
 use zcio_tests::seccomp::in_child;
 use zcio_tests::watchdog;

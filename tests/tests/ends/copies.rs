@@ -10,8 +10,10 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use zcio::copy::Copy;
+use zcio::error::Result;
 use zcio::inject::{self, Fault};
-use zcio::{Copy, CopyReport, Endpoint, ErrorKind, Kind, Reflink, Result};
+use zcio::{CopyReport, Endpoint, ErrorKind, Kind, Reflink};
 use zcio_tests::watchdog;
 
 use super::place::{LENGTH, Place, SOURCE, content};

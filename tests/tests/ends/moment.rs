@@ -6,7 +6,8 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex};
 
-use zcio::{Error, Hold, Result};
+use zcio::error::Result;
+use zcio::{Error, Hold};
 
 use super::sources::Happening;
 

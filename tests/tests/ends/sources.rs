@@ -243,7 +243,7 @@ fn of_region(row: Row, event: Event, place: &Arc<Place>) -> Option<Made> {
         Event::Left => (Box::new(move || drop(this().leave_views())), LENGTH),
         Event::Resized => {
             let refused = move || {
-                let busy = |result: zcio::Result<()>| assert_eq!(result.unwrap_err().errno(), Some(libc::EBUSY));
+                let busy = |result: zcio::error::Result<()>| assert_eq!(result.unwrap_err().errno(), Some(libc::EBUSY));
                 busy(this().resize(2 * LENGTH as u64 / 3));
             };
             (Box::new(refused), LENGTH)

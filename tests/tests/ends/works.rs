@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use zcio::error::Result;
 use zcio::{
-    Batch, Endpoint, Error, FanOut, FanOutStep, Item, Mechanism, Readiness, Relay, RelayStep, Result, Side, Step,
-    Transfer,
+    Batch, Endpoint, Error, FanOut, FanOutStep, Item, Mechanism, Readiness, Relay, RelayStep, Side, Step, Transfer,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -162,7 +162,7 @@ fn the_table_names_every_row_and_fits_a_terminal() {
 #[test]
 fn a_lie_is_found_out() {
     /// Copies, and says that it does not.
-    fn liar(source: Endpoint<'_>, sink: Endpoint<'_>, count: u64) -> zcio::Result<Report> {
+    fn liar(source: Endpoint<'_>, sink: Endpoint<'_>, count: u64) -> zcio::error::Result<Report> {
         let mut report = Transfer::new(source, sink).count(count).mechanism(Mechanism::ReadWrite).run()?;
         report.copies.count = Some(0);
         Ok(report)

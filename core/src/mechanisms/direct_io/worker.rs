@@ -8,6 +8,7 @@
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use nix::errno::Errno;
@@ -53,7 +54,8 @@ pub(super) struct Done {
 #[derive(Debug)]
 pub(super) struct Worker {
     jobs: Option<Sender<Job>>,
-    done: Receiver<Done>,
+    /// Never locked: what is in a mutex may be looked at from several threads, and a receiver may not.
+    done: Mutex<Receiver<Done>>,
     in_flight: usize,
     thread: Option<JoinHandle<()>>,
     process: Process,
@@ -96,6 +98,7 @@ impl Worker {
         let thread = ask(|| without_signals(start))
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN)))
             .map_err(|errno| Stop::Failed(Error::os("clone", errno)))?;
+        let done = Mutex::new(done);
         let worker = Self { jobs: Some(jobs), done, in_flight: 0, thread: Some(thread), process: Process::this() };
         // A panic before the answer is a failure like any other.
         is_open.recv().unwrap_or(Err(Errno::EIO)).map_err(refused)?;
@@ -116,7 +119,7 @@ impl Worker {
 
     /// The oldest job, if it is over.
     pub fn poll(&mut self, calls: &mut Calls) -> Option<Done> {
-        match self.done.try_recv() {
+        match self.answers().try_recv() {
             Ok(done) => Some(self.took_back(done, calls)),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
         }
@@ -124,8 +127,12 @@ impl Worker {
 
     /// The oldest job, when it is over. There must be one.
     pub fn wait(&mut self, calls: &mut Calls) -> Done {
-        let done = self.done.recv().expect("a job that was given comes back");
+        let done = self.answers().recv().expect("a job that was given comes back");
         self.took_back(done, calls)
+    }
+
+    fn answers(&mut self) -> &mut Receiver<Done> {
+        self.done.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn took_back(&mut self, done: Done, calls: &mut Calls) -> Done {

@@ -56,6 +56,9 @@ pub(crate) struct Ring {
 // the kernel cancels those of a thread that ends, which is an answer like another.
 unsafe impl Send for Ring {}
 
+// SAFETY: whoever has it by a shared reference only reads: submitting, reaping and filling a slot take a mutable one.
+unsafe impl Sync for Ring {}
+
 /// What the kernel does with a slot.
 #[derive(Clone, Copy, Default)]
 struct Users {

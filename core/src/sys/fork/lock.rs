@@ -7,6 +7,7 @@
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
+use std::panic::RefUnwindSafe;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -24,6 +25,8 @@ pub(crate) struct ForkSafe<T: Default> {
 unsafe impl<T: Default + Send> Send for ForkSafe<T> {}
 // SAFETY: as above.
 unsafe impl<T: Default + Send + Sync> Sync for ForkSafe<T> {}
+/// Nobody's code but ours runs under the lock.
+impl<T: Default> RefUnwindSafe for ForkSafe<T> {}
 
 struct Lock {
     process: Process,
