@@ -12,6 +12,7 @@ mod lend;
 #[cfg(feature = "inject")]
 mod made;
 mod memory;
+mod path;
 mod sent;
 mod streams;
 mod terminal;
@@ -22,11 +23,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::fcntl::OFlag;
-use nix::sys::stat::{Mode, lstat};
-
 use crate::buffer::Pages;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::hold::Hold;
 use crate::region::View;
 use crate::sys::{Calls, Span};
@@ -103,7 +101,7 @@ impl<'fd> Endpoint<'fd> {
     /// An end that borrows a descriptor: a [`BorrowedFd`], or a reference to anything that has one (`&File`, `&TcpStream`).
     /// Streams are used as they are, blocking or not; files at their own position unless the transfer says otherwise.
     ///
-    /// [`ErrorKind::BadDescriptor`] if it is not open.
+    /// [`ErrorKind::BadDescriptor`](crate::ErrorKind::BadDescriptor) if it is not open.
     ///
     /// ```
     /// # use std::os::fd::AsFd;
@@ -142,51 +140,12 @@ impl<'fd> Endpoint<'fd> {
         Endpoint { handle, facts, path: None, destination: false, unblocked: false, byte_by_byte: false, hold }
     }
 
-    /// Opens a path as a source (open(2), `O_RDONLY`).
-    ///
-    /// Opening a FIFO waits for its other end; a signal ends that with [`ErrorKind::Interrupted`], so that the caller can
-    /// look at it and open again.
-    pub fn open(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
-        let path = path.as_ref();
-        Endpoint::from_path(Handle::Owned(open(path, OFlag::O_RDONLY)?), OFlag::O_RDONLY, path)
-    }
-
-    /// Opens or creates a path as a sink (open(2), `O_WRONLY | O_CREAT`, mode 0666 less the umask).
-    ///
-    /// An existing file is emptied when the transfer begins, after every check that could still refuse it. A new file gets its
-    /// name then; until then it has none, or, where the file system or the system has no way for that, a temporary one that
-    /// begins with `.zcio-`. A transfer that is refused leaves no file, and one that ends early leaves what has arrived. If
-    /// somebody else has made a file of that name meanwhile, that one stays and the transfer fails with EEXIST.
-    ///
-    /// A FIFO is waited for as in [`Self::open`]. What a symbolic link that leads nowhere would lead to is made at once.
-    pub fn create(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
-        let path = path.as_ref();
-        let handle = match open(path, OFlag::O_WRONLY) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            Ok(fd) => Handle::Owned(fd),
-            // Only the kernel may follow a link: some it must not (`nosymfollow` of mount(8), `fs.protected_symlinks`).
-            Err(_) if lstat(path).is_ok() => Handle::Owned(open(path, OFlag::O_WRONLY | OFlag::O_CREAT)?),
-            Err(_) => {
-                let file = Unnamed::beside(path, MODE);
-                Handle::New(Box::new(file.map_err(|errno| Error::os("open", errno).at(Some(path)))?))
-            }
-        };
-        Ok(Endpoint { destination: true, ..Endpoint::from_path(handle, OFlag::O_WRONLY, path)? })
-    }
-
-    /// A path that was opened with these flags, which need not be asked for.
-    fn from_path(handle: Handle<'fd>, flags: OFlag, path: &Path) -> Result<Self> {
-        let fd = handle.descriptor().expect("what was opened has a descriptor");
-        let facts = Facts::opened(fd, flags).map_err(|error| error.at(Some(path)))?;
-        Ok(Self { path: Some(path.to_path_buf()), ..Self::with(facts, handle) })
-    }
-
     /// The same end as a non-blocking one, if it is a stream: one that an [`Unblocked`] of the caller's keeps so, or a FIFO that
     /// was opened by its path and belongs to nobody else. It is switched if it has to be, and not switched back.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Os`] if the mode cannot be changed.
+    /// [`ErrorKind::Os`](crate::ErrorKind::Os) if the mode cannot be changed.
     pub fn nonblocking(mut self) -> Result<Self> {
         if let (Some(fd), true, false) = (self.descriptor(), self.facts.kind.is_stream(), self.facts.nonblocking) {
             Calls::default().set_nonblocking(fd, true).map_err(|errno| Error::os("fcntl", errno))?;
@@ -288,18 +247,12 @@ impl<'fd> Endpoint<'fd> {
     }
 }
 
-/// Of a new file, less the umask.
-const MODE: Mode = Mode::from_bits_truncate(0o666);
-
-fn open(path: &Path, flags: OFlag) -> Result<OwnedFd> {
-    nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, MODE).map_err(|errno| Error::os("open", errno).at(Some(path)))
-}
-
 #[cfg(test)]
 mod tests {
     use nix::errno::Errno;
 
     use super::*;
+    use crate::ErrorKind;
 
     #[test]
     fn create_neither_empties_nor_leaves_anything_until_the_transfer_begins() {

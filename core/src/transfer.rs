@@ -150,7 +150,7 @@ impl<'fd> Transfer<'fd> {
     ///
     /// # Errors
     ///
-    /// Any [`ErrorKind`], with [`Error::moved`] bytes delivered so far.
+    /// Any [`ErrorKind`](crate::ErrorKind), with [`Error::moved`](crate::Error::moved) bytes delivered so far.
     pub fn step(&mut self) -> Result<Step> {
         checks::steppable(&self.source, &self.request)?;
         self.begin()?.step()
@@ -167,7 +167,7 @@ impl<'fd> Transfer<'fd> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Os`] if the pipe they are in cannot be read.
+    /// [`ErrorKind::Os`](crate::ErrorKind::Os) if the pipe they are in cannot be read.
     pub fn take_undelivered(&mut self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         if self.engine.is_some() {

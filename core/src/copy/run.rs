@@ -27,7 +27,8 @@ impl Copy {
     ///
     /// [`ErrorKind::SameFile`]; [`ErrorKind::SpecialFile`] and [`ErrorKind::IsDirectory`] for what is no regular file at
     /// either end; [`ErrorKind::NotFound`]; [`ErrorKind::AlreadyExists`] (see [`Copy::create_new`]);
-    /// [`ErrorKind::Refused`] (see [`Reflink::Always`]); and what a transfer may meet, with [`Error::moved`] bytes of data
+    /// [`ErrorKind::Refused`] (see [`Reflink::Always`](super::Reflink::Always)); and what a
+    /// transfer may meet, with [`Error::moved`] bytes of data
     /// moved so far. A new file is not there then; an existing one that was being overwritten in place keeps what has been
     /// written to it.
     pub fn run(&self) -> Result<CopyReport> {

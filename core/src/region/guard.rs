@@ -8,7 +8,7 @@
 //!
 //! Not for a process whose runtime has a SIGBUS handler of its own; checked copies serve there.
 //! A handler that another library installs later stands before this one and should chain, too. So that it can, the library
-//! that this crate is part of stays in the process once the guard is installed ([`crate::sys::resident`] says why).
+//! that this crate is part of stays in the process once the guard is installed (`sys::resident` says why).
 //!
 //! The handler may interrupt anything, so the list of regions it searches is free of locks: slots that are linked in once,
 //! used again, and never freed. Registering costs every region of a file a few stores, guard or no guard, so that one

@@ -1,0 +1,59 @@
+//! Ends that are opened by their path.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, lstat};
+
+use super::{Endpoint, Facts, Handle};
+use crate::error::{Error, ErrorKind, Result};
+use crate::unnamed::Unnamed;
+
+/// Of a new file, less the umask.
+const MODE: Mode = Mode::from_bits_truncate(0o666);
+
+impl<'fd> Endpoint<'fd> {
+    /// Opens a path as a source (open(2), `O_RDONLY`).
+    ///
+    /// Opening a FIFO waits for its other end; a signal ends that with [`ErrorKind::Interrupted`], so that the caller can
+    /// look at it and open again.
+    pub fn open(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
+        let path = path.as_ref();
+        Endpoint::from_path(Handle::Owned(open(path, OFlag::O_RDONLY)?), OFlag::O_RDONLY, path)
+    }
+
+    /// Opens or creates a path as a sink (open(2), `O_WRONLY | O_CREAT`, mode 0666 less the umask).
+    ///
+    /// An existing file is emptied when the transfer begins, after every check that could still refuse it. A new file gets its
+    /// name then; until then it has none, or, where the file system or the system has no way for that, a temporary one that
+    /// begins with `.zcio-`. A transfer that is refused leaves no file, and one that ends early leaves what has arrived. If
+    /// somebody else has made a file of that name meanwhile, that one stays and the transfer fails with EEXIST.
+    ///
+    /// A FIFO is waited for as in [`Self::open`]. What a symbolic link that leads nowhere would lead to is made at once.
+    pub fn create(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
+        let path = path.as_ref();
+        let handle = match open(path, OFlag::O_WRONLY) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(fd) => Handle::Owned(fd),
+            // Only the kernel may follow a link: some it must not (`nosymfollow` of mount(8), `fs.protected_symlinks`).
+            Err(_) if lstat(path).is_ok() => Handle::Owned(open(path, OFlag::O_WRONLY | OFlag::O_CREAT)?),
+            Err(_) => {
+                let file = Unnamed::beside(path, MODE);
+                Handle::New(Box::new(file.map_err(|errno| Error::os("open", errno).at(Some(path)))?))
+            }
+        };
+        Ok(Endpoint { destination: true, ..Endpoint::from_path(handle, OFlag::O_WRONLY, path)? })
+    }
+
+    /// A path that was opened with these flags, which need not be asked for.
+    pub(super) fn from_path(handle: Handle<'fd>, flags: OFlag, path: &Path) -> Result<Self> {
+        let fd = handle.descriptor().expect("what was opened has a descriptor");
+        let facts = Facts::opened(fd, flags).map_err(|error| error.at(Some(path)))?;
+        Ok(Self { path: Some(path.to_path_buf()), ..Self::with(facts, handle) })
+    }
+}
+
+fn open(path: &Path, flags: OFlag) -> Result<OwnedFd> {
+    nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, MODE).map_err(|errno| Error::os("open", errno).at(Some(path)))
+}
