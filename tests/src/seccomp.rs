@@ -64,13 +64,3 @@ fn refuse_command(system_call: libc::c_long, command: Option<u32>, errno: i32) {
     let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
     assert_eq!(result, 0, "PR_SET_SECCOMP: {}", Errno::last());
 }
-
-/// Runs one test of this program again, in a process of its own, with that value in the environment as `ZCIO_TEST_CHILD`.
-pub fn in_child(test: &str, value: &str) {
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env("ZCIO_TEST_CHILD", value)
-        .status()
-        .unwrap();
-    assert!(child.success(), "{test} failed in a process with {value}");
-}

@@ -296,13 +296,7 @@ fn a_refused_request_changes_nothing() {
 #[test]
 fn fan_outs_leave_no_descriptor_behind() {
     // Other tests of this file open descriptors at the same time: count in a child of our own.
-    if std::env::var_os("ZCIO_TEST_CHILD").is_none() {
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "fan_outs_leave_no_descriptor_behind", "--nocapture"])
-            .env("ZCIO_TEST_CHILD", "1")
-            .status()
-            .unwrap();
-        assert!(child.success());
+    if !zcio_tests::is_alone("fan_outs_leave_no_descriptor_behind") {
         return;
     }
     let bytes = pattern(1 << 20);

@@ -16,13 +16,7 @@ fn mappings() -> usize {
 #[test]
 fn ten_thousand_transfers_leave_no_descriptor_and_no_mapping() {
     // Other tests of this program open descriptors at the same time: count in a child of our own.
-    if std::env::var_os("ZCIO_TEST_CHILD").is_none() {
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "leaks::ten_thousand_transfers_leave_no_descriptor_and_no_mapping", "--nocapture"])
-            .env("ZCIO_TEST_CHILD", "1")
-            .status()
-            .unwrap();
-        assert!(child.success(), "see above");
+    if !zcio_tests::is_alone("leaks::ten_thousand_transfers_leave_no_descriptor_and_no_mapping") {
         return;
     }
     let _dog = watchdog(300, "ten thousand transfers");
