@@ -255,7 +255,7 @@ fn a_storm_of_signals_changes_no_byte() {
 #[test]
 fn failing_transfers_leave_no_descriptor_behind() {
     // Other tests of this file open descriptors at the same time: count in a child of our own.
-    if !zcio_tests::is_alone("failing_transfers_leave_no_descriptor_behind") {
+    if !zcio_tests::alone::is_alone("failing_transfers_leave_no_descriptor_behind") {
         return;
     }
     let full = File::options().write(true).open("/dev/full").unwrap();

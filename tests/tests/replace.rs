@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use zcio::ErrorKind;
 use zcio::copy::Copy;
-use zcio_tests::in_child;
+use zcio_tests::alone::in_child;
 use zcio_tests::mounts::{LoopFs, Tmpfs, await_room, room};
 use zcio_tests::{names, pattern, watchdog};
 

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use zcio::{Batch, Endpoint, ErrorKind, Item, Mechanism, Transfer};
-use zcio_tests::in_child;
+use zcio_tests::alone::in_child;
 use zcio_tests::seccomp::refuse;
 use zcio_tests::{Kind, Sink, file_with, has, nonblocking, open_descriptors, pattern};
 

@@ -78,25 +78,17 @@ pub(super) struct Move<'a> {
     pub transfer: Transfer<'a>,
     source: String,
     sink: String,
-    /// The socket among the ends, to be reset if it fails.
-    socket: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> Move<'a> {
-    pub fn new(
-        mut transfer: Transfer<'a>,
-        options: &Options,
-        source: String,
-        sink: String,
-        socket: Option<BorrowedFd<'a>>,
-    ) -> Self {
+    pub fn new(mut transfer: Transfer<'a>, options: &Options, source: String, sink: String) -> Self {
         if let Some(count) = options.count {
             transfer = transfer.count(count);
         }
         if let Some(mechanism) = options.mechanism {
             transfer = transfer.mechanism(mechanism);
         }
-        Self { transfer, source, sink, socket }
+        Self { transfer, source, sink }
     }
 
     /// Runs it. A count that was not reached is an error.
@@ -113,10 +105,7 @@ impl<'a> Move<'a> {
             }
             _ => Ok(report),
         });
-        outcome.inspect_err(|_| {
-            progress.clear();
-            self.socket.into_iter().for_each(network::reset);
-        })
+        outcome.inspect_err(|_| progress.clear())
     }
 
     /// Writes what was taken from the source and not delivered yet, so that a file keeps all that has arrived; gives back

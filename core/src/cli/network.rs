@@ -1,7 +1,8 @@
 //! The far ends that the command line can name: `HOST:PORT`, `unix:PATH`, and `-` for the standard streams.
 //!
-//! Sockets made here never block, so that a transfer always comes back to look for a signal. A connection that broke is
-//! reset rather than ended ([`reset`]): to the peer an end would say that the bytes before it were all.
+//! Sockets made here never block, so that a transfer always comes back to look for a signal. A TCP connection that is not
+//! ended in order ([`end_in_order`]) is reset when it is closed, however the command ends, by SIGKILL too: to the peer an end
+//! would say that the bytes before it were all. A UNIX-domain socket has no such thing: its peer reads an end.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -80,11 +81,7 @@ pub(super) fn connect(address: &Address) -> io::Result<OwnedFd> {
         match target {
             Address::Tcp(address) => {
                 let address = if address.starts_with(':') { format!("localhost{address}") } else { address };
-                let socket = TcpStream::connect(address)?;
-                socket.set_nonblocking(true)?;
-                // What is relayed piece by piece must not wait for the acknowledgement of the piece before.
-                socket.set_nodelay(true)?;
-                Ok(socket.into())
+                prepared(TcpStream::connect(address)?)
             }
             Address::Unix(path) => {
                 let socket = UnixStream::connect(path)?;
@@ -98,6 +95,20 @@ pub(super) fn connect(address: &Address) -> io::Result<OwnedFd> {
         None if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Failure>) => error,
         _ => Failure::os("connect", &address.to_string(), &error).into(),
     })
+}
+
+fn prepared(socket: TcpStream) -> io::Result<OwnedFd> {
+    socket.set_nonblocking(true)?;
+    // What is relayed piece by piece must not wait for the acknowledgement of the piece before.
+    socket.set_nodelay(true)?;
+    setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?;
+    Ok(socket.into())
+}
+
+/// All has gone well: closing the connection ends it, and does not reset it.
+pub(super) fn end_in_order(socket: BorrowedFd<'_>) {
+    // One that is no TCP socket does not mind.
+    let _ = setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 0, l_linger: 0 });
 }
 
 /// A socket that others connect to.
@@ -156,9 +167,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (socket, peer) = listener.accept()?;
-                socket.set_nonblocking(true)?;
-                socket.set_nodelay(true)?;
-                Ok((socket.into(), peer.to_string()))
+                Ok((prepared(socket)?, peer.to_string()))
             }
             Self::Unix(listener) => {
                 let socket = listener.accept()?;
@@ -189,7 +198,10 @@ pub(super) fn finish(socket: BorrowedFd<'_>) -> io::Result<()> {
     loop {
         let left = unacknowledged(socket).map_err(|errno| fail("ioctl", errno))?;
         match getsockopt(&socket, sockopt::SocketError).map_err(|errno| fail("getsockopt", errno))? {
-            0 if left == 0 => return Ok(()),
+            0 if left == 0 => {
+                end_in_order(socket);
+                return Ok(());
+            }
             0 => {}
             errno => return Err(fail("send", Errno::from_raw(errno))),
         }
@@ -199,13 +211,6 @@ pub(super) fn finish(socket: BorrowedFd<'_>) -> io::Result<()> {
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     }
-}
-
-/// Makes the close of a TCP connection a reset, so that the peer does not take what it has for the whole. A UNIX-domain
-/// socket has no such thing: its peer reads an end.
-pub(super) fn reset(socket: BorrowedFd<'_>) {
-    // One that is no TCP socket does not mind.
-    let _ = setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 });
 }
 
 #[cfg(test)]

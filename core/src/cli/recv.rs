@@ -64,16 +64,12 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
         None => moving::source("-".as_ref())?,
     };
     let name = socket.as_ref().map_or("-", |(_, name)| name).to_owned();
-    let descriptor = socket.as_ref().map(|(socket, _)| socket.as_fd());
     if sink.is_none() && options.count != Some(0) {
-        wait_for_a_byte(&source, &name).inspect_err(|_| {
-            progress.clear();
-            descriptor.into_iter().for_each(network::reset);
-        })?;
+        wait_for_a_byte(&source, &name).inspect_err(|_| progress.clear())?;
     }
     let sink = sink.map_or_else(|| moving::sink(file), Ok)?;
     let is_file = sink.facts().kind == Kind::File;
-    let mut receiving = Move::new(Transfer::new(source, sink), options, name, moving::shown(file), descriptor);
+    let mut receiving = Move::new(Transfer::new(source, sink), options, name, moving::shown(file));
     let report =
         receiving.run(&progress).map_err(|error| if is_file { receiving.keep_what_arrived(error) } else { error })?;
     if *fsync && is_file {
@@ -82,6 +78,9 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
             progress.clear();
             Failure::os("fsync", &moving::shown(file), &errno.into()).after(report.bytes)
         })?;
+    }
+    if let Some((socket, _)) = &socket {
+        network::end_in_order(socket.as_fd());
     }
     progress.done(report.bytes, report.elapsed, &format!("received by {}", report.mechanism));
     receiving.tell(&report, json, out)?;

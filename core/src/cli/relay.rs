@@ -137,7 +137,7 @@ impl Totals {
     }
 
     fn join(&self, client: &OwnedFd, peer: String, target: &Address) -> io::Result<()> {
-        let server = network::connect(target).inspect_err(|_| network::reset(client.as_fd()))?;
+        let server = network::connect(target)?;
         let mut relay = Relay::new(
             Endpoint::new(client.as_fd()).map_err(crate::Error::whole)?,
             Endpoint::new(server.as_fd()).map_err(crate::Error::whole)?,
@@ -151,9 +151,9 @@ impl Totals {
         self.count(&mut seen, report.forward.bytes, report.backward.bytes);
         drop(relay);
         let outcome = outcome.map_err(|error| whole(error, &report));
-        if outcome.is_err() {
-            network::reset(client.as_fd());
-            network::reset(server.as_fd());
+        if outcome.is_ok() {
+            network::end_in_order(client.as_fd());
+            network::end_in_order(server.as_fd());
         }
         *self.last.lock().expect("nobody panics with it") = Some(ConnectionDocument::new(peer, &report));
         outcome.map(drop).map_err(crate::Error::whole)

@@ -15,7 +15,7 @@ use crate::{Endpoint, Transfer, Visibility};
 /// Send a file to a socket, or to standard output.
 ///
 /// Done means that the receiver's kernel has acknowledged every byte (TCP), or the receiver has read it (unix). After an
-/// error or Ctrl-C a TCP connection is reset, so that the receiver does not take the part for the whole.
+/// error, Ctrl-C or the end of the process a TCP connection is reset, so that the receiver does not take the part for the whole.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The file; `-` for standard input.
@@ -65,14 +65,11 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
     }
     let name = socket.as_ref().map_or("-", |(_, name)| name).to_owned();
     let descriptor = socket.as_ref().map(|(socket, _)| socket.as_fd());
-    let mut sending = Move::new(transfer, options, moving::shown(file), name, descriptor);
+    let mut sending = Move::new(transfer, options, moving::shown(file), name);
     let report = sending.run(&progress)?;
     if let Some(socket) = descriptor {
         progress.says("waiting for the receiver".to_owned());
-        network::finish(socket).inspect_err(|_| {
-            progress.clear();
-            network::reset(socket);
-        })?;
+        network::finish(socket).inspect_err(|_| progress.clear())?;
     }
     progress.done(report.bytes, report.elapsed, &format!("sent by {}", report.mechanism));
     sending.tell(&report, json, out)?;

@@ -42,28 +42,49 @@ fn waiting_for_a_connection_leaves_nothing() {
     }
 }
 
-/// The sender is stopped in the middle; the receiver must not take the part for the whole, and keeps it.
+/// The sender is stopped in the middle, or killed; the receiver must not take the part for the whole, and keeps it.
 #[test]
 fn a_stopped_sender_resets_and_the_receiver_keeps_what_came() {
     let bytes = pattern(1 << 20);
-    let (folder, _) = folder(b"");
-    let to = folder.path().join("to");
-    let (receiver, mut errors, address) =
-        listening(zcio(&["recv".as_ref(), "--listen".as_ref(), "127.0.0.1:0".as_ref(), to.as_os_str()]));
-    let mut sender = zcio(&["send", "-", &address, "--json"]).stdin(Stdio::piped()).spawn().unwrap();
-    let mut input = sender.stdin.take().unwrap();
-    input.write_all(&bytes).unwrap();
-    until("everything has arrived", || to.metadata().is_ok_and(|file| file.len() == bytes.len() as u64));
-    signal(&sender, libc::SIGINT);
-    let output = sender.wait_with_output().unwrap();
-    assert!(failed(&output, 130).contains(": interrupted, after 1048576 bytes"));
-    assert_eq!(document(&output.stdout)["error"]["moved"], bytes.len());
-    let output = receiver.wait_with_output().unwrap();
-    let mut text = String::new();
-    errors.read_to_string(&mut text).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("Connection reset by peer"), "{text}");
-    assert_bytes(&to, &bytes);
+    for number in [libc::SIGINT, libc::SIGKILL] {
+        let (folder, _) = folder(b"");
+        let to = folder.path().join("to");
+        let (receiver, mut errors, address) =
+            listening(zcio(&["recv".as_ref(), "--listen".as_ref(), "127.0.0.1:0".as_ref(), to.as_os_str()]));
+        let mut sender = zcio(&["send", "-", &address, "--json"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut input = sender.stdin.take().unwrap();
+        input.write_all(&bytes).unwrap();
+        until("everything has arrived", || to.metadata().is_ok_and(|file| file.len() == bytes.len() as u64));
+        signal(&sender, number);
+        let output = sender.wait_with_output().unwrap();
+        if number == libc::SIGINT {
+            assert!(failed(&output, 130).contains(": interrupted, after 1048576 bytes"));
+            assert_eq!(document(&output.stdout)["error"]["moved"], bytes.len());
+        }
+        let output = receiver.wait_with_output().unwrap();
+        let mut text = String::new();
+        errors.read_to_string(&mut text).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("Connection reset by peer"), "{text}");
+        assert_bytes(&to, &bytes);
+    }
+}
+
+/// What a relay that is killed has not delivered to either side, neither takes for the end.
+#[test]
+fn a_killed_relay_resets_both_sides() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = server.local_addr().unwrap().to_string();
+    let (mut relay, _errors, address) = listening(zcio(&["relay", "127.0.0.1:0", &target]));
+    let mut client = std::net::TcpStream::connect(address).unwrap();
+    let (mut upstream, _) = server.accept().unwrap();
+    client.write_all(b"a part").unwrap();
+    upstream.read_exact(&mut [0; 6]).unwrap();
+    relay.kill().unwrap();
+    relay.wait().unwrap();
+    for mut end in [client, upstream] {
+        assert_eq!(end.read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    }
 }
 
 /// Whether neither this end's bytes wait to be sent nor the other end's to be received (`proc_net_tcp(5)`).

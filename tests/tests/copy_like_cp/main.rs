@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use nix::sys::stat::{Mode, umask};
 use zcio::copy::Copy;
-use zcio_tests::in_child;
+use zcio_tests::alone::in_child;
 use zcio_tests::mounts::{Fuse, LoopFs, Overlay, Tmpfs};
 use zcio_tests::watchdog;
 

@@ -296,7 +296,7 @@ fn a_refused_request_changes_nothing() {
 #[test]
 fn fan_outs_leave_no_descriptor_behind() {
     // Other tests of this file open descriptors at the same time: count in a child of our own.
-    if !zcio_tests::is_alone("fan_outs_leave_no_descriptor_behind") {
+    if !zcio_tests::alone::is_alone("fan_outs_leave_no_descriptor_behind") {
         return;
     }
     let bytes = pattern(1 << 20);

@@ -16,7 +16,7 @@ fn mappings() -> usize {
 #[test]
 fn ten_thousand_transfers_leave_no_descriptor_and_no_mapping() {
     // Other tests of this program open descriptors at the same time: count in a child of our own.
-    if !zcio_tests::is_alone("leaks::ten_thousand_transfers_leave_no_descriptor_and_no_mapping") {
+    if !zcio_tests::alone::is_alone("leaks::ten_thousand_transfers_leave_no_descriptor_and_no_mapping") {
         return;
     }
     let _dog = watchdog(300, "ten thousand transfers");

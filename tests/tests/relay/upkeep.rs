@@ -85,7 +85,7 @@ fn a_message_costs_three_system_calls() {
 #[test]
 fn relays_leave_no_descriptor_behind() {
     // Other tests of this file open descriptors at the same time: count in a child of our own.
-    if !zcio_tests::is_alone("upkeep::relays_leave_no_descriptor_behind") {
+    if !zcio_tests::alone::is_alone("upkeep::relays_leave_no_descriptor_behind") {
         return;
     }
     let once = || {

@@ -148,8 +148,12 @@ mod tests {
                 scope.spawn(|| {
                     let files: Vec<_> = (0..8).map(|_| tempfile::tempfile().unwrap()).collect();
                     while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                        files.iter().for_each(|file| file.lock().unwrap());
-                        files.iter().for_each(|file| file.unlock().unwrap());
+                        for file in &files {
+                            file.lock().unwrap();
+                        }
+                        for file in &files {
+                            file.unlock().unwrap();
+                        }
                     }
                 });
             }
