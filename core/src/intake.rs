@@ -12,9 +12,10 @@ use nix::poll::PollFlags;
 
 use crate::connection;
 use crate::endpoint::{Endpoint, Kind};
-use crate::error::Error;
+use crate::error::{Error, not_here};
 use crate::lane::{BUFFER, may_be_copied};
 use crate::pipe::{Pipe, refusal};
+use crate::step::Side;
 use crate::sys::{Calls, Sys};
 use crate::waiting::is_ready;
 
@@ -95,7 +96,7 @@ impl Intake {
         let mut page = [0; 4096];
         let length = limit.min(page.len() as u64) as usize;
         let taken = Taken::from_call(calls.receive_now(source.fd(), &mut page[..length]))
-            .map_err(|errno| connection::explain(Error::os("recv", errno), source))?;
+            .map_err(|errno| connection::explain(Error::sort("recv", errno, not_here), source).of_side(Side::Source))?;
         if let Taken::Bytes(count @ 1..) = taken {
             self.dry = false;
             let put = calls.put_into_pipe(pipe.write_end(), &page[..count]);
@@ -173,5 +174,5 @@ fn splice(
     calls: &mut Calls,
 ) -> Result<Taken, Error> {
     let taken = Taken::from_call(pipe.fill_from(source.fd(), at, limit, calls));
-    taken.map_err(|errno| Error::sort("splice", errno, refusal))
+    taken.map_err(|errno| Error::sort("splice", errno, refusal).of_side(Side::Source))
 }

@@ -44,7 +44,7 @@ impl Mover for Splice {
                 let (source, at) = (route.source_end, route.source_at());
                 self.intake.fill(&mut self.pipe, source, at, limit, route.calls)
             };
-            match taken.map_err(|error| Stop::from(error).of_side(Side::Source))? {
+            match taken? {
                 Taken::Bytes(0) => return Ok(Advance::Interrupted),
                 Taken::Bytes(count) => route.took(count),
                 Taken::Blocked => return Ok(Advance::Blocked(Side::Source)),

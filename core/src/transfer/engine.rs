@@ -124,6 +124,11 @@ impl Engine {
         self.progress.cut_short
     }
 
+    /// Whether the descriptor is ready; asked without waiting.
+    pub fn is_ready(&mut self, fd: BorrowedFd<'_>, events: PollFlags) -> bool {
+        waiting::is_ready(fd, events, &mut self.calls).unwrap_or(false)
+    }
+
     /// Waits until the descriptor is ready.
     pub fn wait(&mut self, fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout) -> nix::Result<Waited> {
         self.waits += 1;

@@ -23,7 +23,7 @@ impl Transfer<'_> {
     ///
     /// As [`Transfer::step`].
     pub fn run(&mut self) -> Result<Report> {
-        let mut run = Run { transfer: self, wants: (Side::Source, PollFlags::empty()) };
+        let mut run = Run { transfer: self, wants: (Side::Source, PollFlags::empty()), stepped: true };
         // Most small ones are over before the loop that waits has begun, and there every instruction counts.
         let step = run.go()?;
         if step != Step::Done {
@@ -44,7 +44,7 @@ impl Transfer<'_> {
     ///
     /// As [`Transfer::step`].
     pub fn run_watched(&mut self, mut watch: impl FnMut(u64) -> ControlFlow<()>) -> Result<Report> {
-        let mut run = Run { transfer: self, wants: (Side::Source, PollFlags::empty()) };
+        let mut run = Run { transfer: self, wants: (Side::Source, PollFlags::empty()), stepped: true };
         run.prepare_to_be_watched()?;
         drive(&mut run, Some(&mut |run| watch(run.transfer.moved())))?;
         Ok(run.over())
@@ -57,6 +57,8 @@ struct Run<'a, 'fd> {
     transfer: &'a mut Transfer<'fd>,
     /// The end that is waited for, and what it must become.
     wants: (Side, PollFlags),
+    /// Whether the last advance has made a step.
+    stepped: bool,
 }
 
 impl Run<'_, '_> {
@@ -79,9 +81,17 @@ impl Run<'_, '_> {
 
     /// Whether the next step could sleep in a system call; then that end is wanted.
     fn could_sleep(&mut self) -> Result<bool> {
-        let Some(side) = self.transfer.begin()?.needs() else { return Ok(false) };
-        self.want(side);
-        Ok(self.transfer.end(side).sleeps() && self.wait(PollTimeout::ZERO)? != Waited::Ready)
+        let running = self.transfer.begin()?;
+        let Some(side) = running.needs() else { return Ok(false) };
+        let end = if side == Side::Source { running.source } else { running.sink };
+        // An end that is lost is met by the step.
+        let asleep = match end.enter() {
+            Ok(_held) => end.sleeps() && !running.engine.is_ready(end.fd(), events(side)),
+            Err(_) => false,
+        };
+        self.wants = (side, events(side));
+        self.stepped = !asleep;
+        Ok(asleep)
     }
 
     /// As many steps as move something.
@@ -101,18 +111,17 @@ impl Run<'_, '_> {
         match step {
             Step::Done => return Stepped::Done,
             Step::Moved(_) => return Stepped::Moved,
-            Step::Blocked(side) => self.want(side),
+            Step::Blocked(side) => self.wants = (side, events(side)),
             Step::Completing => self.wants = (Side::Sink, PollFlags::empty()),
         }
         Stepped::Blocked
     }
+}
 
-    fn want(&mut self, side: Side) {
-        let events = match side.readiness() {
-            Readiness::Readable => PollFlags::POLLIN,
-            Readiness::Writable => PollFlags::POLLOUT,
-        };
-        self.wants = (side, events);
+fn events(side: Side) -> PollFlags {
+    match side.readiness() {
+        Readiness::Readable => PollFlags::POLLIN,
+        Readiness::Writable => PollFlags::POLLOUT,
     }
 }
 
@@ -160,7 +169,7 @@ impl Steps for Run<'_, '_> {
     }
 
     fn was_cut_short(&self) -> bool {
-        self.transfer.engine.as_ref().is_some_and(Engine::cut_short)
+        self.stepped && self.transfer.engine.as_ref().is_some_and(Engine::cut_short)
     }
 
     fn stop(&mut self, error: Error) -> Error {

@@ -80,13 +80,12 @@ pub(super) fn may_have_locks(fd: BorrowedFd<'_>) -> bool {
 
 /// Whether this process has a POSIX lock on any file, or waits for one; `None` if that cannot be said.
 fn has_locks() -> Option<bool> {
-    /// The kernel writes a page of the list at once. Between two pages locks of others go, and as many are passed over.
-    const PAGE: usize = 4096;
-    /// No line of it is longer.
-    const LINE: usize = 160;
-    let mut list = [0; PAGE];
-    let count = std::fs::File::open("/proc/locks").ok()?.read(&mut list).ok()?;
-    if count + LINE > PAGE {
+    // The kernel writes a page of the list at once, or less: a lock and who waits for it are not torn apart. Between two reads
+    // locks of others go, and as many are passed over; so only a list that one read has given whole is believed.
+    let mut list = [0; 4096];
+    let mut locks = std::fs::File::open("/proc/locks").ok()?;
+    let count = locks.read(&mut list).ok()?;
+    if locks.read(&mut [0]).ok()? > 0 {
         return None;
     }
     let process = std::fs::read_link("/proc/self").ok()?;
