@@ -264,3 +264,29 @@ fn a_new_file_gets_its_name_where_calls_are_denied() {
     refusing(libc::SYS_renameat2, Errno::ENOSYS, work);
     refusing(libc::SYS_linkat, Errno::EPERM, || refusing(libc::SYS_renameat2, Errno::EINVAL, work));
 }
+
+/// recv(2) looks whether splice's word for the end of a TCP stream is true.
+#[test]
+fn a_relay_goes_on_where_the_check_of_an_end_is_refused() {
+    use std::io::{Read, Write};
+    use std::net::Shutdown;
+    for errno in [Errno::EPERM, Errno::ENOSYS] {
+        let ((mut client, left), (right, mut server)) = (zcio_tests::tcp_pair(), zcio_tests::tcp_pair());
+        let answering = std::thread::spawn(move || {
+            let mut question = Vec::new();
+            server.read_to_end(&mut question).unwrap();
+            server.write_all(b"answer").unwrap();
+            question
+        });
+        client.write_all(b"question").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let report = refusing(libc::SYS_recvfrom, errno, || {
+            zcio::Relay::new(Endpoint::new(&left).unwrap(), Endpoint::new(&right).unwrap()).run().unwrap()
+        });
+        drop((left, right));
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert_eq!((answering.join().unwrap(), answer), (b"question".to_vec(), b"answer".to_vec()), "{errno}");
+        assert_eq!((report.forward.bytes, report.backward.bytes), (8, 6), "{errno}");
+    }
+}
