@@ -7,6 +7,9 @@ A ``Region`` is a mapped file, or memory, that numpy and others use without a co
 to other processes. ``zcio.compat.mmap`` is the standard library's ``mmap`` made of regions.
 """
 
+# Now, though the first transfer is who needs it: a child of fork(2) would wait for ever for an import that a thread of
+# its parent had begun.
+from zcio import _ends as _ends
 from zcio._errors import (
     BrokenPipeTransferError,
     ConnectionAbortedTransferError,
