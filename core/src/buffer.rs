@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod direct;
+mod lent;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};

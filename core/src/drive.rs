@@ -15,7 +15,7 @@ pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(50);
 /// … and the longest wait in poll(2) with a watcher.
 pub(crate) const WATCH_WAIT: u8 = 50;
 /// … and after how many bytes.
-pub(crate) const WATCH_BYTES: u64 = 64 << 20;
+const WATCH_BYTES: u64 = 64 << 20;
 
 /// What a step did, as far as the loop is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(crate) type Watch<'a, S> = &'a mut dyn FnMut(&S) -> ControlFlow<()>;
 #[inline]
 pub(crate) fn drive<S: Steps>(work: &mut S, mut watch: Option<Watch<'_, S>>) -> Result<()> {
     // A clock is read for who watches only.
-    let mut told = watch.is_some().then(Told::nothing);
+    let mut told = watch.is_some().then(|| Told::of(0));
     let timeout = if watch.is_some() { PollTimeout::from(WATCH_WAIT) } else { PollTimeout::NONE };
     let (mut in_vain, mut waited, mut before) = (InVain::default(), Waited::Nothing, work.moved());
     loop {
@@ -81,21 +81,17 @@ pub(crate) fn drive<S: Steps>(work: &mut S, mut watch: Option<Watch<'_, S>>) -> 
 
 /// When a watcher was called last, and with how many bytes.
 #[derive(Debug)]
-struct Told {
+pub(crate) struct Told {
     at: Instant,
     moved: u64,
 }
 
 impl Told {
-    fn nothing() -> Self {
-        Self::of(0)
-    }
-
-    fn of(moved: u64) -> Self {
+    pub fn of(moved: u64) -> Self {
         Self { at: Instant::now(), moved }
     }
 
-    fn is_due(&self, moved: u64) -> bool {
+    pub fn is_due(&self, moved: u64) -> bool {
         // A sink that was dropped takes its bytes out of a fan-out's count.
         moved.abs_diff(self.moved) >= WATCH_BYTES || self.at.elapsed() >= WATCH_EVERY
     }

@@ -22,7 +22,7 @@ use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::poll::{PollFd, PollTimeout};
 
 use crate::checks;
 use crate::drive::{Stepped, Steps, drive};
@@ -30,7 +30,7 @@ use crate::endpoint::{Endpoint, Entered, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::Request;
 use crate::step::{Readiness, Visibility};
-use crate::waiting::{Waited, wait_for_any};
+use crate::waiting::{Waited, events, wait_for_any};
 use branch::Sink;
 pub use report::{FanOutReport, FanOutStep, SinkReport};
 use state::State;
@@ -249,13 +249,7 @@ impl Steps for FanOut<'_> {
     fn wait(&mut self, timeout: PollTimeout) -> Result<Waited> {
         // One that is lost is met by the next step.
         let Ok(_held) = self.enter_interests() else { return Ok(Waited::Nothing) };
-        let mut polled: Vec<_> = self
-            .interests()
-            .map(|(fd, readiness)| match readiness {
-                Readiness::Readable => PollFd::new(fd, PollFlags::POLLIN),
-                Readiness::Writable => PollFd::new(fd, PollFlags::POLLOUT),
-            })
-            .collect();
+        let mut polled: Vec<_> = self.interests().map(|(fd, readiness)| PollFd::new(fd, events(readiness))).collect();
         let waited = wait_for_any(&mut polled, timeout, &mut crate::sys::Calls::default());
         let state = self.state.as_mut().expect("only a fan-out that has begun waits");
         state.waited();

@@ -18,7 +18,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::poll::{PollFd, PollTimeout};
 
 use crate::drive::{Stepped, Steps, drive};
 use crate::endpoint::Endpoint;
@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::step::{Readiness, Side};
 use crate::sys::Calls;
 use crate::sys::fork::Process;
-use crate::waiting::{Waited, wait_for_any};
+use crate::waiting::{Waited, events, wait_for_any};
 use flow::{Flow, Progress};
 pub use report::{DirectionReport, Outcome, RelayReport};
 
@@ -268,7 +268,8 @@ impl Steps for Relay<'_> {
         // One that is lost is met by the next step.
         let held: Result<Vec<_>> = waiting.iter().map(|(end, _)| end.enter()).collect();
         let Ok(_held) = held else { return Ok(Waited::Nothing) };
-        let mut polled: Vec<_> = waiting.iter().map(|(end, side)| PollFd::new(end.fd(), events(*side))).collect();
+        let mut polled: Vec<_> =
+            waiting.iter().map(|(end, side)| PollFd::new(end.fd(), events(side.readiness()))).collect();
         if polled.is_empty() {
             return Ok(Waited::Nothing);
         }
@@ -293,13 +294,6 @@ impl Steps for Relay<'_> {
 /// Which of the two sockets a direction has at that side.
 fn index(direction: Direction, side: Side) -> usize {
     usize::from((direction == Direction::Forward) != (side == Side::Source))
-}
-
-fn events(side: Side) -> PollFlags {
-    match side.readiness() {
-        Readiness::Readable => PollFlags::POLLIN,
-        Readiness::Writable => PollFlags::POLLOUT,
-    }
 }
 
 impl Drop for Relay<'_> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
+use crate::step::Readiness;
 use crate::sys::{Calls, Sys, socket_option};
 
 /// How long to wait where waiting in poll(2) is not to be had.
@@ -19,6 +20,14 @@ const NAP: Duration = Duration::from_millis(5);
 pub(crate) fn is_ready(fd: BorrowedFd<'_>, events: PollFlags, calls: &mut Calls) -> Sys<bool> {
     let found = calls.poll(fd, events, PollTimeout::ZERO)?;
     Ok(!found.is_empty() && (found != PollFlags::POLLERR || !is_socket(fd, calls)))
+}
+
+/// What poll(2) is asked for.
+pub(crate) fn events(readiness: Readiness) -> PollFlags {
+    match readiness {
+        Readiness::Readable => PollFlags::POLLIN,
+        Readiness::Writable => PollFlags::POLLOUT,
+    }
 }
 
 /// What a wait ended with.

@@ -2,7 +2,7 @@
 
 use std::ops::{ControlFlow, Range};
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, fstat};
@@ -11,7 +11,7 @@ use nix::unistd::{Whence, ftruncate, lseek};
 use super::report::CopyReport;
 use super::request::Reflink;
 use super::zeroes::{self, Search};
-use crate::drive::{WATCH_BYTES, WATCH_EVERY};
+use crate::drive::Told;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
@@ -35,7 +35,7 @@ pub(super) struct Data<'a> {
     reflink: Reflink,
     watch: Watch<'a>,
     /// When the watcher was called last, and what it was told.
-    watched: (Instant, u64),
+    told: Told,
     /// The size of the source: what fstat(2) said, or less once the file has shown that it ends before.
     size: u64,
     /// Fewer blocks are behind the source than its size takes.
@@ -70,7 +70,7 @@ impl<'a> Data<'a> {
             ends,
             reflink,
             watch,
-            watched: (Instant::now(), 0),
+            told: Told::of(0),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             sparse: zeroes::are_likely(stat),
             search: None,
@@ -266,9 +266,9 @@ impl<'a> Data<'a> {
     fn run(&mut self, mut transfer: Transfer<'a>) -> Result<Report> {
         self.process.check()?;
         let before = self.report.bytes;
-        let (watch, watched) = (&mut self.watch, &mut self.watched);
+        let (watch, told) = (&mut self.watch, &mut self.told);
         transfer.run_watched(|moved| {
-            *watched = (Instant::now(), before + moved);
+            *told = Told::of(before + moved);
             watch(before + moved)
         })
     }
@@ -276,10 +276,10 @@ impl<'a> Data<'a> {
     /// Between two ranges, which may be many and small: calls the watcher if it is time.
     fn watch(&mut self) -> Result<()> {
         let moved = self.report.bytes;
-        if moved - self.watched.1 < WATCH_BYTES && self.watched.0.elapsed() < WATCH_EVERY {
+        if !self.told.is_due(moved) {
             return Ok(());
         }
-        self.watched = (Instant::now(), moved);
+        self.told = Told::of(moved);
         match (self.watch)(moved) {
             ControlFlow::Continue(()) => self.process.check(),
             ControlFlow::Break(()) => Err(Error::new(ErrorKind::Cancelled, "stopped by the caller")),

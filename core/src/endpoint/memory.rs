@@ -1,12 +1,11 @@
 //! Ends that are memory: the caller's own, pages that nobody writes any more, a range of a region.
-#![allow(unsafe_code)]
 
 use std::ops::RangeBounds;
 
 use super::{Endpoint, Facts, Handle};
 use crate::buffer::Pages;
 use crate::error::Result;
-use crate::region::{Region, View, keeper};
+use crate::region::{Region, View};
 use crate::sys::Span;
 
 impl<'fd> Endpoint<'fd> {
@@ -53,22 +52,5 @@ impl<'fd> Endpoint<'fd> {
     pub(crate) fn of_file(mut self, file: Option<(u64, u64)>) -> Self {
         self.facts.identity = file.unwrap_or(self.facts.identity);
         self
-    }
-
-    /// A source that is memory which others may write to meanwhile: what they write may or may not be sent. Otherwise as
-    /// [`Endpoint::bytes`].
-    ///
-    /// Memory of a [`Region`] is known by its address: the region is held as by [`Endpoint::region`].
-    ///
-    /// # Safety
-    ///
-    /// `length` bytes from `start` on stay readable for as long as the endpoint, and the transfer it is given to, lives.
-    pub unsafe fn lent(start: *const u8, length: usize) -> Self {
-        // SAFETY: the caller's promise.
-        let end = Self::of_span(unsafe { Span::new(start, length) });
-        match keeper(start) {
-            Some((hold, file)) => end.of_file(file).held(hold),
-            None => end,
-        }
     }
 }

@@ -1,14 +1,11 @@
 //! A transfer that is stepped by a thread which serves others, and so must never sleep in a step.
 
-use nix::poll::PollFlags;
-
 use super::Transfer;
 use super::pace::Pace;
 use crate::checks;
 use crate::error::{Error, Result};
 use crate::step::Side;
 use crate::sys::Calls;
-use crate::waiting::is_ready;
 
 /// What one step moves unless the caller has said otherwise.
 const PIECE: u64 = 1 << 20;
@@ -31,13 +28,7 @@ impl Transfer<'_> {
 
     /// The end in whose system call the next step would sleep: a terminal in blocking mode that is not ready.
     pub(crate) fn would_sleep(&mut self) -> Result<Option<Side>> {
-        let Some(side) = self.begin()?.needs() else { return Ok(None) };
-        let (end, events) = match side {
-            Side::Source => (&self.source, PollFlags::POLLIN),
-            Side::Sink => (&self.sink, PollFlags::POLLOUT),
-        };
-        let asleep = end.sleeps() && !is_ready(end.fd(), events, &mut Calls::default()).unwrap_or(true);
-        Ok(asleep.then_some(side))
+        Ok(self.begin()?.would_sleep())
     }
 
     /// Whoever stepped it stops here: everything is counted, and the ends are in the mode again that they were in.

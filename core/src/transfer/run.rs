@@ -12,9 +12,9 @@ use super::pace::Pace;
 use crate::drive::{Stepped, Steps, drive};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
-use crate::step::{Readiness, Side, Step};
+use crate::step::{Side, Step};
 use crate::sys::Calls;
-use crate::waiting::Waited;
+use crate::waiting::{Waited, events};
 
 impl Transfer<'_> {
     /// Runs to the end, waiting for its ends as needed, blocking or not.
@@ -23,7 +23,7 @@ impl Transfer<'_> {
     ///
     /// As [`Transfer::step`].
     pub fn run(&mut self) -> Result<Report> {
-        let mut run = Run { transfer: self, wants: (Side::Source, PollFlags::empty()), stepped: true };
+        let mut run = Run::of(self);
         // Most small ones are over before the loop that waits has begun, and there every instruction counts.
         let step = run.go()?;
         if step != Step::Done {
@@ -44,7 +44,7 @@ impl Transfer<'_> {
     ///
     /// As [`Transfer::step`].
     pub fn run_watched(&mut self, mut watch: impl FnMut(u64) -> ControlFlow<()>) -> Result<Report> {
-        let mut run = Run { transfer: self, wants: (Side::Source, PollFlags::empty()), stepped: true };
+        let mut run = Run::of(self);
         run.prepare_to_be_watched()?;
         drive(&mut run, Some(&mut |run| watch(run.transfer.moved())))?;
         Ok(run.over())
@@ -61,7 +61,11 @@ struct Run<'a, 'fd> {
     stepped: bool,
 }
 
-impl Run<'_, '_> {
+impl<'a, 'fd> Run<'a, 'fd> {
+    fn of(transfer: &'a mut Transfer<'fd>) -> Self {
+        Self { transfer, wants: (Side::Source, PollFlags::empty()), stepped: true }
+    }
+
     /// Nothing is outstanding.
     fn over(self) -> Report {
         let report = self.transfer.report().expect("a transfer that is over has begun");
@@ -77,21 +81,6 @@ impl Run<'_, '_> {
             self.transfer.begin()?.engine.pace = if awake { Pace::watched() } else { Pace::one_byte() };
         }
         Ok(())
-    }
-
-    /// Whether the next step could sleep in a system call; then that end is wanted.
-    fn could_sleep(&mut self) -> Result<bool> {
-        let running = self.transfer.begin()?;
-        let Some(side) = running.needs() else { return Ok(false) };
-        let end = if side == Side::Source { running.source } else { running.sink };
-        // An end that is lost is met by the step.
-        let asleep = match end.enter() {
-            Ok(_held) => end.sleeps() && !running.engine.is_ready(end.fd(), events(side)),
-            Err(_) => false,
-        };
-        self.wants = (side, events(side));
-        self.stepped = !asleep;
-        Ok(asleep)
     }
 
     /// As many steps as move something.
@@ -111,17 +100,10 @@ impl Run<'_, '_> {
         match step {
             Step::Done => return Stepped::Done,
             Step::Moved(_) => return Stepped::Moved,
-            Step::Blocked(side) => self.wants = (side, events(side)),
+            Step::Blocked(side) => self.wants = (side, events(side.readiness())),
             Step::Completing => self.wants = (Side::Sink, PollFlags::empty()),
         }
         Stepped::Blocked
-    }
-}
-
-fn events(side: Side) -> PollFlags {
-    match side.readiness() {
-        Readiness::Readable => PollFlags::POLLIN,
-        Readiness::Writable => PollFlags::POLLOUT,
     }
 }
 
@@ -131,11 +113,13 @@ impl Steps for Run<'_, '_> {
             let step = self.go()?;
             return Ok(self.note(step));
         }
-        if self.could_sleep()? {
-            return Ok(Stepped::Blocked);
+        let mut running = self.transfer.begin()?;
+        let asleep = running.would_sleep();
+        self.stepped = asleep.is_none();
+        if let Some(side) = asleep {
+            return Ok(self.note(Step::Blocked(side)));
         }
         let began = Instant::now();
-        let mut running = self.transfer.begin()?;
         let step = running.step()?;
         if running.sink.sleeps() {
             running.engine.pace.learn(began.elapsed());

@@ -14,6 +14,7 @@ use crate::mechanisms::{Advance, Mover, Route, Stop, mover};
 use crate::report::Attempt;
 use crate::request::Request;
 use crate::step::{Side, Step};
+use crate::waiting::events;
 
 /// The most one step moves between files; bounds the time between two calls of a watcher.
 pub(super) const FILE_STEP: u64 = 64 << 20;
@@ -43,6 +44,14 @@ impl Running<'_, '_> {
             // At the end of a file the next step only finds that out, and must not wait for a sink that is full.
             Some(_) => (!self.is_past_size()).then_some(Side::Sink),
         }
+    }
+
+    /// The end in whose system call the next step would sleep, because it is not ready. One that is lost is met by the step.
+    pub fn would_sleep(&mut self) -> Option<Side> {
+        let side = self.needs()?;
+        let end = if side == Side::Source { self.source } else { self.sink };
+        let _held = end.enter().ok()?;
+        (end.sleeps() && !self.engine.is_ready(end.fd(), events(side.readiness()))).then_some(side)
     }
 
     /// See [`super::Transfer::step`].
