@@ -32,7 +32,7 @@ pub fn identity(fd: BorrowedFd<'_>) -> Option<(u64, u64)> {
 /// The size of a regular file, and the position of its descriptor.
 pub fn size_and_position(fd: BorrowedFd<'_>) -> Option<(u64, u64)> {
     let facts = *crate::Endpoint::new(fd).ok()?.facts();
-    let position = crate::sys::Calls::default().position(fd);
+    let position = crate::sys::SyscallCounter::default().position(fd);
     (facts.kind == crate::Kind::File).then_some((facts.size, position.ok()?))
 }
 

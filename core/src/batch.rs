@@ -38,7 +38,7 @@ use crate::mechanism::Mechanism;
 use crate::mechanisms::uring::{self, ring::Ring};
 use crate::report::Attempt;
 use crate::step::{Side, Visibility};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::sys::fork::Process;
 pub use item::{End, Item, ItemReport};
 use run::{Open, Run};
@@ -87,7 +87,8 @@ impl Default for Batch {
 impl Batch {
     /// Finds out whether `io_uring` is allowed here, and makes the ring if it is. Never fails: see [`Batch::refusal`].
     pub fn new() -> Self {
-        let ring = Ring::new(&mut Calls::default(), pipeline::SLOTS + 1, pipeline::SLOT, pipeline::SLOTS as u32);
+        let ring =
+            Ring::new(&mut SyscallCounter::default(), pipeline::SLOTS + 1, pipeline::SLOT, pipeline::SLOTS as u32);
         let ring = ring.map_err(|(operation, errno)| refused(operation, errno));
         Self { ring, process: Some(Process::this()), visibility: Visibility::default() }
     }

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 
 use crate::endpoint::{Facts, Kind};
 use crate::error::{Error, Result};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 /// What becomes of the page cache during a transfer. Nothing unless it is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Cache {
         policy: CachePolicy,
         source: (&Facts, Option<u64>),
         sink: (&Facts, Option<u64>, BorrowedFd<'_>),
-        calls: &mut Calls,
+        calls: &mut SyscallCounter,
     ) -> Result<Option<Self>> {
         if policy == CachePolicy::default() {
             return Ok(None);
@@ -96,7 +96,7 @@ impl Cache {
     }
 
     /// Before a step that reads the source at `at`: asks for what comes next. `size` is the source's, 0 if it has none.
-    pub fn ahead(&mut self, source: BorrowedFd<'_>, at: u64, size: u64, calls: &mut Calls) {
+    pub fn ahead(&mut self, source: BorrowedFd<'_>, at: u64, size: u64, calls: &mut SyscallCounter) {
         let Some(window) = self.policy.read_ahead else { return };
         // A file without a size cannot be read ahead of.
         if size == 0 {
@@ -128,7 +128,7 @@ impl Cache {
         source: Option<BorrowedFd<'_>>,
         sink: BorrowedFd<'_>,
         delivered: u64,
-        calls: &mut Calls,
+        calls: &mut SyscallCounter,
     ) -> Result<()> {
         if let (Some(behind), Some(source)) = (&mut self.source, source) {
             let end = behind.start + delivered;
@@ -157,7 +157,7 @@ impl Cache {
         source: Option<BorrowedFd<'_>>,
         sink: BorrowedFd<'_>,
         delivered: u64,
-        calls: &mut Calls,
+        calls: &mut SyscallCounter,
     ) -> Result<()> {
         if let (Some(Behind { start, .. }), Some(source)) = (self.source, source) {
             drop_pages(source, start, start + delivered, calls)?;
@@ -170,7 +170,7 @@ impl Cache {
     }
 }
 
-pub(crate) fn drop_pages(fd: BorrowedFd<'_>, from: u64, to: u64, calls: &mut Calls) -> Result<()> {
+pub(crate) fn drop_pages(fd: BorrowedFd<'_>, from: u64, to: u64, calls: &mut SyscallCounter) -> Result<()> {
     // To the kernel a length of 0 means everything.
     if from < to {
         calls.drop_pages(fd, from, to - from).map_err(|errno| Error::os("posix_fadvise", errno))?;
@@ -178,7 +178,7 @@ pub(crate) fn drop_pages(fd: BorrowedFd<'_>, from: u64, to: u64, calls: &mut Cal
     Ok(())
 }
 
-pub(crate) fn write_out(fd: BorrowedFd<'_>, from: u64, to: u64, wait: bool, calls: &mut Calls) -> Result<()> {
+pub(crate) fn write_out(fd: BorrowedFd<'_>, from: u64, to: u64, wait: bool, calls: &mut SyscallCounter) -> Result<()> {
     if from >= to {
         return Ok(());
     }

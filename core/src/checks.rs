@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::plan;
 use crate::request::Request;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 /// The largest offset a file can have (`loff_t`).
 const LAST_OFFSET: u64 = i64::MAX as u64;
@@ -121,7 +121,7 @@ pub(crate) fn whole_blocks(
     (source, source_at): (&Endpoint<'_>, Option<u64>),
     (sink, sink_at): (&Endpoint<'_>, Option<u64>),
     (mechanism, count): (Mechanism, Option<u64>),
-    calls: &mut Calls,
+    calls: &mut SyscallCounter,
 ) -> Result<()> {
     let is_direct = |end: &Endpoint<'_>| end.facts().direct && end.facts().kind.is_seekable();
     if mechanism == Mechanism::DirectIo || !(is_direct(source) || is_direct(sink)) {
@@ -158,7 +158,11 @@ pub(crate) fn whole_blocks(
 }
 
 /// Where the next byte goes in a sink that takes whole blocks only; not asked of any other.
-pub(crate) fn sink_position(calls: &mut Calls, sink: &Endpoint<'_>, offset: Option<u64>) -> Result<Option<u64>> {
+pub(crate) fn sink_position(
+    calls: &mut SyscallCounter,
+    sink: &Endpoint<'_>,
+    offset: Option<u64>,
+) -> Result<Option<u64>> {
     let facts = sink.facts();
     match offset {
         _ if !facts.direct || !facts.kind.is_seekable() => Ok(None),

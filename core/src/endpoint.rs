@@ -8,15 +8,15 @@ mod away;
 mod cached;
 mod facts;
 mod hold;
-mod lend;
+mod lend_fd;
 #[cfg(feature = "inject")]
 mod made;
 mod memory;
+mod non_blocking;
 mod path;
 mod sent;
 mod streams;
 mod terminal;
-mod unblocked;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -27,17 +27,17 @@ use crate::buffer::Pages;
 use crate::error::{Error, Result};
 use crate::hold::Hold;
 use crate::region::View;
-use crate::sys::{Calls, Span};
+use crate::sys::{Span, SyscallCounter};
 use crate::unnamed::{self, Naming, Unnamed};
 use away::Away;
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
-pub use lend::Lend;
+pub use lend_fd::LendFd;
 #[cfg(feature = "inject")]
 pub use made::Made;
+pub use non_blocking::NonBlockingGuard;
 #[doc(hidden)]
 pub use sent::Sent;
-pub use unblocked::Unblocked;
 
 /// One end of a transfer. See the module's introduction.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl<'fd> Endpoint<'fd> {
     /// assert_eq!(Endpoint::new(writer.as_fd())?.facts().kind, Kind::Pipe);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn new(fd: impl Lend<'fd>) -> Result<Self> {
+    pub fn new(fd: impl LendFd<'fd>) -> Result<Self> {
         let fd = fd.lend();
         Ok(Self::with(Facts::of(fd)?, Handle::Borrowed(fd)))
     }
@@ -140,7 +140,7 @@ impl<'fd> Endpoint<'fd> {
         Endpoint { handle, facts, path: None, destination: false, unblocked: false, byte_by_byte: false, hold }
     }
 
-    /// The same end as a non-blocking one, if it is a stream: one that an [`Unblocked`] of the caller's keeps so, or a FIFO that
+    /// The same end as a non-blocking one, if it is a stream: one that a [`NonBlockingGuard`] of the caller's keeps so, or a FIFO that
     /// was opened by its path and belongs to nobody else. It is switched if it has to be, and not switched back.
     ///
     /// # Errors
@@ -148,7 +148,7 @@ impl<'fd> Endpoint<'fd> {
     /// [`ErrorKind::Os`](crate::ErrorKind::Os) if the mode cannot be changed.
     pub fn nonblocking(mut self) -> Result<Self> {
         if let (Some(fd), true, false) = (self.descriptor(), self.facts.kind.is_stream(), self.facts.nonblocking) {
-            Calls::default().set_nonblocking(fd, true).map_err(|errno| Error::os("fcntl", errno))?;
+            SyscallCounter::default().set_nonblocking(fd, true).map_err(|errno| Error::os("fcntl", errno))?;
             self.facts.nonblocking = true;
         }
         Ok(self)

@@ -250,7 +250,7 @@ impl Steps for FanOut<'_> {
         // One that is lost is met by the next step.
         let Ok(_held) = self.enter_interests() else { return Ok(Waited::Nothing) };
         let mut polled: Vec<_> = self.interests().map(|(fd, readiness)| PollFd::new(fd, events(readiness))).collect();
-        let waited = wait_for_any(&mut polled, timeout, &mut crate::sys::Calls::default());
+        let waited = wait_for_any(&mut polled, timeout, &mut crate::sys::SyscallCounter::default());
         let state = self.state.as_mut().expect("only a fan-out that has begun waits");
         state.waited();
         waited.map_err(|errno| Error::os("poll", errno).after(state.bytes()))

@@ -1,6 +1,6 @@
 //! Faults on purpose, under the engine: for zcio's own tests (feature `inject`), never for a program.
 //!
-//! Every system call that moves bytes passes one door (`sys::Calls`). With a hook in place the door asks it first, and the
+//! Every system call that moves bytes passes one door (`sys::SyscallCounter`). With a hook in place the door asks it first, and the
 //! hook lets the call pass, makes it shorter, or answers in the kernel's place. What it cannot do is change bytes: those
 //! that arrive are always the kernel's work, so a byte that is lost or doubled is the engine's fault.
 //!

@@ -16,7 +16,7 @@ use crate::error::{Error, not_here};
 use crate::lane::{BUFFER, may_be_copied};
 use crate::pipe::{Pipe, refusal};
 use crate::step::Side;
-use crate::sys::{Calls, Sys};
+use crate::sys::{Sys, SyscallCounter};
 use crate::waiting::is_ready;
 
 /// A source that gave at least this much at once probably has more by now: asking again is cheaper than waiting.
@@ -62,7 +62,7 @@ impl Intake {
         source: &Endpoint<'_>,
         at: Option<u64>,
         limit: u64,
-        calls: &mut Calls,
+        calls: &mut SyscallCounter,
     ) -> Result<Taken, Error> {
         if let Some(deferred) = self.deferred.take() {
             return deferred;
@@ -83,7 +83,7 @@ impl Intake {
         pipe: &mut Option<Pipe>,
         source: &Endpoint<'_>,
         limit: u64,
-        calls: &mut Calls,
+        calls: &mut SyscallCounter,
     ) -> Result<Taken, Error> {
         let again = std::mem::replace(&mut self.dry, said == Taken::Blocked);
         let doubtful = said == Taken::Ended || said == Taken::Blocked && again;
@@ -118,7 +118,7 @@ impl Intake {
 
     /// Fills the pipe to a half from a socket in full flow: few large deliveries cost less than many small ones (1.58 GB/s
     /// against 1.40 into a file). A file fills the pipe in one call, and a message is sent on as it is.
-    fn top_up(&mut self, pipe: &mut Pipe, source: &Endpoint<'_>, limit: u64, calls: &mut Calls) -> Taken {
+    fn top_up(&mut self, pipe: &mut Pipe, source: &Endpoint<'_>, limit: u64, calls: &mut SyscallCounter) -> Taken {
         while pipe.held() < pipe.capacity() / 2 && (pipe.held() as u64) < limit {
             // splice(2) would wait for a socket that is in blocking mode, with bytes of ours in the pipe.
             if source.sleeps() && !is_ready(source.fd(), PollFlags::POLLIN, calls).unwrap_or(false) {
@@ -145,7 +145,7 @@ impl Intake {
         source: &Endpoint<'_>,
         at: Option<u64>,
         limit: u64,
-        calls: &mut Calls,
+        calls: &mut SyscallCounter,
     ) -> Result<Taken, Error> {
         match self.deferred.take() {
             // splice's refusal has been answered already: by coming here.
@@ -171,7 +171,7 @@ fn splice(
     source: &Endpoint<'_>,
     at: Option<u64>,
     limit: u64,
-    calls: &mut Calls,
+    calls: &mut SyscallCounter,
 ) -> Result<Taken, Error> {
     let taken = Taken::from_call(pipe.fill_from(source.fd(), at, limit, calls));
     taken.map_err(|errno| Error::sort("splice", errno, refusal).of_side(Side::Source))

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::mechanism::Mechanism;
 use crate::pipe::{Pipe, refusal};
 use crate::report::Attempt;
-use crate::sys::{Calls, Sys};
+use crate::sys::{Sys, SyscallCounter};
 use crate::waiting::is_ready;
 
 /// The buffer of the way that copies: 256 KiB as in `read_write`.
@@ -93,10 +93,10 @@ impl Lane {
     }
 
     /// From now on bytes go through the buffer, those that are in the pipe first.
-    pub fn fall_back(&mut self, calls: &mut Calls, refused: &Error) -> Result<(), Error> {
+    pub fn fall_back(&mut self, calls: &mut SyscallCounter, refused: &Error) -> Result<(), Error> {
         self.attempts.push(Attempt::of(self.mechanism(), self.delivered, refused));
         self.copying = true;
-        self.buffer = self.surrender(calls)?;
+        self.buffer = self.take_pending(calls)?;
         self.pipe = None;
         Ok(())
     }
@@ -106,7 +106,7 @@ impl Lane {
         &mut self,
         sink: &Endpoint<'_>,
         sink_start: Option<u64>,
-        calls: &mut Calls,
+        calls: &mut SyscallCounter,
     ) -> Result<Delivery, Error> {
         loop {
             let at = sink_start.map(|start| start + self.delivered);
@@ -136,7 +136,7 @@ impl Lane {
     }
 
     /// Takes out everything pending, in order.
-    pub fn surrender(&mut self, calls: &mut Calls) -> Result<Vec<u8>, Error> {
+    pub fn take_pending(&mut self, calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
         let mut bytes = std::mem::take(&mut self.buffer).split_off(std::mem::take(&mut self.start));
         if let Some(pipe) = &mut self.pipe {
             bytes.extend(pipe.take_out(usize::MAX, calls)?);
@@ -156,7 +156,7 @@ pub(crate) fn drain(
     pipe: &mut Pipe,
     sink: &Endpoint<'_>,
     at: Option<u64>,
-    calls: &mut Calls,
+    calls: &mut SyscallCounter,
 ) -> Result<Delivery, Error> {
     let answer = pipe.drain_into(sink.fd(), at, calls);
     Delivery::from_call(answer).map_err(|errno| Error::sort("splice", errno, refusal))
@@ -164,7 +164,12 @@ pub(crate) fn drain(
 
 /// write(2) that does not wait: sockets are non-blocking by now (their owner saw to it), a pipe or a terminal in blocking
 /// mode is asked first and given no more than it is sure to take.
-pub(crate) fn write(sink: &Endpoint<'_>, at: Option<u64>, bytes: &[u8], calls: &mut Calls) -> Result<Delivery, Error> {
+pub(crate) fn write(
+    sink: &Endpoint<'_>,
+    at: Option<u64>,
+    bytes: &[u8],
+    calls: &mut SyscallCounter,
+) -> Result<Delivery, Error> {
     let mut length = bytes.len();
     let sure = match sink.facts().kind {
         Kind::Pipe if !sink.facts().nonblocking => Some(ONE_SLOT),

@@ -99,7 +99,7 @@ pub use buffer::{AlignedBuffer, Pages};
 pub use cache::CachePolicy;
 pub use capabilities::{Answer, Capabilities, Capability, Cause};
 pub use copy::{CopyReport, Reflink};
-pub use endpoint::{Endpoint, Facts, Kind, Unblocked};
+pub use endpoint::{Endpoint, Facts, Kind, NonBlockingGuard};
 pub use error::{Error, ErrorKind};
 pub use fanout::{FanOut, FanOutReport, FanOutStep, SinkReport};
 pub use hold::Hold;

@@ -11,7 +11,7 @@ use nix::sys::stat::fstat;
 
 use crate::cache::{READ_AHEAD_CALL, drop_pages, write_out};
 use crate::error::{Error, Result};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 /// Begins to read `length` bytes from `offset` on into the cache and does not wait for them (readahead(2)). What is behind
 /// the end of the file is left out.
@@ -21,7 +21,7 @@ use crate::sys::Calls;
 /// [`ErrorKind::BadDescriptor`](crate::ErrorKind::BadDescriptor) if the file is not open for reading;
 /// [`ErrorKind::Os`](crate::ErrorKind::Os) with EINVAL for what is no file.
 pub fn prefetch(fd: impl AsFd, offset: u64, length: u64) -> Result<()> {
-    let (fd, mut calls) = (fd.as_fd(), Calls::default());
+    let (fd, mut calls) = (fd.as_fd(), SyscallCounter::default());
     let stat = fstat(fd).map_err(|errno| Error::os("fstat", errno))?;
     let end = offset.saturating_add(length).min(u64::try_from(stat.st_size).unwrap_or(0));
     let mut at = offset;
@@ -44,7 +44,7 @@ pub fn prefetch(fd: impl AsFd, offset: u64, length: u64) -> Result<()> {
 ///
 /// [`ErrorKind::Os`](crate::ErrorKind::Os), with the error of the disk if it had one.
 pub fn evict(fd: impl AsFd, offset: u64, length: u64) -> Result<()> {
-    let (fd, mut calls) = (fd.as_fd(), Calls::default());
+    let (fd, mut calls) = (fd.as_fd(), SyscallCounter::default());
     let end = offset.saturating_add(length).min(i64::MAX as u64);
     write_out(fd, offset, end, true, &mut calls)?;
     drop_pages(fd, offset, end, &mut calls)

@@ -13,7 +13,7 @@ use nix::sys::stat::fstat;
 use crate::error::{Error, not_here};
 use crate::sys::apart::tables::table;
 use crate::sys::fork::Process;
-use crate::sys::{Calls, Sys};
+use crate::sys::{Sys, SyscallCounter};
 
 /// How large the pipe is asked to be, in bytes. A pipe has 64 KiB by default, in 16 slots of a page or a packet each;
 /// an unprivileged process may ask for up to /proc/sys/fs/pipe-max-size (1 MiB unless changed).
@@ -123,7 +123,13 @@ impl Pipe {
     }
 
     /// splice(2) from a descriptor, as many bytes as the pipe may hold and `limit` at most.
-    pub fn fill_from(&mut self, source: BorrowedFd<'_>, at: Option<u64>, limit: u64, calls: &mut Calls) -> Sys<usize> {
+    pub fn fill_from(
+        &mut self,
+        source: BorrowedFd<'_>,
+        at: Option<u64>,
+        limit: u64,
+        calls: &mut SyscallCounter,
+    ) -> Sys<usize> {
         let length = limit.min(self.capacity() as u64) as usize;
         let count = calls.splice(source, at, self.write_end(), None, length)?;
         self.held += count;
@@ -131,14 +137,14 @@ impl Pipe {
     }
 
     /// splice(2) of what is inside to a descriptor.
-    pub fn drain_into(&mut self, sink: BorrowedFd<'_>, at: Option<u64>, calls: &mut Calls) -> Sys<usize> {
+    pub fn drain_into(&mut self, sink: BorrowedFd<'_>, at: Option<u64>, calls: &mut SyscallCounter) -> Sys<usize> {
         let count = calls.splice(self.read_end(), None, sink, at, self.held)?;
         self.held -= count;
         Ok(count)
     }
 
     /// Takes at most `limit` bytes out again, by read(2).
-    pub fn take_out(&mut self, limit: usize, calls: &mut Calls) -> Result<Vec<u8>, Error> {
+    pub fn take_out(&mut self, limit: usize, calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; self.held.min(limit)];
         let mut start = 0;
         while start < bytes.len() {

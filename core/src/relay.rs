@@ -6,7 +6,7 @@
 //!
 //! One thread serves both directions, so it must never sleep in one of them: a peer that reads only after it has been
 //! read from would never be served. A socket in blocking mode makes splice(2) sleep whatever its flags say, so a relay
-//! switches `O_NONBLOCK` on at its first step and back when it is dropped (see [`crate::Unblocked`]). There is no timeout in it:
+//! switches `O_NONBLOCK` on at its first step and back when it is dropped (see [`crate::NonBlockingGuard`]). There is no timeout in it:
 //! the caller's loop, or the watcher of [`Relay::run_watched`], sees the counts and knows its own clock.
 
 mod flow;
@@ -24,7 +24,7 @@ use crate::drive::{Stepped, Steps, drive};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::step::{Readiness, Side};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::sys::fork::Process;
 use crate::waiting::{Waited, events, wait_for_any};
 use flow::{Flow, Progress};
@@ -90,7 +90,7 @@ pub enum RelayStep {
 pub struct Relay<'fd> {
     ends: [Endpoint<'fd>; 2],
     flows: [Flow; 2],
-    calls: Calls,
+    calls: SyscallCounter,
     waits: u64,
     /// When, and by whom: a child of fork(2) shares its pipes.
     began: Option<(Instant, Process)>,
@@ -103,7 +103,7 @@ impl<'fd> Relay<'fd> {
         Self {
             ends: [first, second],
             flows: Default::default(),
-            calls: Calls::default(),
+            calls: SyscallCounter::default(),
             waits: 0,
             began: None,
             elapsed: Duration::ZERO,
@@ -197,7 +197,7 @@ impl<'fd> Relay<'fd> {
         if let Some((_, process)) = self.began {
             process.check()?;
         }
-        self.flows[direction as usize].lane.surrender(&mut self.calls)
+        self.flows[direction as usize].lane.take_pending(&mut self.calls)
     }
 
     /// The descriptor of one end of a direction, to wait for it in an event loop.

@@ -10,7 +10,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{FileStat, SFlag, fstat};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::sys::files::{cachestat, effective_user, pages_in_core};
 use crate::sys::memory::page_size;
 
@@ -94,7 +94,7 @@ fn is_ours(fd: BorrowedFd<'_>, stat: &FileStat) -> bool {
 /// Counts a window at a time, so that neither the mapping nor the bytes that mincore fills grow with the file.
 fn by_mincore(fd: BorrowedFd<'_>, offset: u64, end: u64, page: u64) -> Result<u64> {
     const WINDOW: u64 = 256 << 20;
-    let (mut at, mut present, mut calls) = (offset - offset % page, 0, Calls::default());
+    let (mut at, mut present, mut calls) = (offset - offset % page, 0, SyscallCounter::default());
     while at < end {
         let length = (end - at).min(WINDOW);
         let map = calls.map(fd, at, length as usize).map_err(|errno| Error::os("mmap", errno))?;
@@ -122,7 +122,7 @@ mod tests {
         let file = file_of(1000);
         // On a disk, if that is where temporary files are, the first 600 pages go.
         file.sync_all().unwrap();
-        Calls::default().drop_pages(file.as_fd(), 0, 600 * 4096).unwrap();
+        SyscallCounter::default().drop_pages(file.as_fd(), 0, 600 * 4096).unwrap();
         for (offset, length) in [(0, u64::MAX), (0, 4096 * 1000), (4095, 2), (599 * 4096, 8192), (999 * 4096, 1)] {
             let end = (offset + length.min(1 << 30)).min(4096 * 1000 - 100);
             let both = || {

@@ -47,14 +47,14 @@ impl Side {
 ///
 /// ```
 /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-/// use zcio::{Endpoint, Side, Step, Transfer, Unblocked};
+/// use zcio::{Endpoint, Side, Step, Transfer, NonBlockingGuard};
 ///
 /// # let (mut sender, source) = std::os::unix::net::UnixStream::pair()?;
 /// # let (sink, mut reader) = std::os::unix::net::UnixStream::pair()?;
 /// # std::io::Write::write_all(&mut sender, b"bytes")?;
 /// # drop(sender);
 /// // A step must not sleep: streams that are in blocking mode are not, for as long as this lasts.
-/// let _awake = (Unblocked::new(&source)?, Unblocked::new(&sink)?);
+/// let _awake = (NonBlockingGuard::new(&source)?, NonBlockingGuard::new(&sink)?);
 /// let mut transfer = Transfer::new(Endpoint::new(&source)?, Endpoint::new(&sink)?);
 /// loop {
 ///     let (side, events) = match transfer.step()? {

@@ -28,7 +28,7 @@
 //! # Ends
 //!
 //! Whatever has a descriptor can be an end: tokio's own sockets and pipes, the standard library's, bare descriptors. Streams in
-//! blocking mode are switched to `O_NONBLOCK` while they are needed so ([`crate::Unblocked`]). A socket of tokio's may have one
+//! blocking mode are switched to `O_NONBLOCK` while they are needed so ([`crate::NonBlockingGuard`]). A socket of tokio's may have one
 //! future of this module for each direction, and be read and written by tokio itself meanwhile: none of them takes another
 //! one's readiness away, because each future asks the kernel by an epoll(7) instance of its own, and only that is registered
 //! with tokio.

@@ -173,7 +173,7 @@ impl<'fd> Transfer<'fd> {
         if self.engine.is_some() {
             let mut running = self.begin()?;
             running.pause()?;
-            bytes = running.engine.surrender()?;
+            bytes = running.engine.take_pending()?;
         }
         bytes.append(&mut self.taken_before);
         Ok(bytes)

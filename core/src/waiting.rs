@@ -11,13 +11,13 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::step::Readiness;
-use crate::sys::{Calls, Sys, socket_option};
+use crate::sys::{Sys, SyscallCounter, socket_option};
 
 /// How long to wait where waiting in poll(2) is not to be had.
 const NAP: Duration = Duration::from_millis(5);
 
 /// Whether a call on the descriptor would find something (a failure, too) and not sleep.
-pub(crate) fn is_ready(fd: BorrowedFd<'_>, events: PollFlags, calls: &mut Calls) -> Sys<bool> {
+pub(crate) fn is_ready(fd: BorrowedFd<'_>, events: PollFlags, calls: &mut SyscallCounter) -> Sys<bool> {
     let found = calls.poll(fd, events, PollTimeout::ZERO)?;
     Ok(!found.is_empty() && (found != PollFlags::POLLERR || !is_socket(fd, calls)))
 }
@@ -45,7 +45,12 @@ pub(crate) enum Waited {
 }
 
 /// Waits in poll(2). With no events it waits for the error queue itself.
-pub(crate) fn wait(fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout, calls: &mut Calls) -> Sys<Waited> {
+pub(crate) fn wait(
+    fd: BorrowedFd<'_>,
+    events: PollFlags,
+    timeout: PollTimeout,
+    calls: &mut SyscallCounter,
+) -> Sys<Waited> {
     let found = match calls.poll(fd, events, timeout) {
         Err(Errno::EINTR) => return Ok(Waited::Signal),
         found => found?,
@@ -61,7 +66,7 @@ pub(crate) fn wait(fd: BorrowedFd<'_>, events: PollFlags, timeout: PollTimeout, 
 }
 
 /// Waits for several at once, none of which sleeps in its calls: an error is ready, too. See [`InVain`].
-pub(crate) fn wait_for_any(ends: &mut [PollFd<'_>], timeout: PollTimeout, calls: &mut Calls) -> Sys<Waited> {
+pub(crate) fn wait_for_any(ends: &mut [PollFd<'_>], timeout: PollTimeout, calls: &mut SyscallCounter) -> Sys<Waited> {
     match calls.poll_all(ends, timeout) {
         Ok(0) => Ok(Waited::Nothing),
         Ok(_) => Ok(Waited::Ready),
@@ -72,7 +77,7 @@ pub(crate) fn wait_for_any(ends: &mut [PollFd<'_>], timeout: PollTimeout, calls:
 
 /// The error of the socket itself, which is told once. It comes with a hang-up, save for those that `IP_RECVERR` asks for
 /// (ip(7)).
-pub(crate) fn own_error(socket: BorrowedFd<'_>, calls: &mut Calls) -> Sys<()> {
+pub(crate) fn own_error(socket: BorrowedFd<'_>, calls: &mut SyscallCounter) -> Sys<()> {
     calls.made += 1;
     match socket_option(socket, libc::SO_ERROR)? {
         0 => Ok(()),
@@ -81,7 +86,7 @@ pub(crate) fn own_error(socket: BorrowedFd<'_>, calls: &mut Calls) -> Sys<()> {
 }
 
 /// Of anything but a socket `POLLERR` is final: a pipe that nobody reads.
-fn is_socket(fd: BorrowedFd<'_>, calls: &mut Calls) -> bool {
+fn is_socket(fd: BorrowedFd<'_>, calls: &mut SyscallCounter) -> bool {
     calls.made += 1;
     socket_option(fd, libc::SO_TYPE).is_ok()
 }

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use zcio::{Endpoint, FanOut, Relay, Unblocked};
+use zcio::{Endpoint, FanOut, NonBlockingGuard, Relay};
 
 fn sleeps(stream: &impl AsFd) -> bool {
     let flags = fcntl(stream, FcntlArg::F_GETFL).unwrap();
@@ -41,11 +41,11 @@ fn the_last_operation_restores_blocking_mode() {
     assert!(sleeps(&shared) && sleeps(&right));
 
     let mut relay = Relay::new(end(&shared), end(&left));
-    let guard = Unblocked::new(shared.as_fd()).unwrap();
+    let guard = NonBlockingGuard::new(shared.as_fd()).unwrap();
     relay.step().unwrap();
     drop(guard);
     assert!(!sleeps(&shared));
-    let guard = Unblocked::new(shared.as_fd()).unwrap();
+    let guard = NonBlockingGuard::new(shared.as_fd()).unwrap();
     drop(relay);
     assert!(!sleeps(&shared) && sleeps(&left));
     drop(guard);
@@ -57,9 +57,9 @@ fn what_is_switched_for_good_is_left_so_by_everybody() {
     let [shared, _peer, left, _right] = sockets();
     let mut before = Relay::new(end(&shared), end(&left));
     before.step().unwrap();
-    Unblocked::new(shared.as_fd()).unwrap().for_good();
+    NonBlockingGuard::new(shared.as_fd()).unwrap().for_good();
     assert!(end(&shared).facts().nonblocking);
-    let after = Unblocked::new(shared.as_fd()).unwrap();
+    let after = NonBlockingGuard::new(shared.as_fd()).unwrap();
     drop(before);
     assert!(!sleeps(&shared) && sleeps(&left));
     drop(after);
@@ -71,7 +71,7 @@ fn what_is_switched_for_good_is_left_so_by_everybody() {
 fn it_counts_as_blocking_meanwhile() {
     let [shared, _peer, left, _right] = sockets();
     left.set_nonblocking(true).unwrap();
-    let guards = [&shared, &left].map(|socket| Unblocked::new(socket.as_fd()).unwrap());
+    let guards = [&shared, &left].map(|socket| NonBlockingGuard::new(socket.as_fd()).unwrap());
     assert!(!end(&shared).facts().nonblocking && end(&left).facts().nonblocking);
     assert!(end(&shared).nonblocking().unwrap().facts().nonblocking, "who keeps a guard may");
     drop(guards);
@@ -83,10 +83,10 @@ fn it_counts_as_blocking_meanwhile() {
 fn the_last_writer_restores_a_pipe() {
     let (read, write) = std::io::pipe().unwrap();
     let again = write.try_clone().unwrap();
-    let first = Unblocked::new(write.as_fd()).unwrap();
-    let second = Unblocked::new(again.as_fd()).unwrap();
+    let first = NonBlockingGuard::new(write.as_fd()).unwrap();
+    let second = NonBlockingGuard::new(again.as_fd()).unwrap();
     assert!(!sleeps(&write) && sleeps(&read));
-    let reader = Unblocked::new(read.as_fd()).unwrap();
+    let reader = NonBlockingGuard::new(read.as_fd()).unwrap();
     drop(first);
     assert!(!sleeps(&write), "the other one would sleep in its next step");
     drop(reader);
@@ -103,9 +103,9 @@ fn a_fifo_that_was_opened_twice() {
     mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
     let open = || File::options().read(true).write(true).open(&path).unwrap();
     let (one, other) = (open(), open());
-    let first = Unblocked::new(one.as_fd()).unwrap();
+    let first = NonBlockingGuard::new(one.as_fd()).unwrap();
     assert!(!sleeps(&one) && sleeps(&other));
-    let second = Unblocked::new(other.as_fd()).unwrap();
+    let second = NonBlockingGuard::new(other.as_fd()).unwrap();
     drop(first);
     assert!(sleeps(&one) && !sleeps(&other));
     drop(second);
@@ -125,9 +125,9 @@ fn a_socket_in_non_blocking_mode_stays_in_it() {
 #[test]
 fn a_mode_that_somebody_changed_meanwhile_is_changed_again() {
     let [shared, _peer, ..] = sockets();
-    let first = Unblocked::new(shared.as_fd()).unwrap();
+    let first = NonBlockingGuard::new(shared.as_fd()).unwrap();
     shared.set_nonblocking(false).unwrap();
-    let second = Unblocked::new(shared.as_fd()).unwrap();
+    let second = NonBlockingGuard::new(shared.as_fd()).unwrap();
     assert!(!sleeps(&shared));
     drop(first);
     assert!(!sleeps(&shared));

@@ -14,9 +14,9 @@ use zcio::{Batch, BatchReport, Item};
 use crate::descriptors::{Descriptor, Given, Waiting};
 use crate::errors::Failure;
 use crate::natives::native;
-use crate::patience::Patience;
 use crate::reports;
 use crate::running::look;
+use crate::send_timeout::SendTimeout;
 use crate::transfer::visibility;
 
 /// What the Java side gives: each end once, and for each item the places of its two ends, its offset and its count.
@@ -55,10 +55,10 @@ fn run_all<'local>(
         Descriptor::Memory(..) => unreachable!("a batch takes no memory"),
     };
     // A large item is a transfer of its own, which may wait for a socket in blocking mode.
-    let mut patience = Vec::new();
+    let mut send_timeout = Vec::new();
     for descriptor in &ends {
         if let Descriptor::Duplicate(fd) = descriptor {
-            patience.extend(Patience::limit(&zcio::Endpoint::new(fd.as_fd())?, None));
+            send_timeout.extend(SendTimeout::limit(&zcio::Endpoint::new(fd.as_fd())?, None));
         }
     }
     let items: Vec<_> = places
@@ -79,7 +79,7 @@ fn run_all<'local>(
         }
     });
     drop(items);
-    drop(patience);
+    drop(send_timeout);
     match trouble {
         Some(error) => Err(error.into()),
         None => report_object(env, class, &report),

@@ -18,7 +18,7 @@ use jni::objects::{JByteArray, JObject};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::stat::{Mode, SFlag, fstat, stat};
-use zcio::{Endpoint, ErrorKind, Unblocked};
+use zcio::{Endpoint, ErrorKind, NonBlockingGuard};
 
 use crate::errors::Failure;
 use crate::jdk_channels;
@@ -27,7 +27,7 @@ use crate::upcalls::upcalls;
 /// Whose thread it is that will wait: decides how an end is kept from sleeping in a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
-    /// A platform thread's, in poll(2). A socket in blocking mode stays so (see [`crate::patience`]).
+    /// A platform thread's, in poll(2). A socket in blocking mode stays so (see [`crate::send_timeout`]).
     InPoll,
     /// A virtual thread's, parked: no end may ever sleep, and a socket is switched to non-blocking mode and left there, as
     /// the JDK's own operations on a virtual thread do.
@@ -162,7 +162,7 @@ fn is_fifo(path: &PathBuf) -> bool {
 /// A stream for a thread that must not sleep in a system call.
 fn keep_awake(stream: OwnedFd, waiting: Waiting) -> OwnedFd {
     if waiting == Waiting::Parked
-        && let Ok(unblocked) = Unblocked::new(stream.as_fd())
+        && let Ok(unblocked) = NonBlockingGuard::new(stream.as_fd())
     {
         unblocked.for_good();
     }

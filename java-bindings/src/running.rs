@@ -14,7 +14,7 @@ use zcio::{Direction, ErrorKind, FanOut, FanOutStep, Readiness, Relay, RelayStep
 
 use crate::errors::Failure;
 use crate::natives::native;
-use crate::patience::Patience;
+use crate::send_timeout::SendTimeout;
 use crate::upcalls::upcalls;
 
 /// The machine that moves the bytes.
@@ -26,7 +26,7 @@ pub(crate) enum Machine {
 
 /// See the module's introduction. The fields are dropped in this order.
 pub(crate) struct Running {
-    _patience: Option<Patience>,
+    _send_timeout: Option<SendTimeout>,
     pub machine: Machine,
     /// The descriptors of the ends in the Java side's order; -1 for memory.
     ends: Vec<RawFd>,
@@ -43,8 +43,8 @@ const BLOCKED: jlong = -2;
 const WAIT: u8 = 50;
 
 impl Running {
-    pub fn new(machine: Machine, ends: Vec<RawFd>, fifo: bool, patience: Option<Patience>) -> Self {
-        Self { _patience: patience, machine, ends, fifo, blocked: None }
+    pub fn new(machine: Machine, ends: Vec<RawFd>, fifo: bool, send_timeout: Option<SendTimeout>) -> Self {
+        Self { _send_timeout: send_timeout, machine, ends, fifo, blocked: None }
     }
 
     /// The number for the Java side.

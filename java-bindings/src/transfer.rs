@@ -11,9 +11,9 @@ use zcio::{CachePolicy, Endpoint, Kind, KnownBy, Mechanism, Report, Visibility};
 use crate::descriptors::{Descriptor, Given, Waiting};
 use crate::errors::{Failure, Trouble};
 use crate::natives::native;
-use crate::patience::Patience;
 use crate::reports;
 use crate::running::{Machine, Running};
+use crate::send_timeout::SendTimeout;
 use crate::upcalls::upcalls;
 
 /// What is asked of the core.
@@ -78,13 +78,13 @@ fn open(
             return Err(Failure::Transfer(Trouble { error, file, undelivered: Vec::new() }));
         }
     };
-    let patience = match waiting {
-        Waiting::InPoll => Patience::limit(&sink_end, request.length(&source_end.endpoint)),
+    let send_timeout = match waiting {
+        Waiting::InPoll => SendTimeout::limit(&sink_end, request.length(&source_end.endpoint)),
         Waiting::Parked | Waiting::InSelector => None,
     };
     let ends = vec![number(&source_end.endpoint), number(&sink_end)];
     let transfer = request.apply(zcio::Transfer::new(source_end.endpoint, sink_end));
-    Ok(Some(Running::new(Machine::Transfer(transfer), ends, source_end.fifo, patience)))
+    Ok(Some(Running::new(Machine::Transfer(transfer), ends, source_end.fifo, send_timeout)))
 }
 
 /// An end's descriptor; -1 for memory.

@@ -21,10 +21,10 @@ use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
 use zcio::apart::{Held, Sent};
 use zcio::{Endpoint, Error, Side};
 
+use crate::borrowed_buffer::BorrowedBuffer;
 use crate::errors::TransferError;
 use crate::files::{self, FileObject};
 use crate::holds::{Hold, let_go, unbound};
-use crate::lent::Lent;
 use crate::once::intern;
 use crate::region::Region;
 
@@ -49,7 +49,7 @@ enum Place {
         sent: Option<Sent>,
     },
     Descriptor(Hold),
-    Memory(Lent),
+    Memory(BorrowedBuffer),
 }
 
 impl End {
@@ -75,7 +75,7 @@ impl End {
             return Self::of_path(object, side);
         }
         if side == Side::Source
-            && let Some(lent) = Lent::new(object)?
+            && let Some(lent) = BorrowedBuffer::new(object)?
         {
             return Ok(Self::at(Place::Memory(lent), side));
         }
@@ -115,7 +115,7 @@ impl End {
         if side == Side::Sink {
             return Err(PyTypeError::new_err("dst is a region, and memory cannot be the sink of a transfer"));
         }
-        Ok(Self::at(Place::Memory(Lent::all_of(region)?), side))
+        Ok(Self::at(Place::Memory(BorrowedBuffer::all_of(region)?), side))
     }
 
     fn of_object(object: &Bound<'_, PyAny>, fileno: &Bound<'_, PyAny>, side: Side) -> PyResult<Self> {

@@ -10,7 +10,7 @@ use crate::holds;
 use crate::interrupt::{Watch, opened};
 use crate::records;
 use crate::relay::{failure, with_report};
-use crate::transfer::{Request, callable, exception, settle};
+use crate::transfer::{Request, callable, exception, sync_position};
 
 /// Sends one source to many sinks: each one gets exactly the same bytes, shared by reference where the kernel can.
 ///
@@ -48,7 +48,7 @@ pub fn fan_out<'py>(
     let moved = report.as_ref().map_or(0, |report| report.bytes);
     let mut positioned = Ok(());
     for sink in &ends[1..] {
-        positioned = positioned.and(settle(py, &ends[0], sink, position.map(|start| start + moved)));
+        positioned = positioned.and(sync_position(py, &ends[0], sink, position.map(|start| start + moved)));
     }
     let told = watch.finish(py, moved);
     let report = report.map(|report| record(py, report, &undelivered)).transpose()?;
@@ -85,7 +85,7 @@ fn run(request: &Request, ends: &[End], watch: &mut Watch, caller: &Caller<'_>) 
     let result = fan_out.run_watched(|moved| caller.call(|| watch.look(moved))).map(drop);
     let report = fan_out.report();
     // In a child of fork(2) they are its parent's.
-    let undelivered = surrender(&mut fan_out, keeps || watch.is_inherited(), sinks.len());
+    let undelivered = take_pending(&mut fan_out, keeps || watch.is_inherited(), sinks.len());
     (result, report, undelivered)
 }
 
@@ -103,7 +103,7 @@ pub fn described<'a>(request: &Request, source: Endpoint<'a>, sinks: Vec<Endpoin
 
 /// What each sink lacks of the bytes that exist only here: none of a source that keeps them, as a file does. For a fan-out
 /// that will not go on. Should they be lost, what led here matters more.
-pub fn surrender(fan_out: &mut FanOut<'_>, keeps: bool, sinks: usize) -> Vec<Vec<u8>> {
+pub fn take_pending(fan_out: &mut FanOut<'_>, keeps: bool, sinks: usize) -> Vec<Vec<u8>> {
     let mut lacking = |sink| if keeps { Vec::new() } else { fan_out.take_undelivered(sink).unwrap_or_default() };
     (0..sinks).map(&mut lacking).collect()
 }

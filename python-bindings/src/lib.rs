@@ -7,6 +7,8 @@
 
 mod aligned;
 mod batch;
+mod borrowed_buffer;
+mod buffer_exporter;
 mod command;
 mod copy;
 mod descriptors;
@@ -17,8 +19,6 @@ mod holds;
 mod interpreter;
 mod interrupt;
 mod lend;
-mod lender;
-mod lent;
 mod once;
 mod records;
 mod region;
@@ -44,13 +44,13 @@ mod _zcio {
     #[pymodule_export]
     use crate::batch::{ItemReport, PreparedBatch, batch};
     #[pymodule_export]
+    use crate::buffer_exporter::BufferExporter;
+    #[pymodule_export]
     use crate::command::main;
     #[pymodule_export]
     use crate::copy::copy;
     #[pymodule_export]
     use crate::fan_out::fan_out;
-    #[pymodule_export]
-    use crate::lender::Lender;
     #[pymodule_export]
     use crate::region::Region;
     #[pymodule_export]

@@ -17,7 +17,9 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use zcio::apart::{Held, Process};
-use zcio::{Direction, Endpoint, Error, Kind, Mechanism, Readiness, Relay, RelayStep, Side, Step, Transfer, Unblocked};
+use zcio::{
+    Direction, Endpoint, Error, Kind, Mechanism, NonBlockingGuard, Readiness, Relay, RelayStep, Side, Step, Transfer,
+};
 
 use crate::descriptors::End;
 use crate::errors;
@@ -25,7 +27,7 @@ use crate::holds::{Lodging, borrow, gather, send};
 use crate::interrupt::{Watch, check, detached, opened};
 use crate::relay::{joined, record};
 use crate::report::Report;
-use crate::transfer::{Request, settle};
+use crate::transfer::{Request, sync_position};
 
 /// The most that a step moves: some 0.2 ms for other tasks to wait.
 pub const PIECE: u64 = 1 << 20;
@@ -119,7 +121,7 @@ pub struct TransferSteps {
 struct TransferState {
     moving: Lodging<Moving>,
     /// The streams, in non-blocking mode.
-    unblocked: Vec<Unblocked<'static>>,
+    unblocked: Vec<NonBlockingGuard<'static>>,
     ends: [End; 2],
     request: Request,
     taken_before: Vec<u8>,
@@ -229,7 +231,7 @@ impl TransferSteps {
         let Some(mut state) = ended(&self.state, self.process)? else { return Ok(PyBytes::new(py, b"")) };
         let undelivered = detached(py, || {
             let undelivered = state.moving.run(|moving, _| {
-                let undelivered = moving.surrender();
+                let undelivered = moving.take_pending();
                 moving.transfer = None;
                 moving.held.clear();
                 undelivered
@@ -240,7 +242,7 @@ impl TransferSteps {
         let mut undelivered = undelivered.map_err(|error| errors::exception(py, &error, &[], &[]))?;
         undelivered.append(&mut state.taken_before);
         let position = state.position.map(|start| start + self.bytes());
-        settle(py, &state.ends[0], &state.ends[1], position)?;
+        sync_position(py, &state.ends[0], &state.ends[1], position)?;
         Ok(PyBytes::new(py, &undelivered))
     }
 }
@@ -259,7 +261,7 @@ impl TransferState {
             return Ok(false);
         }
         for fd in self.ends.iter().filter_map(End::stream) {
-            self.unblocked.push(Unblocked::new(borrow(fd))?);
+            self.unblocked.push(NonBlockingGuard::new(borrow(fd))?);
         }
         // `ends` outlive the transfer: see the order of the fields.
         let (ends, request, taken_before) = (&self.ends, &self.request, &mut self.taken_before);
@@ -329,7 +331,7 @@ impl Moving {
                 }
                 Ok(step) => return Ok(step),
                 Err(error) => {
-                    self.undelivered = self.surrender();
+                    self.undelivered = self.take_pending();
                     return Err(error);
                 }
             }
@@ -337,7 +339,7 @@ impl Moving {
     }
 
     /// Bytes that exist only here. Should they be lost, what led here matters more.
-    fn surrender(&mut self) -> Vec<u8> {
+    fn take_pending(&mut self) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.undelivered);
         bytes.extend(self.transfer.as_mut().and_then(|transfer| transfer.take_undelivered().ok()).unwrap_or_default());
         bytes

@@ -16,11 +16,11 @@ use zcio::{Endpoint, FanOut, FanOutReport, FanOutStep, Kind, Side};
 
 use crate::descriptors::End;
 use crate::errors;
-use crate::fan_out::{described, record, surrender};
+use crate::fan_out::{described, record, take_pending};
 use crate::holds::{Lodging, gather, send};
 use crate::interrupt::{Watch, detached, opened};
 use crate::step::{Interest, PIECE, Pages, THREAD_BYTES, THREAD_TIME, answer, ended, event, over, taken};
-use crate::transfer::{Request, settle};
+use crate::transfer::{Request, sync_position};
 
 /// How far the source may be read beyond what every sink has: a window is on its way to a slow sink, one more waits for it,
 /// and one is read.
@@ -161,7 +161,7 @@ impl FanOutSteps {
         let report = report.map(|report| record(py, report, &undelivered)).transpose()?;
         let position = state.position.map(|start| start + self.bytes());
         for sink in &state.ends[1..] {
-            settle(py, &state.ends[0], sink, position)?;
+            sync_position(py, &state.ends[0], sink, position)?;
         }
         let rest = if begun { &[] } else { undelivered.first().unwrap_or(&state.taken_before).as_slice() };
         Ok((report, PyBytes::new(py, rest)))
@@ -242,7 +242,7 @@ impl Moving {
     fn end(&mut self, sinks: usize) -> (Option<FanOutReport>, Vec<Vec<u8>>) {
         let Some(mut fan_out) = self.fan_out.take() else { return (None, Vec::new()) };
         let report = fan_out.report();
-        let undelivered = surrender(&mut fan_out, self.keeps, sinks);
+        let undelivered = take_pending(&mut fan_out, self.keeps, sinks);
         drop(fan_out);
         self.held.clear();
         (report, undelivered)

@@ -85,7 +85,7 @@ pub fn transfer(
     let (result, undelivered) = outcome.unwrap_or_else(|error| (Err(error), Vec::new()));
     let moved = result.as_ref().map_or_else(Error::moved, |report| report.bytes);
     let [source, sink] = &ends;
-    let positioned = settle(py, source, sink, position.map(|start| start + moved));
+    let positioned = sync_position(py, source, sink, position.map(|start| start + moved));
     let told = watch.finish(py, moved);
     let report: Report = match result {
         Ok(report) => report.into(),
@@ -117,7 +117,7 @@ pub fn callable<'a, 'py>(progress: Option<&'a Bound<'py, PyAny>>) -> PyResult<Op
 
 /// Puts the file objects where the transfer has brought them. One that was closed meanwhile, or is of another file now, is
 /// left alone.
-pub fn settle(py: Python<'_>, source: &End, sink: &End, position: Option<u64>) -> PyResult<()> {
+pub fn sync_position(py: Python<'_>, source: &End, sink: &End, position: Option<u64>) -> PyResult<()> {
     let sought = match (&source.file, position) {
         (Some(file), Some(position)) if source.is_unchanged(py) => file.seek(py, position),
         _ => Ok(()),

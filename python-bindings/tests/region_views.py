@@ -20,7 +20,7 @@ import numpy
 import pyarrow
 import zcio
 from support import content
-from zcio._zcio import Lender
+from zcio._zcio import BufferExporter
 from zcio.compat.mmap import mmap as compat_mmap
 
 SIZE = 4 * mmap.PAGESIZE
@@ -53,7 +53,7 @@ EXPORTERS: dict[str, Callable[[Path], Any]] = {
     "Region private": lambda directory: zcio.Region.open(file(directory), "c"),
     "Region anonymous": lambda _: filled(zcio.Region.anonymous(SIZE)),
     "SharedRegion": lambda _: filled(zcio.SharedRegion.create(SIZE)),
-    "Lender": lambda directory: Lender(zcio.Region.open(file(directory), "r+")),
+    "BufferExporter": lambda directory: BufferExporter(zcio.Region.open(file(directory), "r+")),
     "mmap": lambda directory: of_file(directory, 0),
     "mmap anonymous": lambda _: filled(compat_mmap(-1, SIZE)),
     "AlignedBuffer": lambda _: filled(zcio.AlignedBuffer(SIZE)),

@@ -21,7 +21,7 @@ import zcio
 import zcio._zcio
 import zcio.aio
 from support import background, content, unix_pair
-from zcio._zcio import Lender
+from zcio._zcio import BufferExporter
 from zcio.compat.mmap import mmap as compat_mmap
 
 
@@ -40,7 +40,7 @@ class Named:
 HOLDERS: dict[str, Callable[[Path], tuple[Any, list[Any]]]] = {
     "Region": lambda path: ((name := Named(path)), (zcio.Region.open(name), [name]))[1],
     "SharedRegion": lambda _: (zcio.SharedRegion.create(1), []),
-    "Lender": lambda _: ((region := zcio.Region.anonymous(1)), (Lender(region), [region]))[1],
+    "BufferExporter": lambda _: ((region := zcio.Region.anonymous(1)), (BufferExporter(region), [region]))[1],
 }
 # Numbers and bytes of their own; steps, which zcio.aio closes and so lets their ends go.
 OTHERS = {"AlignedBuffer", "Attempt", "ItemReport", "PreparedBatch", "Report", "Residency"} | {
@@ -58,7 +58,7 @@ def test_the_collector_sees_what_a_class_holds(tmp_path: Path) -> None:
         assert all(any(found is one for found in gc.get_referents(holder)) for one in held)
 
 
-@pytest.mark.parametrize("through", ["region", "lender", "mmap"])
+@pytest.mark.parametrize("through", ["region", "buffer_exporter", "mmap"])
 def test_a_cycle_through_a_region_is_collected(through: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(content(10_000))
@@ -68,7 +68,7 @@ def test_a_cycle_through_a_region_is_collected(through: str, tmp_path: Path) -> 
         region: Any = zcio.Region.open(name)
         mapped: Any = compat_mmap(-1, 10)
         mapped.others = (mapped, region)
-        name.region = {"region": region, "lender": Lender(region), "mmap": mapped}[through]
+        name.region = {"region": region, "buffer_exporter": BufferExporter(region), "mmap": mapped}[through]
         gone.append(weakref.ref(region))
         del name, region, mapped
     gc.collect()
@@ -99,7 +99,7 @@ def test_a_name_that_asks_for_itself_when_it_goes(tmp_path: Path) -> None:
 def test_pickling_is_refused_by_every_protocol(protocol: int) -> None:
     region = zcio.Region.anonymous(10)
     shared = zcio.SharedRegion.create(10)
-    for holder in (region, shared, zcio.AlignedBuffer(10), Lender(region), compat_mmap(-1, 10)):
+    for holder in (region, shared, zcio.AlignedBuffer(10), BufferExporter(region), compat_mmap(-1, 10)):
         if holder is not shared:
             with pytest.raises(TypeError, match="pickle"):
                 pickle.dumps(holder, protocol)
@@ -139,7 +139,7 @@ def test_what_cannot_be_made() -> None:
         lambda: zcio.SharedRegion.seal(anything.anonymous(1)),
         disguised,
         lambda: setattr(anything.anonymous(1), "__class__", Own),
-        lambda: Lender(compat_mmap(-1, 1)),  # type: ignore[arg-type]
+        lambda: BufferExporter(compat_mmap(-1, 1)),  # type: ignore[arg-type]
     ]
     for call in calls:
         with pytest.raises(TypeError):

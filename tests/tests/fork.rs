@@ -16,7 +16,8 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use zcio::copy::Copy;
 use zcio::{
-    Batch, Capabilities, Direction, Endpoint, ErrorKind, FanOut, Item, Mechanism, Reflink, Relay, Transfer, Unblocked,
+    Batch, Capabilities, Direction, Endpoint, ErrorKind, FanOut, Item, Mechanism, NonBlockingGuard, Reflink, Relay,
+    Transfer,
 };
 use zcio_tests::{content, has, watchdog};
 
@@ -139,7 +140,7 @@ fn no_child_waits_for_a_lock_that_a_thread_had() {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     let (near, _far) = UnixStream::pair().unwrap();
-                    drop(Unblocked::new(near.as_fd()).unwrap());
+                    drop(NonBlockingGuard::new(near.as_fd()).unwrap());
                 }
             });
         }
@@ -148,7 +149,7 @@ fn no_child_waits_for_a_lock_that_a_thread_had() {
                 // SAFETY: takes a number. Ends a child that waits, which its parent then sees.
                 unsafe { libc::alarm(20) };
                 let (near, _far) = UnixStream::pair().unwrap();
-                drop(Unblocked::new(near.as_fd()).unwrap());
+                drop(NonBlockingGuard::new(near.as_fd()).unwrap());
                 i32::from(Capabilities::get().iter().next().is_none())
             });
             assert_eq!(code, 0);

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use zcio::{Answer, Capabilities, Cause, Endpoint, ErrorKind, Mechanism, Report, Transfer, Unblocked};
+use zcio::{Answer, Capabilities, Cause, Endpoint, ErrorKind, Mechanism, NonBlockingGuard, Report, Transfer};
 use zcio_tests::seccomp::{refusing, without_comparisons};
 use zcio_tests::{Kind, Sink, Source, has, pattern, watchdog};
 
@@ -182,8 +182,8 @@ fn without_comparisons_no_pipe_is_put_to_sleep_under_a_user() {
         // One description, by two descriptors.
         let (read, write) = std::io::pipe().unwrap();
         let again = write.try_clone().unwrap();
-        let users = [&write, &again].map(|pipe| Unblocked::new(pipe.as_fd()).unwrap());
-        let reader = Unblocked::new(read.as_fd()).unwrap();
+        let users = [&write, &again].map(|pipe| NonBlockingGuard::new(pipe.as_fd()).unwrap());
+        let reader = NonBlockingGuard::new(read.as_fd()).unwrap();
         let [first, second] = users;
         drop(first);
         assert!(!sleeps(&write) && !sleeps(&read), "the other one would sleep in its next step");
@@ -199,7 +199,7 @@ fn without_comparisons_no_pipe_is_put_to_sleep_under_a_user() {
         mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
         let open = |flags| File::options().read(true).write(true).custom_flags(flags).open(&path).unwrap();
         let (one, other) = (open(0), open(0));
-        let [first, second] = [&one, &other].map(|fifo| Unblocked::new(fifo.as_fd()).unwrap());
+        let [first, second] = [&one, &other].map(|fifo| NonBlockingGuard::new(fifo.as_fd()).unwrap());
         drop(first);
         assert!(sleeps(&one) && !sleeps(&other));
         drop(second);
@@ -208,7 +208,7 @@ fn without_comparisons_no_pipe_is_put_to_sleep_under_a_user() {
         // One that its owner made non-blocking cannot be told from one that is so for a while. It stays as it is.
         let (ours, theirs) = (open(0), open(libc::O_NONBLOCK));
         for reversed in [false, true] {
-            let mut users = [&ours, &theirs].map(|fifo| Some(Unblocked::new(fifo.as_fd()).unwrap()));
+            let mut users = [&ours, &theirs].map(|fifo| Some(NonBlockingGuard::new(fifo.as_fd()).unwrap()));
             if reversed {
                 users.reverse();
             }
@@ -227,9 +227,9 @@ fn without_comparisons_a_pipe_that_was_switched_back_is_known_by_its_switch() {
     without_comparisons(|| {
         let (_read, write) = std::io::pipe().unwrap();
         let again = write.try_clone().unwrap();
-        let first = Unblocked::new(write.as_fd()).unwrap();
+        let first = NonBlockingGuard::new(write.as_fd()).unwrap();
         fcntl(&write, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
-        let second = Unblocked::new(again.as_fd()).unwrap();
+        let second = NonBlockingGuard::new(again.as_fd()).unwrap();
         drop(first);
         assert!(!sleeps(&write));
         drop(second);

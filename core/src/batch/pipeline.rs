@@ -68,7 +68,7 @@ impl Pipeline<'_, '_, '_> {
                 _ if self.run.is_over(item) => {}
                 State::Read { slot, start, .. } => {
                     self.release(slot);
-                    self.run.settle(item, Err(Run::cancelled(start as u64)));
+                    self.run.finish_item(item, Err(Run::cancelled(start as u64)));
                 }
                 State::Waiting | State::Left => {}
             }

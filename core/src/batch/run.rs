@@ -13,7 +13,7 @@ use super::watcher::{BatchProgress, Watcher};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::step::{Side, Visibility};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::transfer::Transfer;
 use crate::waiting::{Waited, wait};
 
@@ -26,7 +26,7 @@ pub(super) struct Run<'a, 'fd> {
     sources: Descriptors<'fd>,
     /// Why nothing more may be written to a sink, beside the sink.
     broken: HashMap<usize, Error>,
-    pub calls: Calls,
+    pub calls: SyscallCounter,
     pub waits: u64,
     /// Of the items that are over.
     progress: BatchProgress,
@@ -90,7 +90,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
             sinks: Descriptors::default(),
             sources: Descriptors::default(),
             broken: HashMap::new(),
-            calls: Calls::default(),
+            calls: SyscallCounter::default(),
             waits: 0,
             progress: BatchProgress::default(),
             watcher,
@@ -114,7 +114,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
     }
 
     /// An item is over.
-    pub fn settle(&mut self, item: usize, result: Result<ItemReport>) {
+    pub fn finish_item(&mut self, item: usize, result: Result<ItemReport>) {
         if self.results[item].is_none() {
             self.progress.items += 1;
             self.progress.bytes += result.as_ref().map_or_else(Error::moved, |report| report.bytes);
@@ -125,7 +125,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
     /// An item went wrong at its sink, with so many bytes of it delivered: nothing more is written there.
     pub fn sink_failed(&mut self, item: usize, sink: usize, error: Error) {
         self.broken.insert(sink, error.clone().after(0));
-        self.settle(item, Err(error));
+        self.finish_item(item, Err(error));
     }
 
     /// Why nothing more may be written to that sink.
@@ -202,7 +202,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
 
     /// An item was delivered: its result, after both its ends were asked whether they are still what they were.
     pub fn confirm(&mut self, item: usize, sink: usize, report: ItemReport) -> Result<ItemReport> {
-        let mut calls = Calls::default();
+        let mut calls = SyscallCounter::default();
         let source = self.source_of(item).map_or(Ok(()), |source| source.check(&mut calls));
         let ends = source.and_then(|()| self.sink(sink).check(&mut calls));
         self.calls.made += calls.made;
@@ -222,12 +222,12 @@ impl<'a, 'fd> Run<'a, 'fd> {
     /// Makes a transfer of an item.
     pub fn transfer(&mut self, item: usize) {
         if self.watcher.has_stopped() {
-            return self.settle(item, Err(Self::cancelled(0)));
+            return self.finish_item(item, Err(Self::cancelled(0)));
         }
         let sink = self.sink_of(item);
         if let Some(error) = sink.and_then(|sink| self.broken.get(&sink)) {
             let error = error.clone();
-            return self.settle(item, Err(error));
+            return self.finish_item(item, Err(error));
         }
         let result = self.try_transfer(item);
         // Who was interrupted while it opened a path may have been told to stop.
@@ -240,7 +240,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
             let message = format!("an earlier item was left in the middle: {}", error.message());
             self.broken.insert(sink, Error::new(ErrorKind::Cancelled, message));
         }
-        self.settle(item, result);
+        self.finish_item(item, result);
     }
 
     fn try_transfer(&mut self, item: usize) -> Result<ItemReport> {

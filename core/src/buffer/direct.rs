@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 
 use super::AlignedBuffer;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::{Calls, Sys};
+use crate::sys::{Sys, SyscallCounter};
 
 /// The most one call is asked for: less than the kernel's limit, and a multiple of every alignment.
 const LARGEST: usize = 1 << 30;
@@ -40,7 +40,7 @@ impl AlignedBuffer {
 ///
 /// `into` stays writable for `length` bytes during the call, and Rust has no reference to them.
 pub unsafe fn read_direct(file: BorrowedFd<'_>, offset: u64, into: *mut u8, length: usize) -> Result<usize> {
-    let mut calls = Calls::default();
+    let mut calls = SyscallCounter::default();
     let refuse = |errno| Error::refused("open", errno, "the file system has no direct I/O for this file");
     let alignment = calls.direct_alignment(file).ok_or_else(|| refuse(Errno::EOPNOTSUPP))?;
     for (what, value) in [("the offset in the file", offset), ("the address of the memory", into as u64)] {

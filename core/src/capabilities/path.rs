@@ -12,7 +12,7 @@ use super::answer::{Answer, Capability, Cause};
 use super::probes::answer;
 use super::reasons::Surroundings;
 use crate::error::{Error, Result};
-use crate::sys::{Calls, probe};
+use crate::sys::{SyscallCounter, probe};
 
 pub(super) fn all(path: &Path) -> Result<Vec<Capability>> {
     let directory = match path.metadata() {
@@ -24,7 +24,7 @@ pub(super) fn all(path: &Path) -> Result<Vec<Capability>> {
     let (source, sink) = (unnamed()?, unnamed()?);
     // With no byte in it a file system might say yes without looking.
     nix::unistd::write(&source, &[0; 4096]).map_err(|errno| Error::os("write", errno).at(Some(directory)))?;
-    let (surroundings, mut calls) = (Surroundings::look(), Calls::default());
+    let (surroundings, mut calls) = (Surroundings::look(), SyscallCounter::default());
     let ask = |name, since, result| of_file_system(answer(&surroundings, name, since, result));
     let copied = calls.copy_file_range(source.as_fd(), 0, sink.as_fd(), Some(0), 4096);
     let direct = calls.reopen(source.as_fd(), OFlag::O_RDWR | OFlag::O_DIRECT);

@@ -10,7 +10,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use super::answer::{Answer, Capability, Cause};
 use super::reasons::Surroundings;
 use crate::buffer::AlignedBuffer;
-use crate::sys::{Calls, probe};
+use crate::sys::{SyscallCounter, probe};
 
 /// The thing's own answer; or, outside, what kept it from being asked.
 type Asked = Result<Result<(), Errno>, Errno>;
@@ -19,7 +19,7 @@ type Probe = fn() -> Asked;
 /// Name, the release that brought it, the question. The mechanisms stand first, in the order of [`crate::Mechanism`].
 const PROBES: [(&str, (u32, u32), Probe); 12] = [
     ("read_write", (0, 0), || Ok(Ok(()))),
-    ("mmap_write", (0, 0), || Ok(Calls::default().map(memory_file()?.as_fd(), 0, 1).map(|_| ()))),
+    ("mmap_write", (0, 0), || Ok(SyscallCounter::default().map(memory_file()?.as_fd(), 0, 1).map(|_| ()))),
     // To a pipe since 2.6.33.
     ("sendfile", (2, 6), sendfile),
     ("splice", (2, 6), || between_pipes(|calls, from, to| calls.splice(from, None, to, None, 1))),
@@ -98,31 +98,31 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
 
 fn sendfile() -> Asked {
     let (file, pipe) = (memory_file()?, pipe()?);
-    Ok(Calls::default().sendfile(file.as_fd(), Some(0), pipe.1.as_fd(), 1).map(|_| ()))
+    Ok(SyscallCounter::default().sendfile(file.as_fd(), Some(0), pipe.1.as_fd(), 1).map(|_| ()))
 }
 
 fn copy_file_range() -> Asked {
     let (source, sink) = (memory_file()?, memory_file()?);
-    Ok(Calls::default().copy_file_range(source.as_fd(), 0, sink.as_fd(), Some(0), 1).map(|_| ()))
+    Ok(SyscallCounter::default().copy_file_range(source.as_fd(), 0, sink.as_fd(), Some(0), 1).map(|_| ()))
 }
 
 /// Asks for something between a pipe with a byte in it and an empty one.
-fn between_pipes(ask: fn(&mut Calls, BorrowedFd<'_>, BorrowedFd<'_>) -> Result<usize, Errno>) -> Asked {
+fn between_pipes(ask: fn(&mut SyscallCounter, BorrowedFd<'_>, BorrowedFd<'_>) -> Result<usize, Errno>) -> Asked {
     let (from, to) = (pipe()?, pipe()?);
     nix::unistd::write(&from.1, b"?")?;
-    Ok(ask(&mut Calls::default(), from.0.as_fd(), to.1.as_fd()).map(|_| ()))
+    Ok(ask(&mut SyscallCounter::default(), from.0.as_fd(), to.1.as_fd()).map(|_| ()))
 }
 
 fn vmsplice() -> Asked {
     let (pages, pipe) = (AlignedBuffer::new(1).map_err(|_| Errno::ENOMEM)?.freeze(), pipe()?);
-    Ok(Calls::default().vmsplice(pipe.1.as_fd(), &pages, 0..1).map(|_| ()))
+    Ok(SyscallCounter::default().vmsplice(pipe.1.as_fd(), &pages, 0..1).map(|_| ()))
 }
 
 fn zerocopy() -> Asked {
     let tcp = |family| socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None);
     // A network namespace can be without one of the two.
     let socket = tcp(AddressFamily::Inet).or_else(|_| tcp(AddressFamily::Inet6))?;
-    Ok(Calls::default().set_zerocopy(socket.as_fd(), true))
+    Ok(SyscallCounter::default().set_zerocopy(socket.as_fd(), true))
 }
 
 fn pagemap_scan() -> Asked {

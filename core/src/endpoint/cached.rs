@@ -7,7 +7,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::{Endpoint, Handle};
 use crate::sys::files::{find_cached, is_local_file};
-use crate::sys::{Calls, Sys};
+use crate::sys::{Sys, SyscallCounter};
 
 impl Endpoint<'_> {
     /// As [`Self::open`], for who must not wait: `None` if that might have to, or fails, so that it is to be done in another
@@ -31,7 +31,7 @@ fn open(path: &Path) -> Sys<Option<OwnedFd>> {
         return Ok(None);
     }
     // Without O_NONBLOCK a lease on the file (fcntl(2), F_SETLEASE) would be waited for. It means nothing to the file later.
-    let fd = Calls::default().reopen(found.as_fd(), OFlag::O_RDONLY | OFlag::O_NONBLOCK)?;
+    let fd = SyscallCounter::default().reopen(found.as_fd(), OFlag::O_RDONLY | OFlag::O_NONBLOCK)?;
     fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_RDONLY))?;
     Ok(Some(fd))
 }

@@ -84,7 +84,7 @@ pub struct Facts {
     pub append: bool,
     /// Opened with `O_DIRECT`.
     pub direct: bool,
-    /// Opened with, or switched to, `O_NONBLOCK`, and not only for a while by something of ours (see [`crate::Unblocked`]).
+    /// Opened with, or switched to, `O_NONBLOCK`, and not only for a while by something of ours (see [`crate::NonBlockingGuard`]).
     pub nonblocking: bool,
     /// Opened for reading.
     pub readable: bool,

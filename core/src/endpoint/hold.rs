@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Endpoint;
 use crate::error::{Error, Result};
 use crate::hold::Hold;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::sys::apart::held::identity;
 
 impl Endpoint<'_> {
@@ -37,7 +37,7 @@ impl Endpoint<'_> {
 
     /// Asks for the last time whether the end is still what it was. What was opened by its path is nobody else's, but a program
     /// that closes every descriptor it does not know, and opens others, has given the number another meaning.
-    pub(crate) fn check(&self, calls: &mut Calls) -> Result<()> {
+    pub(crate) fn check(&self, calls: &mut SyscallCounter) -> Result<()> {
         let held = self.hold.as_deref().map_or(Ok(()), Hold::check);
         let opened = self.path.as_ref().and_then(|_| self.descriptor());
         calls.made += u64::from(opened.is_some());

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::sys::apart::tables::table;
 use crate::sys::fork::PerProcess;
 use crate::sys::process::same_description;
-use crate::sys::{Calls, Sys};
+use crate::sys::{Sys, SyscallCounter};
 
 /// What a stream is known by.
 #[derive(Clone, Copy)]
@@ -95,7 +95,7 @@ fn all() -> MutexGuard<'static, Vec<Switched>> {
 }
 
 /// Switches a stream to `O_NONBLOCK`; true if that is to be undone by [`block`].
-pub(super) fn unblock(fd: BorrowedFd<'_>, stream: Stream, calls: &mut Calls) -> Sys<bool> {
+pub(super) fn unblock(fd: BorrowedFd<'_>, stream: Stream, calls: &mut SyscallCounter) -> Sys<bool> {
     let mut all = all();
     let is = |switched: &Switched| switched.is(fd, &stream);
     let user = (table(), fd.as_raw_fd());
@@ -129,7 +129,7 @@ pub(super) fn forget(fd: BorrowedFd<'_>, stream: &Stream) {
 }
 
 /// Undoes what [`unblock`] did, if nobody else needs it.
-pub(super) fn block(fd: BorrowedFd<'_>, stream: &Stream, calls: &mut Calls) {
+pub(super) fn block(fd: BorrowedFd<'_>, stream: &Stream, calls: &mut SyscallCounter) {
     let this = (table(), fd.as_raw_fd());
     let take = |from: &mut Vec<User>| {
         let place = from.iter().position(|&user| user == this);

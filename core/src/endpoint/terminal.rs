@@ -9,11 +9,11 @@ use std::os::fd::AsFd;
 use nix::fcntl::OFlag;
 
 use super::{Endpoint, Handle, Kind};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 impl Endpoint<'_> {
     /// Makes a terminal in blocking mode one that does not sleep; false if it is one and stays as it is.
-    pub(crate) fn open_again_awake(&mut self, calls: &mut Calls) -> bool {
+    pub(crate) fn open_again_awake(&mut self, calls: &mut SyscallCounter) -> bool {
         let Some(fd) = self.descriptor() else { return true };
         if self.facts.kind != Kind::CharDevice || self.facts.nonblocking {
             return true;

@@ -4,7 +4,7 @@ use super::report::SinkReport;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
 use crate::lane::{Delivery, Lane, write};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 /// A sink as the caller named it.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Branch {
 
     /// Delivers until the sink blocks or nothing is left: what is in the lane first, then the window's bytes, if they are
     /// in memory. Gives back the bytes delivered.
-    pub fn deliver(&mut self, sink: &Sink<'_>, memory: Option<&[u8]>, calls: &mut Calls) -> Result<Delivery> {
+    pub fn deliver(&mut self, sink: &Sink<'_>, memory: Option<&[u8]>, calls: &mut SyscallCounter) -> Result<Delivery> {
         if self.lane.pending() > 0 {
             return self.lane.deliver(&sink.end, sink.offset, calls);
         }

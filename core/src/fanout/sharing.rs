@@ -72,7 +72,7 @@ impl State {
         branch.error = Some(error.after(branch.lane.delivered));
         let live = self.branches.iter().filter(|branch| branch.is_live());
         let Some(common) = live.map(|branch| branch.ahead).min() else { return Ok(()) };
-        self.branches[index].lane.surrender(&mut self.calls)?;
+        self.branches[index].lane.take_pending(&mut self.calls)?;
         self.branches[index].ahead = usize::MAX;
         if common > 0 && self.window.bytes().is_none() {
             // The one that failed was the last that had not had the beginning.

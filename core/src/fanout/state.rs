@@ -17,7 +17,7 @@ use crate::intake::{Intake, Taken};
 use crate::lane::may_be_copied;
 use crate::mechanism::Mechanism;
 use crate::report::Attempt;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::sys::fork::Process;
 
 #[derive(Debug)]
@@ -33,12 +33,12 @@ pub(super) struct State {
     /// Where the source's bytes begin, for a source that has offsets.
     start: Option<u64>,
     /// The source's own position is advanced by what is delivered, and is now there.
-    settled: Option<u64>,
+    synced: Option<u64>,
     /// Bytes taken out of the source, and those that may still be.
     pub(super) taken: u64,
     remaining: u64,
     pub(super) attempts: Vec<Attempt>,
-    pub(super) calls: Calls,
+    pub(super) calls: SyscallCounter,
     waits: u64,
     began: Instant,
     elapsed: Duration,
@@ -64,7 +64,7 @@ impl State {
         sinks: &[Sink<'_>],
         shares: bool,
     ) -> Result<Self> {
-        let mut calls = Calls::default();
+        let mut calls = SyscallCounter::default();
         let facts = source.facts();
         let position = match offset {
             None if facts.kind.is_seekable() => {
@@ -88,7 +88,7 @@ impl State {
             branches: sinks.iter().map(Branch::to).collect(),
             origin: Origin::Open,
             start,
-            settled: position,
+            synced: position,
             taken: 0,
             // Past the largest offset there is nothing to read, and the kernel would answer EOVERFLOW or EINVAL.
             remaining: count.unwrap_or(u64::MAX).min(start.map_or(u64::MAX, |start| i64::MAX as u64 - start)),
@@ -156,10 +156,10 @@ impl State {
     pub fn step(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<FanOutStep> {
         self.process.check()?;
         let result = self.advance(source, sinks);
-        let settled = self.settle(source);
+        let synced = self.sync_position(source);
         self.elapsed = self.began.elapsed();
         let step = result.map_err(|error| error.after(self.bytes()))?;
-        settled.map(|()| step)
+        synced.map(|()| step)
     }
 
     fn advance(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<FanOutStep> {
@@ -253,7 +253,7 @@ impl State {
         self.process.check()?;
         self.window.move_to_memory(&mut self.calls)?;
         let branch = &mut self.branches[index];
-        let mut bytes = branch.lane.surrender(&mut self.calls)?;
+        let mut bytes = branch.lane.take_pending(&mut self.calls)?;
         let window = self.window.bytes().unwrap_or_default();
         bytes.extend_from_slice(&window[branch.ahead.min(window.len())..]);
         // One that was dropped before is behind everything.
@@ -269,9 +269,9 @@ impl State {
     }
 
     /// Advances the source's own position to what has been delivered.
-    fn settle(&mut self, source: &Endpoint<'_>) -> Result<()> {
+    fn sync_position(&mut self, source: &Endpoint<'_>) -> Result<()> {
         let target = self.start.map(|start| start + self.bytes());
-        if self.settled.is_none() || self.settled == target {
+        if self.synced.is_none() || self.synced == target {
             return Ok(());
         }
         let to = target.unwrap_or_default();
@@ -279,7 +279,7 @@ impl State {
         let Ok(_held) = source.enter() else { return Ok(()) };
         let moved = self.calls.seek(source.fd(), to);
         moved.map_err(|errno: Errno| Error::os("lseek", errno).at(source.path()).after(self.bytes()))?;
-        self.settled = target;
+        self.synced = target;
         Ok(())
     }
 

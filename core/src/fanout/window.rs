@@ -12,7 +12,7 @@ use crate::intake::{Intake, Taken};
 
 use crate::mechanism::Mechanism;
 use crate::pipe::{Pipe, refusal};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 #[derive(Debug)]
 pub(super) enum Window {
@@ -47,7 +47,7 @@ impl Window {
         source: &Endpoint<'_>,
         at: Option<u64>,
         limit: u64,
-        calls: &mut Calls,
+        calls: &mut SyscallCounter,
     ) -> Result<Taken, Error> {
         match self {
             Self::Pipe(pipe) => intake.fill(pipe, source, at, limit, calls),
@@ -56,7 +56,7 @@ impl Window {
     }
 
     /// Moves bytes that are in memory already into the empty window, at most `limit` and as many as it holds.
-    pub fn put(&mut self, before: &mut Vec<u8>, limit: u64, calls: &mut Calls) -> Result<Taken, Error> {
+    pub fn put(&mut self, before: &mut Vec<u8>, limit: u64, calls: &mut SyscallCounter) -> Result<Taken, Error> {
         let most = before.len().min(usize::try_from(limit).unwrap_or(usize::MAX));
         let count = match self {
             Self::Pipe(pipe) => {
@@ -80,7 +80,7 @@ impl Window {
     }
 
     /// From now on the bytes are in memory.
-    pub fn move_to_memory(&mut self, calls: &mut Calls) -> Result<(), Error> {
+    pub fn move_to_memory(&mut self, calls: &mut SyscallCounter) -> Result<(), Error> {
         let bytes = match self {
             Self::Pipe(pipe) => pipe.as_mut().map_or(Ok(Vec::new()), |pipe| pipe.take_out(usize::MAX, calls))?,
             Self::Buffer(_) => return Ok(()),
@@ -91,7 +91,7 @@ impl Window {
 
     /// Puts the window's beginning into `lane`: takes it out if at most `spare` bytes of it are needed by nobody else,
     /// copies the references otherwise. Gives back the bytes put and whether they were taken out.
-    pub fn share(&mut self, lane: &mut Pipe, spare: usize, calls: &mut Calls) -> Result<(usize, bool), Error> {
+    pub fn share(&mut self, lane: &mut Pipe, spare: usize, calls: &mut SyscallCounter) -> Result<(usize, bool), Error> {
         let Self::Pipe(Some(window)) = self else { return Ok((0, false)) };
         let (from, to) = (window.read_end(), lane.write_end());
         let result = match spare {
@@ -112,7 +112,7 @@ impl Window {
     }
 
     /// Drops bytes from the beginning, which every sink has that is left.
-    pub fn discard(&mut self, count: usize, calls: &mut Calls) -> Result<(), Error> {
+    pub fn discard(&mut self, count: usize, calls: &mut SyscallCounter) -> Result<(), Error> {
         match self {
             Self::Pipe(pipe) => pipe.as_mut().map_or(Ok(()), |pipe| pipe.take_out(count, calls).map(drop)),
             Self::Buffer(bytes) => {

@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use super::{Advance, Mover, Route, Stop};
 use crate::error::Error;
 use crate::step::Side;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use reader::Reader;
 use writer::Writer;
 
@@ -28,12 +28,12 @@ pub(super) struct DirectIo {
     reader: Option<Reader>,
     writer: Option<Writer>,
     /// What the source said to a writer that has given its bytes back.
-    unspoken: Option<Error>,
+    deferred_error: Option<Error>,
 }
 
 impl Mover for DirectIo {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
-        if let Some(error) = self.unspoken.take() {
+        if let Some(error) = self.deferred_error.take() {
             return Err(Stop::Failed(error));
         }
         if route.source_facts().kind.is_seekable() && self.reader.is_none() {
@@ -70,17 +70,17 @@ impl Mover for DirectIo {
         self.writer.as_ref().is_some_and(Writer::wants_more)
     }
 
-    fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
+    fn take_pending(&mut self, _calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
         // What was read ahead is still in the file.
         self.reader = None;
         let Some(writer) = self.writer.take() else { return Ok(Vec::new()) };
-        let (bytes, unspoken) = writer.surrender();
-        self.unspoken = unspoken;
+        let (bytes, deferred_error) = writer.take_pending();
+        self.deferred_error = deferred_error;
         Ok(bytes)
     }
 
-    fn unspoken(&mut self) -> Option<Error> {
-        self.unspoken.take()
+    fn deferred_error(&mut self) -> Option<Error> {
+        self.deferred_error.take()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::endpoint::{Endpoint, Facts};
 use crate::error::{Error, ErrorKind};
 use crate::report::Copies;
 use crate::step::Side;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 /// A mechanism at work on one transfer.
 pub(crate) trait Mover: Send + Sync {
@@ -39,7 +39,7 @@ pub(crate) trait Mover: Send + Sync {
     fn collect(&mut self, _route: &mut Route<'_>) {}
 
     /// What the source has said that was kept until the bytes before it are delivered: a socket tells its error only once.
-    fn unspoken(&mut self) -> Option<Error> {
+    fn deferred_error(&mut self) -> Option<Error> {
         None
     }
 
@@ -49,7 +49,7 @@ pub(crate) trait Mover: Send + Sync {
     }
 
     /// Hands back the bytes that are held, so that they are not lost with this mechanism.
-    fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
+    fn take_pending(&mut self, _calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
         Ok(Vec::new())
     }
 }
@@ -102,7 +102,7 @@ pub(crate) struct Route<'a> {
     pub source_end: &'a Endpoint<'a>,
     pub sink_end: &'a Endpoint<'a>,
     pub progress: &'a mut Progress,
-    pub calls: &'a mut Calls,
+    pub calls: &'a mut SyscallCounter,
 }
 
 impl<'a> Route<'a> {

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::{Advance, Mover, Route, Stop};
 use crate::error::Error;
 use crate::step::Side;
-use crate::sys::{Calls, Span};
+use crate::sys::{Span, SyscallCounter};
 
 /// 256 KiB: measured on ext4 and loopback TCP, larger buffers fall out of the cache and smaller ones cost more calls.
 const BUFFER: usize = 256 << 10;
@@ -61,7 +61,7 @@ impl Mover for ReadWrite {
         self.end - self.start
     }
 
-    fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
+    fn take_pending(&mut self, _calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
         let held = self.buffer[self.start..self.end].to_vec();
         self.start = self.end;
         Ok(held)

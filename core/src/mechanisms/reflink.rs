@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use super::read_write::ReadWrite;
 use super::{Advance, Mover, Route, Stop};
 use crate::error::{Error, not_here};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 #[derive(Debug, Default)]
 pub(super) struct Reflink {
@@ -61,16 +61,18 @@ impl Mover for Reflink {
         self.tail.as_ref().map_or(0, Mover::held)
     }
 
-    fn surrender(&mut self, calls: &mut Calls) -> Result<Vec<u8>, Error> {
-        self.tail.as_mut().map_or(Ok(Vec::new()), |tail| tail.surrender(calls))
+    fn take_pending(&mut self, calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
+        self.tail.as_mut().map_or(Ok(Vec::new()), |tail| tail.take_pending(calls))
     }
 }
 
 /// Whether the kernel would clone from one file to the other, asked by cloning the nothing behind the source's end: its
 /// refusal, or `Ok` with nothing changed.
 pub(crate) fn ask(source: BorrowedFd<'_>, source_size: u64, sink: BorrowedFd<'_>) -> Result<(), Error> {
-    Calls::default().clone_end(source, source_size, sink).map_err(|errno| match refused("ioctl_ficlonerange", errno) {
-        Stop::Refused(error) | Stop::Failed(error) => error,
+    SyscallCounter::default().clone_end(source, source_size, sink).map_err(|errno| {
+        match refused("ioctl_ficlonerange", errno) {
+            Stop::Refused(error) | Stop::Failed(error) => error,
+        }
     })
 }
 

@@ -16,7 +16,7 @@ use crate::intake::{Intake, Taken};
 use crate::lane::{self, Delivery};
 use crate::pipe::{Pipe, refusal};
 use crate::step::Side;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::waiting::is_ready;
 
 /// splice(2) through a pipe of our own, or straight when an end is one.
@@ -58,12 +58,12 @@ impl Mover for Splice {
         self.pipe.as_ref().map_or(0, Pipe::held)
     }
 
-    fn unspoken(&mut self) -> Option<Error> {
+    fn deferred_error(&mut self) -> Option<Error> {
         // A refusal the next mechanism meets as well.
         self.intake.failure().filter(|error| error.kind() != ErrorKind::Refused)
     }
 
-    fn surrender(&mut self, calls: &mut Calls) -> Result<Vec<u8>, Error> {
+    fn take_pending(&mut self, calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
         self.pipe.as_mut().map_or(Ok(Vec::new()), |pipe| pipe.take_out(usize::MAX, calls))
     }
 }

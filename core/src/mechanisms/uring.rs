@@ -31,7 +31,7 @@ use crate::endpoint::Facts;
 use crate::error::Error;
 use crate::report::Copies;
 use crate::step::Side;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use operations::{Op, Target, Then};
 use record::Answer;
 use ring::{OnSignal, Ring};
@@ -112,7 +112,7 @@ impl Mover for Uring {
         if self.stream { self.queue.iter().map(|piece| piece.range().len()).sum() } else { 0 }
     }
 
-    fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
+    fn take_pending(&mut self, _calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         if let (true, Some(ring)) = (self.stream, &self.ring) {
             for piece in &self.queue {

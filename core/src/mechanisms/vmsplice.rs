@@ -12,7 +12,7 @@ use crate::endpoint::Kind;
 use crate::error::Error;
 use crate::pipe::{Pipe, refusal};
 use crate::step::Side;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 #[derive(Debug, Default)]
 pub(super) struct Vmsplice {
@@ -58,7 +58,7 @@ impl Mover for Vmsplice {
         self.pipe.as_ref().map_or(0, Pipe::held)
     }
 
-    fn surrender(&mut self, _calls: &mut Calls) -> Result<Vec<u8>, Error> {
+    fn take_pending(&mut self, _calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
         self.pipe = None;
         Ok(Vec::new())
     }

@@ -35,7 +35,7 @@ use super::{Advance, Mover, Route, Stop};
 use crate::error::Error;
 use crate::report::{Copies, KnownBy};
 use crate::step::Side;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::sys::fork::{Duplicate, Process};
 use ledger::Ledger;
 use reaper::Watchman;
@@ -116,7 +116,7 @@ impl Mover for ZerocopySend {
 }
 
 impl ZerocopySend {
-    fn stop(&mut self, calls: &mut Calls) {
+    fn stop(&mut self, calls: &mut SyscallCounter) {
         if let Some(mut sending) = self.sending.take() {
             if sending.borrowed {
                 sending.recall(calls);
@@ -202,21 +202,21 @@ impl Sending {
     }
 
     /// Returns when the kernel has let go of the memory, at the connection's expense if it must be.
-    fn recall(&mut self, calls: &mut Calls) {
+    fn recall(&mut self, calls: &mut SyscallCounter) {
         let Some(socket) = &self.socket else { return };
         let (socket, ledger) = (socket.as_fd(), &mut self.ledger);
         let deadline = Instant::now() + GRACE;
-        if ledger.outstanding() == 0 || reaper::settle(socket, ledger, |_| Instant::now() >= deadline, calls) {
+        if ledger.outstanding() == 0 || reaper::collect_notices(socket, ledger, |_| Instant::now() >= deadline, calls) {
             return;
         }
         // Refused while another thread sleeps in a call on it, by some kernels: tried until that one has gone.
         while calls.reset_connection(socket).is_err() {
             let soon = Instant::now() + RETRY;
-            if reaper::settle(socket, ledger, |_| Instant::now() >= soon, calls) {
+            if reaper::collect_notices(socket, ledger, |_| Instant::now() >= soon, calls) {
                 break;
             }
         }
-        reaper::settle(socket, ledger, |_| false, calls);
+        reaper::collect_notices(socket, ledger, |_| false, calls);
         ledger.forget();
     }
 
@@ -227,7 +227,7 @@ impl Sending {
             return Watchman::at(socket, self.inode, std::mem::take(&mut self.ledger));
         }
         // A socket that has gone has no options.
-        let _ = Calls::default().set_zerocopy(socket.as_fd(), false);
+        let _ = SyscallCounter::default().set_zerocopy(socket.as_fd(), false);
         None
     }
 }

@@ -16,7 +16,7 @@ use super::subject::Subject;
 use crate::mechanism::Mechanism;
 use crate::region::RegionOptions;
 use crate::report::Report;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 /// Small enough for the queue of any socket and for any pipe.
 pub(super) const LENGTH: usize = 16 << 10;
@@ -123,7 +123,7 @@ pub(super) fn each_call(setting: &Setting, route: Route, mechanism: Mechanism) -
             let map = Step { call: "mmap", copies: Seen::of(&mapped)?.copies() };
             source.change(OLD)?;
             // Straight out of a mapping, as the mechanism does it: through a region it would be copied first.
-            let mut calls = Calls::default();
+            let mut calls = SyscallCounter::default();
             let mapping = calls.map(file, 0, LENGTH)?;
             whole(calls.write_mapped(sink.descriptor(), None, &mapping, 0..LENGTH)?)?;
             source.change(NEW)?;

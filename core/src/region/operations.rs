@@ -8,7 +8,7 @@ use super::pieces::WayBack;
 use super::refusal::{busy, invalid};
 use super::{Access, Advice, Protection, Region, range};
 use crate::error::{Error, Result};
-use crate::sys::{Calls, Sys, memory};
+use crate::sys::{Sys, SyscallCounter, memory};
 
 /// What pages are brought in for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +71,7 @@ impl Region {
             }
             if let (Some(file), Access::ReadWrite) = (&state.file, state.access) {
                 let from = state.offset + bytes.start as u64;
-                let started = Calls::default().write_out(file.get()?, from, bytes.len() as u64, false);
+                let started = SyscallCounter::default().write_out(file.get()?, from, bytes.len() as u64, false);
                 return started.map_err(|errno| Error::os("sync_file_range", errno));
             }
             let (start, length) = state.mapping.outward(bytes);

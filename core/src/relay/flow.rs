@@ -9,7 +9,7 @@ use crate::intake::{BULK, Intake, Taken};
 use crate::lane::{Delivery, Lane, may_be_copied};
 use crate::mechanism::Mechanism;
 use crate::step::Side;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -17,7 +17,7 @@ pub(super) struct Flow {
     intake: Intake,
     outcome: Outcome,
     /// It has failed and the caller does not know yet.
-    untold: bool,
+    unreported: bool,
     /// It is likely that more can be moved without waiting.
     eager: bool,
     /// poll(2) has just said that nothing can be moved.
@@ -32,7 +32,7 @@ impl Default for Flow {
             lane: Lane::default(),
             intake: Intake::default(),
             outcome: Outcome::Open,
-            untold: false,
+            unreported: false,
             eager: true,
             skip: false,
             broken: None,
@@ -86,17 +86,17 @@ impl Flow {
 
     /// Whether another step at once is better than a wait.
     pub fn is_eager(&self) -> bool {
-        self.untold || (self.eager && matches!(self.outcome, Outcome::Open))
+        self.unreported || (self.eager && matches!(self.outcome, Outcome::Open))
     }
 
     pub fn is_untold(&self) -> bool {
-        self.untold
+        self.unreported
     }
 
     /// The failure, the first time it is asked for.
     pub fn tell(&mut self) -> Option<Error> {
         match &self.outcome {
-            Outcome::Failed(error) if std::mem::take(&mut self.untold) => Some(error.clone()),
+            Outcome::Failed(error) if std::mem::take(&mut self.unreported) => Some(error.clone()),
             _ => None,
         }
     }
@@ -123,14 +123,14 @@ impl Flow {
     }
 
     /// Takes if nothing is held, delivers once.
-    pub fn advance(&mut self, source: &Endpoint<'_>, sink: &Endpoint<'_>, calls: &mut Calls) -> Progress {
+    pub fn advance(&mut self, source: &Endpoint<'_>, sink: &Endpoint<'_>, calls: &mut SyscallCounter) -> Progress {
         let Some(needs) = self.needs() else { return Progress::Over };
         if std::mem::take(&mut self.skip) {
             return Progress::Skipped(needs);
         }
         self.advance_held(source, sink, calls).unwrap_or_else(|error| {
             self.outcome = Outcome::Failed(error.after(self.lane.delivered));
-            self.untold = true;
+            self.unreported = true;
             Progress::Over
         })
     }
@@ -140,7 +140,7 @@ impl Flow {
         &mut self,
         source: &Endpoint<'_>,
         sink: &Endpoint<'_>,
-        calls: &mut Calls,
+        calls: &mut SyscallCounter,
     ) -> Result<Progress, Error> {
         let held = (source.enter()?, sink.enter()?);
         let progress = self.try_advance(source, sink, calls)?;
@@ -156,7 +156,7 @@ impl Flow {
         &mut self,
         source: &Endpoint<'_>,
         sink: &Endpoint<'_>,
-        calls: &mut Calls,
+        calls: &mut SyscallCounter,
     ) -> Result<Progress, Error> {
         if self.lane.pending() == 0 {
             match self.take(source, calls)? {
@@ -175,7 +175,7 @@ impl Flow {
         }
     }
 
-    fn take(&mut self, source: &Endpoint<'_>, calls: &mut Calls) -> Result<Taken, Error> {
+    fn take(&mut self, source: &Endpoint<'_>, calls: &mut SyscallCounter) -> Result<Taken, Error> {
         while self.lane.mechanism() == Mechanism::Splice {
             match self.intake.fill(self.lane.pipe(), source, None, u64::MAX, calls) {
                 Err(error) if may_be_copied(&error) => self.lane.fall_back(calls, &error)?,
@@ -186,7 +186,12 @@ impl Flow {
     }
 
     /// The source has ended and everything is delivered.
-    fn pass_on(&mut self, source: &Endpoint<'_>, sink: &Endpoint<'_>, calls: &mut Calls) -> Result<Progress, Error> {
+    fn pass_on(
+        &mut self,
+        source: &Endpoint<'_>,
+        sink: &Endpoint<'_>,
+        calls: &mut SyscallCounter,
+    ) -> Result<Progress, Error> {
         if let (Some(errno), Kind::Tcp) = (self.broken, source.facts().kind) {
             return Err(Error::os("splice", errno));
         }

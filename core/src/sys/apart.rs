@@ -22,7 +22,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
-use super::{Calls, Sys};
+use super::{Sys, SyscallCounter};
 use tables::leave_table;
 
 /// A file to be opened again by another thread, while the caller keeps the descriptor it is about.
@@ -32,7 +32,7 @@ pub(crate) struct Reopening {
     flags: OFlag,
 }
 
-impl Calls {
+impl SyscallCounter {
     /// Gets ready for [`Reopening::open`], which makes as many calls as are counted here. Flags such as `O_DIRECT` belong to
     /// the open file description, which the caller's descriptor may share with others.
     pub fn reopening(&mut self, fd: BorrowedFd<'_>, flags: OFlag) -> Sys<Reopening> {
@@ -93,11 +93,11 @@ mod tests {
         fcntl(&file, FcntlArg::F_SETLK(&lock)).unwrap();
         let open_and_close =
             |reopening: Reopening| std::thread::spawn(move || reopening.open().map(drop)).join().unwrap();
-        let reopening = Calls::default().reopening(file.as_fd(), OFlag::O_RDONLY).unwrap();
+        let reopening = SyscallCounter::default().reopening(file.as_fd(), OFlag::O_RDONLY).unwrap();
         open_and_close(reopening).unwrap();
         assert!(is_locked(path.path()));
         // What would happen otherwise.
-        drop(Calls::default().reopen(file.as_fd(), OFlag::O_RDONLY).unwrap());
+        drop(SyscallCounter::default().reopen(file.as_fd(), OFlag::O_RDONLY).unwrap());
         assert!(!is_locked(path.path()));
     }
 }

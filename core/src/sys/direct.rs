@@ -6,12 +6,12 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
-use super::{Calls, Sys};
+use super::{Sys, SyscallCounter};
 
 /// Where the file does not say: the page size satisfies every file system in the kernel.
 const SAFE: usize = 4096;
 
-impl Calls {
+impl SyscallCounter {
     /// The alignment, in bytes, of memory, offset and length for direct I/O on this file (statx(2), `STATX_DIOALIGN`,
     /// since 6.1); `None` if the file says that it has none.
     pub fn direct_alignment(&mut self, fd: BorrowedFd<'_>) -> Option<usize> {

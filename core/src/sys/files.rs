@@ -1,6 +1,6 @@
 //! Raw calls about files and the page cache: sharing blocks, advice about pages, and the count of pages present.
 //!
-//! Those made while a transfer moves bytes are methods of [`Calls`] and counted; the others are plain functions.
+//! Those made while a transfer moves bytes are methods of [`SyscallCounter`] and counted; the others are plain functions.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, PosixFadviseAdvice, ResolveFlag, openat2};
 use nix::sys::stat::{FileStat, SFlag};
 
-use super::{Calls, Sys};
+use super::{Sys, SyscallCounter};
 
 /// What a descriptor refers to ([`crate::Facts::identity`]). Many nodes can name one block device.
 pub(crate) fn identity(stat: &FileStat) -> (u64, u64) {
@@ -65,7 +65,7 @@ pub(crate) struct CacheCounts {
     pub recently_evicted: u64,
 }
 
-impl Calls {
+impl SyscallCounter {
     /// `ioctl_ficlone(2)`: the sink becomes a clone of the whole source.
     pub fn clone_file(&mut self, source: BorrowedFd<'_>, sink: BorrowedFd<'_>) -> Sys<()> {
         self.made += 1;

@@ -1,6 +1,6 @@
 //! The only door to the system calls that move bytes, and the only raw libc.
 //!
-//! Every call goes through [`Calls`], which counts it: the [`crate::Report`]'s number is the engine's own count, not an
+//! Every call goes through [`SyscallCounter`], which counts it: the [`crate::Report`]'s number is the engine's own count, not an
 //! estimate. Nothing here retries, waits or decides: errno goes up as it came.
 #![allow(unsafe_code)]
 
@@ -78,12 +78,12 @@ pub(crate) fn tcp_info(socket: BorrowedFd<'_>) -> Option<libc::tcp_info> {
 
 /// A counter with the system calls as its methods.
 #[derive(Debug, Default)]
-pub(crate) struct Calls {
+pub(crate) struct SyscallCounter {
     /// Calls made so far, failed ones included.
     pub made: u64,
 }
 
-impl Calls {
+impl SyscallCounter {
     /// Counts a call that is about to be made for at most `length` bytes, and gives the length to make it with: always
     /// the same one, unless a test makes faults on purpose ([`crate::inject`]).
     #[cfg_attr(not(feature = "inject"), allow(clippy::unnecessary_wraps))]

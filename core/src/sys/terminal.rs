@@ -4,9 +4,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 
-use super::{Calls, Sys};
+use super::{Sys, SyscallCounter};
 
-impl Calls {
+impl SyscallCounter {
     /// The device number of the terminal itself, whatever name it was opened by (`TIOCGDEV`); an error if it is none.
     pub fn terminal(&mut self, fd: BorrowedFd<'_>) -> Sys<u32> {
         self.made += 1;

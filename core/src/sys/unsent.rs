@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 
-use super::{Calls, Sys};
+use super::{Sys, SyscallCounter};
 
 /// linux/sockios.h, asm-generic/socket.h, linux/tcp.h; neither nix nor libc has names for them.
 const SIOCOUTQNSD: libc::Ioctl = 0x894b;
@@ -25,7 +25,7 @@ fn ask(socket: BorrowedFd<'_>, request: libc::Ioctl) -> Sys<u64> {
     Errno::result(result).map(|_| u64::try_from(bytes).unwrap_or(0))
 }
 
-impl Calls {
+impl SyscallCounter {
     /// How many bytes in a TCP socket's queue have not been sent yet. An error for anything but a connected TCP socket.
     pub fn unsent(&mut self, socket: BorrowedFd<'_>) -> Sys<u64> {
         self.made += 1;

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 
-use super::{Calls, Sys, protocol_option};
+use super::{Sys, SyscallCounter, protocol_option};
 
 /// `ee_origin` of a zero-copy notification.
 const SO_EE_ORIGIN_ZEROCOPY: u8 = 5;
@@ -30,7 +30,7 @@ pub(crate) struct Notice {
     pub copied: bool,
 }
 
-impl Calls {
+impl SyscallCounter {
     /// `SO_ZEROCOPY`: without it the flag is silently ignored.
     pub fn set_zerocopy(&mut self, socket: BorrowedFd<'_>, on: bool) -> Sys<()> {
         self.made += 1;

@@ -5,7 +5,7 @@ use super::pace::Pace;
 use crate::checks;
 use crate::error::{Error, Result};
 use crate::step::Side;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 /// What one step moves unless the caller has said otherwise.
 const PIECE: u64 = 1 << 20;
@@ -16,7 +16,7 @@ impl Transfer<'_> {
         checks::steppable(&self.source, &self.request)?;
         self.request.piece.get_or_insert(PIECE);
         self.begin()?;
-        let mut calls = Calls::default();
+        let mut calls = SyscallCounter::default();
         for end in [&mut self.source, &mut self.sink] {
             end.stay_awake(&mut calls).map_err(|errno| Error::os("fcntl", errno))?;
         }
@@ -37,7 +37,7 @@ impl Transfer<'_> {
             // What could not be settled has been told, or will be by the next step.
             let _ = self.begin().and_then(|mut running| running.pause());
         }
-        let mut calls = Calls::default();
+        let mut calls = SyscallCounter::default();
         self.source.block(&mut calls);
         self.sink.block(&mut calls);
     }

@@ -1,6 +1,6 @@
 //! The state of a transfer that has begun: which mechanism is at work, how far it has come, and what refused before it.
 //!
-//! One invariant holds everywhere: `delivered <= taken`, and the difference is in the mover or in `carried`, or can be
+//! One invariant holds everywhere: `delivered <= taken`, and the difference is in the mover or in `pending`, or can be
 //! read again because the source has offsets.
 
 use std::os::fd::BorrowedFd;
@@ -20,7 +20,7 @@ use crate::plan;
 use crate::report::{Attempt, Copies, Report};
 use crate::request::Request;
 use crate::sys::fork::Process;
-use crate::sys::{Calls, socket_option};
+use crate::sys::{SyscallCounter, socket_option};
 use crate::waiting::{self, Waited};
 
 pub(super) struct Engine {
@@ -30,23 +30,23 @@ pub(super) struct Engine {
     pub mover: Box<dyn Mover>,
     pub progress: Progress,
     /// Bytes a refused mechanism had taken out of a stream; they go to the sink before anything else.
-    pub carried: Vec<u8>,
-    pub carried_start: usize,
+    pub pending: Vec<u8>,
+    pub pending_start: usize,
     /// What the source told a refused mechanism; to be told after what is carried has been delivered.
-    pub unspoken: Option<Error>,
+    pub deferred_error: Option<Error>,
     /// Move at most this many bytes; `None`: to the end.
     pub count: Option<u64>,
     /// The source's size when it was last asked for; 0 if it has none.
     pub source_size: u64,
     /// What was delivered when the source's own position was last moved behind it; `None` if it is to be left alone.
-    pub settled: Option<u64>,
+    pub synced: Option<u64>,
     pub cache: Option<Cache>,
     /// What one step may move into a sink that holds the thread.
     pub pace: Pace,
     /// Whether an end has a hold: most have none, and a few kilobytes are over in no time.
     pub is_held: bool,
     pub attempts: Vec<Attempt>,
-    pub calls: Calls,
+    pub calls: SyscallCounter,
     waits: u64,
     pub started: Instant,
     /// How long it has taken until it stopped moving; `None` while it moves.
@@ -57,7 +57,7 @@ impl Engine {
     /// Finds where the bytes begin on both sides and picks the first mechanism. Changes nothing yet.
     #[inline] // Where it is kept: for a few kilobytes it matters how often it is moved.
     pub fn new(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request, is_held: bool) -> Result<Self> {
-        let mut calls = Calls::default();
+        let mut calls = SyscallCounter::default();
         let seekable = source.facts().kind.is_seekable();
         let source_start = match request.offset {
             None if seekable => Some(position(&mut calls, source)?),
@@ -78,12 +78,12 @@ impl Engine {
             mechanism,
             mover: mover(mechanism),
             progress: Progress { source_start, sink_start: request.sink_offset, ..Progress::default() },
-            carried: Vec::new(),
-            carried_start: 0,
-            unspoken: None,
+            pending: Vec::new(),
+            pending_start: 0,
+            deferred_error: None,
             count,
             source_size: source.facts().size,
-            settled: (seekable && request.offset.is_none()).then_some(0),
+            synced: (seekable && request.offset.is_none()).then_some(0),
             cache,
             pace: Pace::default(),
             is_held,
@@ -101,8 +101,8 @@ impl Engine {
         self.progress.delivered += begun.moved;
         self.calls.made += begun.system_calls;
         // The source's own position is behind those bytes already.
-        if let (Some(settled), Some(start)) = (&mut self.settled, &mut self.progress.source_start) {
-            (*settled, *start) = (begun.moved, *start - begun.moved.min(*start));
+        if let (Some(synced), Some(start)) = (&mut self.synced, &mut self.progress.source_start) {
+            (*synced, *start) = (begun.moved, *start - begun.moved.min(*start));
         }
     }
 
@@ -111,7 +111,7 @@ impl Engine {
         let most = usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(bytes.len());
         let surplus = bytes.split_off(most);
         self.progress.taken += most as u64;
-        self.carried = std::mem::replace(bytes, surplus);
+        self.pending = std::mem::replace(bytes, surplus);
     }
 
     /// Bytes delivered so far.
@@ -150,10 +150,10 @@ impl Engine {
     }
 
     /// The bytes that were taken in order to be delivered.
-    pub fn surrender(&mut self) -> Result<Vec<u8>> {
-        let mut bytes = self.carried.split_off(self.carried_start);
-        self.carried_start = self.carried.len();
-        let held = self.mover.surrender(&mut self.calls)?;
+    pub fn take_pending(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = self.pending.split_off(self.pending_start);
+        self.pending_start = self.pending.len();
+        let held = self.mover.take_pending(&mut self.calls)?;
         if self.progress.source_start.is_some() {
             self.progress.taken = self.progress.delivered;
             return Ok(Vec::new());
@@ -163,7 +163,7 @@ impl Engine {
     }
 
     pub fn is_holding(&self) -> bool {
-        self.carried_start < self.carried.len() || self.mover.held() > 0
+        self.pending_start < self.pending.len() || self.mover.held() > 0
     }
 
     /// Bytes that may still be taken out of the source.
@@ -207,14 +207,14 @@ pub(super) fn candidate(
     plan::candidates(source.facts(), sink.facts(), request.demand()).nth(place)
 }
 
-fn position(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
+fn position(calls: &mut SyscallCounter, end: &Endpoint<'_>) -> Result<u64> {
     calls.position(end.fd()).map_err(|errno| Error::os("lseek", errno).at(end.path()))
 }
 
 /// The caller's count, or what keeps a transfer inside one file from reading its own output.
 #[inline] // Between most ends there is nothing to bound.
 fn bounded_count(
-    calls: &mut Calls,
+    calls: &mut SyscallCounter,
     source: &Endpoint<'_>,
     sink: &Endpoint<'_>,
     source_start: Option<u64>,
@@ -233,7 +233,7 @@ fn bounded_count(
     checks::overlap(start, sink_start, size, request.count).map(Some)
 }
 
-fn device_size(calls: &mut Calls, end: &Endpoint<'_>) -> Result<u64> {
+fn device_size(calls: &mut SyscallCounter, end: &Endpoint<'_>) -> Result<u64> {
     calls.made += 1;
     crate::sys::files::device_size(end.fd()).map_err(|errno| Error::os("ioctl", errno).at(end.path()))
 }

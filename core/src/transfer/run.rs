@@ -13,7 +13,7 @@ use crate::drive::{Stepped, Steps, drive};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
 use crate::step::{Side, Step};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::waiting::{Waited, events};
 
 impl Transfer<'_> {
@@ -77,7 +77,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
     fn prepare_to_be_watched(&mut self) -> Result<()> {
         self.transfer.begin()?;
         if self.transfer.sink.sleeps() {
-            let awake = self.transfer.sink.open_again_awake(&mut Calls::default());
+            let awake = self.transfer.sink.open_again_awake(&mut SyscallCounter::default());
             self.transfer.begin()?.engine.pace = if awake { Pace::watched() } else { Pace::one_byte() };
         }
         Ok(())

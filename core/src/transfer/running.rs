@@ -91,11 +91,11 @@ impl Running<'_, '_> {
     #[inline]
     fn step_held(&mut self) -> Result<Step> {
         match self.advance().and_then(|step| self.keep_cache(step)) {
-            Ok(step) => self.settle().map(|()| step),
+            Ok(step) => self.sync_position().map(|()| step),
             Err(error) => {
                 self.collect();
                 // The first error is the one to be told.
-                let _ = self.settle();
+                let _ = self.sync_position();
                 Err(error)
             }
         }
@@ -115,17 +115,17 @@ impl Running<'_, '_> {
         self.engine.progress.sink_lost = held.is_err();
         self.collect();
         drop(held);
-        self.source.enter().map_or(Ok(()), |_held| self.settle())
+        self.source.enter().map_or(Ok(()), |_held| self.sync_position())
     }
 
     fn advance(&mut self) -> Result<Step> {
         self.engine.progress.cut_short = false;
         loop {
-            if self.engine.carried_start < self.engine.carried.len() {
+            if self.engine.pending_start < self.engine.pending.len() {
                 return self.deliver_carried();
             }
             if self.engine.remaining() > 0
-                && let Some(error) = self.engine.unspoken.take()
+                && let Some(error) = self.engine.deferred_error.take()
             {
                 return Err(self.locate(error));
             }
@@ -218,9 +218,9 @@ impl Running<'_, '_> {
             .map_err(|_| self.locate(refusal.clone()))?;
         let engine = &mut *self.engine;
         engine.attempts.push(Attempt::of(engine.mechanism, engine.progress.delivered, &refusal));
-        engine.carried = engine.surrender()?;
-        engine.carried_start = 0;
-        engine.unspoken = engine.mover.unspoken();
+        engine.pending = engine.take_pending()?;
+        engine.pending_start = 0;
+        engine.deferred_error = engine.mover.deferred_error();
         engine.mechanism = next;
         engine.mover = mover(next);
         Ok(())
@@ -229,12 +229,12 @@ impl Running<'_, '_> {
     fn deliver_carried(&mut self) -> Result<Step> {
         let engine = &mut *self.engine;
         let at = engine.progress.sink_start.map(|start| start + engine.progress.delivered);
-        let bytes = &engine.carried[engine.carried_start..];
+        let bytes = &engine.pending[engine.pending_start..];
         match engine.calls.write(self.sink.fd(), at, bytes) {
             Ok(count) if count > 0 => {
                 engine.progress.cut_short = count < bytes.len();
                 engine.progress.delivered += count as u64;
-                engine.carried_start += count;
+                engine.pending_start += count;
                 Ok(Step::Moved(count as u64))
             }
             Ok(_) => Err(self.locate(Error::os("write", Errno::EIO))),
@@ -245,14 +245,14 @@ impl Running<'_, '_> {
     }
 
     /// Advances the source's own position to what has been delivered.
-    fn settle(&mut self) -> Result<()> {
+    fn sync_position(&mut self) -> Result<()> {
         let engine = &mut *self.engine;
         let delivered = engine.progress.delivered;
         match engine.progress.source_start {
-            Some(start) if engine.settled.is_some_and(|settled| settled != delivered) => {
+            Some(start) if engine.synced.is_some_and(|synced| synced != delivered) => {
                 let moved = engine.calls.seek(self.source.fd(), start + delivered);
                 moved.map_err(|errno| Error::os("lseek", errno).at(self.source.path()).after(delivered))?;
-                engine.settled = Some(delivered);
+                engine.synced = Some(delivered);
                 Ok(())
             }
             _ => Ok(()),

@@ -18,7 +18,7 @@ use crate::endpoint::Kind;
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
 use crate::report::{Copies, Report};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::waiting::is_ready;
 
 /// A queue that is not deeper than this takes a few pages more: the send buffer of a new connection is some 80 KiB. (Nagle's
@@ -68,7 +68,7 @@ pub(super) fn attempt(
     if count == 0 || count > Attempted::MOST {
         return begun(0, 0);
     }
-    let (mut calls, started) = (Calls::default(), Instant::now());
+    let (mut calls, started) = (SyscallCounter::default(), Instant::now());
     let takes_more = match calls.unsent(sink) {
         // Beside the bytes the buffer holds a header for each of the kernel's packets.
         Ok(unsent) if count > Attempted::FEW => calls.room(sink, unsent).is_ok_and(|room| count + count / 8 <= room),

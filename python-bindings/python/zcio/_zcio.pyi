@@ -29,7 +29,7 @@ __all__ = [
     "Attempt",
     "FanOutSteps",
     "ItemReport",
-    "Lender",
+    "BufferExporter",
     "PreparedBatch",
     "Region",
     "RelaySteps",
@@ -264,7 +264,7 @@ class AlignedBuffer:
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @disjoint_base
-class Lender:
+class BufferExporter:
     def __new__(cls, region: Region) -> Self: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 

@@ -46,7 +46,7 @@ impl Pipeline<'_, '_, '_> {
             if let Some(error) = self.run.broken(sink).cloned() {
                 // Behind what is being written nothing is settled yet.
                 if writings.is_empty() {
-                    self.run.settle(item, Err(error));
+                    self.run.finish_item(item, Err(error));
                     self.release(slot);
                     self.next += 1;
                     item += 1;
@@ -122,7 +122,7 @@ impl Pipeline<'_, '_, '_> {
                 let requested = self.run.items[item].count;
                 let report = ItemReport { bytes: end as u64, requested, mechanism: Mechanism::Uring };
                 let result = self.run.confirm(item, sink, report);
-                self.run.settle(item, result);
+                self.run.finish_item(item, result);
                 self.release(slot);
                 continue;
             }

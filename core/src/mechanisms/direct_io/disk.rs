@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use crate::buffer::AlignedBuffer;
 use crate::error::{Error, not_here};
 use crate::mechanisms::Stop;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 /// The size of a buffer in bytes; there are three for each end that is a disk. Larger ones gain nothing once both sides
 /// are busy, and show up as resident memory.
@@ -23,7 +23,7 @@ pub(super) fn new_buffer() -> Result<AlignedBuffer, Stop> {
 }
 
 /// The alignment this file asks for.
-pub(super) fn alignment(calls: &mut Calls, fd: BorrowedFd<'_>) -> Result<usize, Stop> {
+pub(super) fn alignment(calls: &mut SyscallCounter, fd: BorrowedFd<'_>) -> Result<usize, Stop> {
     calls.direct_alignment(fd).filter(|&alignment| alignment <= BUFFER).ok_or_else(|| {
         let reason = "this file cannot be read or written past the page cache";
         Stop::Refused(Error::refused("statx", Errno::EOPNOTSUPP, reason))

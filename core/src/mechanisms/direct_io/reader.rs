@@ -9,7 +9,7 @@ use super::disk::{AT_DISK, BUFFER, alignment, new_buffer, refusal};
 use super::worker::{Direction, Job, Worker};
 use crate::buffer::AlignedBuffer;
 use crate::mechanisms::{Route, Stop};
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -106,7 +106,7 @@ impl Reader {
     }
 
     /// Nothing more is wanted: waits for what was read ahead in vain, so that its system calls are counted.
-    pub fn stop(&mut self, calls: &mut Calls) {
+    pub fn stop(&mut self, calls: &mut SyscallCounter) {
         while self.worker.in_flight() > 0 {
             let done = self.worker.wait(calls);
             self.forget(done.job);

@@ -18,7 +18,7 @@ use super::disk::refusal;
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
 use crate::mechanisms::Stop;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::sys::apart::meeting::ask;
 use crate::sys::fork::Process;
 use crate::sys::threads::without_signals;
@@ -63,7 +63,12 @@ pub(super) struct Worker {
 
 impl Worker {
     /// For the file behind `fd`, opened with flags of its own.
-    pub fn start(calls: &mut Calls, fd: BorrowedFd<'_>, flags: OFlag, direction: Direction) -> Result<Self, Stop> {
+    pub fn start(
+        calls: &mut SyscallCounter,
+        fd: BorrowedFd<'_>,
+        flags: OFlag,
+        direction: Direction,
+    ) -> Result<Self, Stop> {
         let refused = |errno| Stop::sort("open", errno, refusal);
         let reopening = calls.reopening(fd, flags).map_err(refused)?;
         let (jobs, todo) = channel::<Job>();
@@ -80,7 +85,7 @@ impl Worker {
             // Where a refused piece has to go on.
             let mut gap = None;
             for mut job in todo {
-                let mut calls = Calls::default();
+                let mut calls = SyscallCounter::default();
                 let result = if direction == Direction::Write && gap.is_some_and(|gap| gap != job.at) {
                     None
                 } else {
@@ -118,7 +123,7 @@ impl Worker {
     }
 
     /// The oldest job, if it is over.
-    pub fn poll(&mut self, calls: &mut Calls) -> Option<Done> {
+    pub fn poll(&mut self, calls: &mut SyscallCounter) -> Option<Done> {
         match self.answers().try_recv() {
             Ok(done) => Some(self.took_back(done, calls)),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
@@ -126,7 +131,7 @@ impl Worker {
     }
 
     /// The oldest job, when it is over. There must be one.
-    pub fn wait(&mut self, calls: &mut Calls) -> Done {
+    pub fn wait(&mut self, calls: &mut SyscallCounter) -> Done {
         let done = self.answers().recv().expect("a job that was given comes back");
         self.took_back(done, calls)
     }
@@ -135,7 +140,7 @@ impl Worker {
         self.done.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn took_back(&mut self, done: Done, calls: &mut Calls) -> Done {
+    fn took_back(&mut self, done: Done, calls: &mut SyscallCounter) -> Done {
         self.in_flight -= 1;
         calls.made += done.calls;
         done
@@ -153,7 +158,7 @@ impl Drop for Worker {
     }
 }
 
-fn work(file: &OwnedFd, direction: Direction, job: &mut Job, calls: &mut Calls) -> Result<usize, Errno> {
+fn work(file: &OwnedFd, direction: Direction, job: &mut Job, calls: &mut SyscallCounter) -> Result<usize, Errno> {
     let (fd, range) = (file.as_fd(), job.range.clone());
     loop {
         let result = match direction {
@@ -173,13 +178,13 @@ mod tests {
     #[test]
     fn nothing_is_written_behind_a_gap() {
         let read_only = std::fs::File::open("/dev/null").unwrap();
-        let mut calls = Calls::default();
+        let mut calls = SyscallCounter::default();
         let mut worker = Worker::start(&mut calls, read_only.as_fd(), OFlag::O_RDONLY, Direction::Write).unwrap();
         let mut answers = |places: &[u64]| -> Vec<_> {
             for &at in places {
                 worker.submit(Job { buffer: AlignedBuffer::new(4096).unwrap(), range: 0..4096, at: at * 4096 });
             }
-            places.iter().map(|_| worker.wait(&mut Calls::default()).result).collect()
+            places.iter().map(|_| worker.wait(&mut SyscallCounter::default()).result).collect()
         };
         assert_eq!(answers(&[0, 1, 2]), [Some(Err(Errno::EBADF)), None, None]);
         assert_eq!(answers(&[1, 0]), [None, Some(Err(Errno::EBADF))], "the gap itself is tried again");

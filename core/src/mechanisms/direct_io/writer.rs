@@ -110,7 +110,7 @@ impl Writer {
 
     /// Whatever is held, in order, for a source that cannot be read again, and its failure if it has one that is not told
     /// yet. Nothing may be at the disk ([`Self::collect`]).
-    pub fn surrender(self) -> (Vec<u8>, Option<Error>) {
+    pub fn take_pending(self) -> (Vec<u8>, Option<Error>) {
         debug_assert_eq!(self.at_disk, 0, "bytes at the disk are neither here nor there");
         let mut bytes = Vec::new();
         for job in self.refused.iter().chain([&self.filling]) {

@@ -12,7 +12,7 @@ use super::gather::Gather;
 use super::record::Memory;
 use super::ring::{OnSignal, Ring};
 use crate::buffer::Pages;
-use crate::sys::{Calls, Span};
+use crate::sys::{Span, SyscallCounter};
 
 /// `IORING_SEND_ZC_REPORT_USAGE` (Linux 6.2): the notification says whether the kernel copied.
 const REPORT_USAGE: u16 = 1 << 3;
@@ -170,7 +170,7 @@ impl Ring {
     /// write(2), or send(2), of memory that is only borrowed: returns when the operation is over.
     pub fn lend(
         &mut self,
-        calls: &mut Calls,
+        calls: &mut SyscallCounter,
         op: Op<'_>,
         bytes: Span<'_>,
         send: Option<Sending>,

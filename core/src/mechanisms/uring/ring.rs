@@ -21,7 +21,7 @@ use nix::errno::Errno;
 
 use super::record::{Answer, Completion, Memory, Record};
 use crate::buffer::AlignedBuffer;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::sys::fork::Process;
 
 /// `IORING_NOTIF_USAGE_ZC_COPIED`: the kernel copied although it was asked not to.
@@ -79,7 +79,12 @@ impl Ring {
     /// A ring with `slots` registered slots of `slot_size` bytes and room for `files` direct descriptors.
     ///
     /// The error names what the kernel refused. The slots count as locked memory (`RLIMIT_MEMLOCK`).
-    pub fn new(calls: &mut Calls, slots: usize, slot_size: usize, files: u32) -> Result<Self, (&'static str, Errno)> {
+    pub fn new(
+        calls: &mut SyscallCounter,
+        slots: usize,
+        slot_size: usize,
+        files: u32,
+    ) -> Result<Self, (&'static str, Errno)> {
         let entries = (slots * 4).next_power_of_two() as u32;
         // The two mappings of the queues are made by a library; a buffer's memory is counted nowhere.
         calls.made += 5 + u64::from(files > 0);
@@ -182,7 +187,7 @@ impl Ring {
     }
 
     /// Submits what was pushed and waits until `want` completions are there. False: a signal came first.
-    pub fn enter(&mut self, calls: &mut Calls, want: usize) -> Result<bool, Errno> {
+    pub fn enter(&mut self, calls: &mut SyscallCounter, want: usize) -> Result<bool, Errno> {
         if !self.process.is_this() {
             self.broken = Some(Errno::EOWNERDEAD);
         }
@@ -215,7 +220,7 @@ impl Ring {
     }
 
     /// Closes the first `count` direct descriptors.
-    pub fn close_all(&mut self, calls: &mut Calls, count: usize) {
+    pub fn close_all(&mut self, calls: &mut SyscallCounter, count: usize) {
         if !self.process.is_this() {
             return;
         }
@@ -262,18 +267,18 @@ impl Ring {
     /// Waits for the answer to the operation with that tag.
     ///
     /// Never returns before the operation is over, or known never to begin.
-    pub fn answer(&mut self, calls: &mut Calls, tag: u64, signal: OnSignal) -> Result<usize, Errno> {
+    pub fn answer(&mut self, calls: &mut SyscallCounter, tag: u64, signal: OnSignal) -> Result<usize, Errno> {
         loop {
             self.gather_completions();
             if let Some(result) = self.stashed(tag) {
                 return result;
             }
             if let Some(errno) = self.broken {
-                self.settle(calls);
+                self.cancel_and_wait(calls);
                 return self.stashed(tag).unwrap_or(Err(errno));
             }
             if self.enter(calls, 1) == Ok(false) && signal == OnSignal::Cancel {
-                self.settle(calls);
+                self.cancel_and_wait(calls);
             }
         }
     }
@@ -294,7 +299,7 @@ impl Ring {
 
     /// Cancels what is in flight and waits until it is over; its completions are then in the stash. What was pushed and
     /// never submitted stays so.
-    fn settle(&mut self, calls: &mut Calls) {
+    fn cancel_and_wait(&mut self, calls: &mut SyscallCounter) {
         loop {
             self.gather_completions();
             if !self.process.is_this() || self.pending <= self.uring.submission().len() {
@@ -311,7 +316,7 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        self.settle(&mut Calls::default());
+        self.cancel_and_wait(&mut SyscallCounter::default());
     }
 }
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFlags, PollTimeout};
 
 use super::ledger::Ledger;
-use crate::sys::Calls;
+use crate::sys::SyscallCounter;
 use crate::sys::fork::{Duplicate, ForkSafe, Process};
 use crate::sys::resident;
 use crate::sys::threads::without_signals;
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// What a child of fork(2) has inherited nobody crosses out for it. There it holds until everything has been acknowledged:
 /// then all have come, to the parent's thread.
-pub(super) fn is_at_work(socket: BorrowedFd<'_>, inode: u64, calls: &mut Calls) -> bool {
+pub(super) fn is_at_work(socket: BorrowedFd<'_>, inode: u64, calls: &mut SyscallCounter) -> bool {
     let at = |&(other, _): &(u64, Process)| other == inode;
     if !AT_WORK.read().iter().any(at) {
         return false;
@@ -57,14 +57,14 @@ impl Watchman {
     pub fn at(socket: Duplicate, inode: u64, mut ledger: Ledger) -> Option<Self> {
         let claim = (inode, Process::this());
         AT_WORK.write().push(claim);
-        let _ = Calls::default().set_zerocopy(socket.as_fd(), false);
+        let _ = SyscallCounter::default().set_zerocopy(socket.as_fd(), false);
         let relieved = Arc::new(AtomicBool::new(false));
         let is_relieved = relieved.clone();
         let work = move || {
-            let mut calls = Calls::default();
+            let mut calls = SyscallCounter::default();
             let relieved = || is_relieved.load(Ordering::Relaxed);
-            let stops = |calls: &mut Calls| relieved() || calls.uses_error_queue(socket.as_fd());
-            if !settle(socket.as_fd(), &mut ledger, stops, &mut calls) && !relieved() {
+            let stops = |calls: &mut SyscallCounter| relieved() || calls.uses_error_queue(socket.as_fd());
+            if !collect_notices(socket.as_fd(), &mut ledger, stops, &mut calls) && !relieved() {
                 ledger.forget();
             }
             cross_out(claim);
@@ -92,11 +92,11 @@ fn cross_out(claim: (u64, Process)) {
 }
 
 /// Takes notifications out, none more than are expected; false if it was to give up before, which it is asked before each.
-pub(super) fn settle(
+pub(super) fn collect_notices(
     socket: BorrowedFd<'_>,
     ledger: &mut Ledger,
-    gives_up: impl Fn(&mut Calls) -> bool,
-    calls: &mut Calls,
+    gives_up: impl Fn(&mut SyscallCounter) -> bool,
+    calls: &mut SyscallCounter,
 ) -> bool {
     let mut quiet: Option<Instant> = None;
     loop {

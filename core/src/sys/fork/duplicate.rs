@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use super::notes::{NOTED, Note};
 use super::process::Process;
 use crate::sys::apart::tables::table;
-use crate::sys::{Calls, Sys};
+use crate::sys::{Sys, SyscallCounter};
 
 /// See the module's introduction.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Duplicate {
 
 impl Duplicate {
     /// Of that socket, with its inode number; EMFILE if there are too many.
-    pub fn of(socket: BorrowedFd<'_>, inode: u64, calls: &mut Calls) -> Sys<Self> {
+    pub fn of(socket: BorrowedFd<'_>, inode: u64, calls: &mut SyscallCounter) -> Sys<Self> {
         let process = Process::this();
         let claims = |note: &&Note| note.inode.compare_exchange(0, inode, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         let note = match table() {

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex, overload
 
-from zcio._zcio import ADVICE, Lender, Region
+from zcio._zcio import ADVICE, BufferExporter, Region
 from zcio.compat import _flags
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ ACCESSES = ("ACCESS_DEFAULT", "ACCESS_READ", "ACCESS_WRITE", "ACCESS_COPY")
 CHUNK = 1 << 20
 
 
-class mmap(Lender):  # noqa: N801
+class mmap(BufferExporter):  # noqa: N801
     """A mapped file as an object that behaves like both a bytearray and a file. See ``mmap.mmap``."""
 
     _region: Region

@@ -26,7 +26,7 @@ use zcio::{Endpoint, Kind};
 const SMALL: u64 = 4096;
 const ROOMY: usize = 16 << 10;
 
-/// A socket whose patience is limited.
+/// A socket whose send timeout is limited.
 struct Limited {
     /// How many transfers limit it.
     users: usize,
@@ -42,13 +42,13 @@ type Sockets = HashMap<(u64, u64), Limited>;
 static LIMITED: LazyLock<Mutex<Sockets>> = LazyLock::new(Mutex::default);
 
 /// Restores the socket's own timeout when it is dropped, which must be before its descriptor is closed.
-pub(crate) struct Patience {
+pub(crate) struct SendTimeout {
     fd: BorrowedFd<'static>,
     identity: (u64, u64),
 }
 
-impl Patience {
-    /// Limits the patience of a sink. `None` for what needs no limit: anything but a socket in blocking mode, and at most
+impl SendTimeout {
+    /// Limits the send timeout of a sink. `None` for what needs no limit: anything but a socket in blocking mode, and at most
     /// `length` bytes that it will take at once.
     #[allow(unsafe_code)]
     pub fn limit(sink: &Endpoint<'_>, length: Option<u64>) -> Option<Self> {
@@ -75,7 +75,7 @@ impl Patience {
     }
 }
 
-impl Drop for Patience {
+impl Drop for SendTimeout {
     fn drop(&mut self) {
         let mut limited = limited();
         let Some(entry) = limited.get_mut(&self.identity) else { return };

@@ -1,12 +1,12 @@
 //! A stream in blocking mode that somebody needs non-blocking for a while; [`streams`] counts who does.
 
-use super::{Endpoint, Lend, streams};
+use super::{Endpoint, LendFd, streams};
 use crate::error::{Error, Result};
-use crate::sys::{Calls, Sys};
+use crate::sys::{Sys, SyscallCounter};
 
 impl Endpoint<'_> {
     /// Switches a stream to `O_NONBLOCK` until [`Self::block`].
-    pub(crate) fn unblock(&mut self, calls: &mut Calls) -> Sys<()> {
+    pub(crate) fn unblock(&mut self, calls: &mut SyscallCounter) -> Sys<()> {
         if let (Some(fd), true, false) = (self.descriptor(), self.facts.kind.is_stream(), self.unblocked) {
             self.unblocked = streams::unblock(fd, self.facts.stream(), calls)?;
         }
@@ -15,14 +15,14 @@ impl Endpoint<'_> {
 
     /// The same, and its facts say so: for whoever steps it and waits for it by himself.
     #[cfg(feature = "tokio")]
-    pub(crate) fn stay_awake(&mut self, calls: &mut Calls) -> Sys<()> {
+    pub(crate) fn stay_awake(&mut self, calls: &mut SyscallCounter) -> Sys<()> {
         self.unblock(calls)?;
         self.facts.nonblocking |= self.unblocked;
         Ok(())
     }
 
     /// Undoes both, as soon as nobody else needs it. The mode of an end that is lost may be somebody else's.
-    pub(crate) fn block(&mut self, calls: &mut Calls) {
+    pub(crate) fn block(&mut self, calls: &mut SyscallCounter) {
         if !std::mem::take(&mut self.unblocked) {
             return;
         }
@@ -40,17 +40,17 @@ impl Endpoint<'_> {
 /// The mode is the socket's, or that of the open file description (`O_NONBLOCK`, fcntl(2)): others who have it, through
 /// dup(2) or in other processes, see the change.
 #[derive(Debug)]
-pub struct Unblocked<'fd>(Endpoint<'fd>);
+pub struct NonBlockingGuard<'fd>(Endpoint<'fd>);
 
-impl<'fd> Unblocked<'fd> {
+impl<'fd> NonBlockingGuard<'fd> {
     /// Switches the stream. What is no stream stays as it is.
     ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::BadDescriptor`] if the descriptor is not open.
-    pub fn new(fd: impl Lend<'fd>) -> Result<Self> {
+    pub fn new(fd: impl LendFd<'fd>) -> Result<Self> {
         let mut end = Endpoint::new(fd)?;
-        end.unblock(&mut Calls::default()).map_err(|errno| Error::os("fcntl", errno))?;
+        end.unblock(&mut SyscallCounter::default()).map_err(|errno| Error::os("fcntl", errno))?;
         Ok(Self(end))
     }
 
@@ -63,8 +63,8 @@ impl<'fd> Unblocked<'fd> {
     }
 }
 
-impl Drop for Unblocked<'_> {
+impl Drop for NonBlockingGuard<'_> {
     fn drop(&mut self) {
-        self.0.block(&mut Calls::default());
+        self.0.block(&mut SyscallCounter::default());
     }
 }

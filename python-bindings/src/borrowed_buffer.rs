@@ -13,9 +13,9 @@ use zcio::Endpoint;
 use crate::region::Region;
 
 /// An exported, contiguous buffer.
-pub struct Lent(PyUntypedBuffer);
+pub struct BorrowedBuffer(PyUntypedBuffer);
 
-impl Lent {
+impl BorrowedBuffer {
     /// `None` if the object has no buffer; `BufferError` if it has one that is not contiguous.
     pub fn new(object: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
         let buffer = match PyUntypedBuffer::get(object) {

@@ -3,18 +3,18 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// What lends its descriptor to an [`Endpoint`](super::Endpoint): a [`BorrowedFd`], or a reference to anything that has one.
-pub trait Lend<'fd> {
+pub trait LendFd<'fd> {
     /// The descriptor, for as long as the borrow lasts.
     fn lend(self) -> BorrowedFd<'fd>;
 }
 
-impl<'fd> Lend<'fd> for BorrowedFd<'fd> {
+impl<'fd> LendFd<'fd> for BorrowedFd<'fd> {
     fn lend(self) -> BorrowedFd<'fd> {
         self
     }
 }
 
-impl<'fd, T: AsFd + ?Sized> Lend<'fd> for &'fd T {
+impl<'fd, T: AsFd + ?Sized> LendFd<'fd> for &'fd T {
     fn lend(self) -> BorrowedFd<'fd> {
         self.as_fd()
     }

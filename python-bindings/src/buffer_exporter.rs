@@ -12,10 +12,10 @@ use crate::region::Region;
 
 /// A base for Python classes that are buffers because a region is. Private: `zcio.compat.mmap` is made of it.
 #[pyclass(frozen, subclass, module = "zcio._zcio")]
-pub struct Lender(Py<Region>);
+pub struct BufferExporter(Py<Region>);
 
 #[pymethods]
-impl Lender {
+impl BufferExporter {
     #[new]
     fn new(region: Py<Region>) -> Self {
         Self(region)
