@@ -6,7 +6,6 @@
 //! no half of a file is left that was not there before. The measure is cp(1): what it is careful about, a copy is too.
 
 mod data;
-mod destination;
 mod report;
 mod request;
 mod run;

@@ -62,6 +62,7 @@ mod checks;
 pub mod cli;
 pub mod connection;
 pub mod copy;
+mod destination;
 mod drive;
 pub mod endpoint;
 pub mod error;

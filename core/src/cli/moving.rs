@@ -1,18 +1,20 @@
-//! What `send` and `recv` share: one transfer with its progress, and the ends it can have.
+//! What `send` and `recv` share: how the two sides meet, and the pieces that the bytes go in.
 
-use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
 use super::documents::{self, TransferDocument};
 use super::failure::{self, Failure};
 use super::interruption::wait_for;
-use super::network::{self, Address, Listener};
-use super::progress::{Progress, remark};
-use crate::{Endpoint, Kind, Mechanism, Report, Side, Transfer};
+use super::network::{self, Address, Listener, is_standard};
+use super::peers::Network;
+use super::progress::remark;
+use super::watchdog::Watchdog;
+use crate::{Endpoint, Mechanism, Report, Transfer, Visibility};
 
 /// How it is to be done, the same for both directions.
 #[derive(clap::Args)]
@@ -20,23 +22,39 @@ pub(super) struct Options {
     /// Wait there for one connection instead of making it.
     #[arg(long)]
     pub listen: bool,
+    /// Take a connection from this address or network only (10.0.0.0/8); may be given more than once.
+    #[arg(long, value_name = "ADDRESS", requires = "listen", value_parser = Network::parse)]
+    pub from: Vec<Network>,
     /// Exactly this many bytes; a source that ends before is an error.
     #[arg(long, value_name = "BYTES")]
     pub count: Option<u64>,
     /// Use this mechanism and no other.
     #[arg(long, value_name = "NAME", value_parser = mechanisms())]
     pub mechanism: Option<Mechanism>,
+    /// Give up when nothing has moved for so long.
+    #[arg(long, value_name = "SECONDS", value_parser = network::seconds)]
+    pub timeout: Option<Duration>,
+    /// Plain bytes, for another program at the other side (nc, curl). Where they end is then the connection's end, and a part may
+    /// look like the whole.
+    #[arg(long, conflicts_with = "framed")]
+    pub raw: bool,
+    /// Over standard input or output, speak to a zcio at the other side (behind ssh, say), as over sockets; they carry plain bytes
+    /// otherwise.
+    #[arg(long)]
+    pub framed: bool,
+}
+
+impl Options {
+    /// Whether the bytes over such a connection are framed.
+    pub fn frames(&self, far: &Far) -> bool {
+        if far.is_socket() { !self.raw } else { self.framed }
+    }
 }
 
 fn mechanisms() -> impl clap::builder::TypedValueParser<Value = Mechanism> {
     use clap::builder::{PossibleValuesParser, TypedValueParser};
     let names = Mechanism::ALL.iter().map(|mechanism| mechanism.name());
     PossibleValuesParser::new(names).map(|name| name.parse().expect("one of the names"))
-}
-
-/// `-`, which is what standard input and output are called on the command line.
-pub(super) fn is_standard(path: &Path) -> bool {
-    path.as_os_str() == OsStr::new("-")
 }
 
 /// A file or standard input to read from. Opening a FIFO waits for its writer.
@@ -48,7 +66,7 @@ pub(super) fn source(path: &Path) -> io::Result<Endpoint<'static>> {
     wait_for("open", move || Endpoint::open(path).map_err(crate::Error::whole))
 }
 
-/// A file or standard output to write to; emptied when the first byte is about to come.
+/// Standard output, or what is no regular file, to write to. Opening a FIFO waits for its reader.
 pub(super) fn sink(path: &Path) -> io::Result<Endpoint<'static>> {
     if is_standard(path) {
         return owning(io::stdout().as_fd());
@@ -61,84 +79,159 @@ fn owning(fd: BorrowedFd<'_>) -> io::Result<Endpoint<'static>> {
     Endpoint::owning(fd.try_clone_to_owned()?).map_err(crate::Error::whole)
 }
 
-/// A connection to or from that address, and the name of who is there.
-pub(super) fn meet(address: &Address, options: &Options, progress: &Progress) -> io::Result<(OwnedFd, String)> {
-    if !options.listen {
-        return network::connect(address).map(|socket| (socket, address.to_string()));
-    }
-    let listener = Listener::bind(address)?;
-    if progress.is_seen() || address.leaves_choice() {
-        remark(&format!("listening on {}", listener.address()));
-    }
-    listener.accept(|| {})
+/// The far side: a connection, or a standard stream.
+pub(super) struct Far {
+    socket: Option<OwnedFd>,
+    stream: Endpoint<'static>,
+    /// Who is there.
+    pub name: String,
 }
 
-/// A transfer as the command line describes it, with the names of its ends.
+impl Far {
+    /// A connection to or from that address. `standard` is the stream that `-` stands for.
+    pub fn meet(
+        address: &Address,
+        standard: impl FnOnce() -> io::Result<Endpoint<'static>>,
+        options: &Options,
+        watchdog: &Watchdog<'_>,
+    ) -> io::Result<Self> {
+        if *address == Address::Standard {
+            return Ok(Self { socket: None, stream: standard()?, name: "-".to_owned() });
+        }
+        let (socket, name) = if options.listen {
+            let listener = Listener::bind(address, &options.from)?;
+            if watchdog.progress.is_seen() || address.leaves_choice() {
+                remark(&format!("listening on {}", listener.address()));
+            }
+            listener.accept(&options.from, || watchdog.check("accept"))?
+        } else {
+            (network::connect(address, &|| watchdog.check("connect"))?, address.to_string())
+        };
+        if watchdog.progress.is_seen() && network::is_remote(socket.as_fd()) {
+            remark("the connection is not encrypted: who is on the way can read and change the bytes");
+        }
+        watchdog.restart();
+        let stream = owning(socket.as_fd())?;
+        Ok(Self { socket: Some(socket), stream, name })
+    }
+
+    pub fn is_socket(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.stream.descriptor().expect("a stream has a descriptor")
+    }
+
+    /// The stream as an end.
+    pub fn end(&self) -> Endpoint<'_> {
+        self.stream.borrow()
+    }
+
+    /// All has gone well. Of plain bytes, the peer's kernel (TCP) or the peer (unix) has them all when this returns.
+    pub fn finish(self, sent_raw: bool) -> io::Result<()> {
+        match &self.socket {
+            Some(socket) if sent_raw => network::finish(socket.as_fd()),
+            Some(socket) => {
+                network::end_in_order(socket.as_fd());
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// All the pieces of one run of the command.
 pub(super) struct Move<'a> {
-    pub transfer: Transfer<'a>,
+    options: &'a Options,
+    watchdog: &'a Watchdog<'a>,
+    visibility: Visibility,
     source: String,
     sink: String,
+    began: Instant,
+    total: Option<Report>,
 }
 
 impl<'a> Move<'a> {
-    pub fn new(mut transfer: Transfer<'a>, options: &Options, source: String, sink: String) -> Self {
-        if let Some(count) = options.count {
+    /// With the names of its ends.
+    pub fn new(options: &'a Options, watchdog: &'a Watchdog<'a>, source: String, sink: String) -> Self {
+        let (visibility, began) = (Visibility::default(), Instant::now());
+        Self { options, watchdog, visibility, source, sink, began, total: None }
+    }
+
+    pub fn visibility(mut self, visibility: Visibility) -> Self {
+        self.visibility = visibility;
+        self
+    }
+
+    /// Bytes delivered so far.
+    pub fn moved(&self) -> u64 {
+        self.total.as_ref().map_or(0, |report| report.bytes)
+    }
+
+    /// Moves one piece; gives back its length, which may be less than the count.
+    pub fn piece(
+        &mut self,
+        source: Endpoint<'_>,
+        sink: Endpoint<'_>,
+        offset: Option<u64>,
+        count: Option<u64>,
+    ) -> io::Result<u64> {
+        let before = self.moved();
+        let mut transfer = Transfer::new(source, sink).visibility(self.visibility);
+        if let Some(offset) = offset {
+            transfer = transfer.offset(offset);
+        }
+        if let Some(count) = count {
             transfer = transfer.count(count);
         }
-        if let Some(mechanism) = options.mechanism {
+        if let Some(mechanism) = self.options.mechanism {
             transfer = transfer.mechanism(mechanism);
         }
-        Self { transfer, source, sink }
-    }
-
-    /// Runs it. A count that was not reached is an error.
-    pub fn run(&mut self, progress: &Progress) -> io::Result<Report> {
-        let outcome = self.transfer.run_watched(|bytes| progress.watch(bytes)).map_err(|error| {
+        let report = transfer.run_watched(|bytes| self.watchdog.look(before + bytes)).map_err(|error| {
             // Whoever read the output is gone, as when it was a document.
-            let about_output = self.sink == "-" && error.errno() == Some(libc::EPIPE);
-            if about_output { failure::about_output(Errno::EPIPE.into()) } else { error.whole() }
-        });
-        let outcome = outcome.and_then(|report| match report.requested {
-            Some(requested) if report.is_short() => {
-                let reason = format!("the source ended before {requested} bytes");
-                Err(Failure::new("transfer", reason).after(report.bytes).into())
+            if self.sink == "-" && error.errno() == Some(libc::EPIPE) {
+                failure::about_output(Errno::EPIPE.into())
+            } else if self.watchdog.is_over() {
+                self.watchdog.timed_out("transfer").into()
+            } else {
+                Failure::of(error.whole()).with_more(before).into()
             }
-            _ => Ok(report),
-        });
-        outcome.inspect_err(|_| progress.clear())
+        })?;
+        let moved = report.bytes;
+        match &mut self.total {
+            None => self.total = Some(report),
+            Some(total) => total.add(report),
+        }
+        Ok(moved)
     }
 
-    /// Writes what was taken from the source and not delivered yet, so that a file keeps all that has arrived; gives back
-    /// the failure that led here, with those bytes counted.
-    pub fn keep_what_arrived(&mut self, error: io::Error) -> io::Error {
-        let Ok(rest) = self.transfer.take_undelivered() else { return error };
-        let sink = self.transfer.descriptor(Side::Sink);
-        let mut kept = 0;
-        while kept < rest.len() {
-            match nix::unistd::write(sink, &rest[kept..]) {
-                Ok(count @ 1..) => kept += count,
-                Err(Errno::EINTR) => {}
-                // The disk is full, most likely, and that is told already.
-                Ok(0) | Err(_) => break,
-            }
-        }
-        Failure::of(error).with_more(kept as u64).into()
+    /// A count that was not reached.
+    pub fn short(&self, requested: u64) -> io::Error {
+        Failure::new("transfer", format!("the source ended before {requested} bytes")).after(self.moved()).into()
     }
 
     /// Says what was done.
-    pub fn tell(self, report: &Report, json: bool, out: &mut dyn Write) -> io::Result<()> {
-        if json { documents::write(out, &TransferDocument::new(self.source, self.sink, report)) } else { Ok(()) }
+    pub fn tell(self, done: &str, json: bool, out: &mut dyn Write) -> io::Result<()> {
+        let Some(mut report) = self.total else { unreachable!("an end without a byte is a piece without one") };
+        (report.elapsed, report.requested) = (self.began.elapsed(), self.options.count);
+        self.watchdog.progress.done(report.bytes, report.elapsed, &format!("{done} by {}", report.mechanism));
+        if json { documents::write(out, &TransferDocument::new(self.source, self.sink, &report)) } else { Ok(()) }
     }
 }
 
-/// The bytes that a source will give, if it says so.
-pub(super) fn expected(source: &Endpoint<'_>, path: &Path, offset: Option<u64>, count: Option<u64>) -> Option<u64> {
-    let facts = source.facts();
-    let size = (facts.kind == Kind::File && !is_standard(path) && facts.size > 0).then_some(facts.size);
-    let rest = size.map(|size| size.saturating_sub(offset.unwrap_or(0)));
-    match (rest, count) {
-        (Some(rest), Some(count)) => Some(rest.min(count)),
-        (rest, count) => rest.or(count),
+impl Report {
+    /// Counts another transfer between the same ends.
+    fn add(&mut self, piece: Self) {
+        self.bytes += piece.bytes;
+        self.system_calls += piece.system_calls;
+        self.waits += piece.waits;
+        for attempt in piece.attempts {
+            if !self.attempts.iter().any(|noted| noted.mechanism == attempt.mechanism) {
+                self.attempts.push(attempt);
+            }
+        }
+        (self.mechanism, self.copies) = (piece.mechanism, piece.copies);
     }
 }
 

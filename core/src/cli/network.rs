@@ -11,7 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -19,14 +19,16 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Shutdown, getsockopt, setsockopt, shutdown, sockopt};
 
 use super::failure::Failure;
-use super::interruption::{self, interrupted, wait_for};
+use super::interruption::{self, interrupted, wait_while};
+use super::peers::Network;
+use super::progress::remark;
 use super::unix_socket::UnixSocket;
 use crate::sys::unsent::unacknowledged;
 
 /// A far end as the command line names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Address {
-    /// `HOST:PORT`; without a host every address of this machine to listen, and itself to connect.
+    /// `HOST:PORT`; without a host it is this machine, for others on it. `*` is every address of it, to listen.
     Tcp(String),
     /// `unix:PATH`.
     Unix(PathBuf),
@@ -37,7 +39,7 @@ pub(super) enum Address {
 impl Address {
     /// For clap.
     pub fn parse(text: OsString) -> Result<Self, String> {
-        if text == "-" {
+        if is_standard(text.as_ref()) {
             return Ok(Self::Standard);
         }
         if let Some(path) = text.as_bytes().strip_prefix(b"unix:") {
@@ -74,10 +76,15 @@ impl fmt::Display for Address {
     }
 }
 
-/// A connection to that address.
-pub(super) fn connect(address: &Address) -> io::Result<OwnedFd> {
+/// What standard input and output are called on the command line.
+pub(super) fn is_standard(path: &Path) -> bool {
+    ["-", "/dev/stdin", "/dev/stdout"].map(OsStr::new).contains(&path.as_os_str())
+}
+
+/// A connection to that address, waited for as long as `check` has no error.
+pub(super) fn connect(address: &Address, check: &dyn Fn() -> io::Result<()>) -> io::Result<OwnedFd> {
     let target = address.clone();
-    let socket = wait_for("connect", move || -> io::Result<OwnedFd> {
+    let socket = wait_while("connect", check, move || -> io::Result<OwnedFd> {
         match target {
             Address::Tcp(address) => {
                 let address = if address.starts_with(':') { format!("localhost{address}") } else { address };
@@ -105,6 +112,18 @@ fn prepared(socket: TcpStream) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
+/// Whether the peer is on another machine, as far as its address says so.
+pub(super) fn is_remote(socket: BorrowedFd<'_>) -> bool {
+    let peer = socket.try_clone_to_owned().and_then(|socket| TcpStream::from(socket).peer_addr());
+    peer.is_ok_and(|peer| !peer.ip().to_canonical().is_loopback())
+}
+
+/// For clap: a time in seconds.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.filter(|time| !time.is_zero()).ok_or_else(|| "not a number of seconds above 0".to_owned())
+}
+
 /// All has gone well: closing the connection ends it, and does not reset it.
 pub(super) fn end_in_order(socket: BorrowedFd<'_>) {
     // One that is no TCP socket does not mind.
@@ -118,14 +137,22 @@ pub(super) enum Listener {
 }
 
 impl Listener {
-    pub fn bind(address: &Address) -> io::Result<Self> {
+    /// `from` is who may come.
+    pub fn bind(address: &Address, from: &[Network]) -> io::Result<Self> {
+        if let (Address::Unix(_), [_, ..]) = (address, from) {
+            return Err(
+                Failure::new("bind", "a unix: socket has permissions of its own, and --from means networks").into()
+            );
+        }
         let bound = match address {
-            Address::Tcp(text) => match text.strip_prefix(':') {
+            Address::Tcp(text) => match text.rsplit_once(':') {
+                Some(("", port)) => TcpListener::bind(format!("127.0.0.1:{port}"))
+                    .or_else(|_| TcpListener::bind(format!("[::1]:{port}"))),
                 // Both families where there are both.
-                Some(port) => {
+                Some(("*", port)) => {
                     TcpListener::bind(format!("[::]:{port}")).or_else(|_| TcpListener::bind(format!("0.0.0.0:{port}")))
                 }
-                None => TcpListener::bind(text),
+                _ => TcpListener::bind(text),
             }
             .and_then(|listener| listener.set_nonblocking(true).map(|()| Self::Tcp(listener))),
             Address::Unix(path) => UnixSocket::bind(path).map(Self::Unix),
@@ -142,15 +169,14 @@ impl Listener {
         }
     }
 
-    /// The next connection and who it is from, or the interruption that comes first. `idle` is called while nobody comes.
-    pub fn accept(&self, mut idle: impl FnMut()) -> io::Result<(OwnedFd, String)> {
+    /// The next connection from one of these networks and who it is from, or the interruption that comes first. `idle` is called
+    /// while nobody comes, and ends the wait with an error.
+    pub fn accept(&self, from: &[Network], mut idle: impl FnMut() -> io::Result<()>) -> io::Result<(OwnedFd, String)> {
         loop {
-            if interruption::pending().is_some() {
-                return Err(interrupted("accept"));
-            }
-            match self.try_accept() {
+            interruption::check("accept")?;
+            match self.try_accept(from) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    idle();
+                    idle()?;
                     let mut polled = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
                     // Whatever it answers, the next look says more.
                     let _ = poll(&mut polled, PollTimeout::from(100u8));
@@ -158,21 +184,29 @@ impl Listener {
                 // A connection that was gone before it was taken; a signal.
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {
                 }
-                accepted => return accepted.map_err(|error| Failure::os("accept", &self.address(), &error).into()),
+                Ok(None) => {}
+                Ok(Some(accepted)) => return Ok(accepted),
+                Err(error) => return Err(error).map_err(|error| Failure::os("accept", &self.address(), &error).into()),
             }
         }
     }
 
-    fn try_accept(&self) -> io::Result<(OwnedFd, String)> {
+    /// `None` for who is not to come; that connection is reset.
+    fn try_accept(&self, from: &[Network]) -> io::Result<Option<(OwnedFd, String)>> {
         match self {
             Self::Tcp(listener) => {
                 let (socket, peer) = listener.accept()?;
-                Ok((prepared(socket)?, peer.to_string()))
+                let socket = prepared(socket)?;
+                if !Network::allow(from, peer.ip()) {
+                    remark(&format!("{peer}: turned away, not in --from"));
+                    return Ok(None);
+                }
+                Ok(Some((socket, peer.to_string())))
             }
             Self::Unix(listener) => {
                 let socket = listener.accept()?;
                 socket.set_nonblocking(true)?;
-                Ok((socket.into(), self.address()))
+                Ok(Some((socket.into(), self.address())))
             }
         }
     }

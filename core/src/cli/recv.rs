@@ -1,33 +1,37 @@
 //! `zcio recv`: what comes from a socket, or in on standard input, into a file or to standard output.
 
-use std::ffi::OsString;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollFlags;
 use nix::sys::socket::{MsgFlags, recv};
 
 use super::failure::Failure;
-use super::interruption::{self, interrupted};
-use super::moving::{self, Move, Options};
+use super::frames::{self, Frames};
+use super::moving::{self, Far, Move, Options};
 use super::network::{self, Address};
 use super::progress::Progress;
-use crate::{Endpoint, Kind, Side, Transfer};
+use super::target::Target;
+use super::watchdog::Watchdog;
 
-/// Receive what a socket gives, up to its end, into a file or to standard output.
+/// Receive what `zcio send` sends, into a file or to standard output.
 ///
-/// The file is made, or emptied, when the first byte is there, and keeps what has arrived if the connection breaks or Ctrl-C
-/// comes. On the wire nothing says how long it is: an orderly end counts as the whole unless --count says how much that is.
+/// The file is written aside and gets its name when everything has come: what was there before stays until then, and also if
+/// the sender is killed, the connection breaks or Ctrl-C comes. So does a port scan change nothing; it ends the command.
 ///
-/// Who connects and ends without a byte, as a port scan does, changes no file: that is a failure, unless --count 0 says that
-/// nothing is what is to come.
+/// With --raw the sender may be another program, and the end of its connection counts as the end of the bytes, unless --count
+/// says how many there are. One who ends without a byte changes no file: that is a failure, unless --count 0 says that nothing
+/// is to come.
+///
+/// The connection is not encrypted: who is on the way can read and change the bytes. Without a host, --listen takes connections
+/// of this machine alone; *:PORT takes them from everywhere.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// HOST:PORT, unix:PATH, or `-` for standard input.
-    #[arg(value_name = "SOURCE", value_parser = OsStringValueParser::new().try_map(address))]
+    #[arg(value_name = "SOURCE", value_parser = OsStringValueParser::new().try_map(Address::parse))]
     source: Address,
     /// The file; `-` for standard output.
     file: PathBuf,
@@ -38,76 +42,97 @@ pub(super) struct Arguments {
     options: Options,
 }
 
-fn address(text: OsString) -> Result<Address, String> {
-    Address::parse(text)
-}
-
 impl Arguments {
     /// Whether standard output carries the bytes.
     pub fn occupies_output(&self) -> bool {
-        moving::is_standard(&self.file)
+        network::is_standard(&self.file)
     }
 }
 
 pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io::Result<u8> {
+    let progress = Progress::new("receiving", arguments.options.count);
+    let received = receive(arguments, &progress, json, out);
+    received.inspect_err(|_| progress.clear()).map(|()| super::DONE)
+}
+
+fn receive(arguments: &Arguments, progress: &Progress, json: bool, out: &mut dyn Write) -> io::Result<()> {
     let Arguments { source: address, file, fsync, options } = arguments;
-    // First of all: a file that cannot be written is known before anybody has sent anything. Only what can be opened but once (a
-    // FIFO) is kept: until the first byte comes the name may get another file.
-    let sink = Some(moving::sink(file)?).filter(|sink| moving::is_standard(file) || sink.facts().kind != Kind::File);
-    let progress = Progress::new("receiving", options.count);
-    let socket: Option<(OwnedFd, String)> = match address {
-        Address::Standard => None,
-        _ => Some(moving::meet(address, options, &progress)?),
-    };
-    let source = match &socket {
-        Some((socket, _)) => Endpoint::new(socket.as_fd()).map_err(crate::Error::whole)?,
-        None => moving::source("-".as_ref())?,
-    };
-    let name = socket.as_ref().map_or("-", |(_, name)| name).to_owned();
-    if sink.is_none() && options.count != Some(0) {
-        wait_for_a_byte(&source, &name).inspect_err(|_| progress.clear())?;
+    let watchdog = Watchdog::new(progress, options.timeout);
+    let target = Target::open(file)?;
+    let far = Far::meet(address, || moving::source("-".as_ref()), options, &watchdog)?;
+    let mut receiving = Move::new(options, &watchdog, far.name.clone(), moving::shown(file));
+    let frames = if options.frames(&far) { Some(Frames::from(far.fd(), far.is_socket(), &watchdog)?) } else { None };
+    progress.says("receiving".to_owned());
+    if let Some(frames) = &frames {
+        pieces(frames, &far, &target, options.count, &mut receiving)?;
+    } else {
+        if target.is_file() && options.count != Some(0) {
+            wait_for_a_byte(&far, &watchdog)?;
+        }
+        let moved = receiving.piece(far.end(), target.end()?, None, options.count)?;
+        if let Some(count) = options.count.filter(|&count| moved < count) {
+            return Err(receiving.short(count));
+        }
     }
-    let sink = sink.map_or_else(|| moving::sink(file), Ok)?;
-    let is_file = sink.facts().kind == Kind::File;
-    let mut receiving = Move::new(Transfer::new(source, sink), options, name, moving::shown(file));
-    let report =
-        receiving.run(&progress).map_err(|error| if is_file { receiving.keep_what_arrived(error) } else { error })?;
-    if *fsync && is_file {
+    if *fsync {
         progress.says("writing to the disk".to_owned());
-        nix::unistd::fsync(receiving.transfer.descriptor(Side::Sink)).map_err(|errno| {
-            progress.clear();
-            Failure::os("fsync", &moving::shown(file), &errno.into()).after(report.bytes)
-        })?;
     }
-    if let Some((socket, _)) = &socket {
-        network::end_in_order(socket.as_fd());
+    target.complete(*fsync)?;
+    if let Some(frames) = &frames {
+        frames.confirm()?;
     }
-    progress.done(report.bytes, report.elapsed, &format!("received by {}", report.mechanism));
-    receiving.tell(&report, json, out)?;
-    Ok(super::DONE)
+    far.finish(false)?;
+    receiving.tell("received", json, out)
+}
+
+/// Takes piece after piece until the sender says that there are no more.
+fn pieces(
+    frames: &Frames<'_>,
+    far: &Far,
+    target: &Target<'_>,
+    count: Option<u64>,
+    receiving: &mut Move<'_>,
+) -> io::Result<()> {
+    loop {
+        let length = frames.next().map_err(|error| after(error, receiving.moved()))?;
+        let sum = receiving.moved().checked_add(length);
+        if sum.is_none_or(|sum| count.is_some_and(|count| sum > count)) {
+            let more = Failure::new("recv", format!("the sender has more than {} bytes", count.unwrap_or(u64::MAX)));
+            return Err(more.after(receiving.moved()).into());
+        }
+        if length == 0 && receiving.moved() > 0 {
+            break;
+        }
+        if receiving.piece(far.end(), target.end()?, None, Some(length))? < length {
+            return Err(frames::part().after(receiving.moved()).into());
+        }
+        if length == 0 {
+            break;
+        }
+    }
+    match count {
+        Some(count) if receiving.moved() < count => Err(receiving.short(count)),
+        _ => Ok(()),
+    }
+}
+
+fn after(error: io::Error, moved: u64) -> io::Error {
+    Failure::of(error).after(moved).into()
 }
 
 /// Waits until a stream has its first byte; an error if it ends without.
-fn wait_for_a_byte(source: &Endpoint<'_>, name: &str) -> io::Result<()> {
-    let kind = source.facts().kind;
-    let Some(fd) = source.descriptor().filter(|_| kind.is_stream()) else { return Ok(()) };
+fn wait_for_a_byte(far: &Far, watchdog: &Watchdog<'_>) -> io::Result<()> {
+    let kind = far.end().facts().kind;
+    if !kind.is_stream() {
+        return Ok(());
+    }
     loop {
-        if interruption::pending().is_some() {
-            return Err(interrupted("recv"));
-        }
-        let mut polled = [PollFd::new(fd, PollFlags::POLLIN)];
-        // Whatever it answers, the next look says more.
-        let _ = poll(&mut polled, PollTimeout::from(100u8));
-        let found = polled[0].revents().unwrap_or(PollFlags::empty());
+        let found = watchdog.wait("recv", far.fd(), PollFlags::POLLIN)?;
         let first = if kind.is_socket() {
-            recv(fd.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT)
-        } else if found.contains(PollFlags::POLLIN) {
-            Ok(1)
-        } else if found.is_empty() {
-            Err(Errno::EAGAIN)
+            recv(far.fd().as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT)
         } else {
-            // No writer is left.
-            Ok(0)
+            // Without POLLIN no writer is left.
+            Ok(usize::from(found.contains(PollFlags::POLLIN)))
         };
         match first {
             Ok(1..) => return Ok(()),
@@ -116,7 +141,7 @@ fn wait_for_a_byte(source: &Endpoint<'_>, name: &str) -> io::Result<()> {
                 return Err(failure.hint("the file is as it was; --count 0 expects nothing").into());
             }
             Err(Errno::EAGAIN | Errno::EINTR) => {}
-            Err(errno) => return Err(Failure::os("recv", name, &errno.into()).into()),
+            Err(errno) => return Err(Failure::os("recv", &far.name, &errno.into()).into()),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,16 +18,17 @@ use super::documents::{self, ConnectionDocument, RelayDocument};
 use super::failure::Failure;
 use super::interruption;
 use super::network::{self, Address, Listener};
+use super::peers::Network;
 use super::progress::{Progress, remark};
 use crate::{Endpoint, Error, Relay, RelayReport};
 
 /// Join whoever connects to an address with a connection to another, in both directions.
 ///
-/// An end that one side sends is passed on when everything before it has been delivered, and the other direction goes on. It
+/// When one side ends its direction, that is passed on behind everything before it, and the other direction goes on. The command
 /// runs until it is stopped; a broken connection is reset at both ends and does not stop it.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Where to listen: HOST:PORT (port 0: the system chooses) or unix:PATH.
+    /// Where to listen: HOST:PORT (port 0: the system chooses) or unix:PATH. Without a host for this machine alone; *:PORT for all.
     #[arg(value_parser = OsStringValueParser::new().try_map(address))]
     listen: Address,
     /// Where to connect to: HOST:PORT or unix:PATH.
@@ -35,6 +37,15 @@ pub(super) struct Arguments {
     /// End after one connection; its failure is the command's.
     #[arg(long)]
     once: bool,
+    /// Take connections from this address or network only (10.0.0.0/8); may be given more than once.
+    #[arg(long, value_name = "ADDRESS", value_parser = Network::parse)]
+    from: Vec<Network>,
+    /// So many connections at once; the next ones wait until one of them ends.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    connections: Option<u64>,
+    /// Reset a connection over which nothing has moved for so long.
+    #[arg(long, value_name = "SECONDS", value_parser = network::seconds)]
+    idle: Option<Duration>,
 }
 
 fn address(text: OsString) -> Result<Address, String> {
@@ -43,6 +54,9 @@ fn address(text: OsString) -> Result<Address, String> {
 
 /// What one thread needs: the kernel's own work is not on this stack.
 const STACK: usize = 256 << 10;
+
+/// How often to look whether one of the connections that are allowed has ended.
+const FULL: Duration = Duration::from_millis(10);
 
 /// How long to leave a connection unanswered when this process has no descriptors left for it.
 const NO_ROOM: Duration = Duration::from_millis(100);
@@ -58,7 +72,7 @@ struct Totals {
 }
 
 pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io::Result<u8> {
-    let listener = Listener::bind(&arguments.listen)?;
+    let listener = Listener::bind(&arguments.listen, &arguments.from)?;
     let progress = Progress::new("listening", None);
     if progress.is_seen() || arguments.listen.leaves_choice() {
         remark(&format!("listening on {}", listener.address()));
@@ -67,7 +81,16 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
     let mut connections = 0;
     let ended = std::thread::scope(|scope| -> io::Result<()> {
         loop {
-            let (client, peer) = match listener.accept(|| totals.show(&progress)) {
+            while arguments.connections.is_some_and(|most| totals.open.load(Ordering::Relaxed) >= most) {
+                interruption::check("accept")?;
+                totals.show(&progress);
+                std::thread::sleep(FULL);
+            }
+            let showing = || {
+                totals.show(&progress);
+                Ok(())
+            };
+            let (client, peer) = match listener.accept(&arguments.from, showing) {
                 Err(error) if has_no_room(&error) => {
                     remark(&Failure::of(error).to_string());
                     std::thread::sleep(NO_ROOM);
@@ -77,9 +100,9 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
             };
             connections += 1;
             totals.open.fetch_add(1, Ordering::Relaxed);
-            let (totals, target) = (&totals, &arguments.target);
+            let totals = &totals;
             let name = peer.clone();
-            let serve = move || totals.serve(&client, peer, target, !arguments.once);
+            let serve = move || totals.serve(&client, peer, arguments);
             let thread = match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, serve) {
                 // As many as the limits allow: this one is refused, the others go on.
                 Err(error) if !arguments.once => {
@@ -111,11 +134,11 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
 
 impl Totals {
     /// Serves one connection to its end, and tells of its failure if nobody else will.
-    fn serve(&self, client: &OwnedFd, peer: String, target: &Address, tell: bool) -> io::Result<()> {
+    fn serve(&self, client: &OwnedFd, peer: String, arguments: &Arguments) -> io::Result<()> {
         let name = peer.clone();
-        let served = self.join(client, peer, target);
+        let served = self.join(client, peer, &arguments.target, arguments.idle);
         match served {
-            Err(error) if tell => {
+            Err(error) if !arguments.once => {
                 self.lose(&name, &Failure::of(error));
                 Ok(())
             }
@@ -136,16 +159,20 @@ impl Totals {
         }
     }
 
-    fn join(&self, client: &OwnedFd, peer: String, target: &Address) -> io::Result<()> {
-        let server = network::connect(target)?;
+    fn join(&self, client: &OwnedFd, peer: String, target: &Address, idle: Option<Duration>) -> io::Result<()> {
+        let server = network::connect(target, &|| interruption::check("connect"))?;
         let mut relay = Relay::new(
             Endpoint::new(client.as_fd()).map_err(crate::Error::whole)?,
             Endpoint::new(server.as_fd()).map_err(crate::Error::whole)?,
         );
-        let mut seen = (0, 0);
+        let (mut seen, mut since, mut is_idle) = ((0, 0), Instant::now(), false);
         let outcome = relay.run_watched(|forward, backward| {
+            if seen != (forward, backward) {
+                since = Instant::now();
+            }
             self.count(&mut seen, forward, backward);
-            interruption::look()
+            is_idle = idle.is_some_and(|idle| since.elapsed() >= idle);
+            if is_idle { ControlFlow::Break(()) } else { interruption::look() }
         });
         let report = relay.report();
         self.count(&mut seen, report.forward.bytes, report.backward.bytes);
@@ -156,6 +183,12 @@ impl Totals {
             network::end_in_order(server.as_fd());
         }
         *self.last.lock().expect("nobody panics with it") = Some(ConnectionDocument::new(peer, &report));
+        if is_idle {
+            let moved = report.forward.bytes + report.backward.bytes;
+            return Err(Failure::new("relay", format!("nothing moved for {:?}", idle.unwrap_or_default()))
+                .after(moved)
+                .into());
+        }
         outcome.map(drop).map_err(crate::Error::whole)
     }
 

@@ -11,9 +11,9 @@ use nix::sys::time::TimeSpec;
 use nix::unistd::fsync;
 
 use super::data::{Data, Watch};
-use super::destination::{self, Destination};
 use super::report::CopyReport;
 use super::request::Copy;
+use crate::destination::{self, Destination, Wanted};
 use crate::endpoint::Endpoint;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -58,7 +58,7 @@ impl Copy {
     /// One copy, from the start; `None` if somebody else was quicker with a new file of that name.
     fn copy(&self, watch: Watch<'_>) -> Result<Option<CopyReport>> {
         let (source, stat) = open_regular(&self.source, OFlag::O_RDONLY, &mut || watch(0))?;
-        let mut destination = Destination::open(self, &stat, &mut || watch(0))?;
+        let mut destination = Destination::open(self.wanted(&stat), &mut || watch(0))?;
         let ends = [Endpoint::new(source.as_fd())?, Endpoint::new(destination.as_fd())?];
         let mut data = Data::new(&ends, &stat, self.reflink, watch);
         // Asked before anything is emptied: a clone that is refused must not cost the old content.
@@ -68,6 +68,17 @@ impl Copy {
         let report = data.report();
         self.finish(&stat, &destination)?;
         Ok(destination.publish(self.durable)?.then_some(report))
+    }
+
+    fn wanted<'a>(&'a self, source: &'a FileStat) -> Wanted<'a> {
+        Wanted {
+            path: &self.destination,
+            create_new: self.create_new,
+            atomic: self.atomic,
+            // Nobody else's until it gets its final mode.
+            mode: Mode::from_bits_truncate(if self.mode { 0o600 } else { source.st_mode & 0o777 }),
+            source: Some(source),
+        }
     }
 
     /// Adds the path that most likely had the error.

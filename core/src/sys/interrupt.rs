@@ -1,5 +1,6 @@
 //! SIGINT, SIGTERM and SIGHUP while the `zcio` command runs: noted, so that the command can stop cleanly, and handed to
-//! its thread, so that a system call it sleeps in returns.
+//! its thread, so that a system call it sleeps in returns. SIGXFSZ is ignored, so that a write past the limit of a file's size
+//! (setrlimit(2)) is the error EFBIG and not the end of the process.
 //!
 //! The command may be a guest in a process whose runtime has handlers of its own (Python, the JVM). They are replaced
 //! while it runs and put back afterwards. Everything that runs inside the handler is async-signal-safe.
@@ -13,7 +14,7 @@ use nix::errno::Errno;
 use super::Sys;
 use super::fork::PerProcess;
 
-const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+const SIGNALS: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGXFSZ];
 
 /// The same signal within this time is an echo: timeout(1) and shells send it to the process and to its group.
 const ECHO_MILLISECONDS: i64 = 500;
@@ -23,9 +24,9 @@ static PENDING_SINCE: AtomicI64 = AtomicI64::new(0);
 static THREAD: AtomicI32 = AtomicI32::new(0);
 static ALONE: PerProcess<Mutex<()>> = PerProcess::new(Mutex::default);
 
-/// While this lives, the three signals are noted instead of what they did before. One at a time in a process.
+/// While this lives, the signals do what the introduction says instead of what they did before. One at a time in a process.
 pub(crate) struct Signals {
-    before: [Option<libc::sigaction>; 3],
+    before: [Option<libc::sigaction>; SIGNALS.len()],
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -36,12 +37,16 @@ impl Signals {
         let alone = ALONE.get().lock().unwrap_or_else(PoisonError::into_inner);
         PENDING.store(0, Ordering::SeqCst);
         THREAD.store(this_thread(), Ordering::SeqCst);
-        let mut signals = Self { before: [None; 3], _alone: alone };
+        let mut signals = Self { before: [None; SIGNALS.len()], _alone: alone };
         for (signal, before) in SIGNALS.into_iter().zip(&mut signals.before) {
             // SAFETY: zero bytes are a sigaction with an empty mask and no flags, so that system calls return.
             let mut ours: libc::sigaction = unsafe { std::mem::zeroed() };
-            ours.sa_sigaction = handler as *const () as usize;
-            ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+            if signal == libc::SIGXFSZ {
+                ours.sa_sigaction = libc::SIG_IGN;
+            } else {
+                ours.sa_sigaction = handler as *const () as usize;
+                ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+            }
             let mut previous = MaybeUninit::<libc::sigaction>::zeroed();
             // SAFETY: a null action only asks; `previous` is a local of the right type.
             Errno::result(unsafe { libc::sigaction(signal, std::ptr::null(), previous.as_mut_ptr()) })?;

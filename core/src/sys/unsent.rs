@@ -1,4 +1,4 @@
-//! How much of a stream is still on its way, as the sender's kernel knows it (tcp(7), unix(7)).
+//! How much of a stream is still on its way, as the kernel at either end knows it (tcp(7), unix(7), pipe(7)).
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -18,9 +18,14 @@ pub(crate) fn unacknowledged(socket: BorrowedFd<'_>) -> Sys<u64> {
     ask(socket, libc::TIOCOUTQ)
 }
 
+/// How many bytes a pipe or stream socket has for its reader (`FIONREAD`, pipe(7), unix(7), tcp(7)).
+pub(crate) fn unread(fd: BorrowedFd<'_>) -> Sys<u64> {
+    ask(fd, libc::FIONREAD)
+}
+
 fn ask(socket: BorrowedFd<'_>, request: libc::Ioctl) -> Sys<u64> {
     let mut bytes: libc::c_int = 0;
-    // SAFETY: the pointer is to a local of the type that both requests write.
+    // SAFETY: the pointer is to a local of the type that all these requests write.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), request, &raw mut bytes) };
     Errno::result(result).map(|_| u64::try_from(bytes).unwrap_or(0))
 }

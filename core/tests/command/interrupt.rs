@@ -7,9 +7,7 @@ use std::process::{Child, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::{
-    LARGE, assert_bytes, document, failed, folder, listening, pattern, signal, skip, until, until_it_listens, zcio,
-};
+use crate::{LARGE, document, failed, folder, listening, pattern, signal, skip, until, until_it_listens, zcio};
 
 /// Whether the process has a handler for the signal (`proc_pid_status(5)`, `SigCgt`).
 fn catches(child: &Child, signal: i32) -> bool {
@@ -39,34 +37,6 @@ fn waiting_for_a_connection_leaves_nothing() {
         let errors = failed(&receiver.wait_with_output().unwrap(), code);
         assert_eq!(errors, "zcio: accept: interrupted\n");
         assert!(!socket.exists() && !to.exists());
-    }
-}
-
-/// The sender is stopped in the middle, or killed; the receiver must not take the part for the whole, and keeps it.
-#[test]
-fn a_stopped_sender_resets_and_the_receiver_keeps_what_came() {
-    let bytes = pattern(1 << 20);
-    for number in [libc::SIGINT, libc::SIGKILL] {
-        let (folder, _) = folder(b"");
-        let to = folder.path().join("to");
-        let (receiver, mut errors, address) =
-            listening(zcio(&["recv".as_ref(), "--listen".as_ref(), "127.0.0.1:0".as_ref(), to.as_os_str()]));
-        let mut sender = zcio(&["send", "-", &address, "--json"]).stdin(Stdio::piped()).spawn().unwrap();
-        let mut input = sender.stdin.take().unwrap();
-        input.write_all(&bytes).unwrap();
-        until("everything has arrived", || to.metadata().is_ok_and(|file| file.len() == bytes.len() as u64));
-        signal(&sender, number);
-        let output = sender.wait_with_output().unwrap();
-        if number == libc::SIGINT {
-            assert!(failed(&output, 130).contains(": interrupted, after 1048576 bytes"));
-            assert_eq!(document(&output.stdout)["error"]["moved"], bytes.len());
-        }
-        let output = receiver.wait_with_output().unwrap();
-        let mut text = String::new();
-        errors.read_to_string(&mut text).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.contains("Connection reset by peer"), "{text}");
-        assert_bytes(&to, &bytes);
     }
 }
 
@@ -101,31 +71,30 @@ fn nothing_is_queued(sender: &std::net::TcpStream) -> bool {
     [queues(ours, theirs), queues(theirs, ours)].iter().all(|queues| queues == "00000000:00000000")
 }
 
-/// Also what was still waiting in memory for a buffer to be full.
+/// Neither the bytes nor a temporary name.
 #[test]
-fn a_stopped_receiver_keeps_what_came_by_every_way() {
+fn a_stopped_receiver_leaves_nothing_by_every_way() {
     let bytes = pattern(700_001);
     for mechanism in ["read_write", "splice", "direct_io", "uring"] {
         if mechanism == "uring" && !zcio::Capabilities::get().allows(zcio::Mechanism::Uring) {
-            skip("a_stopped_receiver_keeps_what_came_by_every_way", "io_uring_setup is denied");
+            skip("a_stopped_receiver_leaves_nothing_by_every_way", "io_uring_setup is denied");
             continue;
         }
         let (folder, _) = folder(b"");
         let to = folder.path().join("to");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let arguments = ["recv", &address, to.to_str().unwrap(), "--mechanism", mechanism, "--json"];
+        let arguments = ["recv", "--raw", &address, to.to_str().unwrap(), "--mechanism", mechanism, "--json"];
         let receiver = zcio(&arguments).spawn().unwrap();
         let (mut sender, _) = listener.accept().unwrap();
         sender.write_all(&bytes).unwrap();
         until("all has been taken", || nothing_is_queued(&sender));
-        // What the receiver has taken it has now to count.
-        std::thread::sleep(std::time::Duration::from_millis(100));
         signal(&receiver, libc::SIGINT);
         let output = receiver.wait_with_output().unwrap();
-        assert!(failed(&output, 130).contains(": interrupted, after 700001 bytes"), "{mechanism}");
-        assert_eq!(document(&output.stdout)["error"]["moved"], bytes.len(), "{mechanism}");
-        assert_bytes(&to, &bytes);
+        assert!(failed(&output, 130).contains(": interrupted"), "{mechanism}");
+        let moved = document(&output.stdout)["error"]["moved"].as_u64().unwrap();
+        assert!(moved <= bytes.len() as u64, "{mechanism}: {moved}");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1, "{mechanism}");
     }
 }
 
@@ -134,7 +103,7 @@ fn a_stalled_receiver_does_not_hold_the_sender() {
     let (_folder, from) = folder(&pattern(LARGE));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let sender = zcio(&["send".as_ref(), from.as_os_str(), address.as_ref()]).spawn().unwrap();
+    let sender = zcio(&["send".as_ref(), "--raw".as_ref(), from.as_os_str(), address.as_ref()]).spawn().unwrap();
     let (mut peer, _) = listener.accept().unwrap();
     peer.read_exact(&mut [0; 1000]).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));

@@ -13,6 +13,7 @@ mod sockets;
 mod terminal;
 mod untouched;
 mod usage;
+mod whole;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};

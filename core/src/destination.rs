@@ -1,4 +1,4 @@
-//! Where a copy goes: a file that is written in place, or a new one that gets its name when it is complete.
+//! A file that is to be written as a whole: in place, or as a new one that gets its name when it is complete.
 //!
 //! Symbolic links are followed by the kernel and by nobody else, so that what it forbids (`nosymfollow` of mount(8),
 //! `fs.protected_symlinks` of proc(5)) stays forbidden.
@@ -12,17 +12,33 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, lstat};
 use nix::unistd::ftruncate;
 
-use super::request::Copy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::opening::{must_be_regular, open, open_regular};
 use crate::unnamed::{self, Naming, Unnamed};
 
-pub(super) struct Destination<'a> {
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub path: &'a Path,
+    /// An existing file is refused.
+    pub create_new: bool,
+    /// An existing file is replaced when the new one is complete, not overwritten.
+    pub atomic: bool,
+    /// The mode of a new file, less the umask.
+    pub mode: Mode,
+    /// The file that is read, which must be another.
+    pub source: Option<&'a FileStat>,
+}
+
+/// See the module's introduction.
+#[derive(Debug)]
+pub(crate) struct Destination<'a> {
     /// As the caller gave it.
     path: &'a Path,
     place: Place,
 }
 
+#[derive(Debug)]
 enum Place {
     Overwritten(OwnedFd),
     New(Unnamed),
@@ -32,34 +48,32 @@ enum Place {
 
 impl<'a> Destination<'a> {
     /// Opens or makes the file that is written to. An existing one is not changed by this.
-    pub fn open(copy: &'a Copy, source: &FileStat, stopped: &mut dyn FnMut() -> ControlFlow<()>) -> Result<Self> {
-        let path = copy.destination.as_path();
+    pub fn open(wanted: Wanted<'a>, stopped: &mut dyn FnMut() -> ControlFlow<()>) -> Result<Self> {
+        let path = wanted.path;
         let at = |operation| move |errno| Error::os(operation, errno).at(Some(path));
         let place = match open(path, OFlag::O_PATH, Mode::empty()) {
             Err(Errno::ENOENT) if lstat(path).is_ok() => return Err(exists(path, "a symbolic link to nothing")),
             Err(Errno::ENOENT) => {
-                // Nobody else's until it gets its final mode.
-                let bits = if copy.mode { 0o600 } else { source.st_mode & 0o777 };
-                let file = Unnamed::beside(path, Mode::from_bits_truncate(bits)).map_err(|errno| match errno {
+                let file = Unnamed::beside(path, wanted.mode).map_err(|errno| match errno {
                     // A folder that is not there, for open(2); cp(1) says that it is none.
                     Errno::EISDIR => at("open")(Errno::ENOTDIR),
                     errno => at("open")(errno),
                 });
                 Place::New(file?)
             }
-            Ok(_) if copy.create_new => return Err(exists(path, Errno::EEXIST.desc())),
+            Ok(_) if wanted.create_new => return Err(exists(path, Errno::EEXIST.desc())),
             found => {
                 let found = found.map_err(at("open"))?;
                 let old = fstat(&found).map_err(at("fstat"))?;
-                must_differ(source, &old, path)?;
+                wanted.must_differ(&old)?;
                 must_be_regular(&old, path)?;
-                if copy.atomic {
+                if wanted.atomic {
                     let name = name_of(path, &found, &old).map_err(at("readlink"))?;
                     let file = Unnamed::beside(&name, Mode::S_IRUSR | Mode::S_IWUSR).map_err(at("open"))?;
                     Place::Replacing(file, Mode::from_bits_truncate(old.st_mode & 0o777))
                 } else {
                     let (file, old) = open_regular(path, OFlag::O_WRONLY, stopped)?;
-                    must_differ(source, &old, path)?;
+                    wanted.must_differ(&old)?;
                     Place::Overwritten(file)
                 }
             }
@@ -98,6 +112,18 @@ impl<'a> Destination<'a> {
         named.map(|()| true).map_err(|error| error.at(Some(self.path)))
     }
 
+    /// Somebody else's file has the new one's name by now: the new one is to replace it, as one that had been there before.
+    pub fn replacing(self) -> Result<Self> {
+        let path = self.path;
+        let old = lstat(path).map_err(|errno| self.error("lstat", errno))?;
+        must_be_regular(&old, path)?;
+        let place = match self.place {
+            Place::New(file) => Place::Replacing(file, Mode::from_bits_truncate(old.st_mode & 0o777)),
+            other => other,
+        };
+        Ok(Self { path, place })
+    }
+
     fn error(&self, operation: &'static str, errno: Errno) -> Error {
         Error::os(operation, errno).at(Some(self.path))
     }
@@ -113,16 +139,20 @@ impl AsFd for Destination<'_> {
 }
 
 /// The error for a name that is taken.
-pub(super) fn exists(path: &Path, message: &str) -> Error {
+pub(crate) fn exists(path: &Path, message: &str) -> Error {
     Error::new(ErrorKind::AlreadyExists, message).during("copy").with_errno(Errno::EEXIST).at(Some(path))
 }
 
-fn must_differ(source: &FileStat, destination: &FileStat, path: &Path) -> Result<()> {
-    if (source.st_dev, source.st_ino) != (destination.st_dev, destination.st_ino) {
-        return Ok(());
+impl Wanted<'_> {
+    fn must_differ(&self, destination: &FileStat) -> Result<()> {
+        match self.source {
+            Some(source) if (source.st_dev, source.st_ino) == (destination.st_dev, destination.st_ino) => {
+                let error = Error::new(ErrorKind::SameFile, "the source and the destination are the same file");
+                Err(error.during("copy").with_errno(Errno::EINVAL).at(Some(self.path)))
+            }
+            _ => Ok(()),
+        }
     }
-    let error = Error::new(ErrorKind::SameFile, "the source and the destination are the same file");
-    Err(error.during("copy").with_errno(Errno::EINVAL).at(Some(path)))
 }
 
 /// The name that a file which was found at `path` is to be replaced by. Behind a symbolic link it is the one that the
