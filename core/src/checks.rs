@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::plan;
 use crate::request::Request;
-use crate::sys::SyscallCounter;
+use crate::sys::{SyscallCounter, mappings};
 
 /// The largest offset a file can have (`loff_t`).
 const LAST_OFFSET: u64 = i64::MAX as u64;
@@ -52,8 +52,8 @@ pub(crate) fn steppable(source: &Endpoint<'_>, request: &Request) -> Result<()> 
     Err(Error::new(ErrorKind::Impossible, message))
 }
 
-/// An end that exists only on paper must not cost a destination its content: looks at a socket before that is emptied.
-fn connected(source: &Endpoint<'_>) -> Result<()> {
+/// An end that exists only on paper must not cost a destination its content, and is never ready: looks at a socket before.
+pub(crate) fn connected(source: &Endpoint<'_>) -> Result<()> {
     let Some(fd) = source.descriptor().filter(|_| source.facts().kind.is_socket()) else { return Ok(()) };
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     match recv(fd.as_raw_fd(), &mut [0], flags) {
@@ -178,7 +178,8 @@ pub(crate) fn sink_position(
 /// The same pipe on both sides, or a path that is its own destination, also by way of a region. Overlapping ranges of one file need the files'
 /// positions and are checked by [`overlap`] when those are known.
 fn same_object(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Result<()> {
-    if source.facts().identity != sink.facts().identity {
+    let is_shown = sink.will_be_emptied() && sink.facts().size > 0 && is_shown_in(source, sink);
+    if source.facts().identity != sink.facts().identity && !is_shown {
         return Ok(());
     }
     let message = match source.facts().kind {
@@ -188,6 +189,13 @@ fn same_object(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Result<()> {
         _ => return Ok(()),
     };
     Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL).at(sink.path()))
+}
+
+/// Whether memory that somebody lends is a mapping of the sink's file, which would go with its content.
+fn is_shown_in(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> bool {
+    let Some(memory) = source.memory() else { return false };
+    let start = memory.as_ptr().addr();
+    mappings::show(&(start..start + memory.len()), sink.facts().identity)
 }
 
 /// Refuses a transfer inside one file that would read what it has written.

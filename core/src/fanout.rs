@@ -7,7 +7,7 @@
 //! A sink that is slow holds the others back, by a window at most, and never disturbs what they get. A sink that fails is
 //! reported with its error and its count and dropped, and the rest go on; when none is left the fan-out fails.
 //!
-//! One thread serves all ends, so it must never sleep in one of them: sockets in blocking mode are switched to
+//! One thread serves all ends, so it must never sleep in one of them: sinks that are sockets in blocking mode are switched to
 //! `O_NONBLOCK` at the first step and restored when the fan-out is dropped (see [`crate::relay`]). Files are not waited
 //! for by poll(2) and take as long as they take.
 
@@ -207,10 +207,13 @@ impl<'fd> FanOut<'fd> {
             state.carry(std::mem::take(&mut self.before));
         }
         // From here on Drop restores what was switched, also when switching fails half-way.
-        self.state.insert(state).unblock(&mut self.source, &mut self.sinks)
+        self.state.insert(state).unblock(&mut self.sinks)
     }
 
     fn check(&self) -> Result<()> {
+        if self.source.sleeps() {
+            checks::connected(&self.source)?;
+        }
         if self.sinks.is_empty() {
             return Err(Error::new(ErrorKind::InvalidInput, "a fan-out needs at least one sink"));
         }
@@ -265,7 +268,7 @@ impl Drop for FanOut<'_> {
     /// Sockets that were in blocking mode are again.
     fn drop(&mut self) {
         if let Some(state) = &mut self.state {
-            state.restore(&mut self.source, &mut self.sinks);
+            state.restore(&mut self.sinks);
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::error::{Error, not_here};
 use crate::lane::{BUFFER, may_be_copied};
 use crate::pipe::{Pipe, refusal};
 use crate::step::Side;
-use crate::sys::{Sys, SyscallCounter};
+use crate::sys::{Sys, SyscallCounter, heap};
 use crate::waiting::is_ready;
 
 /// A source that gave at least this much at once probably has more by now: asking again is cheaper than waiting.
@@ -137,8 +137,7 @@ impl Intake {
         Taken::Bytes(pipe.held())
     }
 
-    /// Source to an empty buffer, at most `limit` bytes, by a read that does not wait: sockets are non-blocking by now (their
-    /// owner saw to it), a pipe or a terminal is asked first.
+    /// Source to an empty buffer, at most `limit` bytes, by a read that does not wait: what would sleep is asked first.
     pub fn read(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -153,13 +152,11 @@ impl Intake {
             Some(deferred) => return deferred,
             None => {}
         }
-        if !source.facts().kind.is_socket()
-            && source.sleeps()
-            && !is_ready(source.fd(), PollFlags::POLLIN, calls).unwrap_or(false)
-        {
+        if source.sleeps() && !is_ready(source.fd(), PollFlags::POLLIN, calls).unwrap_or(false) {
             return Ok(Taken::Blocked);
         }
-        buffer.resize(limit.min(BUFFER as u64) as usize, 0);
+        let length = limit.min(BUFFER as u64) as usize;
+        heap::resize(buffer, length).map_err(|errno| Error::os("malloc", errno))?;
         let taken = Taken::from_call(calls.read(source.fd(), at, buffer));
         buffer.truncate(if let Ok(Taken::Bytes(count)) = taken { count } else { 0 });
         taken.map_err(|errno| connection::explain(Error::os("read", errno), source))

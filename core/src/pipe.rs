@@ -13,7 +13,7 @@ use nix::sys::stat::fstat;
 use crate::error::{Error, not_here};
 use crate::sys::apart::tables::table;
 use crate::sys::fork::Process;
-use crate::sys::{Sys, SyscallCounter};
+use crate::sys::{Sys, SyscallCounter, heap};
 
 /// How large the pipe is asked to be, in bytes. A pipe has 64 KiB by default, in 16 slots of a page or a packet each;
 /// an unprivileged process may ask for up to /proc/sys/fs/pipe-max-size (1 MiB unless changed).
@@ -145,7 +145,7 @@ impl Pipe {
 
     /// Takes at most `limit` bytes out again, by read(2).
     pub fn take_out(&mut self, limit: usize, calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![0; self.held.min(limit)];
+        let mut bytes = heap::zeroes(self.held.min(limit)).map_err(|errno| Error::os("malloc", errno))?;
         let mut start = 0;
         while start < bytes.len() {
             match calls.read(self.read_end(), None, &mut bytes[start..]) {

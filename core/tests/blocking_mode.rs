@@ -34,7 +34,7 @@ fn the_last_operation_restores_blocking_mode() {
     peer.write_all(b"some").unwrap();
     down.step().unwrap();
     up.step().unwrap();
-    assert!(!sleeps(&shared) && !sleeps(&right));
+    assert!(!sleeps(&shared) && sleeps(&right), "a source is asked instead");
     drop(down);
     assert!(!sleeps(&shared), "the other one would sleep in its next step");
     drop(up);
@@ -64,6 +64,46 @@ fn what_is_switched_for_good_is_left_so_by_everybody() {
     assert!(!sleeps(&shared) && sleeps(&left));
     drop(after);
     assert!(!sleeps(&shared));
+}
+
+/// Others may write to it, or read from its other descriptors, in blocking mode meanwhile.
+#[test]
+fn a_fan_out_leaves_its_source_as_it_is() {
+    let [shared, mut peer, left, _right] = sockets();
+    let mut fan_out = FanOut::new(end(&shared)).sink(end(&left));
+    assert_eq!(fan_out.step().unwrap(), zcio::FanOutStep::Blocked, "a step does not sleep");
+    assert!(sleeps(&shared) && !sleeps(&left));
+    peer.write_all(b"some").unwrap();
+    while fan_out.step().unwrap() != zcio::FanOutStep::Blocked {}
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    while fan_out.step().unwrap() != zcio::FanOutStep::Done {}
+    assert_eq!(fan_out.report().unwrap().bytes, 4);
+    assert!(sleeps(&shared));
+}
+
+/// A pipe is often another program's as well: a shell's, with everything that it has started.
+#[test]
+fn a_batch_leaves_a_pipe_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, vec![7; 300_000]).unwrap();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let reading = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut reader, &mut bytes).unwrap();
+        bytes.len()
+    });
+    let items: Vec<_> = (0..3).map(|_| zcio::Item::new(file.as_path(), writer.as_fd())).collect();
+    let (mut looks, seen) = (0, std::cell::Cell::new(true));
+    let report = zcio::Batch::new().run_watched(&items, |_| {
+        looks += 1;
+        seen.set(seen.get() && sleeps(&writer));
+        std::ops::ControlFlow::Continue(())
+    });
+    assert!(report.items.iter().all(Result::is_ok) && seen.get());
+    assert!(sleeps(&writer) && looks > 0);
+    drop(writer);
+    assert_eq!(reading.join().unwrap(), 900_000);
 }
 
 /// Whoever looks at it meanwhile must not rely on the mode.

@@ -123,3 +123,23 @@ fn shared_memory_does_not_seal_grow_or_hand_over_what_is_in_its_place() {
         assert!(still_means(number, other));
     });
 }
+
+/// By another library than this one, and from anywhere in it.
+#[test]
+fn a_mapping_of_somebody_elses_is_its_file_too() {
+    with_files(|own, other| {
+        // SAFETY: nobody else changes the file; what zcio does to it is the question.
+        let map =
+            unsafe { memmap2::MmapMut::map_mut(&File::options().read(true).write(true).open(own).unwrap()) }.unwrap();
+        for part in [0..CONTENT.len(), 50_000..50_001] {
+            let source = Endpoint::bytes(&map[part]);
+            let refused = Transfer::new(source, Endpoint::create(own).unwrap()).run().unwrap_err();
+            assert_eq!(refused.message(), "the source and the destination are the same file");
+            assert_eq!(std::fs::read(own).unwrap(), CONTENT);
+        }
+        let copy = other.with_extension("copy");
+        Transfer::new(Endpoint::bytes(&map[10..20]), Endpoint::create(&copy).unwrap()).run().unwrap();
+        Transfer::new(Endpoint::bytes(&map[10..30]), Endpoint::create(&copy).unwrap()).run().unwrap();
+        assert_eq!(std::fs::read(&copy).unwrap(), &CONTENT[10..30]);
+    });
+}

@@ -3,6 +3,8 @@
 import array
 import itertools
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -195,3 +197,52 @@ def test_many_threads_send_one_buffer() -> None:
     for thread in threads:
         thread.join()
     assert received == [DATA] * 4
+
+
+SHORT_OF_MEMORY = """
+import os, resource, socket, sys, zcio
+way, room, source, sink = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
+if way == "relay":
+    (a, b), (c, d) = socket.socketpair(), socket.socketpair()
+    b.sendall(bytes(9000))
+    b.shutdown(socket.SHUT_WR)
+    d.shutdown(socket.SHUT_WR)
+elif way == "pipe":
+    reader, writer = os.pipe()
+    os.write(writer, bytes(5000))
+    os.close(writer)
+ways = {
+    "relay": lambda: zcio.relay(a, c),
+    "pipe": lambda: zcio.transfer(reader, sink, mechanism="read_write"),
+    "fan_out": lambda: zcio.fan_out(source, [sink, "/dev/null"]),
+    "batch": lambda: zcio.batch([(source, sink)]),
+    "copy": lambda: zcio.copy(source, sink),
+    "residency": lambda: zcio.residency(source),
+    "region": lambda: zcio.Region.open(source).residency(),
+}
+zcio.transfer(source, sink, count=10)
+used = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmSize"))
+resource.setrlimit(resource.RLIMIT_AS, (used + room, -1))
+kept = []
+try:
+    while True:
+        kept.append(bytearray(40_000))  # What is left of the heap.
+except MemoryError:
+    pass
+try:
+    ways.get(way, lambda: zcio.transfer(source, sink, mechanism=way))()
+except (MemoryError, OSError) as error:
+    assert isinstance(error, MemoryError) or error.errno, error
+"""
+
+
+@pytest.mark.parametrize("room", [0, 1 << 16, 1 << 18])
+@pytest.mark.parametrize(
+    "way", [*zcio.MECHANISMS, "pipe", "fan_out", "relay", "batch", "copy", "residency", "region"]
+)
+def test_short_of_memory_is_an_error(way: str, room: int, tmp_path: Path) -> None:
+    """The interpreter's end would be that of the whole program."""
+    (tmp_path / "source").write_bytes(bytes(4 << 20))
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, way, str(room), tmp_path / "source", tmp_path / "sink"]
+    ended = subprocess.run(command, capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr

@@ -168,8 +168,8 @@ def test_errors_are_the_same(source: Path) -> None:
             zcio.transfer(far, near, offset=0, count=10)
 
 
-def test_a_socket_that_is_closed_meanwhile(source: Path) -> None:
-    """The close comes true when the transfer is over: until then nobody else gets the descriptor's number."""
+def closed_while_it_sends(source: Path) -> bool:
+    """Whether the transfer was at work when its socket was closed: what is full may take more once the peer's kernel has."""
     with tcp_pair() as (near, far), source.open("rb") as file:
         near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -182,8 +182,8 @@ def test_a_socket_that_is_closed_meanwhile(source: Path) -> None:
                 reports.append(zcio.transfer(file, near, offset=0, count=16_000))
 
         with background(send):
-            waiting = Path(f"/proc/self/fd/{number}")
-            inode = waiting.readlink()
+            waiting = f"/proc/self/fd/{number}"
+            inode = os.readlink(waiting)
             received = bytearray()
             # Full, and a transfer that holds the socket: it waits.
             end = time.monotonic() + 30
@@ -192,13 +192,20 @@ def test_a_socket_that_is_closed_meanwhile(source: Path) -> None:
                 time.sleep(0.01)
             near.close()
             with source.open("rb") as other:
-                assert other.fileno() != number
-            assert near.fileno() in (-1, number)
-            assert waiting.readlink() == inode, "it is open as long as the transfer needs it"
+                at_work = near.fileno() == number
+                assert not at_work or other.fileno() != number
+            if at_work := at_work and near.fileno() == number:
+                assert os.readlink(waiting) == inode, "it is open as long as the transfer needs it"
             while chunk := far.recv(1 << 20):
                 received += chunk
         assert near.fileno() == -1
         assert received == DATA[:16_000] * len(reports)
+        return at_work
+
+
+def test_a_socket_that_is_closed_meanwhile(source: Path) -> None:
+    """The close comes true when the transfer is over: until then nobody else gets the descriptor's number."""
+    assert any(closed_while_it_sends(source) for _ in range(20))
 
 
 def test_a_socket_has_as_many_users_as_before(source: Path) -> None:

@@ -143,11 +143,15 @@ impl<'a, 'fd> Run<'a, 'fd> {
         Some(sink)
     }
 
-    /// Nobody can be asked while a call sleeps, so a stream in blocking mode is switched until the batch is over.
+    /// Nobody can be asked while a call sleeps, so a socket in blocking mode is switched until the batch is over. A pipe, which
+    /// is often another program's as well, is opened once more.
     fn keep_awake(&mut self, sink: usize) {
         let sink = &mut self.sinks.ends[sink];
         // One that cannot be switched is not open any more, and will say so itself.
-        if let Ok(_held) = sink.enter() {
+        let Ok(_held) = sink.enter() else { return };
+        if sink.facts().kind == Kind::Pipe {
+            sink.open_pipe_again_awake(&mut self.calls);
+        } else {
             let _ = sink.unblock(&mut self.calls);
         }
     }

@@ -7,6 +7,8 @@ use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 use nix::sys::uio::pread;
 
+use crate::sys::heap;
+
 /// What may become a hole: as much as a block of most file systems, and never less than a page.
 const BLOCK: usize = 4096;
 
@@ -29,7 +31,7 @@ impl Search {
     /// The bytes at a position, as many as are there and were read; none at the end of the file.
     pub fn window(&mut self, file: BorrowedFd<'_>, at: u64) -> Result<&[u8], Errno> {
         if at < self.at || at >= self.at + self.buffer.len() as u64 {
-            self.buffer.resize(WINDOW, 0);
+            heap::resize(&mut self.buffer, WINDOW)?;
             let mut length = 0;
             while length < WINDOW {
                 match pread(file, &mut self.buffer[length..], (at + length as u64) as i64) {

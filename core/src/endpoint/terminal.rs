@@ -1,8 +1,9 @@
-//! A terminal as the sink of somebody who must not sleep in it, because he is to call a watcher or to serve others.
+//! A terminal, or a pipe, as the sink of somebody who must not sleep in it, because he is to call a watcher or to serve others.
 //!
 //! poll(2) says that a terminal takes a byte, not how many, and a write(2) of more sleeps for as long as its reader does
 //! (a stopped output, a window nobody looks at). `O_NONBLOCK` belongs to the open file description, which a shell and every
-//! program it started share: it is not for us to switch. So the terminal is opened once more, for us alone.
+//! program it started share: it is not for us to switch. So the terminal is opened once more, for us alone. A pipe, which a
+//! shell's programs share as well, can be opened in the same way.
 
 use std::os::fd::AsFd;
 
@@ -28,6 +29,18 @@ impl Endpoint<'_> {
         self.handle = Handle::Owned(again);
         self.facts.nonblocking = true;
         true
+    }
+
+    /// Makes a pipe in blocking mode one that does not sleep, if it can be opened again; it stays as it is otherwise.
+    pub(crate) fn open_pipe_again_awake(&mut self, calls: &mut SyscallCounter) {
+        if self.facts.kind != Kind::Pipe || self.facts.nonblocking {
+            return;
+        }
+        let again = self.descriptor().map(|fd| calls.reopen(fd, OFlag::O_WRONLY | OFlag::O_NONBLOCK));
+        if let Some(Ok(again)) = again {
+            self.handle = Handle::Owned(again);
+            self.facts.nonblocking = true;
+        }
     }
 
     /// Whether it would sleep in a write of more than one byte, of which poll(2) says that it can be taken.

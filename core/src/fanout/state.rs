@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 
 use super::branch::{Branch, Sink};
 use super::report::{FanOutReport, FanOutStep};
@@ -19,6 +20,7 @@ use crate::mechanism::Mechanism;
 use crate::report::Attempt;
 use crate::sys::SyscallCounter;
 use crate::sys::fork::Process;
+use crate::waiting::is_ready;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -105,12 +107,13 @@ impl State {
         self.before = before;
     }
 
-    /// Switches the sockets to `O_NONBLOCK`, and opens terminals once more in that mode.
-    pub fn unblock<'fd>(&mut self, source: &mut Endpoint<'fd>, sinks: &mut [Sink<'fd>]) -> Result<()> {
-        for end in ends(source, sinks).filter(|end| end.facts().kind.is_socket()) {
-            end.unblock(&mut self.calls).map_err(|errno| Error::os("fcntl", errno))?;
-        }
+    /// Switches the sinks that are sockets to `O_NONBLOCK`, and opens terminals once more in that mode. The source may be
+    /// written to by others in blocking mode meanwhile, and is asked instead.
+    pub fn unblock(&mut self, sinks: &mut [Sink<'_>]) -> Result<()> {
         for sink in sinks {
+            if sink.end.facts().kind.is_socket() {
+                sink.end.unblock(&mut self.calls).map_err(|errno| Error::os("fcntl", errno))?;
+            }
             // One that cannot be opened again is written byte by byte.
             let _ = sink.end.open_again_awake(&mut self.calls);
         }
@@ -118,9 +121,9 @@ impl State {
     }
 
     /// Switches them back.
-    pub fn restore<'fd>(&mut self, source: &mut Endpoint<'fd>, sinks: &mut [Sink<'fd>]) {
-        for end in ends(source, sinks) {
-            end.block(&mut self.calls);
+    pub fn restore(&mut self, sinks: &mut [Sink<'_>]) {
+        for sink in sinks {
+            sink.end.block(&mut self.calls);
         }
     }
 
@@ -214,7 +217,16 @@ impl State {
         let at = self.start.map(|start| start + self.taken);
         let filled = if self.before.is_empty() {
             let (intake, calls) = (&mut self.intake, &mut self.calls);
-            source.enter().and_then(|_held| self.window.fill(intake, source, at, self.remaining, calls))
+            source.enter().and_then(|_held| {
+                // splice(2) would sleep in a socket in blocking mode, whatever its flags say.
+                if source.facts().kind.is_socket()
+                    && source.sleeps()
+                    && !is_ready(source.fd(), PollFlags::POLLIN, calls).unwrap_or(true)
+                {
+                    return Ok(Taken::Blocked);
+                }
+                self.window.fill(intake, source, at, self.remaining, calls)
+            })
         } else {
             self.window.put(&mut self.before, self.remaining, &mut self.calls)
         };
@@ -295,11 +307,4 @@ impl State {
             elapsed: self.elapsed,
         }
     }
-}
-
-fn ends<'a, 'fd>(
-    source: &'a mut Endpoint<'fd>,
-    sinks: &'a mut [Sink<'fd>],
-) -> impl Iterator<Item = &'a mut Endpoint<'fd>> {
-    std::iter::once(source).chain(sinks.iter_mut().map(|sink| &mut sink.end))
 }

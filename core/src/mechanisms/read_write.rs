@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::{Advance, Mover, Route, Stop};
 use crate::error::Error;
 use crate::step::Side;
-use crate::sys::{Span, SyscallCounter};
+use crate::sys::{Span, SyscallCounter, heap};
 
 /// 256 KiB: measured on ext4 and loopback TCP, larger buffers fall out of the cache and smaller ones cost more calls.
 const BUFFER: usize = 256 << 10;
@@ -34,7 +34,8 @@ impl Mover for ReadWrite {
             let length = limit.min(BUFFER as u64) as usize;
             if self.buffer.len() < self.base + length {
                 let aligned = if route.source_facts().direct || route.sink_facts().direct { PAGE } else { 1 };
-                self.buffer = vec![0; length + aligned - 1];
+                self.buffer =
+                    heap::zeroes(length + aligned - 1).map_err(|errno| Stop::Failed(Error::os("malloc", errno)))?;
                 self.base = self.buffer.as_ptr().align_offset(aligned);
             }
             let space = &mut self.buffer[self.base..self.base + length];

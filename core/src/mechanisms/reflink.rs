@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use super::read_write::ReadWrite;
 use super::{Advance, Mover, Route, Stop};
 use crate::error::{Error, not_here};
-use crate::sys::SyscallCounter;
+use crate::sys::{SyscallCounter, heap};
 
 #[derive(Debug, Default)]
 pub(super) struct Reflink {
@@ -130,7 +130,7 @@ fn whole_blocks(range: &Range<u64>, ends: Ends, block: u64) -> Option<Range<u64>
 
 /// Copies the bytes before the first block border.
 fn copy_head(route: &mut Route<'_>, source_at: u64, sink_at: u64, length: u64) -> Result<(), Stop> {
-    let mut head = vec![0; length as usize];
+    let mut head = heap::zeroes(length as usize).map_err(failed("malloc"))?;
     let mut read = 0;
     while read < head.len() {
         match route.calls.read(route.source(), Some(source_at + read as u64), &mut head[read..]) {

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::region::Region;
 use crate::sys::fork::PerProcess;
 use crate::sys::process::{PageRun, scan_pages};
-use crate::sys::{Sys, memory};
+use crate::sys::{Sys, heap, memory};
 
 /// Bits of an entry of pagemap (Documentation/admin-guide/mm/pagemap.rst).
 const PRESENT: u64 = 1 << 63;
@@ -113,7 +113,8 @@ pub fn pages(process: Process, addresses: Range<u64>) -> Result<PageTable> {
     let path = process.file("pagemap");
     let pagemap = File::open(&path).map_err(|error| unreadable(&error, &path))?;
 
-    let mut words = vec![0_u8; ((end - start) / page_size * 8) as usize];
+    let length = ((end - start) / page_size * 8) as usize;
+    let mut words = heap::zeroes(length).map_err(|errno| Error::os("malloc", errno))?;
     let mut filled = 0;
     while filled < words.len() {
         match pagemap.read_at(&mut words[filled..], start / page_size * 8 + filled as u64) {

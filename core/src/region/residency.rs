@@ -4,8 +4,8 @@ use std::ops::RangeBounds;
 
 use super::fault::refused;
 use super::{Region, range};
-use crate::error::Result;
-use crate::sys::memory;
+use crate::error::{Error, Result};
+use crate::sys::{Sys, heap, memory};
 
 /// Pages asked about in one call: one byte each.
 const BATCH: usize = 1 << 16;
@@ -36,8 +36,10 @@ impl Residency {
         self.bitmap.get((page / 64) as usize).is_some_and(|word| word >> (page % 64) & 1 == 1)
     }
 
-    fn of(pages: usize, page_size: usize) -> Self {
-        Self { page_size, total: pages as u64, present: 0, bitmap: vec![0; pages.div_ceil(64)] }
+    fn of(pages: usize, page_size: usize) -> Sys<Self> {
+        let mut bitmap = Vec::new();
+        heap::resize(&mut bitmap, pages.div_ceil(64))?;
+        Ok(Self { page_size, total: pages as u64, present: 0, bitmap })
     }
 
     /// Notes the answers of mincore for the pages from `first` on.
@@ -58,8 +60,9 @@ impl Region {
             // Base pages, also for huge ones: that is what mincore answers for.
             let size = memory::page_size();
             let pages = length / size;
-            let mut residency = Residency::of(pages, size);
-            let mut answers = vec![0; pages.min(BATCH)];
+            let no_room = |errno| Error::os("malloc", errno);
+            let mut residency = Residency::of(pages, size).map_err(no_room)?;
+            let mut answers = heap::zeroes(pages.min(BATCH)).map_err(no_room)?;
             for first in (0..pages).step_by(BATCH) {
                 let answers = &mut answers[..(pages - first).min(BATCH)];
                 // SAFETY: whole pages of this mapping.
@@ -78,7 +81,7 @@ mod tests {
 
     #[test]
     fn bits_are_noted_where_they_belong() {
-        let mut residency = Residency::of(130, 4096);
+        let mut residency = Residency::of(130, 4096).unwrap();
         residency.note(0, &[1, 0, 3, 0xfe]);
         residency.note(63, &[1, 1]);
         residency.note(129, &[1]);

@@ -190,7 +190,7 @@ pub(crate) fn cachestat(fd: BorrowedFd<'_>, offset: u64, length: u64) -> Sys<Cac
 
 /// mincore(2) on a mapping: how many of its pages are present.
 pub(crate) fn pages_in_core(map: &memmap2::MmapRaw, page: usize) -> Sys<u64> {
-    let mut pages = vec![0u8; map.len().div_ceil(page)];
+    let mut pages = super::heap::zeroes(map.len().div_ceil(page))?;
     // SAFETY: the mapping is page-aligned and alive, and there is one byte for each of its pages.
     let result = unsafe { libc::mincore(map.as_mut_ptr().cast(), map.len(), pages.as_mut_ptr()) };
     Errno::result(result).map(|_| pages.iter().filter(|&&page| page & 1 == 1).count() as u64)

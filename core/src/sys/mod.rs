@@ -11,8 +11,10 @@ pub(crate) mod epoll;
 pub(crate) mod fiemap;
 pub(crate) mod files;
 pub(crate) mod fork;
+pub(crate) mod heap;
 #[cfg(feature = "cli")]
 pub(crate) mod interrupt;
+pub(crate) mod mappings;
 pub(crate) mod memory;
 pub(crate) mod namespace;
 pub(crate) mod process;
