@@ -25,7 +25,7 @@ RESULTS := target/compare/results.json
 # Measurements and suites share one machine: one after the other, whatever -j says; cargo uses every processor by itself.
 .NOTPARALLEL:
 
-.PHONY: help demo compare compare-libraries benchmarks test lint package tools venv jar arrow compare-program test-rust test-java test-python clean
+.PHONY: help demo compare compare-libraries benchmarks test docs lint package tools venv jar arrow compare-program test-rust test-java test-python clean
 .PHONY: test-contained test-contained-root test-contained-user
 .PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
 
@@ -34,6 +34,7 @@ help:
 	@echo "make compare        every route, size and lane, and a page of it (ARGS=--quick: in minutes)"
 	@echo "make test           every test, in Rust, Java (on each JDK) and Python"
 	@echo "make test-contained the same as in a container, and again as an ordinary user there"
+	@echo "make docs           the guide, with the references of all three languages, in target/site/index.html"
 	@echo "make lint           import circles and long files, formatting, clippy, documentation, types"
 	@echo "make sanitize       the region tests under AddressSanitizer, ThreadSanitizer and Miri, as far as they are here"
 	@echo "make clean          remove what the other commands made"
@@ -138,6 +139,23 @@ lint: venv jar package
 	cd python-bindings && $(IN_VENV) mypy python tests
 	cd python-bindings && $(IN_VENV) python -m mypy.stubtest zcio --allowlist stubtest-allowed.txt
 	$(VENV)/bin/mypy --config-file python-bindings/pyproject.toml examples/compare/lanes/python/lane.py examples/python/*.py
+
+# The guide (docs/), and below api/ what rustdoc, Javadoc and pdoc make of the sources. A link that leads nowhere, or to a place
+# that its page does not have, ends it. The references' own pages are checked by who makes them.
+SITE := target/site
+
+docs: venv
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps -p zcio --features tokio
+	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q compile javadoc:javadoc -pl zcio,zcio-netty
+	cd docs && NO_MKDOCS_2_WARNING=1 $(CURDIR)/$(VENV)/bin/mkdocs build --quiet --strict --site-dir $(CURDIR)/$(SITE)
+	mkdir $(SITE)/api
+	cp -r target/doc $(SITE)/api/rust
+	cp -r java-bindings/zcio/target/reports/apidocs $(SITE)/api/java
+	cp -r java-bindings/zcio-netty/target/reports/apidocs $(SITE)/api/java-netty
+	$(VENV)/bin/pdoc zcio '!zcio._zcio' --output-directory $(SITE)/api/python
+	$(PYTHON) docs/check-links $(SITE)
+	@echo "$(SITE)/index.html"
 
 # What crates.io would be given, from there alone: its licences are in it, and its documentation's examples run.
 # (Cargo packs old times, by which it would take what it built before for up to date.)

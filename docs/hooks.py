@@ -1,7 +1,8 @@
 """What MkDocs does not do by itself: hidden lines of Rust blocks, and links into the three references.
 
 A link `api:rust/…`, `api:java/…` or `api:python/…` goes to api/ in the site, where `make docs` puts what rustdoc, Javadoc and
-pdoc have written. `make docs` checks these links, with all others, in the site itself.
+pdoc have written; `en:…` goes from a Chinese page to an English one. `make docs` checks these links, with all others, in the
+site itself.
 """
 
 import re
@@ -10,6 +11,7 @@ from typing import Any
 from mkdocs.utils import get_relative_url
 
 RUST = re.compile(r"^```rust\n.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r'href="(api|en):([^"]+)')
 HIDDEN = re.compile(r"^#(?: .*)?\n", re.MULTILINE)
 
 
@@ -19,4 +21,12 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def on_page_content(html: str, *, page: Any, **_: Any) -> str:
-    return html.replace('href="api:', 'href="' + get_relative_url("api/", page.url).rstrip("/") + "/")
+    def found(link: re.Match[str]) -> str:
+        return f'href="{get_relative_url(("api/" if link[1] == "api" else "") + link[2], page.url)}'
+
+    return LINK.sub(found, html)
+
+
+def on_post_page(output: str, *, page: Any, **_: Any) -> str:
+    """The switch to the other language is a path of the host's on pages that have no translation; the site may lie anywhere."""
+    return re.sub(r'href="/((?:zh/)?index\.html)"', lambda link: f'href="{get_relative_url(link[1], page.url)}"', output)

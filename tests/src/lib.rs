@@ -346,3 +346,8 @@ pub fn storm_of_signals() -> impl Drop {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// The guide's page on Rust: as the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/en/rust.md")]
+pub struct Guide;
