@@ -134,11 +134,12 @@ lint: venv jar package
 	cargo check --quiet -p zcio --features tokio
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet --features zcio/tokio
 	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q compile javadoc:javadoc
-	cd python-bindings && $(IN_VENV) ruff check . ../examples
-	cd python-bindings && $(IN_VENV) ruff format --check . ../examples
+	cd python-bindings && $(IN_VENV) ruff check . ../examples ../docs/experiments ../docs/hooks.py
+	cd python-bindings && $(IN_VENV) ruff format --check . ../examples ../docs/experiments ../docs/hooks.py
 	cd python-bindings && $(IN_VENV) mypy python tests
 	cd python-bindings && $(IN_VENV) python -m mypy.stubtest zcio --allowlist stubtest-allowed.txt
-	$(VENV)/bin/mypy --config-file python-bindings/pyproject.toml examples/compare/lanes/python/lane.py examples/python/*.py
+	$(VENV)/bin/mypy --config-file python-bindings/pyproject.toml examples/compare/lanes/python/lane.py examples/python/*.py \
+	  docs/experiments/*.py
 
 # The guide (docs/), and below api/ what rustdoc, Javadoc and pdoc make of the sources. A link that leads nowhere, or to a place
 # that its page does not have, ends it. The references' own pages are checked by who makes them.

@@ -1,8 +1,8 @@
 """What MkDocs does not do by itself: hidden lines of Rust blocks, and links into the three references.
 
-A link `api:rust/…`, `api:java/…` or `api:python/…` goes to api/ in the site, where `make docs` puts what rustdoc, Javadoc and
-pdoc have written; `en:…` goes from a Chinese page to an English one. `make docs` checks these links, with all others, in the
-site itself.
+A link `api:rust/…`, `api:java/…` or `api:python/…` goes to api/ in the site, where `make docs` puts what rustdoc,
+Javadoc and pdoc have written; `en:…` goes from a Chinese page to an English one. `make docs` checks these links, with
+all others, in the site itself.
 """
 
 import re
@@ -11,13 +11,15 @@ from typing import Any
 from mkdocs.utils import get_relative_url
 
 RUST = re.compile(r"^```rust\n.*?^```$", re.MULTILINE | re.DOTALL)
+BETWEEN = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e”])\n *(?=[\u4e00-\u9fff\uff08“])")
 LINK = re.compile(r'href="(api|en):([^"]+)')
 HIDDEN = re.compile(r"^#(?: .*)?\n", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Leaves out what rustdoc runs and does not show: lines that begin with `# `."""
-    return RUST.sub(lambda block: HIDDEN.sub("", block[0]), markdown)
+    """Leaves out what rustdoc runs and does not show, lines that begin with `# `; and the end of a line between two
+    Chinese characters, which a browser would show as a space."""
+    return BETWEEN.sub("", RUST.sub(lambda block: HIDDEN.sub("", block[0]), markdown))
 
 
 def on_page_content(html: str, *, page: Any, **_: Any) -> str:
@@ -28,5 +30,8 @@ def on_page_content(html: str, *, page: Any, **_: Any) -> str:
 
 
 def on_post_page(output: str, *, page: Any, **_: Any) -> str:
-    """The switch to the other language is a path of the host's on pages that have no translation; the site may lie anywhere."""
-    return re.sub(r'href="/((?:zh/)?index\.html)"', lambda link: f'href="{get_relative_url(link[1], page.url)}"', output)
+    """On pages without a translation the switch to the other language is a path of the host's: the site may lie
+    anywhere."""
+    return re.sub(
+        r'href="/((?:zh/)?index\.html)"', lambda link: f'href="{get_relative_url(link[1], page.url)}"', output
+    )

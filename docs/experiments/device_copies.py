@@ -1,4 +1,4 @@
-"""Bytes that the disk brought for a file, with a cold page cache and with a warm one, and the processor's part in it."""
+"""Bytes that the disk brings for a file, with a cold page cache and with a warm one, and the processor's part."""
 
 import os
 import tempfile
@@ -22,5 +22,7 @@ with tempfile.TemporaryFile(dir=".") as file:
         while file.read(1 << 20):
             pass
         moved, now = from_device() - before, os.times()
-        print(f"{cache}: the disk moved {moved / SIZE:.2f} of the bytes, the processor was busy "
-              f"{now.user + now.system - times.user - times.system:.2f} s of {now.elapsed - times.elapsed:.2f} s")
+        print(
+            f"{cache}: the disk moved {moved / SIZE:.2f} of the bytes, the processor was busy "
+            f"{now.user + now.system - times.user - times.system:.2f} s of {now.elapsed - times.elapsed:.2f} s"
+        )

@@ -20,7 +20,7 @@ with tempfile.NamedTemporaryFile(dir=".") as file:
         try:
             print(f"{what}: {os.preadv(fd, [into], offset)} bytes")
         except OSError as error:
-            print(f"{what}: {os.strerror(error.errno)}")
+            print(f"{what}: {error.strerror}")
     os.close(fd)
 
     print(f"zcio.read_direct, which asks the file what it demands: {zcio.read_direct(file.name, buffer)} bytes")

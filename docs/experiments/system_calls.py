@@ -20,5 +20,7 @@ with tempfile.TemporaryFile(dir=".") as file:
         for offset in range(0, SIZE, chunk):
             os.pread(file.fileno(), chunk, offset)
         made, now = calls() - before - overhead, os.times()
-        print(f"{chunk:>8} bytes a call: {made} calls, {now.user - times.user:.2f} s in user mode, "
-              f"{now.system - times.system:.2f} s in kernel mode")
+        print(
+            f"{chunk:>8} bytes a call: {made} calls, {now.user - times.user:.2f} s in user mode, "
+            f"{now.system - times.system:.2f} s in kernel mode"
+        )

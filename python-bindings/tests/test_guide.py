@@ -2,19 +2,18 @@
 
 Before each block of shell, Python or Java stands what becomes of it:
 
-    <!-- run -->                 run; `<!-- run: ARGUMENTS -->` gives a program arguments, `<!-- run, needs strace -->` skips
-                                 where that cannot be had (strace, disk, root)
-    <!-- not run: REASON -->     compiled by nobody
-    <!-- output -->              before a block of text: what the last block printed, but for numbers and space; a line `…` stands
-                                 for any lines
+    <!-- run -->              run; `<!-- run: ARGUMENTS -->` gives a program arguments, and `<!-- run, needs strace -->`
+                              skips the page where that cannot be had (strace, or a disk below the folder)
+    <!-- not run: REASON -->  not run
+    <!-- output -->           before a block of text: what the last block printed, but for numbers and space; a line `…`
+                              stands for any lines
 
-A block with a title is saved under that name, for a later block of shell. Each page has a folder with a `file.bin` and a
-`zcio.jar`. Rust's blocks are documentation tests (tests/src/lib.rs).
+A block with a title is saved under that name, for a later block of shell. Each page has a folder with a `file.bin` and
+a `zcio.jar`. Rust's blocks are documentation tests (tests/src/lib.rs).
 """
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import zcio
 from support import REPOSITORY, content, on_disk, skip
 
 GUIDE = REPOSITORY / "docs/guide"
@@ -57,7 +57,7 @@ def blocks(page: str) -> Iterator[Block]:
 @pytest.mark.parametrize("page", PAGES)
 def test_the_blocks_of_a_page(page: str, tmp_path: Path) -> None:
     (tmp_path / "file.bin").write_bytes(content(300_000))
-    (tmp_path / "zcio.jar").symlink_to(next((REPOSITORY / "java-bindings/zcio/target").glob("zcio-?.?.?.jar"), "missing"))
+    (tmp_path / "zcio.jar").symlink_to(REPOSITORY / f"java-bindings/zcio/target/zcio-{zcio.__version__}.jar")
     saved: dict[str, int] = {}
     printed = ""
     for block in blocks(page):
@@ -98,7 +98,7 @@ def run(block: Block, folder: Path, where: str) -> str:
     done = subprocess.run(
         command,
         cwd=folder,
-        env=os.environ | {"PATH": path, "JDK_JAVA_OPTIONS": native_access()},
+        env=os.environ | {"PATH": path, "JDK_JAVA_OPTIONS": "--enable-native-access=ALL-UNNAMED"},
         capture_output=True,
         text=True,
         check=False,
@@ -113,11 +113,8 @@ def need(what: str | None, folder: Path) -> None:
         skip("no jar of zcio's, or no JDK: make jar")
     if what == "disk":
         on_disk(folder)
-    if what == "root" and os.geteuid() != 0:
-        skip("needs root")
-    if what == "strace" and (
-        shutil.which("strace") is None or subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"], check=False).returncode
-    ):
+    # Where it is forbidden to trace, strace itself fails.
+    if what == "strace" and subprocess.run("strace -qq -o /dev/null true", shell=True, check=False).returncode:
         skip("strace is not to be had, or not allowed")
 
 
@@ -125,10 +122,6 @@ def java() -> str | None:
     """The folder of the oldest JDK's programs, with which the jar was built."""
     found = subprocess.run([REPOSITORY / ".ci/jdks"], capture_output=True, text=True, check=True).stdout.split()
     return f"{found[0]}/bin" if found else None
-
-
-def native_access() -> str:
-    return "--enable-native-access=ALL-UNNAMED"
 
 
 def plain(text: str) -> str:
@@ -148,6 +141,32 @@ def test_every_page_with_rust_is_run_by_rustdoc() -> None:
     with_rust = {page for page in PAGES if "```rust\n" in (GUIDE / page).read_text()}
     named = set(re.findall(r'include_str!\("../../docs/guide/(.+?)"\)', tests))
     assert named == with_rust
+
+
+def test_the_version_is_this_one() -> None:
+    for page in PAGES:
+        text = (GUIDE / page).read_text()
+        named = re.findall(r"zcio[-:](\d+\.\d+\.\d+)|<version>(.+)</version>|zcio = \"(.+?)\"", text)
+        for whole in filter(None, (part for found in named for part in found)):
+            assert zcio.__version__ == whole or zcio.__version__.startswith(f"{whole}."), page
+
+
+def test_the_error_messages_are_those_of_the_source() -> None:
+    sources = [
+        path
+        for folder in ("core/src", "java-bindings/src", "java-bindings/zcio/src/main", "python-bindings")
+        for path in (REPOSITORY / folder).rglob("*")
+        if path.suffix in {".rs", ".java", ".py"} and "tests" not in path.parts
+    ]
+    # Strings that go on in the next line are joined.
+    source = "".join(re.sub(r'\\\n\s+|"\s*\n\s*(?:\+ )?f?"', "", path.read_text()) for path in sources)
+    messages = re.findall("^### `(.+)`$", (GUIDE / "en/how-to/troubleshooting.md").read_text(), re.MULTILINE)
+    # That one is the operating system's own.
+    messages.remove("No space left on device")
+    assert len(messages) > 30
+    for message in messages:
+        for part in filter(None, (part.strip() for part in message.split("…"))):
+            assert part in source, message
 
 
 def test_a_wrong_output_is_seen() -> None:
