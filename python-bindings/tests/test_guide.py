@@ -143,6 +143,12 @@ def test_every_page_with_rust_is_run_by_rustdoc() -> None:
     assert named == with_rust
 
 
+def test_the_readme_leads_somewhere() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)", (REPOSITORY / "README.md").read_text())
+    assert links
+    assert [link for link in links if not (REPOSITORY / link).exists()] == []
+
+
 def test_the_version_is_this_one() -> None:
     for page in PAGES:
         text = (GUIDE / page).read_text()
