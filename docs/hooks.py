@@ -11,7 +11,9 @@ from typing import Any
 from mkdocs.utils import get_relative_url
 
 RUST = re.compile(r"^```rust\n.*?^```$", re.MULTILINE | re.DOTALL)
-BETWEEN = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e”])\n *(?=[\u4e00-\u9fff\uff08“])")
+BETWEEN = re.compile(
+    r"(?<=[\u3001-\u9fff\uff01-\uff5e”])\n *(?=[\u4e00-\u9fff\uff08“])"
+)
 LINK = re.compile(r'href="(api|en):([^"]+)')
 HIDDEN = re.compile(r"^#(?: .*)?\n", re.MULTILINE)
 
@@ -33,5 +35,7 @@ def on_post_page(output: str, *, page: Any, **_: Any) -> str:
     """On pages without a translation the switch to the other language is a path of the host's: the site may lie
     anywhere."""
     return re.sub(
-        r'href="/((?:zh/)?index\.html)"', lambda link: f'href="{get_relative_url(link[1], page.url)}"', output
+        r'href="/((?:zh/)?index\.html)"',
+        lambda link: f'href="{get_relative_url(link[1], page.url)}"',
+        output,
     )

@@ -1,4 +1,4 @@
-"""fork(2) shares every frame. A private page that one process writes is copied first; a shared one is not."""
+"""fork(2) shares every frame. A private page is copied at the first write to it."""
 
 import ctypes
 import mmap
@@ -10,7 +10,7 @@ WRITTEN = 5
 
 
 def exclusive(process: int, address: int) -> list[int]:
-    """The pages that are mapped in this process and in no other: bit 56 of their page-table entries."""
+    """The pages that no other process has: bit 56 of their page-table entries."""
     with open(f"/proc/{process}/pagemap", "rb") as entries:
         entries.seek(address // PAGE * 8)
         table = entries.read(PAGES * 8)

@@ -1,4 +1,4 @@
-"""O_DIRECT: what it demands of memory and offsets, and that it leaves the page cache alone."""
+"""O_DIRECT: what it demands, and that it leaves the page cache alone."""
 
 import os
 import tempfile
@@ -23,6 +23,8 @@ with tempfile.NamedTemporaryFile(dir=".") as file:
             print(f"{what}: {error.strerror}")
     os.close(fd)
 
-    print(f"zcio.read_direct, which asks the file what it demands: {zcio.read_direct(file.name, buffer)} bytes")
+    moved = zcio.read_direct(file.name, buffer)
+    print(f"zcio.read_direct, which asks the file what it demands: {moved} bytes")
     with zcio.Region.open(file.name) as region:
-        print(f"{region.residency().present} of {region.residency().total} pages are in the page cache")
+        pages = region.residency()
+        print(f"{pages.present} of {pages.total} pages are in the page cache")

@@ -1,4 +1,4 @@
-"""Which interrupts of the machine come while a cold file is read. (Everybody else's are counted as well.)"""
+"""Which interrupts come while a cold file is read; all of the machine's are counted."""
 
 import os
 import tempfile

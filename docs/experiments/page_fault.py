@@ -1,4 +1,4 @@
-"""Memory is given at the first touch, not when it is asked for; a page of a file may have to come from the disk."""
+"""Memory is given at the first touch, not when it is asked for."""
 
 import ctypes
 import mmap
@@ -26,7 +26,8 @@ def touch(what: str, memory: mmap.mmap, *, write: bool = True) -> None:
         else:
             _ = memory[page * PAGE]
     now = resource.getrusage(resource.RUSAGE_THREAD)
-    print(f"{what}: {now.ru_minflt - before.ru_minflt} minor faults, {now.ru_majflt - before.ru_majflt} major")
+    minor, major = now.ru_minflt - before.ru_minflt, now.ru_majflt - before.ru_majflt
+    print(f"{what}: {minor} minor faults, {major} major")
 
 
 memory = mmap.mmap(-1, PAGES * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -40,5 +41,11 @@ with tempfile.TemporaryFile(dir=".") as file:
     file.write(bytes(PAGES * PAGE))
     file.flush()
     os.fsync(file.fileno())
-    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # Out of the page cache.
-    touch("a file that was not in memory, read", mmap.mmap(file.fileno(), PAGES * PAGE), write=False)
+    os.posix_fadvise(
+        file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED
+    )  # Out of the page cache.
+    touch(
+        "a file that was not in memory, read",
+        mmap.mmap(file.fileno(), PAGES * PAGE),
+        write=False,
+    )

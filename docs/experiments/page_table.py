@@ -1,4 +1,4 @@
-"""What a page table costs: 512 pages side by side need one leaf of the tree, 512 pages spread out need 512."""
+"""What page tables cost for 512 pages side by side, and for 512 that lie far apart."""
 
 import mmap
 import re
@@ -16,8 +16,10 @@ def table_size() -> int:
 
 
 def cost(step: int) -> int:
-    """Touches 512 pages that lie `step` bytes apart, and says by how many KiB the tables grew."""
-    with mmap.mmap(-1, 512 * step, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+    """KiB by which the tables grow for 512 pages that lie `step` bytes apart."""
+    with mmap.mmap(
+        -1, 512 * step, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    ) as memory:
         memory.madvise(mmap.MADV_NOHUGEPAGE)
         before = table_size()
         for page in range(512):

@@ -1,4 +1,4 @@
-"""What of a file is in memory: after writing, after eviction, after reading a part, and what read-ahead adds."""
+"""What of a file is in memory, and what read-ahead adds."""
 
 import os
 import tempfile
@@ -10,7 +10,9 @@ SIZE = 32 << 20
 
 def show(when: str, region: zcio.Region) -> None:
     pages = region.residency()
-    print(f"{when}: {pages.present * pages.page_size >> 10} of {SIZE >> 10} KiB in memory")
+    print(
+        f"{when}: {pages.present * pages.page_size >> 10} of {SIZE >> 10} KiB in memory"
+    )
 
 
 with tempfile.NamedTemporaryFile(dir=".") as file:

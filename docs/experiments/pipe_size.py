@@ -15,7 +15,9 @@ def through(pipe_size: int) -> None:
         far_reader, far_writer = os.pipe()
         room = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, pipe_size)
         fcntl.fcntl(far_writer, fcntl.F_SETPIPE_SZ, pipe_size)
-        drain = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(far_reader, room), b"")])
+        drain = threading.Thread(
+            target=lambda: [None for _ in iter(lambda: os.read(far_reader, room), b"")]
+        )
         drain.start()
         calls = moved = 0
         while moved < SIZE:
