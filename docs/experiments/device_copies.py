@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 
 SIZE = 64 << 20
@@ -20,13 +21,12 @@ with tempfile.TemporaryFile(dir=".") as file:
     os.fsync(file.fileno())
     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     for cache in "cold", "warm":
-        before, times = from_device(), os.times()
+        before, start, busy = from_device(), time.monotonic(), time.process_time()
         file.seek(0)
         while file.read(1 << 20):
             pass
-        moved, now = from_device() - before, os.times()
-        elapsed = now.elapsed - times.elapsed
-        busy = now.user + now.system - times.user - times.system
+        moved = from_device() - before
+        elapsed, busy = time.monotonic() - start, time.process_time() - busy
         print(
             f"{cache}: the disk moved {moved / SIZE:.2f} of the bytes, "
             f"the processor was busy {busy:.2f} s of {elapsed:.2f} s"

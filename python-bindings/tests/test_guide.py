@@ -9,7 +9,7 @@ Before each block of shell, Python or Java stands what becomes of it:
                               stands for any lines
 
 A block with a title is saved under that name, for a later block of shell. Each page has a folder with a `file.bin` and
-a `zcio.jar`. Rust's blocks are documentation tests (tests/src/lib.rs).
+a `zcio.jar`. Rust's blocks are documentation tests (tests/src/documents.rs).
 """
 
 import os
@@ -137,7 +137,7 @@ def pattern(expected: str) -> str:
 
 def test_every_page_with_rust_is_run_by_rustdoc() -> None:
     """Its blocks are documentation tests only if the page is named there."""
-    tests = (REPOSITORY / "tests/src/lib.rs").read_text()
+    tests = (REPOSITORY / "tests/src/documents.rs").read_text()
     with_rust = {page for page in PAGES if "```rust\n" in (GUIDE / page).read_text()}
     named = set(re.findall(r'include_str!\("../../docs/guide/(.+?)"\)', tests))
     assert named == with_rust

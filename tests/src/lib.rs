@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use zcio::{Capabilities, Endpoint, Mechanism};
 
 pub mod alone;
+pub mod documents;
 pub mod extents;
 pub mod mounts;
 pub mod seccomp;
@@ -341,13 +342,3 @@ pub fn storm_of_signals() -> impl Drop {
     });
     Storm(Some(stop), Some(storm))
 }
-
-/// The project's README: its Rust examples are documentation tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-pub struct Readme;
-
-/// The guide's page on Rust: as the README.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/guide/en/rust.md")]
-pub struct Guide;

@@ -1,0 +1,11 @@
+//! What people read: the Rust examples in it are documentation tests.
+
+/// The project's README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
+/// The guide's page on Rust.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/en/rust.md")]
+pub struct Guide;
