@@ -91,7 +91,7 @@ def run(block: Block, folder: Path, where: str) -> str:
         assert name, f"{where}: no public class"
         (folder / f"{name[1]}.java").write_text(block.body)
         command = ["java", "-cp", "zcio.jar", f"{name[1]}.java", *arguments]
-    if "java " in block.body:
+    if re.search(r"\b(?:java|jar|jfr) ", block.body):
         need("java", folder)
     # Where the program stands that a reader has on the PATH.
     path = f"{Path(sys.executable).parent}:{java() or '/nowhere'}:{os.environ['PATH']}"
