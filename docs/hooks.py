@@ -11,9 +11,7 @@ from typing import Any
 from mkdocs.utils import get_relative_url
 
 RUST = re.compile(r"^```rust\n.*?^```$", re.MULTILINE | re.DOTALL)
-BETWEEN = re.compile(
-    r"(?<=[\u3001-\u9fff\uff01-\uff5e”])\n *(?=[\u4e00-\u9fff\uff08“])"
-)
+BETWEEN = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e”])\n *(?=[\u4e00-\u9fff\uff08“])")
 LINK = re.compile(r'href="(api|en):([^"]+)')
 HIDDEN = re.compile(r"^#(?: .*)?\n", re.MULTILINE)
 
