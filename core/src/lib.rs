@@ -61,7 +61,10 @@ mod checks;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
+mod copies;
 pub mod copy;
+mod delivery;
+mod demand;
 mod destination;
 mod drive;
 pub mod endpoint;
@@ -79,6 +82,7 @@ mod opening;
 pub mod page_cache;
 mod pipe;
 pub mod plan;
+mod probe;
 pub mod proof;
 pub mod region;
 pub mod relay;

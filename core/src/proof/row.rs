@@ -4,11 +4,12 @@
 use std::io;
 
 use super::aliasing::{self, Seen, Step};
+use super::article::Article;
 use super::blocks::Blocks;
 use super::cell::{Cell, Evidence};
 use super::cost::{Cache, Cost, Section};
 use super::ends::{Sink, Source};
-use super::route::{Article, Route};
+use super::route::Route;
 use super::setting::Setting;
 use super::subject::Subject;
 use crate::report::{KnownBy, Report};

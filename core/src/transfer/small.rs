@@ -17,7 +17,7 @@ use crate::connection::explain_at;
 use crate::endpoint::Kind;
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
-use crate::report::{Copies, Report};
+use crate::report::Report;
 use crate::sys::SyscallCounter;
 use crate::waiting::is_ready;
 
@@ -95,7 +95,7 @@ pub(super) fn attempt(
         attempts: Vec::new(),
         system_calls: calls.made,
         waits: 0,
-        copies: Copies::by_model(Mechanism::Sendfile, Kind::File, Kind::Tcp),
+        copies: Mechanism::Sendfile.copies(Kind::File, Kind::Tcp),
         elapsed: started.elapsed(),
     }))
 }
