@@ -33,6 +33,7 @@ macro_rules! mechanism {
         impl $type {
             pub const NAME: &'static str = $name;
             pub const DOCUMENTATION: &'static str = documentation!();
+            #[cfg(feature = "laboratory")]
             pub const PROVEN_ON: &'static [crate::proof::Route] = &[$(crate::proof::Route::$route),+];
         }
     };

@@ -55,6 +55,7 @@ macro_rules! mechanisms {
             }
 
             /// The sections of the proof's table in which it stands.
+            #[cfg(feature = "laboratory")]
             pub(crate) const fn proven_on(self) -> &'static [crate::proof::Route] {
                 match self {
                     $(Self::$variant => $module::$variant::PROVEN_ON,)+

@@ -58,7 +58,7 @@ pub struct Faults {
 impl Faults {
     /// Those of the calling thread so far (getrusage(2)).
     pub fn of_thread() -> Self {
-        let (minor, major) = sys::process::thread_faults();
+        let (minor, major) = sys::laboratory::usage::thread_faults();
         Self { minor, major }
     }
 

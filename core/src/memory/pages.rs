@@ -11,7 +11,7 @@ use super::{Process, unreadable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::region::Region;
 use crate::sys::fork::PerProcess;
-use crate::sys::process::{PageRun, scan_pages};
+use crate::sys::laboratory::page_table::{PageRun, scan_pages};
 use crate::sys::{Sys, heap, memory};
 
 /// Bits of an entry of pagemap (Documentation/admin-guide/mm/pagemap.rst).

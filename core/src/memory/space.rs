@@ -8,6 +8,7 @@ use std::fs;
 use super::area::{Area, AreaKind, Usage};
 use super::{Process, unreadable};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::laboratory::pages;
 use crate::sys::memory;
 
 /// The address space of a process at one moment.
@@ -160,7 +161,7 @@ fn end_of_user_space() -> u64 {
     let (mut inside, mut outside) = ((1 << 30) / page, (1 << 63) / page);
     while outside - inside > 1 {
         let middle = inside + (outside - inside) / 2;
-        if memory::is_user_space((middle * page) as usize) {
+        if pages::is_user_space((middle * page) as usize) {
             inside = middle;
         } else {
             outside = middle;

@@ -10,7 +10,7 @@ use super::ends::Source;
 use super::route::Route;
 use super::setting::Setting;
 use super::subject::Subject;
-use crate::sys::fiemap;
+use crate::sys::laboratory::fiemap;
 
 /// Enough to stand out from what a file system writes about itself.
 const LENGTH: usize = 4 << 20;
