@@ -1,6 +1,15 @@
 //! How often the CPU copied each byte, and how that is known.
 
 /// How often the CPU copied each byte on its way, and how that is known.
+///
+/// ```
+/// use zcio::{Endpoint, KnownBy, Transfer};
+///
+/// let (_reader, writer) = std::io::pipe()?;
+/// let report = Transfer::new(Endpoint::bytes(b"a few bytes"), Endpoint::new(&writer)?).run()?;
+/// assert_eq!((report.copies.count, report.copies.known_by), (Some(1), KnownBy::Model));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Copies {
@@ -11,6 +20,13 @@ pub struct Copies {
 }
 
 /// Where the knowledge about copies comes from.
+///
+/// ```
+/// use zcio::KnownBy;
+///
+/// let names: Vec<_> = KnownBy::ALL.iter().map(|known_by| known_by.name()).collect();
+/// assert_eq!(names, ["model", "kernel", "unknown"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KnownBy {

@@ -7,6 +7,19 @@ use crate::error::Error;
 use crate::mechanism::Mechanism;
 
 /// What happened in a transfer, so far or to the end.
+///
+/// ```
+/// use zcio::{Endpoint, Mechanism, Transfer};
+///
+/// let (_reader, writer) = std::io::pipe()?;
+/// let report = Transfer::new(Endpoint::bytes(b"a few bytes"), Endpoint::new(&writer)?).count(20).run()?;
+/// assert_eq!((report.bytes, report.mechanism), (11, Mechanism::ReadWrite));
+/// assert!(report.is_short());
+/// for attempt in &report.attempts {
+///     println!("not by {}: {}", attempt.mechanism, attempt.reason);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -38,6 +51,18 @@ impl Report {
 }
 
 /// A mechanism that was tried and refused.
+///
+/// ```
+/// use zcio::{Endpoint, Transfer};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// # std::fs::write(&from, b"a few bytes")?;
+/// for attempt in Transfer::new(Endpoint::open(&from)?, Endpoint::create(&to)?).run()?.attempts {
+///     println!("{} refused after {} bytes: {}", attempt.mechanism, attempt.moved, attempt.reason);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {

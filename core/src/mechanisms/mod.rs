@@ -29,6 +29,16 @@ macro_rules! mechanisms {
         /// One way to move bytes from one descriptor to another.
         ///
         /// The lower-case name ([`Mechanism::name`]) is stable and the same in all languages.
+        ///
+        /// ```
+        /// use zcio::{Endpoint, Mechanism, Transfer};
+        ///
+        /// let (_reader, writer) = std::io::pipe()?;
+        /// let named: Mechanism = "read_write".parse()?;
+        /// let transfer = Transfer::new(Endpoint::bytes(b"a few bytes"), Endpoint::new(&writer)?);
+        /// assert_eq!(transfer.mechanism(named).run()?.mechanism, Mechanism::ReadWrite);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Mechanism {

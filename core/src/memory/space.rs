@@ -12,7 +12,18 @@ use crate::sys::laboratory::pages;
 use crate::sys::memory;
 
 /// The address space of a process at one moment.
+///
+/// ```
+/// use zcio::memory::{Process, address_space};
+///
+/// let space = address_space(Process::Own)?;
+/// for area in &space.areas {
+///     println!("{:x?} {} {}", area.addresses, area.kind.name(), area.name);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AddressSpace {
     /// From the lowest address to the highest.
     pub areas: Vec<Area>,

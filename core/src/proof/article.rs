@@ -23,8 +23,17 @@ impl Route {
 }
 
 /// A line of the article's table.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::Route;
+///
+/// let article = Route::FileToTcp.article(Mechanism::Sendfile).unwrap();
+/// assert_eq!((article.way, article.cpu_copies), ("sendfile + DMA gather copy", 0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Article {
     /// What it calls the way.
     pub way: &'static str,

@@ -16,6 +16,16 @@ use crate::sys::laboratory::fiemap;
 const LENGTH: usize = 4 << 20;
 
 /// The blocks of a file that was made from another.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::{Options, Route, Subject, examine};
+///
+/// let row = examine(Route::FileToFile, &Subject::engine(Mechanism::ReadWrite), &Options::quick());
+/// if let Some(blocks) = row.blocks {
+///     assert_eq!(blocks.shared, 0);
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]

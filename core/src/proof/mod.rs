@@ -62,6 +62,14 @@ use cost::Section;
 use setting::Setting;
 
 /// The whole table. `Display` prints it, in at most 120 columns.
+///
+/// ```
+/// use zcio::proof::{Options, Proof};
+///
+/// let proof = Proof::run(&Options::default().size(1 << 20));
+/// println!("{proof}");
+/// assert_eq!(proof.contradictions().count(), 0);
+/// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -1,6 +1,13 @@
 //! The routes that the table has a section for. Each mechanism's own file says on which of them it is tried.
 
 /// From what to what, over which device.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::Route;
+///
+/// assert_eq!(Route::MemoryToPipe.mechanisms(), [Mechanism::ReadWrite, Mechanism::Vmsplice]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
