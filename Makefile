@@ -131,7 +131,8 @@ lint: venv jar package
 	$(PYTHON) .ci/circles
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	cargo check --quiet -p zcio --features tokio
+	cargo clippy --quiet -p zcio --lib -- -D warnings
+	cargo clippy --quiet -p zcio --lib --features tokio -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet --features zcio/tokio
 	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q compile javadoc:javadoc
 	cd python-bindings && $(IN_VENV) ruff check . ../examples ../docs/experiments ../docs/hooks.py
@@ -167,7 +168,7 @@ package:
 	tar -C target/packed --strip-components 1 --touch -xf target/package/zcio-*.crate
 	echo '[workspace]' >> target/packed/Cargo.toml
 	cd target/packed && test -s LICENSE-MIT -a -s LICENSE-APACHE
-	cd target/packed && cargo test --quiet --doc --features tokio --target-dir ..
+	cd target/packed && cargo test --quiet --doc --features laboratory,tokio --target-dir ..
 
 clean:
 	cargo clean
@@ -178,7 +179,7 @@ clean:
 # inside it are not seen, races between our own loads and stores are. SIGBUS is left to the tests, which are about it.
 
 SANITIZE_TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
-SANITIZE_TESTS = -p zcio --lib --test 'region_*'
+SANITIZE_TESTS = -p zcio --features laboratory --lib --test 'region_*'
 
 sanitize: sanitize-address sanitize-thread sanitize-miri
 
@@ -196,7 +197,7 @@ sanitize-thread:
 # the signal handler searches, and the readers of /proc.
 sanitize-miri:
 	@if cargo +nightly miri --version >/dev/null 2>&1; then \
-		cargo +nightly miri test -p zcio --lib -- region::range region::residency region::guard region::seals \
+		cargo +nightly miri test -p zcio --features laboratory --lib -- region::range region::residency region::guard region::seals \
 			region::advice memory::space memory::pages; \
 	elif [ -n "$$ZCIO_REQUIRE" ]; then \
 		echo "Miri is not installed, and ZCIO_REQUIRE is set" >&2; exit 1; \

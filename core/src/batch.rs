@@ -46,6 +46,18 @@ pub use watcher::BatchProgress;
 use watcher::{Watch, Watcher};
 
 /// What happened in a batch.
+///
+/// ```
+/// use zcio::{Batch, Item};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// # std::fs::write(&from, b"a few bytes")?;
+/// let report = Batch::new().run(&[Item::new(from.as_path(), to.as_path()), Item::new(dir.path(), to.as_path())]);
+/// assert!(report.items[0].is_ok());
+/// assert!(report.items[1].is_err(), "a directory has no bytes");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BatchReport {
@@ -70,6 +82,17 @@ impl BatchReport {
 }
 
 /// Makes batches. What it needs (a ring with 2 MiB of locked memory, a descriptor) is made once and kept for the next [`Batch::run`].
+///
+/// ```
+/// use zcio::{Batch, Item};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// # std::fs::write(&from, b"a few bytes")?;
+/// let report = Batch::new().run(&[Item::new(from.as_path(), to.as_path())]);
+/// assert_eq!(report.items[0].as_ref().unwrap().bytes, 11);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Batch {
     ring: std::result::Result<Ring, Attempt>,
     /// Whose ring it is. In a child of fork(2) the kernel would go on reading into the parent's memory. `None` while a batch is at

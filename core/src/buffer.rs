@@ -23,6 +23,13 @@ pub use direct::read_direct;
 ///
 /// Page alignment (4 KiB at least) satisfies every `O_DIRECT` alignment of memory that file systems ask for (statx(2),
 /// `stx_dio_mem_align`).
+///
+/// ```
+/// let mut buffer = zcio::AlignedBuffer::new(8192)?;
+/// buffer[..5].copy_from_slice(b"bytes");
+/// assert!(buffer.as_ptr().addr().is_multiple_of(4096));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct AlignedBuffer {
     start: NonNull<u8>,
     length: usize,
@@ -90,6 +97,18 @@ impl fmt::Debug for AlignedBuffer {
 /// Memory that nobody can write any more: what may be handed to a pipe or a socket by reference.
 ///
 /// Cloning shares it. There is no way back to a writable buffer, because nobody can tell when the last receiver has read.
+///
+/// ```
+/// use zcio::{AlignedBuffer, Endpoint, Transfer};
+///
+/// let mut buffer = AlignedBuffer::new(4096)?;
+/// buffer.fill(b'z');
+/// let (mut reader, writer) = std::io::pipe()?;
+/// // The pipe gets the pages themselves.
+/// let report = Transfer::new(Endpoint::pages(buffer.freeze()), Endpoint::new(&writer)?).run()?;
+/// assert_eq!((report.bytes, report.copies.count), (4096, Some(0)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pages(Arc<AlignedBuffer>);
 

@@ -17,6 +17,17 @@ use crate::error::{Error, Result};
 use crate::sys::SyscallCounter;
 
 /// What becomes of the page cache during a transfer. Nothing unless it is asked for.
+///
+/// ```
+/// use zcio::{CachePolicy, Endpoint, Transfer};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// # std::fs::write(&from, b"a few bytes")?;
+/// let policy = CachePolicy { drop_behind: true, ..CachePolicy::default() };
+/// Transfer::new(Endpoint::open(&from)?, Endpoint::create(&to)?).cache(policy).run()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CachePolicy {
     /// Reads the source file this many bytes ahead of the position (readahead(2)). For files that are read in larger

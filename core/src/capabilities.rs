@@ -22,6 +22,16 @@ use crate::sys::fork::PerProcess;
 pub use answer::{Answer, Capability, Cause};
 
 /// A list of answers. `Display` prints them as a plain table.
+///
+/// ```
+/// use zcio::{Answer, Capabilities};
+///
+/// for capability in Capabilities::get().iter() {
+///     if let Answer::No(cause) = capability.answer {
+///         println!("{}: {} ({})", capability.name, capability.reason, cause.name());
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities(Vec<Capability>);
 

@@ -40,6 +40,16 @@ pub use non_blocking::NonBlockingGuard;
 pub use sent::Sent;
 
 /// One end of a transfer. See the module's introduction.
+///
+/// ```
+/// use zcio::Endpoint;
+///
+/// let file = tempfile::tempfile()?;
+/// let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
+/// let ends = (Endpoint::new(&file)?, Endpoint::new(&socket)?);
+/// assert!(ends.0.facts().kind.is_seekable() && ends.1.facts().kind.is_socket());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Endpoint<'fd> {
     handle: Handle<'fd>,

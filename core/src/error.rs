@@ -12,6 +12,16 @@ use nix::errno::Errno;
 use crate::step::Side;
 
 /// What went wrong, coarse enough for a caller to act on.
+///
+/// ```
+/// use zcio::{Endpoint, ErrorKind, Transfer};
+///
+/// let (reader, writer) = std::io::pipe()?;
+/// let (source, sink) = (Endpoint::new(&reader)?, Endpoint::new(&writer)?);
+/// let error = Transfer::new(source, sink).offset(1).run().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidInput, "a pipe has no offsets");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -119,6 +129,16 @@ pub(crate) fn not_here(errno: Errno) -> Option<&'static str> {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// An error that knows what it interrupted. Cheap to move (one pointer).
+///
+/// ```
+/// use zcio::{Endpoint, ErrorKind};
+///
+/// let error = Endpoint::open("/no/such/file").unwrap_err();
+/// assert_eq!((error.kind(), error.operation()), (ErrorKind::NotFound, "open"));
+/// assert_eq!((error.errno(), error.moved()), (Some(2), 0));
+/// // As the standard library says it.
+/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::NotFound);
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 pub struct Error(Box<Detail>);
 

@@ -14,6 +14,25 @@ use crate::error::Result;
 ///
 /// A step may enter from any thread, and several may be inside at once: of two transfers, or of the two directions of a
 /// relay. Nobody is inside while a transfer waits for its other end, or while a watcher is called.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use zcio::{Error, Hold};
+///
+/// /// An end that its owner can take away at any time.
+/// #[derive(Debug, Default)]
+/// struct Owned(AtomicBool);
+///
+/// impl Hold for Owned {
+///     fn enter(&self) -> zcio::error::Result<()> {
+///         if self.0.load(Ordering::Acquire) { Err(Error::closed("its owner has closed it")) } else { Ok(()) }
+///     }
+///
+///     fn leave(&self) {}
+/// }
+///
+/// assert!(Owned::default().check().is_ok());
+/// ```
 pub trait Hold: fmt::Debug + Send + Sync {
     /// Called before system calls: until [`Hold::leave`] the descriptor, or the memory, stays what it is.
     ///

@@ -11,9 +11,9 @@ use nix::errno::Errno;
 use nix::poll::PollFlags;
 
 use crate::connection;
+use crate::delivery::{BUFFER, may_be_copied};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, not_here};
-use crate::lane::{BUFFER, may_be_copied};
 use crate::pipe::{Pipe, refusal};
 use crate::step::Side;
 use crate::sys::{Sys, SyscallCounter, heap};

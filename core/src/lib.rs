@@ -19,8 +19,10 @@
 //! * A [`copy::Copy`] makes a file out of a file: clones, holes, mode and times, replacement in one moment.
 //! * A [`CachePolicy`] and [`residency()`] are about what is in memory before, while and after bytes move.
 //! * A [`Batch`] makes many small transfers in one call.
-//! * A [`Proof`] measures on this machine what every mechanism really copies and costs.
 //! * A [`Report`] says how many bytes went, by which mechanism, and what refused before it.
+//!
+//! With the cargo feature `laboratory` the module `proof` measures on this machine what every mechanism really copies and
+//! costs, and `memory` shows what is behind the addresses of a process.
 //!
 //! # Example
 //!
@@ -61,7 +63,10 @@ mod checks;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
+mod copies;
 pub mod copy;
+mod delivery;
+mod demand;
 mod destination;
 mod drive;
 pub mod endpoint;
@@ -74,11 +79,14 @@ mod intake;
 mod lane;
 pub mod mechanism;
 mod mechanisms;
+#[cfg(feature = "laboratory")]
 pub mod memory;
 mod opening;
 pub mod page_cache;
 mod pipe;
 pub mod plan;
+mod probe;
+#[cfg(feature = "laboratory")]
 pub mod proof;
 pub mod region;
 pub mod relay;
@@ -105,6 +113,7 @@ pub use error::{Error, ErrorKind};
 pub use fanout::{FanOut, FanOutReport, FanOutStep, SinkReport};
 pub use hold::Hold;
 pub use mechanism::Mechanism;
+#[cfg(feature = "laboratory")]
 pub use proof::Proof;
 pub use region::{Access, Advice, Protection, Region, RegionOptions, Residency, SharedRegion, View};
 pub use relay::{Direction, DirectionReport, Outcome, Relay, RelayReport, RelayStep};

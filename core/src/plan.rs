@@ -1,26 +1,13 @@
-//! Which mechanisms are possible between two ends, and in which order they are tried.
+//! In which order mechanisms are tried between two ends. Whether one is possible there at all, its own file says.
 //!
 //! Pure: facts in, names out, no system call, so the whole table is tested below. What only the kernel can know (a file
 //! system that refuses, a system call that is not there) is met while moving, in [`crate::transfer`], which then goes on
 //! with the next mechanism of the order. `read_write` is possible between any two streams of bytes and is always last.
 
+pub use crate::demand::Demand;
 use crate::endpoint::{Facts, Kind};
 use crate::mechanism::Mechanism;
-use crate::step::Visibility;
-use Mechanism::{
-    CopyFileRange, DirectIo, MmapWrite, ReadWrite, Reflink, Sendfile, Splice, Uring, Vmsplice, ZerocopySend,
-};
-
-/// What the caller asked for that restricts the choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demand {
-    /// Whether later changes to the source may show in flight.
-    pub visibility: Visibility,
-    /// Whether the sink is written at an offset of the caller's instead of its own position.
-    pub sink_offset: bool,
-    /// How many bytes are to be moved at most, if that was said.
-    pub count: Option<u64>,
-}
+use Mechanism::{CopyFileRange, DirectIo, ReadWrite, Reflink, Sendfile, Splice, Vmsplice};
 
 /// From this many bytes on a file goes to a TCP socket through a pipe of this capacity. sendfile(2) uses a pipe of its own
 /// inside, of 64 KiB. Measured over loopback with 1 GiB and both ends on one processor, where two lanes of the same code
@@ -72,58 +59,19 @@ pub fn candidates(source: &Facts, sink: &Facts, demand: Demand) -> impl Iterator
         (Kind::Memory, Kind::Pipe | Kind::Tcp | Kind::UnixStream) if source.frozen => &[Vmsplice, ReadWrite],
         _ => &[ReadWrite],
     };
-    order.iter().copied().filter(move |&mechanism| impossible(mechanism, source, sink, demand).is_none())
+    order.iter().copied().filter(move |mechanism| mechanism.impossible(source, sink, demand).is_none())
 }
 
 /// Why a mechanism cannot serve these ends, or `None` if it can be tried.
 pub fn impossible(mechanism: Mechanism, source: &Facts, sink: &Facts, demand: Demand) -> Option<&'static str> {
-    let aliases = match mechanism {
-        // What a stream holds may be somebody's page cache: sendfile(2) puts it there.
-        Sendfile | Splice => true,
-        // Memory is waited for until the kernel is done with it, or can never change; a mapped file is neither.
-        ZerocopySend => source.kind == Kind::File,
-        _ => false,
-    };
-    let aliases = aliases && !sink.kind.is_seekable();
-    if demand.visibility == Visibility::Snapshot && aliases {
-        return Some("it hands on pages that somebody may still write, and a snapshot was asked for");
-    }
-    match mechanism {
-        ZerocopySend if sink.kind != Kind::Tcp => Some("its sink must be a TCP socket"),
-        ZerocopySend if !matches!(source.kind, Kind::Memory | Kind::File) => {
-            Some("its source must be memory or a file")
-        }
-        Vmsplice if !source.frozen => Some("its source must be memory that nobody can write any more (Pages)"),
-        Reflink if source.direct || sink.direct => {
-            Some("an end was opened with O_DIRECT, and less than a block is copied")
-        }
-        DirectIo if source.kind != Kind::File && sink.kind != Kind::File => {
-            Some("one of its ends must be a regular file")
-        }
-        MmapWrite if source.kind != Kind::File => Some("only a regular file can be mapped"),
-        Sendfile if !source.kind.is_seekable() => Some("its source must be a file or a block device"),
-        Sendfile if demand.sink_offset => Some("it writes at the sink's own position, and a sink offset was given"),
-        CopyFileRange | Reflink if source.kind != Kind::File || sink.kind != Kind::File => {
-            Some("both ends must be regular files")
-        }
-        Splice if source.kind == Kind::Memory => Some("memory goes into a pipe by vmsplice"),
-        Splice | Vmsplice if source.kind == Kind::CharDevice || sink.kind == Kind::CharDevice => {
-            Some("a character device cannot be spliced in general")
-        }
-        Sendfile | Splice | Vmsplice | DirectIo | CopyFileRange | Reflink if sink.append => {
-            Some("the sink was opened to append, which it refuses")
-        }
-        Sendfile if sink.kind == Kind::CharDevice => {
-            Some("its sink must be a file, a block device, a socket or a pipe")
-        }
-        ReadWrite | MmapWrite | Sendfile | Splice | CopyFileRange | Vmsplice | ZerocopySend | DirectIo | Reflink
-        | Uring => None,
-    }
+    mechanism.impossible(source, sink, demand)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::step::Visibility;
+    use Mechanism::{MmapWrite, ZerocopySend};
 
     const KINDS: [Kind; 6] = [Kind::File, Kind::BlockDevice, Kind::CharDevice, Kind::Pipe, Kind::Tcp, Kind::UnixStream];
     const ALIASED: Demand = Demand { visibility: Visibility::Aliased, sink_offset: false, count: None };

@@ -31,6 +31,16 @@ use flow::{Flow, Progress};
 pub use report::{DirectionReport, Outcome, RelayReport};
 
 /// One of the two directions of a relay.
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use zcio::{Direction, Endpoint, Relay};
+///
+/// let ((_a, first), (second, _b)) = (UnixStream::pair()?, UnixStream::pair()?);
+/// // What a reader of the first socket had taken out of it already goes first.
+/// let relay = Relay::new(Endpoint::new(&first)?, Endpoint::new(&second)?).taken_before(Direction::Forward, b"GET /".to_vec());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the first socket to the second.
@@ -45,6 +55,23 @@ impl Direction {
 }
 
 /// What one step did.
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use zcio::{Endpoint, Relay, RelayStep};
+///
+/// let ((a, first), (second, b)) = (UnixStream::pair()?, UnixStream::pair()?);
+/// drop((a, b));
+/// let mut relay = Relay::new(Endpoint::new(&first)?, Endpoint::new(&second)?);
+/// loop {
+///     match relay.step()? {
+///         RelayStep::Done => break,
+///         RelayStep::Moved { forward, backward } => println!("{forward} bytes there, {backward} back"),
+///         RelayStep::Blocked { .. } => { /* wait for one of `relay.interests()` */ }
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelayStep {
     /// Both directions are over.

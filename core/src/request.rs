@@ -1,8 +1,8 @@
 //! What the caller of a transfer asked for.
 
 use crate::cache::CachePolicy;
+use crate::demand::Demand;
 use crate::mechanism::Mechanism;
-use crate::plan::Demand;
 use crate::step::Visibility;
 
 /// What the caller asked for.

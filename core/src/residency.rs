@@ -15,6 +15,14 @@ use crate::sys::files::{cachestat, effective_user, pages_in_core};
 use crate::sys::memory::page_size;
 
 /// How many pages of a range of a file are in the page cache.
+///
+/// ```
+/// # let mut file = tempfile::tempfile()?;
+/// # std::io::Write::write_all(&mut file, &[1; 8192])?;
+/// let found = zcio::residency(&file, 0, 8192)?;
+/// println!("{found:?}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileResidency {
@@ -34,6 +42,12 @@ impl FileResidency {
 }
 
 /// A system call that can say what is in the page cache.
+///
+/// ```
+/// let found = zcio::residency(tempfile::tempfile()?, 0, 0)?;
+/// println!("{}", found.counted_by.name());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CountedBy {

@@ -3,6 +3,19 @@
 //! They stand below everything that moves bytes, and know nothing of it.
 
 /// Whether later changes to the source may show in bytes that are still on their way.
+///
+/// ```
+/// use zcio::{Endpoint, Mechanism, Transfer, Visibility};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("from");
+/// # std::fs::write(&path, b"a few bytes")?;
+/// let (_reader, writer) = std::io::pipe()?;
+/// let sent = Transfer::new(Endpoint::open(&path)?, Endpoint::new(&writer)?).visibility(Visibility::Snapshot).run()?;
+/// // Whoever changes the file now changes nothing of what is in the pipe.
+/// assert_eq!(sent.mechanism, Mechanism::ReadWrite);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Visibility {
     /// They may: the receiver may be looking at the source's own pages. What zero-copy means.
@@ -14,6 +27,13 @@ pub enum Visibility {
 }
 
 /// One of the two ends.
+///
+/// ```
+/// use zcio::{Readiness, Side};
+///
+/// assert_eq!(Side::Source.readiness(), Readiness::Readable);
+/// assert_eq!(Side::Sink.readiness(), Readiness::Writable);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// Where bytes come from.
@@ -23,6 +43,17 @@ pub enum Side {
 }
 
 /// What a descriptor must become before the transfer can go on.
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use zcio::{Endpoint, Readiness, Relay};
+///
+/// let ((_a, first), (second, _b)) = (UnixStream::pair()?, UnixStream::pair()?);
+/// let mut relay = Relay::new(Endpoint::new(&first)?, Endpoint::new(&second)?);
+/// relay.step()?;
+/// assert!(relay.interests().all(|(_, readiness)| readiness == Readiness::Readable));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Readiness {
     /// Readable: wait for `POLLIN`.

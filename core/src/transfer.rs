@@ -35,6 +35,19 @@ use running::Running;
 pub use small::{Attempted, Begun};
 
 /// A transfer, to be described with the builder methods and then run or stepped. See the module's introduction.
+///
+/// ```
+/// use zcio::{Endpoint, Transfer};
+///
+/// let (mut reader, writer) = std::io::pipe()?;
+/// let report = Transfer::new(Endpoint::bytes(b"a few bytes"), Endpoint::new(&writer)?).offset(2).count(3).run()?;
+/// assert_eq!(report.bytes, 3);
+/// # drop(writer);
+/// # let mut bytes = Vec::new();
+/// # std::io::Read::read_to_end(&mut reader, &mut bytes)?;
+/// # assert_eq!(bytes, b"few");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Transfer<'fd> {
     source: Endpoint<'fd>,
     sink: Endpoint<'fd>,

@@ -217,7 +217,6 @@ ways = {
     "fan_out": lambda: zcio.fan_out(source, [sink, "/dev/null"]),
     "batch": lambda: zcio.batch([(source, sink)]),
     "copy": lambda: zcio.copy(source, sink),
-    "residency": lambda: zcio.residency(source),
     "region": lambda: zcio.Region.open(source).residency(),
 }
 zcio.transfer(source, sink, count=10)
@@ -238,7 +237,7 @@ except (MemoryError, OSError) as error:
 
 @pytest.mark.parametrize("room", [0, 1 << 16, 1 << 18])
 @pytest.mark.parametrize(
-    "way", [*zcio.MECHANISMS, "pipe", "fan_out", "relay", "batch", "copy", "residency", "region"]
+    "way", [*zcio.MECHANISMS, "pipe", "fan_out", "relay", "batch", "copy", "region"]
 )
 def test_short_of_memory_is_an_error(way: str, room: int, tmp_path: Path) -> None:
     """The interpreter's end would be that of the whole program."""

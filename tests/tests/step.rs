@@ -59,7 +59,7 @@ fn stepping_moves_the_same_bytes() {
                         mechanism,
                         Endpoint::new(source.as_fd()).unwrap().facts(),
                         Endpoint::new(sink.as_fd()).unwrap().facts(),
-                        zcio::plan::Demand { visibility: zcio::Visibility::Aliased, sink_offset: false, count: None },
+                        zcio::plan::Demand::default(),
                     );
                     if plan.is_some() {
                         continue;

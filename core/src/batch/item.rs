@@ -7,6 +7,18 @@ use crate::endpoint::Endpoint;
 use crate::mechanism::Mechanism;
 
 /// One end of an item: a path, an open descriptor, or an endpoint.
+///
+/// ```
+/// use zcio::batch::End;
+/// use zcio::{Endpoint, Item};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// # std::fs::write(&from, b"a few bytes")?;
+/// let file = Endpoint::open(&from)?;
+/// let item = Item::new(&file, End::Path(&to));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum End<'fd> {
@@ -51,6 +63,14 @@ impl<'fd> From<BorrowedFd<'fd>> for End<'fd> {
 }
 
 /// One transfer of a batch: a file, or a part of one, to a socket, pipe or file.
+///
+/// ```
+/// use std::path::Path;
+/// use zcio::Item;
+///
+/// // A mebibyte from the second one on.
+/// let item = Item::new(Path::new("/data/table"), Path::new("/data/part")).offset(1 << 20).count(1 << 20);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Item<'fd> {
     pub(super) source: End<'fd>,
@@ -82,6 +102,18 @@ impl<'fd> Item<'fd> {
 }
 
 /// What happened to one item.
+///
+/// ```
+/// use zcio::{Batch, Item};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// # std::fs::write(&from, b"a few bytes")?;
+/// let report = Batch::new().run(&[Item::new(from.as_path(), to.as_path()).count(5)]);
+/// let item = report.items[0].as_ref().unwrap();
+/// assert_eq!((item.bytes, item.requested), (5, Some(5)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ItemReport {

@@ -9,7 +9,23 @@ use crate::drive::{WATCH_EVERY, WATCH_WAIT};
 use crate::sys::fork::Process;
 
 /// How far a batch has come.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use zcio::{Batch, BatchProgress, Item};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// # std::fs::write(&from, b"a few bytes")?;
+/// let watch = |progress: BatchProgress| {
+///     println!("{} bytes, {} items", progress.bytes, progress.items);
+///     ControlFlow::Continue(())
+/// };
+/// Batch::new().run_watched(&[Item::new(from.as_path(), to.as_path())], watch);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BatchProgress {
     /// Items that are over, well or badly.
     pub items: usize,

@@ -1,6 +1,17 @@
 //! The answer to one question: whether something is to be had, and whose no it is.
 
 /// Whether something is to be had.
+///
+/// ```
+/// use zcio::{Answer, Capabilities};
+///
+/// // The kernel has it; whether a file system has it, only that one can say.
+/// let clones = Capabilities::get().find("reflink").unwrap().answer;
+/// assert!(matches!(clones, Answer::AskPath | Answer::No(_)));
+/// let here = Capabilities::of_path("/tmp")?.find("reflink").unwrap().answer;
+/// assert!(matches!(here, Answer::Yes | Answer::No(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// It was asked for and it works.
@@ -12,6 +23,19 @@ pub enum Answer {
 }
 
 /// Whose no it is.
+///
+/// ```
+/// use zcio::{Answer, Capabilities, Cause};
+///
+/// let capabilities = Capabilities::get();
+/// let sendfile = capabilities.find("sendfile").unwrap();
+/// match sendfile.answer {
+///     Answer::Yes => {}
+///     Answer::No(Cause::Filter) => println!("a seccomp filter denies it: {}", sendfile.reason),
+///     Answer::No(cause) => println!("{}: {}", cause.name(), sendfile.reason),
+///     Answer::AskPath => unreachable!("that is for file systems"),
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -47,6 +71,14 @@ impl Cause {
 }
 
 /// One thing that was asked for, and the answer.
+///
+/// ```
+/// use zcio::{Capabilities, Mechanism};
+///
+/// let capabilities = Capabilities::get();
+/// let copying = capabilities.find(Mechanism::ReadWrite.name()).unwrap();
+/// assert_eq!((copying.name, copying.errno), ("read_write", None));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capability {

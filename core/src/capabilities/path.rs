@@ -9,10 +9,12 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::answer::{Answer, Capability, Cause};
-use super::probes::answer;
+use super::probes::{DONTCACHE, answer};
 use super::reasons::Surroundings;
 use crate::error::{Error, Result};
-use crate::sys::{SyscallCounter, probe};
+use crate::mechanism::Mechanism;
+use crate::probe::Probe;
+use crate::sys::probe;
 
 pub(super) fn all(path: &Path) -> Result<Vec<Capability>> {
     let directory = match path.metadata() {
@@ -24,17 +26,16 @@ pub(super) fn all(path: &Path) -> Result<Vec<Capability>> {
     let (source, sink) = (unnamed()?, unnamed()?);
     // With no byte in it a file system might say yes without looking.
     nix::unistd::write(&source, &[0; 4096]).map_err(|errno| Error::os("write", errno).at(Some(directory)))?;
-    let (surroundings, mut calls) = (Surroundings::look(), SyscallCounter::default());
-    let ask = |name, since, result| of_file_system(answer(&surroundings, name, since, result));
-    let copied = calls.copy_file_range(source.as_fd(), 0, sink.as_fd(), Some(0), 4096);
-    let direct = calls.reopen(source.as_fd(), OFlag::O_RDWR | OFlag::O_DIRECT);
-    Ok(vec![
-        ask("copy_file_range", (4, 5), copied.map(|_| ())),
-        ask("direct_io", (2, 6), direct.map(|_| ())),
-        ask("reflink", (4, 5), probe::clone_file(source.as_fd(), sink.as_fd())),
-        dioalign(&surroundings, source.as_fd()),
-        ask("dontcache", (6, 14), probe::read_uncached(source.as_fd())),
-    ])
+    let surroundings = Surroundings::look();
+    let ask = |name, probe: Probe| {
+        let ask = probe.on_files?;
+        Some(of_file_system(answer(&surroundings, name, probe, ask(source.as_fd(), sink.as_fd()))))
+    };
+    let mechanisms = Mechanism::ALL.iter().filter_map(|mechanism| ask(mechanism.name(), mechanism.probe()));
+    let mut list: Vec<_> = mechanisms.collect();
+    list.push(dioalign(&surroundings, source.as_fd()));
+    list.extend(ask("dontcache", DONTCACHE));
+    Ok(list)
 }
 
 /// A no that is neither the kernel's age nor a filter is the file system's own.
@@ -49,7 +50,7 @@ fn of_file_system(mut capability: Capability) -> Capability {
 /// What alignment direct I/O needs here, if the file system tells (statx(2), `STATX_DIOALIGN`).
 fn dioalign(surroundings: &Surroundings, file: std::os::fd::BorrowedFd<'_>) -> Capability {
     let told = probe::statx(file);
-    let mut capability = answer(surroundings, "dioalign", (6, 1), told.map(|_| ()));
+    let mut capability = answer(surroundings, "dioalign", Probe::since(6, 1), told.map(|_| ()));
     match told {
         Ok(Some((memory, offset))) if offset > 0 => {
             capability.reason = format!("memory to {memory} bytes, offset and length to {offset}");

@@ -1,78 +1,71 @@
-//! The questions that need no path: each one a real call on descriptors of our own.
+//! The questions that need no path, each one a real call on descriptors of our own: those of the mechanisms, which stand in
+//! their files, and what else there is.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, SpliceFFlags, fcntl, tee};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::answer::{Answer, Capability, Cause};
 use super::reasons::Surroundings;
-use crate::buffer::AlignedBuffer;
-use crate::sys::{SyscallCounter, probe};
+use crate::mechanism::Mechanism;
+use crate::probe::{Asked, Probe, between_pipes, memory_file, pipe};
+use crate::sys::probe;
 
-/// The thing's own answer; or, outside, what kept it from being asked.
-type Asked = Result<Result<(), Errno>, Errno>;
-type Probe = fn() -> Asked;
-
-/// Name, the release that brought it, the question. The mechanisms stand first, in the order of [`crate::Mechanism`].
-const PROBES: [(&str, (u32, u32), Probe); 12] = [
-    ("read_write", (0, 0), || Ok(Ok(()))),
-    ("mmap_write", (0, 0), || Ok(SyscallCounter::default().map(memory_file()?.as_fd(), 0, 1).map(|_| ()))),
-    // To a pipe since 2.6.33.
-    ("sendfile", (2, 6), sendfile),
-    ("splice", (2, 6), || between_pipes(|calls, from, to| calls.splice(from, None, to, None, 1))),
-    ("copy_file_range", (4, 5), copy_file_range),
-    ("vmsplice", (2, 6), vmsplice),
-    ("zerocopy_send", (4, 14), zerocopy),
-    ("tee", (2, 6), || {
-        between_pipes(|_, from, to| nix::fcntl::tee(from, to, 1, nix::fcntl::SpliceFFlags::SPLICE_F_NONBLOCK))
-    }),
-    ("statx", (4, 11), || Ok(probe::statx(pipe()?.0.as_fd()).map(|_| ()))),
-    ("cachestat", (6, 5), || Ok(probe::cachestat(memory_file()?.as_fd()))),
-    ("pagemap_scan", (6, 7), pagemap_scan),
-    ("memfd_seals", (3, 17), || Ok(seals())),
+/// What is no mechanism.
+const OTHERS: [(&str, Probe); 7] = [
+    ("tee", Probe::since(2, 6).here(|| between_pipes(|_, from, to| tee(from, to, 1, SpliceFFlags::SPLICE_F_NONBLOCK)))),
+    ("statx", Probe::since(4, 11).here(|| Ok(probe::statx(pipe()?.0.as_fd()).map(|_| ())))),
+    ("cachestat", Probe::since(6, 5).here(|| Ok(probe::cachestat(memory_file()?.as_fd())))),
+    ("pagemap_scan", Probe::since(6, 7).here(pagemap_scan)),
+    ("memfd_seals", Probe::since(3, 17).here(|| Ok(seals()))),
+    ("dioalign", Probe::since(6, 1)),
+    ("dontcache", DONTCACHE),
 ];
 
-/// What each file system answers for itself, and the release before which none of them can.
-const OF_FILE_SYSTEMS: [(&str, (u32, u32)); 4] =
-    [("direct_io", (2, 6)), ("reflink", (4, 5)), ("dioalign", (6, 1)), ("dontcache", (6, 14))];
+/// Reads that leave nothing in the page cache.
+pub(super) const DONTCACHE: Probe = Probe::since(6, 14).on_files(|file, _| probe::read_uncached(file));
 
 pub(super) fn all() -> Vec<Capability> {
     let surroundings = Surroundings::look();
-    let mut list: Vec<_> = PROBES
-        .into_iter()
-        .map(|(name, since, probe)| match probe() {
-            Ok(result) => answer(&surroundings, name, since, result),
-            Err(errno) => not_asked(name, errno),
-        })
-        .collect();
-    list.push(uring(&surroundings));
+    let mechanisms = Mechanism::ALL.iter().map(|mechanism| (mechanism.name(), mechanism.probe()));
+    let mut list: Vec<_> = mechanisms.chain(OTHERS).map(|(name, probe)| ask(&surroundings, name, probe)).collect();
     list.push(ktls());
-    for (name, since) in OF_FILE_SYSTEMS {
-        let too_old = surroundings.release.is_some_and(|release| release < since);
-        list.push(if too_old {
-            answer(&surroundings, name, since, Err(Errno::EOPNOTSUPP))
-        } else {
+    list
+}
+
+fn ask(surroundings: &Surroundings, name: &'static str, probe: Probe) -> Capability {
+    let too_old = surroundings.release.is_some_and(|release| release < probe.since);
+    match probe.here {
+        Some(ask) => match ask() {
+            Ok(result) => answer(surroundings, name, probe, result),
+            Err(errno) => not_asked(name, errno),
+        },
+        // None of the file systems can.
+        None if too_old => answer(surroundings, name, probe, Err(Errno::EOPNOTSUPP)),
+        None => {
             let reason = "each file system has its own answer: ask with a path".into();
             Capability { name, answer: Answer::AskPath, errno: None, reason }
-        });
+        }
     }
-    list
 }
 
 /// The capability that follows from how a question was answered.
 pub(super) fn answer(
     surroundings: &Surroundings,
     name: &'static str,
-    since: (u32, u32),
+    probe: Probe,
     result: Result<(), Errno>,
 ) -> Capability {
     match result {
         Ok(()) => Capability { name, answer: Answer::Yes, errno: None, reason: String::new() },
         Err(errno) => {
-            let (cause, reason) = surroundings.explain(errno, since);
+            let setting = probe.forbidden_by.and_then(|setting| setting(errno, surroundings.filtered));
+            let (cause, reason) = match setting {
+                Some(reason) => (Cause::Forbidden, reason),
+                None => surroundings.explain(errno, probe.since),
+            };
             Capability { name, answer: Answer::No(cause), errno: Some(errno as i32), reason }
         }
     }
@@ -84,47 +77,6 @@ fn not_asked(name: &'static str, errno: Errno) -> Capability {
     Capability { name, answer: Answer::No(Cause::Limit), errno: Some(errno as i32), reason }
 }
 
-/// A file of one block in memory.
-fn memory_file() -> Result<OwnedFd, Errno> {
-    let file = memfd_create(c"zcio-probe", MFdFlags::MFD_CLOEXEC)?;
-    nix::unistd::ftruncate(&file, 4096)?;
-    Ok(file)
-}
-
-/// A pipe to be thrown away: one of the engine's own must not come back to it with a byte inside.
-fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
-    nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)
-}
-
-fn sendfile() -> Asked {
-    let (file, pipe) = (memory_file()?, pipe()?);
-    Ok(SyscallCounter::default().sendfile(file.as_fd(), Some(0), pipe.1.as_fd(), 1).map(|_| ()))
-}
-
-fn copy_file_range() -> Asked {
-    let (source, sink) = (memory_file()?, memory_file()?);
-    Ok(SyscallCounter::default().copy_file_range(source.as_fd(), 0, sink.as_fd(), Some(0), 1).map(|_| ()))
-}
-
-/// Asks for something between a pipe with a byte in it and an empty one.
-fn between_pipes(ask: fn(&mut SyscallCounter, BorrowedFd<'_>, BorrowedFd<'_>) -> Result<usize, Errno>) -> Asked {
-    let (from, to) = (pipe()?, pipe()?);
-    nix::unistd::write(&from.1, b"?")?;
-    Ok(ask(&mut SyscallCounter::default(), from.0.as_fd(), to.1.as_fd()).map(|_| ()))
-}
-
-fn vmsplice() -> Asked {
-    let (pages, pipe) = (AlignedBuffer::new(1).map_err(|_| Errno::ENOMEM)?.freeze(), pipe()?);
-    Ok(SyscallCounter::default().vmsplice(pipe.1.as_fd(), &pages, 0..1).map(|_| ()))
-}
-
-fn zerocopy() -> Asked {
-    let tcp = |family| socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None);
-    // A network namespace can be without one of the two.
-    let socket = tcp(AddressFamily::Inet).or_else(|_| tcp(AddressFamily::Inet6))?;
-    Ok(SyscallCounter::default().set_zerocopy(socket.as_fd(), true))
-}
-
 fn pagemap_scan() -> Asked {
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     let pagemap = nix::fcntl::open("/proc/self/pagemap", flags, nix::sys::stat::Mode::empty())?;
@@ -134,18 +86,6 @@ fn pagemap_scan() -> Asked {
 fn seals() -> Result<(), Errno> {
     let file = memfd_create(c"zcio-probe", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
     fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE)).map(|_| ())
-}
-
-fn uring(surroundings: &Surroundings) -> Capability {
-    let result = probe::io_uring_setup();
-    let mut capability = answer(surroundings, "uring", (5, 1), result);
-    let disabled = surroundings.uring_disabled;
-    // 1 locks out only the unprivileged; with a filter as well, the filter is as likely.
-    if result == Err(Errno::EPERM) && (disabled == 2 || (disabled == 1 && !surroundings.filtered)) {
-        capability.answer = Answer::No(Cause::Forbidden);
-        capability.reason = format!("kernel.io_uring_disabled is {disabled}");
-    }
-    capability
 }
 
 /// TLS in the kernel. Asking a socket for it would make a privileged process load the module: the list is only read.

@@ -12,8 +12,6 @@ pub(super) struct Surroundings {
     pub release: Option<(u32, u32)>,
     /// Whether a seccomp filter stands before this thread's system calls.
     pub filtered: bool,
-    /// `kernel.io_uring_disabled`: 0 (or absent) for all, 1 for the privileged, 2 for nobody.
-    pub uring_disabled: u8,
 }
 
 impl Surroundings {
@@ -24,7 +22,6 @@ impl Surroundings {
         Self {
             release: parse_release(&read("/proc/sys/kernel/osrelease")),
             filtered: mode.is_some_and(|mode| mode.trim() != "0"),
-            uring_disabled: read("/proc/sys/kernel/io_uring_disabled").trim().parse().unwrap_or(0),
         }
     }
 

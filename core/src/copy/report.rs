@@ -6,6 +6,17 @@ use crate::mechanism::Mechanism;
 use crate::report::Attempt;
 
 /// What a copy did.
+///
+/// ```
+/// use zcio::copy::Copy;
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// # std::fs::write(&from, b"a few bytes")?;
+/// let report = Copy::new(&from, &to).run()?;
+/// assert_eq!((report.bytes, report.holes), (11, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CopyReport {

@@ -7,6 +7,18 @@ use std::path::{Path, PathBuf};
 use crate::error::ErrorKind;
 
 /// Whether the copy may share the blocks of its source.
+///
+/// ```
+/// use zcio::Reflink;
+/// use zcio::copy::Copy;
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// # std::fs::write(&from, b"a few bytes")?;
+/// // Blocks of its own, also where they could be shared.
+/// Copy::new(&from, &to).reflink(Reflink::Never).run()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reflink {
     /// No: every byte of data gets a block of its own, for whoever wants the room to be taken or the blocks to be apart.

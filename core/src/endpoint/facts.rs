@@ -12,6 +12,14 @@ use crate::error::{Error, Result};
 use crate::sys::files::identity;
 
 /// What sort of thing a descriptor refers to, as far as moving bytes is concerned.
+///
+/// ```
+/// use zcio::{Endpoint, Kind};
+///
+/// let (reader, _writer) = std::io::pipe()?;
+/// assert_eq!(Endpoint::new(&reader)?.facts().kind, Kind::Pipe);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -73,8 +81,16 @@ impl Kind {
 }
 
 /// What is known about a descriptor. Plain data, so that [`crate::plan`] can be tested without a system call.
+///
+/// ```
+/// use zcio::{Endpoint, Kind};
+///
+/// let memory = Endpoint::bytes(b"a few bytes");
+/// assert_eq!((memory.facts().kind, memory.facts().size), (Kind::Memory, 11));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // Five independent flags of open(2), not a state machine.
+#[non_exhaustive]
 pub struct Facts {
     /// What it is.
     pub kind: Kind,

@@ -3,6 +3,17 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// What lends its descriptor to an [`Endpoint`](super::Endpoint): a [`BorrowedFd`], or a reference to anything that has one.
+///
+/// ```
+/// use zcio::endpoint::{Endpoint, LendFd};
+///
+/// fn is_file<'fd>(lender: impl LendFd<'fd>) -> bool {
+///     Endpoint::new(lender).is_ok_and(|end| end.facts().kind.is_seekable())
+/// }
+///
+/// assert!(is_file(&tempfile::tempfile()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait LendFd<'fd> {
     /// The descriptor, for as long as the borrow lasts.
     fn lend(self) -> BorrowedFd<'fd>;

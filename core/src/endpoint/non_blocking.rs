@@ -39,6 +39,15 @@ impl Endpoint<'_> {
 ///
 /// The mode is the socket's, or that of the open file description (`O_NONBLOCK`, fcntl(2)): others who have it, through
 /// dup(2) or in other processes, see the change.
+///
+/// ```
+/// let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
+/// let guard = zcio::NonBlockingGuard::new(&socket)?;
+/// let error = std::io::Read::read(&mut &socket, &mut [0]).unwrap_err();
+/// assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+/// drop(guard); // From here on the socket is in blocking mode, as before.
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct NonBlockingGuard<'fd>(Endpoint<'fd>);
 

@@ -1,9 +1,10 @@
 //! One sink of a fan-out, and the way to it.
 
 use super::report::SinkReport;
+use crate::delivery::{Delivery, write};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
-use crate::lane::{Delivery, Lane, write};
+use crate::lane::Lane;
 use crate::sys::SyscallCounter;
 
 /// A sink as the caller named it.

@@ -7,6 +7,24 @@ use crate::mechanism::Mechanism;
 use crate::report::Attempt;
 
 /// What one step did.
+///
+/// ```
+/// use zcio::{Endpoint, FanOut, FanOutStep};
+///
+/// # let mut source = tempfile::tempfile()?;
+/// # std::io::Write::write_all(&mut source, b"a few bytes")?;
+/// let ((_one, first), (_two, second)) = (std::io::pipe()?, std::io::pipe()?);
+/// let mut fan_out =
+///     FanOut::new(Endpoint::new(&source)?).offset(0).sink(Endpoint::new(&first)?).sink(Endpoint::new(&second)?);
+/// loop {
+///     match fan_out.step()? {
+///         FanOutStep::Done => break,
+///         FanOutStep::Moved(_) => {}
+///         FanOutStep::Blocked => { /* wait for one of `fan_out.interests()` */ }
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FanOutStep {
     /// Every sink that is left has everything.
@@ -19,6 +37,19 @@ pub enum FanOutStep {
 }
 
 /// What happened in a fan-out, so far or to the end.
+///
+/// ```
+/// use zcio::{Endpoint, FanOut};
+///
+/// # let mut source = tempfile::tempfile()?;
+/// # std::io::Write::write_all(&mut source, b"a few bytes")?;
+/// let ((_one, first), (_two, second)) = (std::io::pipe()?, std::io::pipe()?);
+/// let mut fan_out =
+///     FanOut::new(Endpoint::new(&source)?).offset(0).sink(Endpoint::new(&first)?).sink(Endpoint::new(&second)?);
+/// let report = fan_out.run()?;
+/// assert_eq!((report.bytes, report.sinks.len()), (11, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FanOutReport {
@@ -41,6 +72,20 @@ pub struct FanOutReport {
 }
 
 /// One sink of a [`FanOutReport`].
+///
+/// ```
+/// use zcio::{Endpoint, FanOut};
+///
+/// # let mut source = tempfile::tempfile()?;
+/// # std::io::Write::write_all(&mut source, b"a few bytes")?;
+/// let ((_one, first), (_two, second)) = (std::io::pipe()?, std::io::pipe()?);
+/// let mut fan_out =
+///     FanOut::new(Endpoint::new(&source)?).offset(0).sink(Endpoint::new(&first)?).sink(Endpoint::new(&second)?);
+/// for sink in fan_out.run()?.sinks {
+///     assert!(sink.bytes == 11 && sink.error.is_none());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SinkReport {

@@ -2,8 +2,8 @@
 
 use super::branch::Sink;
 use super::state::State;
+use crate::delivery::{Delivery, may_be_copied};
 use crate::error::{Error, Result};
-use crate::lane::{Delivery, may_be_copied};
 use crate::mechanism::Mechanism;
 use crate::pipe::Pipe;
 use crate::report::Attempt;

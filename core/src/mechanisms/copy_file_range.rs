@@ -2,16 +2,50 @@
 //!
 //! On other file systems it copies through the page cache, and writes holes out as zeroes.
 
+use std::os::fd::AsFd;
+
 use nix::errno::Errno;
 
-use super::{Advance, Mover, Route, Stop};
+use super::{APPENDS, Advance, Definition, Mover, Route, Stop, mechanism};
+use crate::demand::Demand;
+use crate::endpoint::{Facts, Kind};
 use crate::error::{Error, not_here};
+use crate::probe::{Asked, Probe, memory_file};
+use crate::sys::SyscallCounter;
+
+mechanism! {
+    /// `copy_file_range(2)`: file to file; the file system may share blocks or copy on the server's side.
+    CopyFileRange = "copy_file_range", proven on FileToFile, FileToFileMemory, FileToFileSharing;
+}
 
 /// The most one call is asked for: a round number under the kernel's 0x7ffff000 that keeps block alignment.
 const MOST: u64 = 1 << 30;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct CopyFileRange;
+
+impl Definition for CopyFileRange {
+    const PROBE: Probe = Probe::since(4, 5)
+        .here(ask)
+        .on_files(|source, sink| SyscallCounter::default().copy_file_range(source, 0, sink, Some(0), 4096).map(|_| ()));
+
+    fn impossible(source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
+        match (source.kind, sink.kind) {
+            (Kind::File, Kind::File) => sink.append.then_some(APPENDS),
+            _ => Some("both ends must be regular files"),
+        }
+    }
+
+    /// A file system may share blocks instead of copying, and does not say.
+    fn copies(_source: Kind, _sink: Kind) -> Option<u8> {
+        None
+    }
+}
+
+fn ask() -> Asked {
+    let (source, sink) = (memory_file()?, memory_file()?);
+    Ok(SyscallCounter::default().copy_file_range(source.as_fd(), 0, sink.as_fd(), Some(0), 1).map(|_| ()))
+}
 
 impl Mover for CopyFileRange {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {

@@ -14,13 +14,22 @@ mod worker;
 mod writer;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 
-use super::{Advance, Mover, Route, Stop};
+use super::{APPENDS, Advance, Definition, Mover, Route, Stop, mechanism};
+use crate::demand::Demand;
+use crate::endpoint::{Facts, Kind};
 use crate::error::Error;
+use crate::probe::Probe;
 use crate::step::Side;
 use crate::sys::SyscallCounter;
 use reader::Reader;
 use writer::Writer;
+
+mechanism! {
+    /// `O_DIRECT`: between the disk and aligned buffers of ours, past the page cache, while the other end works on.
+    DirectIo = "direct_io", proven on FileToTcp, FileToFile, TcpToFile;
+}
 
 /// The disk's side or sides.
 #[derive(Debug, Default)]
@@ -29,6 +38,24 @@ pub(super) struct DirectIo {
     writer: Option<Writer>,
     /// What the source said to a writer that has given its bytes back.
     deferred_error: Option<Error>,
+}
+
+impl Definition for DirectIo {
+    const PROBE: Probe = Probe::since(2, 6)
+        .on_files(|file, _| SyscallCounter::default().reopen(file, OFlag::O_RDWR | OFlag::O_DIRECT).map(|_| ()));
+
+    fn impossible(source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
+        match (source.kind, sink.kind) {
+            (Kind::File, _) | (_, Kind::File) => sink.append.then_some(APPENDS),
+            _ => Some("one of its ends must be a regular file"),
+        }
+    }
+
+    /// The disk reads and writes the buffers by itself, and the other end copies once (between two disks, from buffer to
+    /// buffer).
+    fn copies(_source: Kind, _sink: Kind) -> Option<u8> {
+        Some(1)
+    }
 }
 
 impl Mover for DirectIo {

@@ -4,12 +4,25 @@
 //! kernel reads through it: when the file is cut short under the window, write(2) answers EFAULT where a load in this
 //! process would die of SIGBUS.
 
+use std::os::fd::AsFd;
+
 use memmap2::MmapRaw;
 use nix::errno::Errno;
 
-use super::{Advance, Mover, Route, Stop};
+use super::{Advance, Definition, Mover, Route, Stop, mechanism};
+use crate::demand::Demand;
+use crate::endpoint::{Facts, Kind};
 use crate::error::{Error, ErrorKind};
+use crate::probe::{Probe, memory_file};
 use crate::step::Side;
+use crate::sys::SyscallCounter;
+
+mechanism! {
+    /// mmap(2) of the source file, write(2) out of the mapping. One copy by the CPU instead of two.
+    MmapWrite = "mmap_write",
+    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToPipe, FileToUnix, FileToFile,
+        FileToFileMemory;
+}
 
 /// The window's length in bytes. Longer windows save calls that cost next to nothing beside the copy, and show up as
 /// resident memory of the process.
@@ -26,6 +39,19 @@ pub(super) struct Window {
     /// Where in the file it begins.
     pub start: u64,
     pub map: MmapRaw,
+}
+
+impl Definition for MmapWrite {
+    const PROBE: Probe =
+        Probe::since(0, 0).here(|| Ok(SyscallCounter::default().map(memory_file()?.as_fd(), 0, 1).map(|_| ())));
+
+    fn impossible(source: &Facts, _sink: &Facts, _demand: Demand) -> Option<&'static str> {
+        (source.kind != Kind::File).then_some("only a regular file can be mapped")
+    }
+
+    fn copies(_source: Kind, _sink: Kind) -> Option<u8> {
+        Some(1)
+    }
 }
 
 impl Mover for MmapWrite {

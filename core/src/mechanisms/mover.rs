@@ -4,9 +4,9 @@ use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
+use crate::copies::Copies;
 use crate::endpoint::{Endpoint, Facts};
 use crate::error::{Error, ErrorKind};
-use crate::report::Copies;
 use crate::step::Side;
 use crate::sys::SyscallCounter;
 

@@ -5,10 +5,20 @@
 
 use nix::errno::Errno;
 
-use super::{Advance, Mover, Route, Stop};
+use super::{Advance, Definition, Mover, Route, Stop, mechanism};
+use crate::demand::Demand;
+use crate::endpoint::{Facts, Kind};
 use crate::error::Error;
+use crate::probe::Probe;
 use crate::step::Side;
 use crate::sys::{Span, SyscallCounter, heap};
+
+mechanism! {
+    /// read(2) into a buffer, write(2) out of it. Works between any two ends; the CPU copies every byte twice.
+    ReadWrite = "read_write",
+    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToPipe, FileToUnix, FileToFile,
+        FileToFileMemory, FileToFileSharing, TcpToFile, TcpToTcp, MemoryToPipe, MemoryToTcp;
+}
 
 /// 256 KiB: measured on ext4 and loopback TCP, larger buffers fall out of the cache and smaller ones cost more calls.
 const BUFFER: usize = 256 << 10;
@@ -23,6 +33,19 @@ pub(super) struct ReadWrite {
     base: usize,
     start: usize,
     end: usize,
+}
+
+impl Definition for ReadWrite {
+    const PROBE: Probe = Probe::since(0, 0).here(|| Ok(Ok(())));
+
+    fn impossible(_source: &Facts, _sink: &Facts, _demand: Demand) -> Option<&'static str> {
+        None
+    }
+
+    /// Memory is its own buffer: only write(2) copies.
+    fn copies(source: Kind, _sink: Kind) -> Option<u8> {
+        Some(if source == Kind::Memory { 1 } else { 2 })
+    }
 }
 
 impl Mover for ReadWrite {

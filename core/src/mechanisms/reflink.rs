@@ -11,14 +11,42 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 
 use super::read_write::ReadWrite;
-use super::{Advance, Mover, Route, Stop};
+use super::{APPENDS, Advance, Definition, Mover, Route, Stop, mechanism};
+use crate::demand::Demand;
+use crate::endpoint::{Facts, Kind};
 use crate::error::{Error, not_here};
-use crate::sys::{SyscallCounter, heap};
+use crate::probe::Probe;
+use crate::sys::{self, SyscallCounter, heap};
+
+mechanism! {
+    /// `ioctl_ficlone(2)`: file to file on one file system that can (XFS, btrfs); both then own the same blocks until one
+    /// of them writes. Bytes beside the first and last whole block are copied.
+    Reflink = "reflink", proven on FileToFile, FileToFileSharing;
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Reflink {
     /// What is behind the last whole block, once everything before it has been cloned.
     tail: Option<ReadWrite>,
+}
+
+impl Definition for Reflink {
+    const PROBE: Probe = Probe::since(4, 5).on_files(sys::probe::clone_file);
+
+    fn impossible(source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
+        match (source.kind, sink.kind) {
+            _ if source.direct || sink.direct => {
+                Some("an end was opened with O_DIRECT, and less than a block is copied")
+            }
+            (Kind::File, Kind::File) => sink.append.then_some(APPENDS),
+            _ => Some("both ends must be regular files"),
+        }
+    }
+
+    /// A clone shares its blocks. Bytes beside whole blocks, less than two blocks of them, are copied and not counted.
+    fn copies(_source: Kind, _sink: Kind) -> Option<u8> {
+        Some(0)
+    }
 }
 
 impl Mover for Reflink {

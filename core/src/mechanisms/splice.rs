@@ -9,15 +9,24 @@
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 
-use super::{Advance, Mover, Route, Stop};
-use crate::endpoint::Kind;
+use super::{ALIASES, APPENDS, Advance, Definition, Mover, Route, Stop, aliases, copies_of_pages, mechanism};
+use crate::delivery::{self, Delivery};
+use crate::demand::Demand;
+use crate::endpoint::{Facts, Kind};
 use crate::error::{Error, ErrorKind};
 use crate::intake::{Intake, Taken};
-use crate::lane::{self, Delivery};
 use crate::pipe::{Pipe, refusal};
+use crate::probe::{Probe, between_pipes};
 use crate::step::Side;
 use crate::sys::SyscallCounter;
 use crate::waiting::is_ready;
+
+mechanism! {
+    /// splice(2): pages move through a pipe; the only way without a copy that can start at a socket.
+    Splice = "splice",
+    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToPipe, FileToUnix, FileToFile,
+        FileToFileMemory, TcpToFile, TcpToTcp;
+}
 
 /// splice(2) through a pipe of our own, or straight when an end is one.
 #[derive(Debug, Default)]
@@ -25,6 +34,28 @@ pub(super) struct Splice {
     pipe: Option<Pipe>,
     intake: Intake,
 }
+
+impl Definition for Splice {
+    const PROBE: Probe =
+        Probe::since(2, 6).here(|| between_pipes(|calls, from, to| calls.splice(from, None, to, None, 1)));
+
+    fn impossible(source: &Facts, sink: &Facts, demand: Demand) -> Option<&'static str> {
+        match (source.kind, sink.kind) {
+            // What a stream holds may be somebody's page cache: sendfile(2) puts it there.
+            _ if aliases(sink, demand) => Some(ALIASES),
+            (Kind::Memory, _) => Some("memory goes into a pipe by vmsplice"),
+            (Kind::CharDevice, _) | (_, Kind::CharDevice) => Some(CHARACTER_DEVICE),
+            _ if sink.append => Some(APPENDS),
+            _ => None,
+        }
+    }
+
+    fn copies(_source: Kind, sink: Kind) -> Option<u8> {
+        copies_of_pages(sink)
+    }
+}
+
+pub(super) const CHARACTER_DEVICE: &str = "a character device cannot be spliced in general";
 
 impl Mover for Splice {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
@@ -77,7 +108,7 @@ impl Splice {
 /// Pipe to sink, once.
 pub(super) fn drain(pipe: &mut Pipe, route: &mut Route<'_>) -> Result<Advance, Stop> {
     let held = pipe.held();
-    match lane::drain(pipe, route.sink_end, route.sink_at(), route.calls) {
+    match delivery::drain(pipe, route.sink_end, route.sink_at(), route.calls) {
         Ok(Delivery::Moved(0)) => Ok(Advance::Interrupted),
         Ok(Delivery::Moved(count)) => Ok(route.delivered(count, held)),
         Ok(Delivery::Blocked) => Ok(Advance::Blocked(Side::Sink)),

@@ -26,16 +26,24 @@ use std::ops::Range;
 
 use nix::errno::Errno;
 
-use super::{Advance, Mover, Route, Stop};
-use crate::endpoint::Facts;
+use super::{Advance, Definition, Mover, Route, Stop, mechanism};
+use crate::copies::Copies;
+use crate::demand::Demand;
+use crate::endpoint::{Facts, Kind};
 use crate::error::Error;
-use crate::report::Copies;
+use crate::probe::Probe;
 use crate::step::Side;
-use crate::sys::SyscallCounter;
+use crate::sys::{self, SyscallCounter};
 use operations::{Op, Target, Then};
 use record::Answer;
 use ring::{OnSignal, Ring};
 use verdict::Verdict;
+
+mechanism! {
+    /// `io_uring(7)`: reads and writes in flight many at a time, to TCP by reference. Never chosen automatically.
+    Uring = "uring",
+    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToFile, TcpToFile, TcpToTcp, MemoryToTcp;
+}
 
 /// From a file: so many slots of so many bytes, 1 MiB in all. Half of them can be written while the others are read.
 const FILE_SLOTS: (usize, usize) = (8, 128 << 10);
@@ -82,6 +90,32 @@ impl Piece {
     fn end(&self) -> Option<u64> {
         self.read?.ok().filter(|&count| count > 0).map(|count| self.offset + count as u64)
     }
+}
+
+impl Definition for Uring {
+    const PROBE: Probe = Probe::since(5, 1).here(|| Ok(sys::probe::io_uring_setup())).forbidden_by(disabled);
+
+    fn impossible(_source: &Facts, _sink: &Facts, _demand: Demand) -> Option<&'static str> {
+        None
+    }
+
+    fn copies(source: Kind, sink: Kind) -> Option<u8> {
+        match (source, sink) {
+            // By reference; whether the kernel copied, its notification says.
+            (_, Kind::Tcp) => None,
+            (Kind::Memory, _) => Some(1),
+            _ => Some(2),
+        }
+    }
+}
+
+/// `kernel.io_uring_disabled`: 0 (or absent) for all, 1 for the privileged, 2 for nobody. With a filter as well as 1, the
+/// filter is as likely.
+fn disabled(errno: Errno, filtered: bool) -> Option<String> {
+    let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
+    let disabled = disabled.trim();
+    let forbids = errno == Errno::EPERM && (disabled == "2" || (disabled == "1" && !filtered));
+    forbids.then(|| format!("kernel.io_uring_disabled is {disabled}"))
 }
 
 impl Mover for Uring {

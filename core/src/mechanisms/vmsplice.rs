@@ -4,19 +4,51 @@
 //! can never change again ([`crate::Pages`]) is accepted. `SPLICE_F_GIFT` is not used: it has had no effect on where the
 //! pages end up (a file still gets a copy).
 
+use std::os::fd::AsFd;
+
 use nix::errno::Errno;
 
-use super::splice::drain;
-use super::{Advance, Mover, Route, Stop};
-use crate::endpoint::Kind;
+use super::splice::{CHARACTER_DEVICE, drain};
+use super::{APPENDS, Advance, Definition, Mover, Route, Stop, copies_of_pages, mechanism};
+use crate::buffer::AlignedBuffer;
+use crate::demand::Demand;
+use crate::endpoint::{Facts, Kind};
 use crate::error::Error;
 use crate::pipe::{Pipe, refusal};
+use crate::probe::{self, Asked, Probe};
 use crate::step::Side;
 use crate::sys::SyscallCounter;
+
+mechanism! {
+    /// vmsplice(2): frozen memory ([`crate::Pages`]) into a pipe by reference, and on from there by splice(2).
+    Vmsplice = "vmsplice", proven on MemoryToPipe, MemoryToTcp;
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Vmsplice {
     pipe: Option<Pipe>,
+}
+
+impl Definition for Vmsplice {
+    const PROBE: Probe = Probe::since(2, 6).here(ask);
+
+    fn impossible(source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
+        match sink.kind {
+            _ if !source.frozen => Some("its source must be memory that nobody can write any more (Pages)"),
+            Kind::CharDevice => Some(CHARACTER_DEVICE),
+            _ if sink.append => Some(APPENDS),
+            _ => None,
+        }
+    }
+
+    fn copies(_source: Kind, sink: Kind) -> Option<u8> {
+        copies_of_pages(sink)
+    }
+}
+
+fn ask() -> Asked {
+    let (pages, pipe) = (AlignedBuffer::new(1).map_err(|_| Errno::ENOMEM)?.freeze(), probe::pipe()?);
+    Ok(SyscallCounter::default().vmsplice(pipe.1.as_fd(), &pages, 0..1).map(|_| ()))
 }
 
 impl Mover for Vmsplice {

@@ -29,16 +29,31 @@ use std::time::{Duration, Instant};
 use memmap2::MmapRaw;
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::mmap_write::{Window, cut_short};
-use super::{Advance, Mover, Route, Stop};
+use super::{ALIASES, Advance, Definition, Mover, Route, Stop, aliases, mechanism};
+use crate::copies::{Copies, KnownBy};
+use crate::demand::Demand;
+use crate::endpoint::{Facts, Kind};
 use crate::error::Error;
-use crate::report::{Copies, KnownBy};
+use crate::probe::{Asked, Probe};
 use crate::step::Side;
 use crate::sys::SyscallCounter;
 use crate::sys::fork::{Duplicate, Process};
 use ledger::Ledger;
 use reaper::Watchman;
+
+mechanism! {
+    /// send(2) with `MSG_ZEROCOPY`: memory or a mapped file to a TCP socket; the kernel says afterwards whether it copied.
+    ///
+    /// Refused where the socket's error queue is in use already (`SO_ZEROCOPY`, `SO_TIMESTAMPING`, `IP_RECVERR`). Borrowed
+    /// memory is sent by [`crate::Transfer::run`] only, see [`crate::Endpoint::bytes`]; what a stopped transfer of a file
+    /// or of [`crate::Pages`] has left in the error queue is taken out by a thread, which holds a duplicate of the socket.
+    /// Who switches one of these options on before all has come gets the queue from that moment on, with what is still to
+    /// come of the stopped transfer: notifications whose numbers lie before those of his own sends.
+    ZerocopySend = "zerocopy_send", proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, MemoryToTcp;
+}
 
 /// The most one send is given; one notification can stand for many sends, so this need not be large.
 const MOST: usize = 1 << 20;
@@ -59,6 +74,32 @@ pub(super) struct ZerocopySend {
     window: Option<Window>,
     copied: bool,
     sent_any: bool,
+}
+
+impl Definition for ZerocopySend {
+    const PROBE: Probe = Probe::since(4, 14).here(ask);
+
+    fn impossible(source: &Facts, sink: &Facts, demand: Demand) -> Option<&'static str> {
+        match (source.kind, sink.kind) {
+            // Memory is waited for until the kernel is done with it, or can never change; a mapped file is neither.
+            (Kind::File, _) if aliases(sink, demand) => Some(ALIASES),
+            (Kind::File | Kind::Memory, Kind::Tcp) => None,
+            (_, Kind::Tcp) => Some("its source must be memory or a file"),
+            _ => Some("its sink must be a TCP socket"),
+        }
+    }
+
+    /// The kernel's notification says it.
+    fn copies(_source: Kind, _sink: Kind) -> Option<u8> {
+        None
+    }
+}
+
+fn ask() -> Asked {
+    let tcp = |family| socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None);
+    // A network namespace can be without one of the two.
+    let socket = tcp(AddressFamily::Inet).or_else(|_| tcp(AddressFamily::Inet6))?;
+    Ok(SyscallCounter::default().set_zerocopy(socket.as_fd(), true))
 }
 
 impl Mover for ZerocopySend {

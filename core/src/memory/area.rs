@@ -3,6 +3,10 @@
 use std::ops::Range;
 
 /// What an area of the address space is for.
+///
+/// ```
+/// assert_eq!(zcio::memory::AreaKind::SharedMemory.name(), "shared_memory");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AreaKind {
@@ -56,7 +60,17 @@ impl AreaKind {
 }
 
 /// What an area has in memory, in bytes (`proc_pid_smaps(5)`).
+///
+/// ```
+/// use zcio::memory::{Process, address_space};
+///
+/// let space = address_space(Process::Own)?;
+/// let resident: u64 = space.areas.iter().filter_map(|area| area.usage).map(|usage| usage.resident).sum();
+/// println!("{resident} bytes in memory");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Usage {
     /// In memory and mapped.
     pub resident: u64,
@@ -83,8 +97,19 @@ pub struct Usage {
 }
 
 /// One area of the address space: pages next to each other, of one purpose and with the same rights.
+///
+/// ```
+/// use zcio::memory::{Process, address_space};
+///
+/// let local = 0_u8;
+/// let space = address_space(Process::Own)?;
+/// let area = space.area_at(&raw const local as u64).unwrap();
+/// assert!(area.readable && area.writable && !area.executable);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // The four rights of a mapping, as the kernel writes them.
+#[non_exhaustive]
 pub struct Area {
     /// First address, and the first behind the last.
     pub addresses: Range<u64>,

@@ -17,7 +17,15 @@ use crate::region::{Access, Advice, Region, RegionOptions, Seals, SharedRegion, 
 use crate::sys::memory;
 
 /// The result of [`demand_paging`].
+///
+/// ```
+/// let found = zcio::memory::experiments::demand_paging(16)?;
+/// assert_eq!((found.pages, found.present_after), (16, 16));
+/// println!("{} faults at the first touch, {} at the second", found.first_touch.minor, found.second_touch.minor);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct DemandPaging {
     /// Pages that were mapped and then touched twice.
     pub pages: u64,
@@ -53,7 +61,13 @@ pub fn demand_paging(count: u64) -> Result<DemandPaging> {
 }
 
 /// The result of [`copy_on_write`].
+///
+/// ```
+/// println!("{:?}", zcio::memory::experiments::copy_on_write()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CopyOnWrite {
     /// The page that the child wrote to, counted from 0.
     pub written: usize,
@@ -93,7 +107,13 @@ pub fn copy_on_write() -> Result<CopyOnWrite> {
 }
 
 /// The result of [`shared_mapping`].
+///
+/// ```
+/// println!("{:?}", zcio::memory::experiments::shared_mapping()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SharedMapping {
     /// Pages that were shared.
     pub pages: u64,
@@ -131,7 +151,15 @@ pub fn shared_mapping() -> Result<SharedMapping> {
 }
 
 /// The result of [`reclaim`].
+///
+/// ```
+/// match zcio::memory::experiments::reclaim(std::path::Path::new("/var/tmp")) {
+///     Ok(found) => println!("{found:?}"),
+///     Err(error) => println!("not here: {error}"),
+/// }
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Reclaim {
     /// Pages of the file.
     pub pages: u64,

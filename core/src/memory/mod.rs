@@ -27,6 +27,14 @@ pub use pages::{PageEntry, PageTable, pages};
 pub use space::{AddressSpace, address_space};
 
 /// Whose memory.
+///
+/// ```
+/// use zcio::memory::{AreaKind, Process, address_space};
+///
+/// let space = address_space(Process::Own)?;
+/// assert!(space.areas.iter().any(|area| area.kind == AreaKind::Stack));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Process {
     /// This process's.
@@ -46,8 +54,15 @@ impl Process {
 }
 
 /// Page faults of a thread: minor ones found the page in memory, major ones had to read it from a device.
+///
+/// ```
+/// let before = zcio::memory::Faults::of_thread();
+/// let touched = vec![1_u8; 1 << 20];
+/// println!("{} bytes: {:?}", touched.len(), zcio::memory::Faults::of_thread().since(before));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Faults {
     /// Answered without a device.
     pub minor: u64,
@@ -58,7 +73,7 @@ pub struct Faults {
 impl Faults {
     /// Those of the calling thread so far (getrusage(2)).
     pub fn of_thread() -> Self {
-        let (minor, major) = sys::process::thread_faults();
+        let (minor, major) = sys::laboratory::usage::thread_faults();
         Self { minor, major }
     }
 

@@ -11,7 +11,7 @@ use super::{Process, unreadable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::region::Region;
 use crate::sys::fork::PerProcess;
-use crate::sys::process::{PageRun, scan_pages};
+use crate::sys::laboratory::page_table::{PageRun, scan_pages};
 use crate::sys::{Sys, heap, memory};
 
 /// Bits of an entry of pagemap (Documentation/admin-guide/mm/pagemap.rst).
@@ -27,6 +27,16 @@ const SCAN_ZERO: u64 = 1 << 5;
 const SCAN_HUGE: u64 = 1 << 6;
 
 /// What is behind one page.
+///
+/// ```
+/// use zcio::memory::{Process, pages};
+///
+/// let number = 1_u64;
+/// let address = &raw const number as u64;
+/// let entry = pages(Process::Own, address..address + 8)?.entries[0];
+/// assert!(entry.is_present() && !entry.is_of_file());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageEntry {
     bits: u64,
@@ -78,7 +88,18 @@ impl PageEntry {
 }
 
 /// The entries of a range of pages.
+///
+/// ```
+/// use zcio::memory::{Process, pages};
+///
+/// let number = 1_u64;
+/// let address = &raw const number as u64;
+/// let table = pages(Process::Own, address..address + 8)?;
+/// assert!(table.entries[0].is_present());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PageTable {
     /// The address of the first page.
     pub start: u64,

@@ -8,10 +8,22 @@ use std::fs;
 use super::area::{Area, AreaKind, Usage};
 use super::{Process, unreadable};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::laboratory::pages;
 use crate::sys::memory;
 
 /// The address space of a process at one moment.
+///
+/// ```
+/// use zcio::memory::{Process, address_space};
+///
+/// let space = address_space(Process::Own)?;
+/// for area in &space.areas {
+///     println!("{:x?} {} {}", area.addresses, area.kind.name(), area.name);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AddressSpace {
     /// From the lowest address to the highest.
     pub areas: Vec<Area>,
@@ -160,7 +172,7 @@ fn end_of_user_space() -> u64 {
     let (mut inside, mut outside) = ((1 << 30) / page, (1 << 63) / page);
     while outside - inside > 1 {
         let middle = inside + (outside - inside) / 2;
-        if memory::is_user_space((middle * page) as usize) {
+        if pages::is_user_space((middle * page) as usize) {
             inside = middle;
         } else {
             outside = middle;

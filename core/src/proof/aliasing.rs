@@ -25,6 +25,15 @@ const OLD: u8 = b'o';
 const NEW: u8 = b'n';
 
 /// What the receiver saw of a change that was made after the bytes had been moved.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::{Options, Route, Seen, Subject, examine};
+///
+/// let row = examine(Route::MemoryToPipe, &Subject::engine(Mechanism::ReadWrite), &Options::quick());
+/// // The bytes had been copied when their source was changed.
+/// assert_eq!(row.seen, Some(Seen::Old));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Seen {
@@ -58,8 +67,17 @@ impl Seen {
 }
 
 /// One system call of a mechanism, and the copies it makes at least.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::{Options, Route, Subject, examine};
+///
+/// let row = examine(Route::MemoryToPipe, &Subject::engine(Mechanism::ReadWrite), &Options::quick());
+/// assert_eq!((row.calls[0].call, row.calls[0].copies), ("write", 1));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Step {
     /// The name of the call.
     pub call: &'static str,

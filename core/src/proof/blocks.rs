@@ -10,12 +10,22 @@ use super::ends::Source;
 use super::route::Route;
 use super::setting::Setting;
 use super::subject::Subject;
-use crate::sys::fiemap;
+use crate::sys::laboratory::fiemap;
 
 /// Enough to stand out from what a file system writes about itself.
 const LENGTH: usize = 4 << 20;
 
 /// The blocks of a file that was made from another.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::{Options, Route, Subject, examine};
+///
+/// let row = examine(Route::FileToFile, &Subject::engine(Mechanism::ReadWrite), &Options::quick());
+/// if let Some(blocks) = row.blocks {
+///     assert_eq!(blocks.shared, 0);
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]

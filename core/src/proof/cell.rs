@@ -3,6 +3,10 @@
 use std::fmt;
 
 /// How a value is known.
+///
+/// ```
+/// assert_eq!(zcio::proof::Evidence::KernelVerdict.name(), "kernel verdict");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -45,6 +49,17 @@ impl Evidence {
 }
 
 /// A value and how it is known, or why it is not.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::{Options, Route, Subject, examine};
+///
+/// let row = examine(Route::MemoryToPipe, &Subject::engine(Mechanism::ReadWrite), &Options::quick());
+/// match row.copies.value() {
+///     Some(copies) => println!("{} copies at least, known by {:?}", copies.least, row.copies.known_by()),
+///     None => println!("unknown: {}", row.copies.reason().unwrap()),
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case", untagged))]
 pub enum Cell<T> {

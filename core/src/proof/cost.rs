@@ -27,6 +27,15 @@ use crate::residency::residency;
 const NO_FILE: &str = "the source is no file: no page cache is before it";
 
 /// What one transfer cost.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::{Options, Route, Subject, examine};
+///
+/// let row = examine(Route::MemoryToPipe, &Subject::engine(Mechanism::ReadWrite), &Options::quick());
+/// let cost = row.warm.value().unwrap();
+/// println!("{} bytes took {:?} calls", cost.bytes, cost.system_calls.value());
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -8,8 +8,18 @@ use std::os::fd::AsFd;
 use nix::sys::stat::fstat;
 
 /// Bytes that a block device has read and written so far.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::{Options, Route, Subject, examine};
+///
+/// let row = examine(Route::MemoryToPipe, &Subject::engine(Mechanism::ReadWrite), &Options::quick());
+/// let cost = row.warm.value().unwrap();
+/// println!("{:?}", cost.block.value());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct BlockBytes {
     /// Read from it.
     pub read: u64,
@@ -18,8 +28,18 @@ pub struct BlockBytes {
 }
 
 /// Interrupts so far, on all processors.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::{Options, Route, Subject, examine};
+///
+/// let row = examine(Route::MemoryToPipe, &Subject::engine(Mechanism::ReadWrite), &Options::quick());
+/// let cost = row.warm.value().unwrap();
+/// println!("{:?}", cost.interrupts.value());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Interrupts {
     /// By devices: the numbered lines of /proc/interrupts.
     pub by_devices: u64,

@@ -13,6 +13,14 @@ use crate::step::Visibility;
 use crate::transfer::Transfer;
 
 /// What was in the file, what it was changed to after the transfer had returned, and what arrived.
+///
+/// ```
+/// use zcio::proof::{Options, hazard};
+///
+/// if let Ok(hazard) = hazard(&Options::quick()) {
+///     assert_eq!(hazard.snapshot.text, hazard.sent);
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -28,6 +36,14 @@ pub struct Hazard {
 }
 
 /// What a receiver got.
+///
+/// ```
+/// use zcio::proof::{Options, hazard};
+///
+/// if let Ok(hazard) = hazard(&Options::quick()) {
+///     println!("{:?} by {}", hazard.aliased.text, hazard.aliased.mechanism);
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -13,6 +13,7 @@ use nix::fcntl::{SpliceFFlags, splice};
 use nix::sys::socket::{MsgFlags, recv};
 
 use super::ends::Sink;
+use crate::sys::laboratory::usage;
 use crate::sys::process;
 
 const BUFFER: usize = 256 << 10;
@@ -88,7 +89,7 @@ impl Helper {
 
     /// Processor time it has used so far.
     pub fn time(&self) -> Duration {
-        process::thread_time(self.thread).unwrap_or_default()
+        usage::thread_time(self.thread).unwrap_or_default()
     }
 
     /// Waits for its end and gives the bytes it has seen.

@@ -25,6 +25,7 @@
 //! What is proven of a [`Subject`] is what it did in these experiments, with as many bytes as they move.
 
 mod aliasing;
+mod article;
 mod blocks;
 mod cell;
 mod corrections;
@@ -46,13 +47,14 @@ mod veth;
 mod witness;
 
 pub use aliasing::{Seen, Step};
+pub use article::Article;
 pub use blocks::Blocks;
 pub use cell::{Cell, Evidence};
 pub use cost::Cost;
 pub use counters::{BlockBytes, Interrupts};
 pub use hazard::{Arrival, Hazard, hazard};
 pub use options::Options;
-pub use route::{Article, Route};
+pub use route::Route;
 pub use row::{Claim, CopyCount, Row};
 pub use subject::Subject;
 
@@ -60,6 +62,14 @@ use cost::Section;
 use setting::Setting;
 
 /// The whole table. `Display` prints it, in at most 120 columns.
+///
+/// ```
+/// use zcio::proof::{Options, Proof};
+///
+/// let proof = Proof::run(&Options::default().size(1 << 20));
+/// println!("{proof}");
+/// assert_eq!(proof.contradictions().count(), 0);
+/// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -85,7 +95,7 @@ impl Proof {
         let setting = Setting::new(options);
         let rows = Route::ALL.iter().flat_map(|&route| {
             watch(route);
-            let subjects: Vec<_> = route.mechanisms().iter().map(|&mechanism| Subject::engine(mechanism)).collect();
+            let subjects: Vec<_> = route.mechanisms().into_iter().map(Subject::engine).collect();
             rows(&setting, route, &subjects, options)
         });
         Self {

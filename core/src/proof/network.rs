@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 use super::counters;
 use super::privilege::{in_thread, without_root};
 use super::veth;
-use crate::sys::namespace;
+use crate::sys::laboratory::namespace;
 
 const NEAR: (&str, Ipv4Addr) = ("zcio0", Ipv4Addr::new(192, 0, 2, 1));
 const FAR: (&str, Ipv4Addr) = ("zcio1", Ipv4Addr::new(192, 0, 2, 2));

@@ -3,7 +3,15 @@
 use std::path::{Path, PathBuf};
 
 /// How the table is to be made.
+///
+/// ```
+/// use zcio::proof::Options;
+///
+/// let options = Options::quick().directory("/var/tmp");
+/// assert_eq!(options.size, 4 << 20);
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// Bytes that a measured transfer moves.
     pub size: u64,
@@ -25,6 +33,20 @@ impl Options {
     /// 4 MiB: the same rows in a few seconds, with coarser costs.
     pub fn quick() -> Self {
         Self { size: 4 << 20, ..Self::default() }
+    }
+
+    /// So many bytes a measured transfer.
+    #[must_use]
+    pub fn size(mut self, size: u64) -> Self {
+        self.size = size;
+        self
+    }
+
+    /// On the file system of this directory.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
+        self
     }
 }
 

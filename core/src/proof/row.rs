@@ -4,16 +4,26 @@
 use std::io;
 
 use super::aliasing::{self, Seen, Step};
+use super::article::Article;
 use super::blocks::Blocks;
 use super::cell::{Cell, Evidence};
 use super::cost::{Cache, Cost, Section};
 use super::ends::{Sink, Source};
-use super::route::{Article, Route};
+use super::route::Route;
 use super::setting::Setting;
 use super::subject::Subject;
 use crate::report::{KnownBy, Report};
 
 /// How often the CPU copied each byte, between two bounds.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::{Options, Route, Subject, examine};
+///
+/// let row = examine(Route::MemoryToPipe, &Subject::engine(Mechanism::ReadWrite), &Options::quick());
+/// let copies = row.copies.value().unwrap();
+/// assert_eq!((copies.least, copies.most), (1, Some(1)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -27,6 +37,15 @@ pub struct CopyCount {
 }
 
 /// What a subject says of itself.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::{Options, Route, Subject, examine};
+///
+/// let row = examine(Route::MemoryToPipe, &Subject::engine(Mechanism::ReadWrite), &Options::quick());
+/// let claim = row.claim.unwrap();
+/// assert_eq!((claim.copies, claim.known_by), (Some(1), "model"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -38,6 +57,14 @@ pub struct Claim {
 }
 
 /// One subject on one route.
+///
+/// ```
+/// use zcio::Mechanism;
+/// use zcio::proof::{Options, Route, Subject, examine};
+///
+/// let row = examine(Route::MemoryToPipe, &Subject::engine(Mechanism::ReadWrite), &Options::quick());
+/// assert_eq!((row.subject.as_str(), row.contradiction), ("read_write", None));
+/// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -11,7 +11,7 @@ use super::options::Options;
 use super::route::Route;
 use super::sharing::Sharing;
 use super::witness;
-use crate::sys::tracepoint::SystemCalls;
+use crate::sys::laboratory::tracepoint::SystemCalls;
 
 /// Either the thing, or why it is not to be had. An [`io::Error`] cannot be given out twice.
 type Found<T> = Result<T, (io::ErrorKind, String)>;

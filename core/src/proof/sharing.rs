@@ -13,7 +13,7 @@ use std::process::Command;
 
 use super::privilege::{in_thread, without_root};
 use crate::capabilities::{Answer, Capabilities};
-use crate::sys::namespace;
+use crate::sys::laboratory::namespace;
 
 /// XFS cannot be smaller than 300 MiB; the file is sparse, and holes stay holes.
 const SIZE: u64 = 1 << 30;

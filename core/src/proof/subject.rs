@@ -12,6 +12,19 @@ type Move = dyn for<'a> Fn(Endpoint<'a>, Endpoint<'a>, u64) -> Result<Report>;
 ///
 /// The engine's own mechanisms are the usual ones ([`Subject::engine`]); anything else can be examined by the same
 /// experiments, so that they can be shown to find out a lie.
+///
+/// ```
+/// use zcio::{Mechanism, Transfer};
+/// use zcio::proof::{Options, Route, Subject, examine};
+///
+/// // It claims what is not so, and is found out.
+/// let liar = Subject::new("liar", |source, sink, count| {
+///     let mut report = Transfer::new(source, sink).count(count).mechanism(Mechanism::ReadWrite).run()?;
+///     report.copies.count = Some(0);
+///     Ok(report)
+/// });
+/// assert!(examine(Route::MemoryToPipe, &liar, &Options::quick()).contradiction.is_some());
+/// ```
 pub struct Subject {
     pub(super) name: String,
     /// Only for the engine's own: what is known of their single calls says nothing about somebody else's.

@@ -12,8 +12,8 @@ use super::helper::Helper;
 use super::network::Network;
 use super::privilege::{in_thread, without_root};
 use crate::memory::Faults;
-use crate::sys::tracepoint::SystemCalls;
-use crate::sys::{namespace, process};
+use crate::sys::laboratory::tracepoint::SystemCalls;
+use crate::sys::laboratory::{namespace, usage};
 
 /// Counters of devices.
 pub(super) struct Devices<'a> {
@@ -84,13 +84,13 @@ impl<'a> Process<'a> {
 }
 
 fn faults() -> Faults {
-    let (minor, major) = process::process_faults();
+    let (minor, major) = usage::process_faults();
     Faults { minor, major }
 }
 
 /// Processor time of the process without its helpers.
 fn time(helpers: &[Helper]) -> io::Result<Duration> {
-    let all = process::process_time()?;
+    let all = usage::process_time()?;
     Ok(all.saturating_sub(helpers.iter().map(Helper::time).sum()))
 }
 

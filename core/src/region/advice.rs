@@ -16,6 +16,13 @@ use crate::sys::memory;
 macro_rules! advice {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $number:expr;)*) => {
         /// Advice about a range of memory, see madvise(2). The lower-case name ([`Advice::name`]) is stable.
+        ///
+        /// ```
+        /// use zcio::{Advice, Region};
+        ///
+        /// Region::anonymous(1 << 20)?.advise(.., Advice::NoHugePage)?;
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Advice {

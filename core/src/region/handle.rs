@@ -18,6 +18,20 @@ use crate::sys::fork::ForkSafe;
 /// Every method takes `&self` and can be called from any thread; closing waits for the operations that are under way, but not
 /// for transfers that send from the region ([`Endpoint::region`](crate::Endpoint::region)). In a child of fork(2) a region
 /// is as it was, and closed if another thread was just changing it.
+///
+/// ```
+/// use zcio::Region;
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("file");
+/// # std::fs::write(&path, b"a few bytes")?;
+/// let region = Region::open(&path)?;
+/// let mut word = [0; 3];
+/// region.read_at(2, &mut word)?;
+/// assert_eq!(&word, b"few");
+/// region.close()?; // The memory is given back now.
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Region {
     /// `None` once closed.

@@ -20,7 +20,18 @@ const GREETING: [u8; 8] = *b"zcio-mem";
 
 /// Who is at the other end of a socket: process, user and group, as they were when it connected, or when the pair of
 /// sockets was made (unix(7), `SO_PEERCRED`).
+///
+/// ```
+/// use std::os::fd::AsFd;
+/// use zcio::region::{Credentials, Peer};
+///
+/// let (near, _far) = std::os::unix::net::UnixStream::pair()?;
+/// assert_eq!(Credentials::of_peer(near.as_fd())?.process, std::process::id() as i32);
+/// Peer::SameUser.check(near.as_fd())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Credentials {
     /// Process number; 0 if it is in a namespace that cannot be seen from here.
     pub process: i32,
@@ -39,7 +50,18 @@ impl Credentials {
 }
 
 /// Which other ends are accepted.
+///
+/// ```
+/// use std::os::fd::AsFd;
+/// use zcio::{ErrorKind, region::Peer};
+///
+/// let (near, _far) = std::os::unix::net::UnixStream::pair()?;
+/// Peer::SameUser.check(near.as_fd())?;
+/// assert_eq!(Peer::Process(i32::MAX).check(near.as_fd()).unwrap_err().kind(), ErrorKind::Untrusted);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Peer {
     /// A process of this process's effective user.
     SameUser,

@@ -12,6 +12,14 @@ use crate::sys::Sys;
 use crate::sys::files::identity;
 
 /// A descriptor that is used and closed only while its number means the file it meant at first.
+///
+/// ```
+/// use zcio::region::Kept;
+///
+/// let file = Kept::new(tempfile::tempfile()?.into())?;
+/// assert!(file.get().is_ok(), "nobody has closed its number");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Kept {
     /// `None` while it is dropped.

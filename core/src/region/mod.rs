@@ -35,6 +35,7 @@ mod moving;
 mod operations;
 mod options;
 mod pieces;
+#[cfg(feature = "laboratory")]
 mod probe;
 mod range;
 mod refusal;

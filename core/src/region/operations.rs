@@ -11,6 +11,16 @@ use crate::error::{Error, Result};
 use crate::sys::{Sys, SyscallCounter, memory};
 
 /// What pages are brought in for.
+///
+/// ```
+/// use zcio::region::{Populate, Region};
+///
+/// let region = Region::anonymous(8192)?;
+/// region.populate(.., Populate::Write)?;
+/// let residency = region.residency(..)?;
+/// assert_eq!(residency.present, residency.total);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Populate {
     /// Loads: file pages are read in and mapped, private zeroes share one frame.

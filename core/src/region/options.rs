@@ -19,6 +19,19 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::{Sys, memory};
 
 /// How to map: by default a whole file, for reading.
+///
+/// ```
+/// use zcio::{Access, RegionOptions};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("file");
+/// # std::fs::write(&path, b"a few bytes")?;
+/// let region = RegionOptions::new().offset(2).length(3).access(Access::ReadWrite).open(&path)?;
+/// region.write_at(0, b"FEW")?;
+/// region.flush(..)?;
+/// assert_eq!(std::fs::read(&path)?, b"a FEW bytes");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct RegionOptions {
     offset: u64,

@@ -3,21 +3,21 @@
 
 use super::View;
 use crate::error::{Error, Result};
-use crate::sys::child::Child;
-use crate::sys::memory;
+use crate::sys::laboratory::child::Child;
+use crate::sys::laboratory::pages;
 
 impl View {
     /// Loads a byte of every page. Only for memory that no file can take away.
     pub(crate) fn touch(&self) {
         // SAFETY: a view's range is mapped and readable while it lives.
-        unsafe { memory::touch(self.as_ptr(), self.len()) };
+        unsafe { pages::touch(self.as_ptr(), self.len()) };
     }
 
     /// Stores a byte into every page. Only for memory that no file can take away.
     pub(crate) fn fill(&self, value: u8) {
         assert!(self.is_writable());
         // SAFETY: mapped and writable while it lives; nobody has references to it.
-        unsafe { memory::fill_pages(self.as_mut_ptr(), self.len(), value) };
+        unsafe { pages::fill_pages(self.as_mut_ptr(), self.len(), value) };
     }
 
     /// A child that has loaded a byte of every page of this view and then stored one into every page of `changed`.
@@ -26,7 +26,7 @@ impl View {
         let child = unsafe {
             Child::after(|| {
                 self.touch();
-                memory::fill_pages(changed.as_mut_ptr(), changed.len(), value);
+                pages::fill_pages(changed.as_mut_ptr(), changed.len(), value);
             })
         };
         child.map_err(|errno| Error::os("clone", errno))

@@ -14,6 +14,14 @@ const BATCH: usize = 1 << 16;
 ///
 /// For a file: in the page cache, whoever brought them there. For private memory: mapped here. The kernel says "present"
 /// of every page of a file that this process neither owns nor may write (mincore(2)).
+///
+/// ```
+/// let region = zcio::Region::anonymous(8192)?;
+/// region.write_at(4096, b"touched")?;
+/// let residency = region.residency(..)?;
+/// assert!(residency.is_present(4096 / residency.page_size as u64));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Residency {
     /// The size of one page in bytes.

@@ -1,6 +1,18 @@
 //! What may be done with a region: by whom what is stored is seen, and which pages may be loaded from and stored to.
 
 /// Who sees what is written to a region, if anything may be.
+///
+/// ```
+/// use zcio::{Access, RegionOptions};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let from = dir.path().join("from");
+/// # std::fs::write(&from, b"a few bytes")?;
+/// let region = RegionOptions::new().access(Access::Private).open(&from)?;
+/// region.write_at(0, b"A")?;
+/// assert_eq!(std::fs::read(&from)?, b"a few bytes", "the store went to a copy of the page");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Access {
     /// Loads only.
@@ -25,6 +37,14 @@ impl Access {
 }
 
 /// What a processor may do with a page. Weakest first.
+///
+/// ```
+/// use zcio::{Protection, Region};
+///
+/// let region = Region::anonymous(8192)?;
+/// region.protect(.., Protection::Read)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protection {
     /// Nothing: a load is SIGSEGV. No view can be taken of such a region.

@@ -9,6 +9,13 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use crate::sys::Sys;
 
 /// A set of seals.
+///
+/// ```
+/// use zcio::region::Seals;
+///
+/// let seals = Seals::SHRINK | Seals::GROW;
+/// assert!(seals.contains(Seals::SHRINK) && !seals.contains(Seals::WRITE));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Seals(u8);
 

@@ -22,6 +22,21 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::{Sys, memory};
 
 /// A [`Region`] over a memfd that other processes can map, too.
+///
+/// ```
+/// use zcio::SharedRegion;
+/// use zcio::region::Seals;
+///
+/// let shared = SharedRegion::create(4096)?;
+/// shared.region().write_at(0, b"for both")?;
+/// shared.seal(Seals::SHRINK | Seals::GROW)?;
+/// // Another process maps what it has received; here the same one does.
+/// let theirs = SharedRegion::from_fd(shared.try_clone_fd()?, Seals::SHRINK)?;
+/// let mut bytes = [0; 8];
+/// theirs.region().read_at(0, &mut bytes)?;
+/// assert_eq!(&bytes, b"for both");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct SharedRegion {
     region: Region,

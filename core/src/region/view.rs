@@ -19,6 +19,13 @@ use crate::sys::Span;
 /// After [`Region::close`] they read as zeroes, and writes to a writable view go nowhere. While the region is open, a load
 /// or store where the file has been cut short is SIGBUS unless the [guard](super::guard) is installed;
 /// [`Region::read_at`] and [`Region::write_at`] need none.
+///
+/// ```
+/// let region = zcio::Region::anonymous(8192)?;
+/// let view = region.view(4096..)?;
+/// assert_eq!(view.len(), 4096);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct View {
     mapping: Arc<Mapping>,

@@ -3,10 +3,11 @@
 use nix::errno::Errno;
 
 use super::{DirectionReport, Outcome};
+use crate::delivery::{Delivery, may_be_copied};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind};
 use crate::intake::{BULK, Intake, Taken};
-use crate::lane::{Delivery, Lane, may_be_copied};
+use crate::lane::Lane;
 use crate::mechanism::Mechanism;
 use crate::step::Side;
 use crate::sys::SyscallCounter;

@@ -7,6 +7,18 @@ use crate::mechanism::Mechanism;
 use crate::report::Attempt;
 
 /// What a relay did, so far or to the end.
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use zcio::{Endpoint, Relay};
+///
+/// let ((a, first), (second, b)) = (UnixStream::pair()?, UnixStream::pair()?);
+/// drop((a, b));
+/// let mut relay = Relay::new(Endpoint::new(&first)?, Endpoint::new(&second)?);
+/// let report = relay.run()?;
+/// assert_eq!((report.forward.bytes, report.backward.bytes), (0, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RelayReport {
@@ -23,6 +35,18 @@ pub struct RelayReport {
 }
 
 /// One direction of a [`RelayReport`].
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use zcio::{Endpoint, Relay};
+///
+/// let ((a, first), (second, b)) = (UnixStream::pair()?, UnixStream::pair()?);
+/// drop((a, b));
+/// let mut relay = Relay::new(Endpoint::new(&first)?, Endpoint::new(&second)?);
+/// let forward = relay.run()?.forward;
+/// println!("{} bytes by {}, {} undelivered", forward.bytes, forward.mechanism, forward.undelivered);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DirectionReport {
@@ -39,6 +63,21 @@ pub struct DirectionReport {
 }
 
 /// How a direction stands.
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use zcio::{Endpoint, Relay, Outcome};
+///
+/// let ((a, first), (second, b)) = (UnixStream::pair()?, UnixStream::pair()?);
+/// drop((a, b));
+/// let mut relay = Relay::new(Endpoint::new(&first)?, Endpoint::new(&second)?);
+/// match relay.run()?.forward.outcome {
+///     Outcome::Ended => println!("the sender has ended, and the receiver has been told"),
+///     Outcome::Failed(error) => println!("broken: {error}"),
+///     _ => println!("open"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Outcome {

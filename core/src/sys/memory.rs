@@ -174,20 +174,6 @@ pub(crate) unsafe fn move_pages(start: *mut u8, length: usize, target: *mut u8) 
     Errno::result(moved).map(drop)
 }
 
-/// Whether a page can be mapped at this address at all: false beyond the end of user space (`MAP_FIXED_NOREPLACE`).
-pub(crate) fn is_user_space(address: usize) -> bool {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE | libc::MAP_NORESERVE;
-    let wanted = address as *mut libc::c_void;
-    // SAFETY: MAP_FIXED_NOREPLACE never touches what is mapped already.
-    let mapped = unsafe { libc::mmap(wanted, page_size(), libc::PROT_NONE, flags, -1, 0) };
-    if mapped == libc::MAP_FAILED {
-        return Errno::last() == Errno::EEXIST;
-    }
-    // SAFETY: the page was mapped just now, by this function, and nobody else knows it.
-    unsafe { libc::munmap(mapped, page_size()) };
-    mapped == wanted
-}
-
 /// `process_vm_readv(2)` of our own memory: the kernel copies, so a page that is gone is EFAULT or a short count.
 ///
 /// # Safety
@@ -230,26 +216,4 @@ pub(crate) unsafe fn write_from(fd: BorrowedFd<'_>, from: *const u8, length: usi
 pub(crate) unsafe fn read_into(fd: BorrowedFd<'_>, into: *mut u8, length: usize) -> Sys<usize> {
     // SAFETY: the kernel checks the pages as it writes them.
     Errno::result(unsafe { libc::read(fd.as_raw_fd(), into.cast(), length) }).map(|count| count as usize)
-}
-
-/// Reads one byte of every page, as a program would: the processor's own loads, so that page faults are real.
-///
-/// # Safety
-/// The range is mapped readable and stays so, with memory behind every page.
-pub(crate) unsafe fn touch(start: *const u8, length: usize) {
-    for offset in (0..length).step_by(page_size()) {
-        // SAFETY: inside the range; volatile, so that the load happens.
-        unsafe { start.add(offset).read_volatile() };
-    }
-}
-
-/// Writes one byte into every page; see [`touch`].
-///
-/// # Safety
-/// The range is mapped writable and stays so, with memory behind every page, and its content is the caller's to change.
-pub(crate) unsafe fn fill_pages(start: *mut u8, length: usize, value: u8) {
-    for offset in (0..length).step_by(page_size()) {
-        // SAFETY: inside the range; volatile, so that the store happens.
-        unsafe { start.add(offset).write_volatile(value) };
-    }
 }

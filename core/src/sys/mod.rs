@@ -5,18 +5,17 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod apart;
-pub(crate) mod child;
 #[cfg(feature = "tokio")]
 pub(crate) mod epoll;
-pub(crate) mod fiemap;
 pub(crate) mod files;
 pub(crate) mod fork;
 pub(crate) mod heap;
 #[cfg(feature = "cli")]
 pub(crate) mod interrupt;
+#[cfg(feature = "laboratory")]
+pub(crate) mod laboratory;
 pub(crate) mod mappings;
 pub(crate) mod memory;
-pub(crate) mod namespace;
 pub(crate) mod process;
 pub(crate) mod resident;
 pub(crate) mod rights;
@@ -24,7 +23,6 @@ pub(crate) mod signal;
 mod span;
 pub(crate) mod terminal;
 pub(crate) mod threads;
-pub(crate) mod tracepoint;
 pub(crate) mod unsent;
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};

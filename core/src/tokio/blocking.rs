@@ -18,6 +18,25 @@ use crate::report::Report;
 use crate::transfer::Transfer;
 
 /// An operation that [`blocking`] can run: a [`Copy`](struct@Copy), or a [`Transfer`] or [`FanOut`] that owns its ends.
+///
+/// ```
+/// use zcio::copy::Copy;
+/// use zcio::tokio::{Work, blocking};
+///
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// # std::fs::write(&from, b"a few bytes")?;
+/// # runtime.block_on(async {
+/// async fn moved<W: Work + 'static>(work: W) -> bool {
+///     blocking(work).await.is_ok()
+/// }
+///
+/// assert!(moved(Copy::new(&from, &to)).await);
+/// # Ok::<(), zcio::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Work: Sealed + Send {
     /// What it says of itself in the end.
     type Report: Clone + fmt::Debug + Send + 'static;
@@ -98,6 +117,23 @@ pub fn blocking<W: Work + 'static>(mut work: W) -> Blocking<W> {
 /// Dropped, it stops the operation, which takes a moment: at most 100 ms, where a disk or a peer does not hold the thread.
 /// [`Blocking::stop`] waits for that and gives the operation back, with the exact count. It can be awaited by reference
 /// (`timeout(duration, &mut it)`) and still be stopped, or awaited again, afterwards.
+///
+/// ```
+/// use zcio::copy::Copy;
+/// use zcio::tokio::{Blocking, blocking};
+///
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// # std::fs::write(&from, b"a few bytes")?;
+/// # runtime.block_on(async {
+/// let copying: Blocking<Copy> = blocking(Copy::new(&from, &to));
+/// println!("{} bytes so far", copying.moved());
+/// assert_eq!(copying.await?.bytes, 11);
+/// # Ok::<(), zcio::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Blocking<W: Work> {
     state: Arc<State>,

@@ -15,7 +15,7 @@ use crate::checks;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
-use crate::mechanisms::{Mover, Progress, mover};
+use crate::mechanisms::{Mover, Progress};
 use crate::plan;
 use crate::report::{Attempt, Copies, Report};
 use crate::request::Request;
@@ -76,7 +76,7 @@ impl Engine {
         Ok(Self {
             process: Process::this(),
             mechanism,
-            mover: mover(mechanism),
+            mover: mechanism.mover(),
             progress: Progress { source_start, sink_start: request.sink_offset, ..Progress::default() },
             pending: Vec::new(),
             pending_start: 0,
@@ -192,7 +192,7 @@ impl Engine {
 
     /// What the kernel said about copies, or else what follows from the mechanism.
     pub fn verdict(&self, source: Kind, sink: Kind) -> Copies {
-        self.mover.verdict().unwrap_or_else(|| Copies::by_model(self.mechanism, source, sink))
+        self.mover.verdict().unwrap_or_else(|| self.mechanism.copies(source, sink))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::checks;
 use crate::endpoint::{Endpoint, Entered, Kind};
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
-use crate::mechanisms::{Advance, Mover, Route, Stop, mover};
+use crate::mechanisms::{Advance, Mover, Route, Stop};
 use crate::report::Attempt;
 use crate::request::Request;
 use crate::step::{Side, Step};
@@ -222,7 +222,7 @@ impl Running<'_, '_> {
         engine.pending_start = 0;
         engine.deferred_error = engine.mover.deferred_error();
         engine.mechanism = next;
-        engine.mover = mover(next);
+        engine.mover = next.mover();
         Ok(())
     }
 

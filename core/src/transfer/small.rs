@@ -17,7 +17,7 @@ use crate::connection::explain_at;
 use crate::endpoint::Kind;
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
-use crate::report::{Copies, Report};
+use crate::report::Report;
 use crate::sys::SyscallCounter;
 use crate::waiting::is_ready;
 
@@ -26,6 +26,28 @@ use crate::waiting::is_ready;
 const SHALLOW: u64 = 32 << 10;
 
 /// What an attempt did.
+///
+/// ```
+/// use std::net::{TcpListener, TcpStream};
+/// use std::os::fd::AsFd;
+/// use zcio::transfer::Attempted;
+/// use zcio::{Endpoint, Transfer};
+///
+/// # let mut file = tempfile::tempfile()?;
+/// # std::io::Write::write_all(&mut file, &[1; 4096])?;
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let socket = TcpStream::connect(listener.local_addr()?)?;
+/// let report = match Transfer::attempt(file.as_fd(), socket.as_fd(), Some(0), 4096)? {
+///     Attempted::Done(report) => report,
+///     // A transfer of the same does the rest.
+///     Attempted::Begun(begun) => {
+///         let transfer = Transfer::new(Endpoint::new(&file)?, Endpoint::new(&socket)?);
+///         transfer.offset(0).count(4096).begun(begun).run()?
+///     }
+/// };
+/// assert_eq!(report.bytes, 4096);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub enum Attempted {
     /// All of it.
@@ -35,6 +57,23 @@ pub enum Attempted {
 }
 
 /// How far an attempt came.
+///
+/// ```
+/// use std::net::{TcpListener, TcpStream};
+/// use std::os::fd::AsFd;
+/// use zcio::transfer::Attempted;
+/// use zcio::Transfer;
+///
+/// # let mut file = tempfile::tempfile()?;
+/// # std::io::Write::write_all(&mut file, &[1; 4096])?;
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let socket = TcpStream::connect(listener.local_addr()?)?;
+/// match Transfer::attempt(file.as_fd(), socket.as_fd(), Some(0), 4096)? {
+///     Attempted::Done(_) => println!("all of it"),
+///     Attempted::Begun(begun) => println!("{} bytes, and no more without waiting", begun.moved()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Begun {
     pub(super) moved: u64,
@@ -95,7 +134,7 @@ pub(super) fn attempt(
         attempts: Vec::new(),
         system_calls: calls.made,
         waits: 0,
-        copies: Copies::by_model(Mechanism::Sendfile, Kind::File, Kind::Tcp),
+        copies: Mechanism::Sendfile.copies(Kind::File, Kind::Tcp),
         elapsed: started.elapsed(),
     }))
 }

@@ -71,7 +71,7 @@ impl<'a> Case<'a> {
         }
         let result = {
             let (from, to) = (source.end(), Endpoint::new(sink.as_fd()).unwrap());
-            let demand = Demand { visibility: Visibility::Aliased, sink_offset: false, count: None };
+            let demand = Demand::default();
             let no = self.mechanism.and_then(|named| impossible(named, from.facts(), to.facts(), demand));
             let mut transfer = Transfer::new(from, to);
             if self.offset > 0 {

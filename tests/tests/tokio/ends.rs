@@ -30,8 +30,7 @@ fn the_same_bytes_come_between_all_kinds_of_ends() {
                 let (source, sink) = (Source::with(source_kind, &bytes), Sink::new(sink_kind));
                 let mut transfer = Transfer::new(source.end(), Endpoint::new(sink.as_fd()).unwrap());
                 if let Some(mechanism) = mechanism {
-                    let demand =
-                        zcio::plan::Demand { visibility: zcio::Visibility::Aliased, sink_offset: false, count: None };
+                    let demand = zcio::plan::Demand::default();
                     let ends = (source.end(), Endpoint::new(sink.as_fd()).unwrap());
                     if !has(mechanism)
                         || zcio::plan::impossible(mechanism, ends.0.facts(), ends.1.facts(), demand).is_some()

@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use crate::report::{Copies, KnownBy};
+use crate::copies::{Copies, KnownBy};
 
 #[derive(Debug, Default)]
 pub(super) struct Verdict {

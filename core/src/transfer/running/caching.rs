@@ -4,7 +4,6 @@ use super::Running;
 use crate::cache;
 use crate::error::Result;
 use crate::mechanism::Mechanism;
-use crate::mechanisms::mover;
 use crate::step::Step;
 
 impl Running<'_, '_> {
@@ -29,7 +28,7 @@ impl Running<'_, '_> {
         let kept = if step == Step::Done {
             // A mapping that is still there would hold its pages.
             if engine.mechanism == Mechanism::MmapWrite {
-                engine.mover = mover(engine.mechanism);
+                engine.mover = engine.mechanism.mover();
             }
             cache.finish(source, sink, delivered, &mut engine.calls)
         } else {

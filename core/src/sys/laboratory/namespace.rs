@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 
-use super::Sys;
+use crate::sys::Sys;
 
 /// A network of the calling thread's own, with nothing in it but a loopback that is down (`CAP_SYS_ADMIN`).
 pub(crate) fn unshare_network() -> Sys<()> {

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::Sys;
+use crate::sys::Sys;
 
 /// A child that has done its work and waits; it ends when this is dropped.
 pub(crate) struct Child {

@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 
-use super::Sys;
+use crate::sys::Sys;
 
 /// Counts the system calls of the thread that makes it, between [`start`](Self::start) and
 /// [`stop`](Self::stop).

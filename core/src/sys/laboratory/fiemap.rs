@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 
-use super::Sys;
+use crate::sys::Sys;
 
 /// Bytes of a file by how they are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
