@@ -29,7 +29,7 @@ pub struct Report {
     pub requested: Option<u64>,
     /// The mechanism that was in use last. With `automatic` it is the one that worked.
     pub mechanism: Mechanism,
-    /// Whether the mechanism was chosen by the plan (true) or named by the caller (false).
+    /// Whether the mechanism was chosen by zcio (true) or named by the caller (false).
     pub automatic: bool,
     /// Mechanisms that were tried before and refused, in order.
     pub attempts: Vec<Attempt>,

@@ -6,24 +6,10 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use jni::objects::{JClass, JObjectArray, JString};
+use jni::Env;
+use jni::errors::Result;
+use jni::objects::{JObjectArray, JString};
 use jni::sys::jint;
-use jni::{Env, NativeMethod};
-
-use crate::errors::Failure;
-use crate::natives::native;
-
-fn run<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    arguments: JObjectArray<'local, JString<'local>>,
-) -> Result<jint, Failure> {
-    let mut words = Vec::new();
-    for index in 0..arguments.len(env)? {
-        words.push(arguments.get_element(env, index)?.try_to_string(env)?);
-    }
-    Ok(zcio::cli::main(as_typed(words)).into())
-}
 
 /// The arguments as the shell gave them. A Java string cannot hold every path: what is no text in the JVM's own encoding
 /// has become question marks by now. The process's command line still has the bytes, as its last words.
@@ -42,6 +28,17 @@ fn as_typed(words: Vec<String>) -> Vec<OsString> {
     words.into_iter().map(OsString::from).collect()
 }
 
-/// What `NativeCommand` declares.
-#[allow(unsafe_code)] // The macro's.
-pub(crate) const METHODS: &[NativeMethod] = &[native!(fn run(arguments: [java.lang.String]) -> int)];
+/// The bridge to the native code's command. Not an API.
+pub(crate) enum NativeCommand {}
+
+impl NativeCommand {
+    /// Runs the {@code zcio} command on the process's own standard streams and returns its exit code. SIGINT, SIGTERM and
+    /// SIGHUP end the command while it runs.
+    pub fn run(env: &mut Env<'_>, arguments: &JObjectArray<'_, JString<'_>>) -> Result<jint> {
+        let mut words = Vec::new();
+        for index in 0..arguments.len(env)? {
+            words.push(arguments.get_element(env, index)?.try_to_string(env)?);
+        }
+        Ok(zcio::cli::main(as_typed(words)).into())
+    }
+}

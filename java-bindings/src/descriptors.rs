@@ -13,8 +13,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use jni::Env;
-use jni::objects::{JByteArray, JObject};
+use jni::objects::{JByteArray, JObject, JObjectArray, JString};
+use jni::{Env, jni_sig, jni_str};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::stat::{Mode, SFlag, fstat, stat};
@@ -22,7 +22,8 @@ use zcio::{Endpoint, ErrorKind, NonBlockingGuard};
 
 use crate::errors::Failure;
 use crate::jdk_channels;
-use crate::upcalls::upcalls;
+use crate::natives::SocketChannel;
+use crate::packed::Packed;
 
 /// Whose thread it is that will wait: decides how an end is kept from sleeping in a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub(crate) enum Waiting {
 
 impl Waiting {
     /// As the Java side numbers them.
-    pub fn of(number: i32) -> Self {
+    pub fn of(number: i64) -> Self {
         match number {
             0 => Self::InPoll,
             1 => Self::Parked,
@@ -47,13 +48,72 @@ impl Waiting {
     }
 }
 
-/// One end as the Java side gives it: `io.zcio.End`'s fields.
+/// What an end is, as the Java side says: `io.zcio.End.Kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Path,
+    File,
+    Socket,
+    Pipe,
+    Memory,
+}
+
+/// One end as the Java side gives it: an object, and the numbers that `io.zcio.End` packs.
 pub(crate) struct Given<'a, 'local> {
-    pub object: &'a JObject<'local>,
-    /// A path's bytes, or null.
-    pub path: &'a JByteArray<'local>,
-    /// Memory: where it begins and how long it is; a length of -1 for what is no memory.
-    pub memory: (i64, i64),
+    /// A channel; of a path an array, in which are the path and its bytes.
+    object: &'a JObject<'local>,
+    kind: Kind,
+    /// Where memory begins, and how long it is.
+    memory: (i64, i64),
+}
+
+impl<'a, 'local> Given<'a, 'local> {
+    pub fn new(object: &'a JObject<'local>, numbers: &mut Packed) -> Self {
+        let given = Self::of_kind(object, numbers.number());
+        Self { memory: (numbers.number(), numbers.number()), ..given }
+    }
+
+    /// One that is no memory.
+    pub fn of_kind(object: &'a JObject<'local>, kind: i64) -> Self {
+        let kind = match kind {
+            0 => Kind::Path,
+            1 => Kind::File,
+            2 => Kind::Socket,
+            3 => Kind::Pipe,
+            _ => Kind::Memory,
+        };
+        Self { object, kind, memory: (0, -1) }
+    }
+
+    /// Whether it is a socket whose input the caller has shut.
+    pub fn is_shut(&self) -> bool {
+        self.kind == Kind::Socket && self.memory.1 == 0
+    }
+
+    /// A path as the operating system writes it; `None` for another end.
+    pub fn path(&self, env: &mut Env<'local>) -> Result<Option<PathBuf>, Failure> {
+        if self.kind != Kind::Path {
+            return Ok(None);
+        }
+        let bytes = self.of_path(env, 1)?;
+        let bytes = env.convert_byte_array(&*env.as_cast::<JByteArray>(&bytes)?)?;
+        Ok(Some(PathBuf::from(OsString::from_vec(bytes))))
+    }
+
+    /// A path as the caller wrote it; `None` for another end.
+    pub fn name(&self, env: &mut Env<'local>) -> Result<Option<String>, Failure> {
+        if self.kind != Kind::Path {
+            return Ok(None);
+        }
+        let path = self.of_path(env, 0)?;
+        let name = env.call_method(&path, jni_str!("toString"), jni_sig!(() -> java.lang.String), &[])?;
+        let name = name.into_object()?;
+        Ok(Some(env.cast_local::<JString>(name)?.try_to_string(env)?))
+    }
+
+    fn of_path(&self, env: &mut Env<'local>, index: usize) -> Result<JObject<'local>, Failure> {
+        Ok(env.as_cast::<JObjectArray>(self.object)?.get_element(env, index)?)
+    }
 }
 
 /// An end whose descriptor is known.
@@ -83,26 +143,19 @@ impl From<Endpoint<'static>> for Opened {
 
 impl Descriptor {
     /// The descriptor behind an end.
-    pub fn of(env: &mut Env<'_>, given: &Given<'_, '_>, waiting: Waiting) -> Result<Self, Failure> {
-        if !given.path.is_null() {
-            let bytes = env.convert_byte_array(given.path)?;
-            return Ok(Self::Path(PathBuf::from(OsString::from_vec(bytes))));
-        }
-        if given.memory.1 >= 0 {
-            return Ok(Self::Memory(given.memory.0 as *const u8, given.memory.1 as usize));
-        }
-        let classes = upcalls(env)?;
-        if env.is_instance_of(given.object, &classes.file_channel)? {
-            return registered(env, given.object);
-        }
-        let duplicate = duplicate(env, given.object)?;
-        let socket = env.is_instance_of(given.object, &classes.socket_channel)?;
-        Ok(Self::Duplicate(if socket { keep_awake(duplicate, waiting) } else { pipe_of_our_own(duplicate, waiting) }))
+    pub fn of<'local>(env: &mut Env<'local>, given: &Given<'_, 'local>, waiting: Waiting) -> Result<Self, Failure> {
+        Ok(match given.kind {
+            Kind::Path => Self::Path(given.path(env)?.expect("it is a path")),
+            Kind::Memory => Self::Memory(given.memory.0 as *const u8, given.memory.1 as usize),
+            Kind::File => registered(env, given.object)?,
+            Kind::Socket => Self::Duplicate(keep_awake(duplicate(env, given.object)?, waiting)),
+            Kind::Pipe => Self::Duplicate(pipe_of_our_own(duplicate(env, given.object)?, waiting)),
+        })
     }
 
-    /// The descriptor behind a channel, for a platform thread.
-    pub fn of_channel(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Self, Failure> {
-        Self::of(env, &Given { object: channel, path: &JByteArray::null(), memory: (0, -1) }, Waiting::InPoll)
+    /// The descriptor behind a socket.
+    pub fn of_socket(env: &mut Env<'_>, channel: &SocketChannel<'_>, waiting: Waiting) -> Result<Self, Failure> {
+        Ok(Self::Duplicate(keep_awake(duplicate(env, channel)?, waiting)))
     }
 
     /// As a source.

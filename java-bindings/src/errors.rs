@@ -12,7 +12,7 @@ use jni::strings::JNIStr;
 use jni::{Env, jni_sig, jni_str};
 use zcio::ErrorKind;
 
-use crate::upcalls::native;
+use crate::upcalls::class;
 
 /// Why a native method could not do what it was asked.
 #[derive(Debug)]
@@ -49,6 +49,11 @@ impl From<zcio::Error> for Failure {
 }
 
 impl Failure {
+    /// An error about the end of that name, if it has one.
+    pub fn about(error: zcio::Error, file: Option<String>) -> Self {
+        Self::Transfer(Trouble { error, file, undelivered: Vec::new() })
+    }
+
     /// An operation on a region failed.
     pub fn region(error: zcio::Error) -> Self {
         Self::Region(Trouble { error, file: None, undelivered: Vec::new() })
@@ -210,7 +215,7 @@ fn about_file<'local>(
     env.cast_local::<JThrowable>(object)
 }
 
-/// `Native.transferException(message, moved, errno, undelivered)`, an errno of 0 standing for none.
+/// `Upcalls.transferException(message, moved, errno, undelivered)`, an errno of 0 standing for none.
 fn transfer_exception<'local>(
     env: &mut Env<'local>,
     message: &str,
@@ -226,14 +231,14 @@ fn transfer_exception<'local>(
     made(env, jni_str!("transferException"), signature, &arguments)
 }
 
-/// What a static method of `io.zcio.Native` makes.
+/// What a static method of `io.zcio.Upcalls` makes.
 fn made<'local, 'signature>(
     env: &mut Env<'local>,
     method: &'static JNIStr,
     signature: impl AsRef<MethodSignature<'signature, 'signature>>,
     arguments: &[JValue<'_>],
 ) -> Result<JThrowable<'local>> {
-    let object = env.call_static_method(native(), method, signature, arguments)?.into_object()?;
+    let object = env.call_static_method(class(), method, signature, arguments)?.into_object()?;
     env.cast_local::<JThrowable>(object)
 }
 

@@ -1,147 +1,75 @@
 //! Fan-outs: a source, any number of sinks, and the report of each.
 
-use jni::objects::{JByteArray, JClass, JLongArray, JObject, JObjectArray, JValue};
-use jni::sys::{jboolean, jint, jlong};
-use jni::{Env, NativeMethod, jni_sig, jni_str};
-use zcio::{FanOut, SinkReport, Visibility};
+use jni::Env;
+use jni::objects::{JLongArray, JObject, JObjectArray};
+use jni::sys::jlong;
+use zcio::FanOut;
 
 use crate::descriptors::{Descriptor, Given, Waiting};
-use crate::errors::{Failure, Trouble};
-use crate::natives::native;
-use crate::reports;
+use crate::errors::Failure;
+use crate::generated::options::FanOutOptions;
+use crate::packed::{Packed, packed};
 use crate::running::{Machine, Running};
-use crate::transfer::{named, number, visibility};
+use crate::transfer::number;
 
-/// What the Java side gives: the source first, then the sinks, and the offsets of all of them (negative for none).
-struct Ends<'local> {
-    objects: JObjectArray<'local>,
-    paths: JObjectArray<'local, JByteArray<'local>>,
-    offsets: Vec<i64>,
-}
+/// The bridge to the native code's fan-outs. Not an API.
+pub(crate) enum NativeFanOut {}
 
-/// `None` if a sink is a FIFO that nobody reads yet.
-fn open(
-    env: &mut Env<'_>,
-    ends: &Ends<'_>,
-    count: i64,
-    visibility: Visibility,
-    waiting: Waiting,
-) -> Result<Option<Running>, Failure> {
-    let mut fan_out: Option<FanOut<'static>> = None;
-    let (mut numbers, mut fifo) = (Vec::new(), false);
-    for (index, &offset) in ends.offsets.iter().enumerate() {
-        let object = ends.objects.get_element(env, index)?;
-        let path = ends.paths.get_element(env, index)?;
-        let given = Given { object: &object, path: &path, memory: (0, -1) };
-        let descriptor = Descriptor::of(env, &given, waiting)?;
-        let opened = match &fan_out {
-            None => descriptor.source().map(|opened| {
-                fifo = opened.fifo;
-                Some(opened.endpoint)
-            }),
-            Some(_) => descriptor.sink(),
+impl NativeFanOut {
+    /// Opens the ends and moves nothing yet.
+    ///
+    /// @param ends    the source, then the sinks, as {@link End#passed} gives them
+    /// @param sinks   for each sink what it is, and where to begin in it; negative for its position
+    /// @param call    numbers of the source and of the options
+    /// @return a handle; 0 if a sink is a FIFO that nobody reads yet
+    pub fn start<'local>(
+        env: &mut Env<'local>,
+        ends: &JObjectArray<'local>,
+        sinks: &JLongArray<'local>,
+        call: &JLongArray<'local>,
+    ) -> Result<jlong, Failure> {
+        let mut call = Packed::of(env, call)?;
+        let object = ends.get_element(env, 0)?;
+        let given = Given::new(&object, &mut call);
+        let mut options = FanOutOptions::read(&mut call);
+        if given.is_shut() {
+            options.count = Some(0);
+        }
+        let waiting = Waiting::of(call.number());
+        let opened = match Descriptor::of(env, &given, waiting)?.source() {
+            Ok(opened) => opened,
+            Err(error) => return Err(Failure::about(error, given.name(env)?)),
         };
-        let end = match opened {
-            Ok(Some(end)) => end,
-            Ok(None) => return Ok(None),
-            Err(error) => {
-                let file = named(env, &given)?;
-                return Err(Failure::Transfer(Trouble { error, file, undelivered: Vec::new() }));
-            }
-        };
-        numbers.push(number(&end));
-        let offset = u64::try_from(offset).ok();
-        fan_out = Some(match (fan_out, offset) {
-            (None, None) => FanOut::new(end),
-            (None, Some(offset)) => FanOut::new(end).offset(offset),
-            (Some(fan_out), None) => fan_out.sink(end),
-            (Some(fan_out), Some(offset)) => fan_out.sink_at(end, offset),
-        });
-        env.delete_local_ref(object);
-        env.delete_local_ref(path);
+        let mut numbers = vec![number(&opened.endpoint)];
+        let mut fan_out = options.apply(FanOut::new(opened.endpoint));
+        let mut of_sinks = vec![0; sinks.len(env)?];
+        sinks.get_region(env, 0, &mut of_sinks)?;
+        for (index, sink) in of_sinks.chunks_exact(2).enumerate() {
+            let object = ends.get_element(env, index + 1)?;
+            let given = Given::of_kind(&object, sink[0]);
+            let end = match Descriptor::of(env, &given, waiting)?.sink() {
+                Ok(Some(end)) => end,
+                Ok(None) => return Ok(0),
+                Err(error) => return Err(Failure::about(error, given.name(env)?)),
+            };
+            numbers.push(number(&end));
+            fan_out = match u64::try_from(sink[1]) {
+                Ok(offset) => fan_out.sink_at(end, offset),
+                Err(_) => fan_out.sink(end),
+            };
+            env.delete_local_ref(object);
+        }
+        Ok(Running::new(Machine::FanOut(fan_out), numbers, opened.fifo, None).into_handle())
     }
-    let fan_out = fan_out.expect("there is a source").visibility(visibility);
-    let fan_out = if let Ok(count) = u64::try_from(count) { fan_out.count(count) } else { fan_out };
-    Ok(Some(Running::new(Machine::FanOut(fan_out), numbers, fifo, None)))
-}
 
-fn start<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    objects: JObjectArray<'local>,
-    paths: JObjectArray<'local, JByteArray<'local>>,
-    offsets: JLongArray<'local>,
-    count: jlong,
-    snapshot: jboolean,
-    waiting: jint,
-) -> Result<jlong, Failure> {
-    let mut numbers = vec![0; offsets.len(env)?];
-    offsets.get_region(env, 0, &mut numbers)?;
-    let ends = Ends { objects, paths, offsets: numbers };
-    Ok(open(env, &ends, count, visibility(snapshot), Waiting::of(waiting))?.map_or(0, Running::into_handle))
-}
-
-/// `static native FanOutReport report(long handle)`; null before the first step has begun to move.
-fn report<'local>(env: &mut Env<'local>, class: JClass<'local>, handle: jlong) -> Result<JObject<'local>, Failure> {
-    let Machine::FanOut(fan_out) = &Running::of(handle).machine else { return Ok(JObject::null()) };
-    let Some(report) = fan_out.report() else { return Ok(JObject::null()) };
-    let object = env.find_class(jni_str!("java/lang/Object"))?;
-    let sinks = env.new_object_array(report.sinks.len() as i32, &object, JObject::null())?;
-    for (index, sink) in report.sinks.iter().enumerate() {
-        let sink = sink_report(env, &class, sink)?;
-        sinks.set_element(env, index, &sink)?;
-        env.delete_local_ref(sink);
+    /// What has happened so far; null before the first step has begun to move.
+    pub fn report<'local>(env: &mut Env<'local>, handle: jlong) -> jni::errors::Result<JObjectArray<'local>> {
+        match &Running::of(handle).machine {
+            Machine::FanOut(fan_out) => match fan_out.report() {
+                Some(report) => packed(env, &report),
+                None => Ok(JObjectArray::<JObject>::null()),
+            },
+            Machine::Transfer(_) | Machine::Relay(_) => Ok(JObjectArray::<JObject>::null()),
+        }
     }
-    let mechanism = reports::name(env, Some(report.mechanism))?;
-    let attempts = reports::attempts(env, &report.attempts)?;
-    let arguments = [
-        JValue::Long(report.bytes as i64),
-        JValue::Long(report.requested.map_or(-1, |requested| requested as i64)),
-        JValue::Object(&mechanism),
-        JValue::Object(&attempts),
-        JValue::Object(&sinks),
-        JValue::Long(report.system_calls as i64),
-        JValue::Long(report.waits as i64),
-        JValue::Long(report.elapsed.as_nanos() as i64),
-    ];
-    let signature = jni_sig!(
-        (long, long, java.lang.String, [java.lang.Object], [java.lang.Object], long, long, long) -> java.lang.Object
-    );
-    Ok(env.call_static_method(&class, jni_str!("report"), signature, &arguments)?.into_object()?)
 }
-
-fn sink_report<'local>(
-    env: &mut Env<'local>,
-    class: &JClass<'local>,
-    report: &SinkReport,
-) -> Result<JObject<'local>, Failure> {
-    let mechanism = reports::name(env, Some(report.mechanism))?;
-    let attempts = reports::attempts(env, &report.attempts)?;
-    let failure = reports::failure(env, report.error.as_ref())?;
-    let arguments = [
-        JValue::Long(report.bytes as i64),
-        JValue::Object(&mechanism),
-        JValue::Object(&attempts),
-        JValue::Object(&failure),
-    ];
-    let signature = jni_sig!(
-        (long, java.lang.String, [java.lang.Object], java.lang.Throwable) -> java.lang.Object
-    );
-    Ok(env.call_static_method(class, jni_str!("sink"), signature, &arguments)?.into_object()?)
-}
-
-/// What `NativeFanOut` declares.
-#[allow(unsafe_code)] // The macro's.
-pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(
-        fn start(
-            ends: [java.lang.Object],
-            paths: byte[][],
-            offsets: [long],
-            count: long,
-            snapshot: boolean,
-            waiting: int
-        ) -> long
-    ),
-    native!(fn report(handle: long) -> java.lang.Object),
-];

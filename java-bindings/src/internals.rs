@@ -4,13 +4,13 @@
 //! read by it. That lookup never leaves this file: whoever had it, by reflection on a class of ours perhaps, could do anything in
 //! the JVM. What is handed out is one member at a time, and only of those that are listed here.
 
+use jni::errors::Result;
 use jni::objects::{JClass, JObject, JString, JValue};
 use jni::strings::JNIString;
 use jni::sys::{jboolean, jint};
-use jni::{Env, NativeMethod, jni_sig, jni_str};
+use jni::{Env, jni_sig, jni_str};
 
-use crate::errors::Failure;
-use crate::natives::native;
+use crate::natives::{MethodHandle, MethodType};
 
 /// The members that Java may have, by their classes.
 const LISTED: &[(&str, &[&str])] = &[
@@ -29,34 +29,13 @@ const LISTED: &[(&str, &[&str])] = &[
 
 const STREAM: &[&str] = &["beginWrite", "endWrite", "fdVal", "isInputOpen", "readLock", "writeLock"];
 
-/// `static native MethodHandle find(String owner, String name, MethodType type, int kind)`: null for what this runtime does not
-/// have, and for what is not listed. `kind`: 0 a field's getter, whose type the result of `type` is, 1 a method, 2 a static one.
-fn find<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    owner: JString<'local>,
-    name: JString<'local>,
-    method_type: JObject<'local>,
-    kind: jint,
-) -> Result<JObject<'local>, Failure> {
-    let (owner, member) = (owner.try_to_string(env)?, name.try_to_string(env)?);
-    let listed = LISTED.iter().any(|(class, members)| *class == owner && members.contains(&member.as_str()));
-    if !listed {
-        return Ok(JObject::null());
-    }
-    handle(env, &owner, &name, &method_type, kind).or_else(|_| {
-        env.exception_clear();
-        Ok(JObject::null())
-    })
-}
-
 fn handle<'local>(
     env: &mut Env<'local>,
     owner: &str,
     name: &JString<'_>,
     method_type: &JObject<'_>,
     kind: jint,
-) -> Result<JObject<'local>, Failure> {
+) -> Result<JObject<'local>> {
     let owner = env.find_class(JNIString::from(owner.replace('.', "/")))?;
     let lookups = env.find_class(jni_str!("java/lang/invoke/MethodHandles$Lookup"))?;
     let signature = jni_sig!(java.lang.invoke.MethodHandles::Lookup);
@@ -78,32 +57,41 @@ fn handle<'local>(
         1 => env.call_method(&trusted, jni_str!("findVirtual"), of_method, &arguments),
         _ => env.call_method(&trusted, jni_str!("findStatic"), of_method, &arguments),
     };
-    Ok(found?.into_object()?)
+    found?.into_object()
 }
 
-/// `static native boolean liesOver(Class<?> ours, String name)`: whether that field of a channel class of ours, a `FileDescriptor`, is
-/// where `FileChannelImpl.fd` is. JNI code of others gets the id of that one and reads the field of any channel by it; two fields of
-/// one place have the same id.
-fn lies_over<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    ours: JClass<'local>,
-    name: JString<'local>,
-) -> Result<jboolean, Failure> {
-    let name = JNIString::from(name.try_to_string(env)?);
-    let theirs = env.find_class(jni_str!("sun/nio/ch/FileChannelImpl"))?;
-    let wanted = env.get_field_id(&theirs, jni_str!("fd"), jni_sig!(java.io.FileDescriptor));
-    let Ok(wanted) = wanted else { return Ok(false) };
-    let found = env.get_field_id(&ours, &name, jni_sig!(java.io.FileDescriptor))?;
-    Ok(wanted.into_raw() == found.into_raw())
-}
+/// The door to members of the JDK's own classes; see {@link Internals}, which alone goes through it.
+pub(crate) enum NativeInternals {}
 
-/// What `Internals` declares.
-#[allow(unsafe_code)] // The macro's.
-pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(
-        fn find(owner: java.lang.String, name: java.lang.String, method_type: java.lang.invoke.MethodType, kind: int)
-            -> java.lang.invoke.MethodHandle
-    ),
-    native!(fn lies_over(ours: java.lang.Class, name: java.lang.String) -> boolean),
-];
+impl NativeInternals {
+    /// Null for what this runtime does not have, and for what is not listed. {@code kind}: 0 a field's getter, whose type the
+    /// result of the method type is, 1 a method, 2 a static one.
+    pub fn find<'local>(
+        env: &mut Env<'local>,
+        owner: &JString<'local>,
+        name: &JString<'local>,
+        method_type: &MethodType<'local>,
+        kind: jint,
+    ) -> Result<MethodHandle<'local>> {
+        let (owner, member) = (owner.try_to_string(env)?, name.try_to_string(env)?);
+        let listed = LISTED.iter().any(|(class, members)| *class == owner && members.contains(&member.as_str()));
+        if !listed {
+            return Ok(JObject::null());
+        }
+        handle(env, &owner, name, method_type, kind).or_else(|_| {
+            env.exception_clear();
+            Ok(JObject::null())
+        })
+    }
+
+    /// Whether that field of a channel class of ours lies where {@code FileChannelImpl} has its descriptor. JNI code of others
+    /// gets the id of that one and reads the field of any channel by it; two fields of one place have the same id.
+    pub fn lies_over(env: &mut Env<'_>, ours: &JClass<'_>, name: &JString<'_>) -> Result<jboolean> {
+        let name = JNIString::from(name.try_to_string(env)?);
+        let theirs = env.find_class(jni_str!("sun/nio/ch/FileChannelImpl"))?;
+        let wanted = env.get_field_id(&theirs, jni_str!("fd"), jni_sig!(java.io.FileDescriptor));
+        let Ok(wanted) = wanted else { return Ok(false) };
+        let found = env.get_field_id(ours, &name, jni_sig!(java.io.FileDescriptor))?;
+        Ok(wanted.into_raw() == found.into_raw())
+    }
+}

@@ -12,13 +12,21 @@
 use std::ffi::c_void;
 
 use jni::errors::{Error, ErrorPolicy};
-use jni::objects::{JClass, JObjectArray, JStackTraceElement, JString, JThrowable};
+use jni::objects::{JClass, JObject, JObjectArray, JStackTraceElement, JString, JThrowable};
 use jni::strings::JNIString;
 use jni::sys::{JNI_ERR, JNI_VERSION_1_8, jint};
 use jni::{Env, JavaVM, NativeMethod, jni_sig, jni_str};
 
 use crate::errors::{Failure, Throw};
-use crate::upcalls;
+use crate::{generated, upcalls};
+
+/// Objects by what they are in Java, for the signatures of native methods.
+pub(crate) type FileChannel<'local> = JObject<'local>;
+pub(crate) type LongPredicate<'local> = JObject<'local>;
+pub(crate) type MappedByteBuffer<'local> = JObject<'local>;
+pub(crate) type MethodHandle<'local> = JObject<'local>;
+pub(crate) type MethodType<'local> = JObject<'local>;
+pub(crate) type SocketChannel<'local> = JObject<'local>;
 
 /// A static native method: its name and types as in Java, bound to the function of that name, whose failures and panics are
 /// thrown.
@@ -37,26 +45,6 @@ const FIRST: &[NativeMethod] = &[
     native!(fn version() -> java.lang.String),
     native!(fn register(class: java.lang.Class, name: java.lang.String) -> void),
 ];
-
-/// The methods of a class, by its name without the package.
-fn methods(class: &str) -> &'static [NativeMethod<'static>] {
-    match class {
-        "Native" => crate::METHODS,
-        "Internals" => crate::internals::METHODS,
-        "ChannelNative" => crate::channel::METHODS,
-        "NativeBatch" => crate::batch::METHODS,
-        "NativeCommand" => crate::command::METHODS,
-        "NativeCopy" => crate::copy::METHODS,
-        "NativeFanOut" => crate::fanout::METHODS,
-        "NativePoller" => crate::poller::METHODS,
-        "NativeRegion" => crate::region::METHODS,
-        "NativeRelay" => crate::relay::METHODS,
-        "NativeRunning" => crate::running::METHODS,
-        "NativeShared" => crate::shared_region::METHODS,
-        "NativeTransfer" => crate::transfer::METHODS,
-        _ => unreachable!("no class with native methods: {class}"),
-    }
-}
 
 /// Called by the JVM inside `System.load`, in the name of the class that called that.
 #[allow(unsafe_code)] // An exported name.
@@ -109,8 +97,8 @@ fn version<'local>(env: &mut Env<'local>, _class: JClass<'local>) -> Result<JStr
     Ok(env.new_string(env!("CARGO_PKG_VERSION"))?)
 }
 
-/// Binds the native methods of a class. `Native` comes first.
-#[allow(unsafe_code)]
+/// Binds the native methods of a class. The first is `Upcalls`, which has none, and is called from here.
+#[allow(unsafe_code, clippy::needless_pass_by_value)]
 fn register<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -118,9 +106,9 @@ fn register<'local>(
     name: JString<'local>,
 ) -> Result<(), Failure> {
     let name = name.try_to_string(env)?;
-    if name == "Native" {
-        upcalls::begin(env, &class)?;
+    if name == "Upcalls" {
+        return Ok(upcalls::begin(env, &class)?);
     }
     // SAFETY: they are static methods.
-    Ok(unsafe { env.register_native_methods(&class, methods(&name)) }?)
+    Ok(unsafe { env.register_native_methods(&class, generated::natives::methods(&name)) }?)
 }

@@ -7,35 +7,17 @@
 //!
 //! The region's own loads and stores need none of that, and use the plain ones, which are made in a tenth of the time.
 
-use jni::objects::{JByteBuffer, JClass, JObject, JValue};
+use jni::errors::Result;
+use jni::objects::{JByteBuffer, JObject, JValue};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, jni_sig, jni_str};
 
-use crate::errors::Failure;
-
-/// `static native ByteBuffer buffer(long address, int length, boolean readOnly)`. A read-only one is only promised where
-/// it is a mapped one; the Java side makes sure.
-pub(crate) fn buffer<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    address: jlong,
-    length: jint,
-    read_only: jboolean,
-) -> Result<JObject<'local>, Failure> {
-    mapped(env, address, length, read_only).or_else(|_| {
-        env.exception_clear();
-        Ok(plain(env, address, length)?.into())
-    })
-}
+use crate::natives::MappedByteBuffer;
+use crate::region::NativeRegion;
 
 /// `Util.newMappedByteBuffer(int size, long address, FileDescriptor fd, Runnable unmapper, boolean isSync)`. The descriptor is
 /// the sign of being mapped, and is never used on Linux: as in `FileChannel.map`, it is an invalid one.
-fn mapped<'local>(
-    env: &mut Env<'local>,
-    address: jlong,
-    length: jint,
-    read_only: jboolean,
-) -> Result<JObject<'local>, Failure> {
+fn mapped<'local>(env: &mut Env<'local>, address: jlong, length: jint, read_only: jboolean) -> Result<JObject<'local>> {
     let name = if read_only { jni_str!("newMappedByteBufferR") } else { jni_str!("newMappedByteBuffer") };
     let class = env.find_class(jni_str!("java/io/FileDescriptor"))?;
     let descriptor = env.new_object(&class, jni_sig!(() -> void), &[])?;
@@ -49,41 +31,14 @@ fn mapped<'local>(
     let signature =
         jni_sig!((int, long, java.io.FileDescriptor, java.lang.Runnable, boolean) -> java.nio.MappedByteBuffer);
     let class = env.find_class(jni_str!("sun/nio/ch/Util"))?;
-    Ok(env.call_static_method(&class, name, signature, &arguments)?.into_object()?)
+    env.call_static_method(&class, name, signature, &arguments)?.into_object()
 }
 
 /// `NewDirectByteBuffer`
 #[allow(unsafe_code)]
-fn plain<'local>(env: &mut Env<'local>, address: jlong, length: jint) -> Result<JByteBuffer<'local>, Failure> {
+fn plain<'local>(env: &mut Env<'local>, address: jlong, length: jint) -> Result<JByteBuffer<'local>> {
     // SAFETY: inside a view, which Java keeps until the buffer is unreachable.
-    Ok(unsafe { env.new_direct_byte_buffer(address as *mut u8, length as usize) }?)
-}
-
-/// `static native ByteBuffer window(long address, int length)`: a plain direct buffer, which can be written to.
-pub(crate) fn window<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    address: jlong,
-    length: jint,
-) -> Result<JByteBuffer<'local>, Failure> {
-    plain(env, address, length)
-}
-
-/// `static native Object segment(Buffer mapped, long address, long length, boolean readOnly, Object scope)`:
-/// `jdk.internal.foreign.MappedMemorySegmentImpl` over all of a view, or null where there is none such.
-pub(crate) fn segment<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    mapped: JObject<'local>,
-    address: jlong,
-    length: jlong,
-    read_only: jboolean,
-    scope: JObject<'local>,
-) -> Result<JObject<'local>, Failure> {
-    mapped_segment(env, &mapped, address, length, read_only, &scope).or_else(|_| {
-        env.exception_clear();
-        Ok(JObject::null())
-    })
+    unsafe { env.new_direct_byte_buffer(address as *mut u8, length as usize) }
 }
 
 fn mapped_segment<'local>(
@@ -93,7 +48,7 @@ fn mapped_segment<'local>(
     length: jlong,
     read_only: jboolean,
     scope: &JObject<'local>,
-) -> Result<JObject<'local>, Failure> {
+) -> Result<JObject<'local>> {
     let unmapper = env
         .call_method(mapped, jni_str!("unmapper"), jni_sig!(() -> jdk.internal.access.foreign.UnmapperProxy), &[])?
         .into_object()?;
@@ -108,5 +63,40 @@ fn mapped_segment<'local>(
         JValue::Object(scope),
     ];
     let class = env.find_class(jni_str!("jdk/internal/foreign/MappedMemorySegmentImpl"))?;
-    Ok(env.new_object(&class, signature, &arguments)?)
+    env.new_object(&class, signature, &arguments)
+}
+
+impl NativeRegion {
+    /// A buffer without a cleaner that can be forced and loaded; read-only only if it can be made so at once.
+    pub fn buffer<'local>(
+        env: &mut Env<'local>,
+        address: jlong,
+        length: jint,
+        read_only: jboolean,
+    ) -> Result<MappedByteBuffer<'local>> {
+        mapped(env, address, length, read_only).or_else(|_| {
+            env.exception_clear();
+            Ok(plain(env, address, length)?.into())
+        })
+    }
+
+    /// A buffer for loads and stores alone; writable, whatever the view is.
+    pub fn window<'local>(env: &mut Env<'local>, address: jlong, length: jint) -> Result<JByteBuffer<'local>> {
+        plain(env, address, length)
+    }
+
+    /// A {@code MemorySegment} of a scope's arena whose force and load work, or null.
+    pub fn segment<'local>(
+        env: &mut Env<'local>,
+        mapped: &MappedByteBuffer<'local>,
+        address: jlong,
+        length: jlong,
+        read_only: jboolean,
+        scope: &JObject<'local>,
+    ) -> Result<JObject<'local>> {
+        mapped_segment(env, mapped, address, length, read_only, scope).or_else(|_| {
+            env.exception_clear();
+            Ok(JObject::null())
+        })
+    }
 }

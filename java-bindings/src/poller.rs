@@ -3,13 +3,12 @@
 
 use std::os::fd::{BorrowedFd, IntoRawFd};
 
-use jni::objects::{JClass, JLongArray};
+use jni::Env;
+use jni::objects::JLongArray;
 use jni::sys::{jboolean, jint, jlong};
-use jni::{Env, NativeMethod};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::errors::Failure;
-use crate::natives::native;
 
 /// The most events taken at once.
 const EVENTS: usize = 256;
@@ -22,67 +21,54 @@ fn epoll(number: jint) -> std::mem::ManuallyDrop<Epoll> {
     std::mem::ManuallyDrop::new(Epoll(unsafe { OwnedFd::from_raw_fd(number) }))
 }
 
-fn create<'local>(_env: &mut Env<'local>, _class: JClass<'local>) -> Result<jint, Failure> {
-    let made = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC);
-    made.map(|epoll| epoll.0.into_raw_fd()).map_err(|errno| Failure::Descriptor(errno.into()))
-}
+/// The bridge to epoll(7). Not an API; see {@link Poller}.
+pub(crate) enum NativePoller {}
 
-fn close<'local>(_env: &mut Env<'local>, _class: JClass<'local>, number: jint) -> Result<(), Failure> {
-    drop(std::mem::ManuallyDrop::into_inner(epoll(number)));
-    Ok(())
-}
+impl NativePoller {
+    /// An epoll instance.
+    pub fn create() -> Result<jint, Failure> {
+        let made = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC);
+        made.map(|epoll| epoll.0.into_raw_fd()).map_err(|errno| Failure::Descriptor(errno.into()))
+    }
 
-/// `static native boolean add(int epoll, int fd, int events, long token)`: one event is reported, then none until it is
-/// added again. False for what cannot be waited for.
-#[allow(unsafe_code)]
-fn add<'local>(
-    _env: &mut Env<'local>,
-    _class: JClass<'local>,
-    number: jint,
-    fd: jint,
-    events: jint,
-    token: jlong,
-) -> Result<jboolean, Failure> {
-    // The events of poll(2) have the same bits.
-    let flags = EpollFlags::from_bits_truncate(events) | EpollFlags::EPOLLONESHOT;
-    // SAFETY: a descriptor of what the calling thread has under way, which it keeps until it has removed it.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    Ok(epoll(number).add(fd, EpollEvent::new(flags, token as u64)).is_ok())
-}
+    /// Must be the last call with it.
+    pub fn close(number: jint) {
+        drop(std::mem::ManuallyDrop::into_inner(epoll(number)));
+    }
 
-#[allow(unsafe_code)]
-fn remove<'local>(_env: &mut Env<'local>, _class: JClass<'local>, number: jint, fd: jint) -> Result<(), Failure> {
-    // SAFETY: as in `add`.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    // What was not added is not there.
-    let _ = epoll(number).delete(fd);
-    Ok(())
-}
+    /// One event of a descriptor will be reported with this token; false if it cannot be waited for.
+    #[allow(unsafe_code)]
+    pub fn add(number: jint, fd: jint, events: jint, token: jlong) -> jboolean {
+        // The events of poll(2) have the same bits.
+        let flags = EpollFlags::from_bits_truncate(events) | EpollFlags::EPOLLONESHOT;
+        // SAFETY: a descriptor of what the calling thread has under way, which it keeps until it has removed it.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        epoll(number).add(fd, EpollEvent::new(flags, token as u64)).is_ok()
+    }
 
-/// `static native int waitFor(int epoll, int milliseconds, long[] tokens)`: how many tokens were put into the array.
-fn wait_for<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    number: jint,
-    milliseconds: jint,
-    tokens: JLongArray<'local>,
-) -> Result<jint, Failure> {
-    let mut events = [EpollEvent::empty(); EVENTS];
-    let room = EVENTS.min(tokens.len(env)?);
-    let timeout = EpollTimeout::from(milliseconds.clamp(0, 1000) as u16);
-    // A signal is an answer without events.
-    let count = epoll(number).wait(&mut events[..room], timeout).unwrap_or(0);
-    let found: Vec<jlong> = events[..count].iter().map(|event| event.data() as jlong).collect();
-    tokens.set_region(env, 0, &found)?;
-    Ok(count as jint)
-}
+    /// Forgets a descriptor, which must still be open.
+    #[allow(unsafe_code)]
+    pub fn remove(number: jint, fd: jint) {
+        // SAFETY: as in `add`.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        // What was not added is not there.
+        let _ = epoll(number).delete(fd);
+    }
 
-/// What `NativePoller` declares.
-#[allow(unsafe_code)] // The macro's.
-pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(fn create() -> int),
-    native!(fn close(epoll: int) -> void),
-    native!(fn add(epoll: int, fd: int, events: int, token: long) -> boolean),
-    native!(fn remove(epoll: int, fd: int) -> void),
-    native!(fn wait_for(epoll: int, milliseconds: int, tokens: [long]) -> int),
-];
+    /// Waits for events and puts their tokens into the array; gives back how many.
+    pub fn wait_for(
+        env: &mut Env<'_>,
+        number: jint,
+        milliseconds: jint,
+        tokens: &JLongArray<'_>,
+    ) -> jni::errors::Result<jint> {
+        let mut events = [EpollEvent::empty(); EVENTS];
+        let room = EVENTS.min(tokens.len(env)?);
+        let timeout = EpollTimeout::from(milliseconds.clamp(0, 1000) as u16);
+        // A signal is an answer without events.
+        let count = epoll(number).wait(&mut events[..room], timeout).unwrap_or(0);
+        let found: Vec<jlong> = events[..count].iter().map(|event| event.data() as jlong).collect();
+        tokens.set_region(env, 0, &found)?;
+        Ok(count as jint)
+    }
+}

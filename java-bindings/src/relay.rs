@@ -1,81 +1,43 @@
-//! Relays: two sockets, duplicated, and the report of both directions.
+//! Relays: two sockets, duplicated.
 
-use jni::objects::{JByteArray, JClass, JObject, JValue};
-use jni::sys::{jint, jlong};
-use jni::{Env, NativeMethod, jni_sig, jni_str};
-use zcio::{DirectionReport, Endpoint, Outcome, Relay};
+use jni::Env;
+use jni::objects::{JObject, JObjectArray};
+use jni::sys::jlong;
+use zcio::{Endpoint, Relay};
 
-use crate::descriptors::{Descriptor, Given, Waiting};
+use crate::descriptors::{Descriptor, Waiting};
 use crate::errors::Failure;
-use crate::natives::native;
-use crate::reports;
+use crate::natives::SocketChannel;
+use crate::packed::packed;
 use crate::running::{Machine, Running};
 use crate::transfer::number;
 
-fn socket(env: &mut Env<'_>, channel: &JObject<'_>, waiting: Waiting) -> Result<Endpoint<'static>, Failure> {
-    let none = JByteArray::null();
-    let given = Given { object: channel, path: &none, memory: (0, -1) };
-    Ok(Descriptor::of(env, &given, waiting)?.source()?.endpoint)
+fn socket(env: &mut Env<'_>, channel: &SocketChannel<'_>, waiting: Waiting) -> Result<Endpoint<'static>, Failure> {
+    Ok(Descriptor::of_socket(env, channel, waiting)?.source()?.endpoint)
 }
 
-fn start<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    first: JObject<'local>,
-    second: JObject<'local>,
-    waiting: jint,
-) -> Result<jlong, Failure> {
-    let waiting = Waiting::of(waiting);
-    let first = socket(env, &first, waiting)?;
-    let second = socket(env, &second, waiting)?;
-    let ends = vec![number(&first), number(&second)];
-    let relay = Relay::new(first, second);
-    Ok(Running::new(Machine::Relay(relay), ends, false, None).into_handle())
-}
+/// The bridge to the native code's relays. Not an API.
+pub(crate) enum NativeRelay {}
 
-fn report<'local>(env: &mut Env<'local>, class: JClass<'local>, handle: jlong) -> Result<JObject<'local>, Failure> {
-    let Machine::Relay(relay) = &Running::of(handle).machine else { return Ok(JObject::null()) };
-    let report = relay.report();
-    let forward = direction(env, &class, &report.forward)?;
-    let backward = direction(env, &class, &report.backward)?;
-    let arguments = [
-        JValue::Object(&forward),
-        JValue::Object(&backward),
-        JValue::Long(report.system_calls as i64),
-        JValue::Long(report.waits as i64),
-        JValue::Long(report.elapsed.as_nanos() as i64),
-    ];
-    let signature = jni_sig!(
-        (java.lang.Object, java.lang.Object, long, long, long) -> java.lang.Object
-    );
-    Ok(env.call_static_method(&class, jni_str!("report"), signature, &arguments)?.into_object()?)
-}
+impl NativeRelay {
+    /// Joins two sockets and moves nothing yet; gives back a handle.
+    pub fn start(
+        env: &mut Env<'_>,
+        first: &SocketChannel<'_>,
+        second: &SocketChannel<'_>,
+        waiting: jlong,
+    ) -> Result<jlong, Failure> {
+        let waiting = Waiting::of(waiting);
+        let (first, second) = (socket(env, first, waiting)?, socket(env, second, waiting)?);
+        let ends = vec![number(&first), number(&second)];
+        Ok(Running::new(Machine::Relay(Relay::new(first, second)), ends, false, None).into_handle())
+    }
 
-fn direction<'local>(
-    env: &mut Env<'local>,
-    class: &JClass<'local>,
-    report: &DirectionReport,
-) -> Result<JObject<'local>, Failure> {
-    let mechanism = reports::name(env, Some(report.mechanism))?;
-    let attempts = reports::attempts(env, &report.attempts)?;
-    let failure = reports::failure(env, if let Outcome::Failed(error) = &report.outcome { Some(error) } else { None })?;
-    let arguments = [
-        JValue::Long(report.bytes as i64),
-        JValue::Long(report.undelivered as i64),
-        JValue::Object(&mechanism),
-        JValue::Object(&attempts),
-        JValue::Bool(matches!(report.outcome, Outcome::Ended)),
-        JValue::Object(&failure),
-    ];
-    let signature = jni_sig!(
-        (long, long, java.lang.String, [java.lang.Object], boolean, java.lang.Throwable) -> java.lang.Object
-    );
-    Ok(env.call_static_method(class, jni_str!("way"), signature, &arguments)?.into_object()?)
+    /// What has happened so far.
+    pub fn report<'local>(env: &mut Env<'local>, handle: jlong) -> jni::errors::Result<JObjectArray<'local>> {
+        match &Running::of(handle).machine {
+            Machine::Relay(relay) => packed(env, &relay.report()),
+            Machine::Transfer(_) | Machine::FanOut(_) => Ok(JObjectArray::<JObject>::null()),
+        }
+    }
 }
-
-/// What `NativeRelay` declares.
-#[allow(unsafe_code)] // The macro's.
-pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(fn start(first: java.nio.channels.SocketChannel, second: java.nio.channels.SocketChannel, waiting: int) -> long),
-    native!(fn report(handle: long) -> java.lang.Object),
-];

@@ -6,16 +6,16 @@
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use jni::objects::{JByteArray, JClass, JIntArray, JObject};
+use jni::Env;
+use jni::objects::{JByteArray, JIntArray};
 use jni::sys::{jint, jlong};
-use jni::{Env, NativeMethod};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zcio::{Direction, ErrorKind, FanOut, FanOutStep, Readiness, Relay, RelayStep, Side, Step, Transfer};
 
 use crate::errors::Failure;
-use crate::natives::native;
+use crate::natives::LongPredicate;
 use crate::send_timeout::SendTimeout;
-use crate::upcalls::upcalls;
+use crate::upcalls::look;
 
 /// The machine that moves the bytes.
 pub(crate) enum Machine {
@@ -35,10 +35,6 @@ pub(crate) struct Running {
     /// What the last step of a transfer was blocked on: an end, and what it must become.
     blocked: Option<(Side, PollFlags)>,
 }
-
-/// What a step or run answers: this or that, or else the number of bytes that it moved, or that were moved in all.
-const DONE: jlong = -1;
-const BLOCKED: jlong = -2;
 
 const WAIT: u8 = 50;
 
@@ -60,7 +56,7 @@ impl Running {
     }
 
     /// Runs to the end, asking `io.zcio.Watch` on the way.
-    pub fn run(&mut self, env: &mut Env<'_>, watch: &JObject<'_>) -> Result<(), Failure> {
+    pub fn run(&mut self, env: &mut Env<'_>, watch: &LongPredicate<'_>) -> Result<(), Failure> {
         while self.fifo && !self.fifo_is_open(WAIT) {
             if look(env, watch, 0)? {
                 return Err(Failure::Stopped);
@@ -88,31 +84,31 @@ impl Running {
 
     fn step(&mut self) -> Result<jlong, Failure> {
         if self.fifo && !self.fifo_is_open(0) {
-            return Ok(BLOCKED);
+            return Ok(NativeRunning::BLOCKED);
         }
         Ok(match &mut self.machine {
             Machine::Transfer(transfer) => match transfer.step()? {
-                Step::Done => DONE,
+                Step::Done => NativeRunning::DONE,
                 Step::Moved(count) => count as jlong,
                 Step::Blocked(side) => {
                     self.blocked = Some((side, events(side.readiness())));
-                    BLOCKED
+                    NativeRunning::BLOCKED
                 }
                 // The kernel still reads the source's memory. Its notification is an event that need not be asked for.
                 Step::Completing => {
                     self.blocked = Some((Side::Sink, PollFlags::empty()));
-                    BLOCKED
+                    NativeRunning::BLOCKED
                 }
             },
             Machine::Relay(relay) => match relay.step()? {
-                RelayStep::Done => DONE,
+                RelayStep::Done => NativeRunning::DONE,
                 RelayStep::Moved { forward, backward } => (forward + backward) as jlong,
-                RelayStep::Blocked { .. } => BLOCKED,
+                RelayStep::Blocked { .. } => NativeRunning::BLOCKED,
             },
             Machine::FanOut(fan_out) => match fan_out.step()? {
-                FanOutStep::Done => DONE,
+                FanOutStep::Done => NativeRunning::DONE,
                 FanOutStep::Moved(count) => count as jlong,
-                FanOutStep::Blocked => BLOCKED,
+                FanOutStep::Blocked => NativeRunning::BLOCKED,
             },
         })
     }
@@ -168,67 +164,54 @@ fn events(readiness: Readiness) -> PollFlags {
     }
 }
 
-/// `watch.test(moved)`: whether to stop.
-pub(crate) fn look(env: &mut Env<'_>, watch: &JObject<'_>, moved: u64) -> jni::errors::Result<bool> {
-    upcalls(env)?.test(env, watch, moved)
-}
+/// The bridge to what is under way in the native code, whatever it is. Not an API; see {@link Stepper}.
+pub(crate) enum NativeRunning {}
 
-/// `static native long run(long handle, LongPredicate watch) throws IOException`: [`DONE`], or the bytes delivered when the watch
-/// stopped it.
-fn run<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    handle: jlong,
-    watch: JObject<'local>,
-) -> Result<jlong, Failure> {
-    match Running::of(handle).run(env, &watch) {
-        Ok(()) => Ok(DONE),
-        Err(Failure::Stopped) => Ok(0),
-        Err(Failure::Transfer(trouble)) if trouble.error.kind() == ErrorKind::Cancelled => {
-            Ok(trouble.error.moved() as jlong)
+impl NativeRunning {
+    /// The answer of a step or run: everything has been moved.
+    pub const DONE: jlong = -1;
+    /// A step's answer: nothing can be moved until one of the {@link #interests} is ready.
+    pub const BLOCKED: jlong = -2;
+
+    /// Runs to the end, waiting in poll(2): {@link #DONE}, or the bytes delivered when the watch stopped it; it can go on.
+    pub fn run(env: &mut Env<'_>, handle: jlong, watch: &LongPredicate<'_>) -> Result<jlong, Failure> {
+        match Running::of(handle).run(env, watch) {
+            Ok(()) => Ok(Self::DONE),
+            Err(Failure::Stopped) => Ok(0),
+            Err(Failure::Transfer(trouble)) if trouble.error.kind() == ErrorKind::Cancelled => {
+                Ok(trouble.error.moved() as jlong)
+            }
+            Err(failure) => Err(failure),
         }
-        Err(failure) => Err(failure),
+    }
+
+    /// One step: {@link #DONE}, {@link #BLOCKED}, or the number of bytes moved.
+    pub fn step(handle: jlong) -> Result<jlong, Failure> {
+        Running::of(handle).step()
+    }
+
+    /// What the next step needs, three numbers each: the end's place, its descriptor, the events of poll(2).
+    pub fn interests<'local>(env: &mut Env<'local>, handle: jlong) -> jni::errors::Result<JIntArray<'local>> {
+        let interests = Running::of(handle).interests();
+        let array = env.new_int_array(interests.len())?;
+        array.set_region(env, 0, &interests)?;
+        Ok(array)
+    }
+
+    /// Hands over the bytes that were taken and not delivered in that part, and forgets them.
+    pub fn undelivered<'local>(
+        env: &mut Env<'local>,
+        handle: jlong,
+        part: jint,
+    ) -> Result<JByteArray<'local>, Failure> {
+        let bytes = Running::of(handle).undelivered(part as usize)?;
+        Ok(env.byte_array_from_slice(&bytes)?)
+    }
+
+    /// Must be the last call with this handle.
+    #[allow(unsafe_code)] // A number that is believed.
+    pub fn free(handle: jlong) {
+        // SAFETY: as in `Running::of`, and the Java side gives the number to nobody after this.
+        drop(unsafe { Box::from_raw(handle as *mut Running) });
     }
 }
-
-fn step<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<jlong, Failure> {
-    Running::of(handle).step()
-}
-
-fn interests<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    handle: jlong,
-) -> Result<JIntArray<'local>, Failure> {
-    let interests = Running::of(handle).interests();
-    let array = env.new_int_array(interests.len())?;
-    array.set_region(env, 0, &interests)?;
-    Ok(array)
-}
-
-fn undelivered<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    handle: jlong,
-    which: jint,
-) -> Result<JByteArray<'local>, Failure> {
-    let bytes = Running::of(handle).undelivered(which as usize)?;
-    Ok(env.byte_array_from_slice(&bytes)?)
-}
-
-#[allow(unsafe_code)] // A number that is believed.
-fn free<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<(), Failure> {
-    // SAFETY: as in `Running::of`, and the Java side gives the number to nobody after this.
-    drop(unsafe { Box::from_raw(handle as *mut Running) });
-    Ok(())
-}
-
-/// What `NativeRunning` declares.
-#[allow(unsafe_code)] // The macro's.
-pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(fn run(handle: long, watch: java.util.function.LongPredicate) -> long),
-    native!(fn step(handle: long) -> long),
-    native!(fn interests(handle: long) -> [int]),
-    native!(fn undelivered(handle: long, part: int) -> [byte]),
-    native!(fn free(handle: long) -> void),
-];

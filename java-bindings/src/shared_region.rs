@@ -5,18 +5,18 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use jni::objects::{JClass, JLongArray, JObject};
+use jni::Env;
+use jni::objects::JLongArray;
 use jni::sys::{jboolean, jint, jlong};
-use jni::{Env, NativeMethod};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zcio::SharedRegion;
 use zcio::region::{Peer, Seals};
 
-use crate::descriptors::Descriptor;
+use crate::descriptors::{Descriptor, Waiting};
 use crate::errors::Failure;
 use crate::handle;
-use crate::natives::native;
+use crate::natives::SocketChannel;
 use crate::region::{Held, give};
 
 /// In the order of `io.zcio.Seal`.
@@ -46,8 +46,13 @@ fn with<T>(region: jlong, operation: impl FnOnce(&SharedRegion) -> zcio::error::
 }
 
 /// The duplicate of an accepted peer's socket, once it is ready; `None` if it was not for 100 ms.
-fn ready(env: &mut Env<'_>, channel: &JObject<'_>, peer: Peer, events: PollFlags) -> Result<Option<OwnedFd>, Failure> {
-    let Descriptor::Duplicate(socket) = Descriptor::of_channel(env, channel)? else {
+fn ready(
+    env: &mut Env<'_>,
+    channel: &SocketChannel<'_>,
+    peer: Peer,
+    events: PollFlags,
+) -> Result<Option<OwnedFd>, Failure> {
+    let Descriptor::Duplicate(socket) = Descriptor::of_socket(env, channel, Waiting::InPoll)? else {
         return Err(Failure::Closed);
     };
     peer.check(socket.as_fd()).map_err(Failure::region)?;
@@ -59,82 +64,68 @@ fn ready(env: &mut Env<'_>, channel: &JObject<'_>, peer: Peer, events: PollFlags
     }
 }
 
-fn create<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    length: jlong,
-    facts: JLongArray<'local>,
-) -> Result<jlong, Failure> {
-    let shared = SharedRegion::create(length as u64).map_err(Failure::region)?;
-    give(env, Held::Shared(shared), &facts)
-}
-
-/// `static native boolean send(long region, SocketChannel channel, int peer, int number)`: false if it must be asked again.
-fn send<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    region: jlong,
-    channel: JObject<'local>,
-    peer: jint,
-    number: jint,
-) -> Result<jboolean, Failure> {
-    let peer = peer_of(peer, number);
-    let Some(socket) = ready(env, &channel, peer, PollFlags::POLLOUT)? else { return Ok(false) };
-    match with(region, |shared| shared.send(socket.as_fd(), peer)) {
-        Err(Failure::Region(trouble)) if would_wait(&trouble.error) => Ok(false),
-        sent => sent.map(|()| true),
-    }
-}
-
-/// `static native long receive(SocketChannel channel, int peer, int number, int seals, long[] facts)`: 0 if it must be
-/// asked again.
-fn receive<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    channel: JObject<'local>,
-    peer: jint,
-    number: jint,
-    seals: jint,
-    facts: JLongArray<'local>,
-) -> Result<jlong, Failure> {
-    let peer = peer_of(peer, number);
-    let Some(socket) = ready(env, &channel, peer, PollFlags::POLLIN)? else { return Ok(0) };
-    match SharedRegion::receive(socket.as_fd(), peer, seals_of(seals)) {
-        Err(error) if would_wait(&error) => Ok(0),
-        received => give(env, Held::Shared(received.map_err(Failure::region)?), &facts),
-    }
-}
-
 fn would_wait(error: &zcio::Error) -> bool {
     error.errno() == Some(Errno::EAGAIN as i32)
 }
 
-fn seal<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong, seals: jint) -> Result<(), Failure> {
-    with(region, |shared| shared.seal(seals_of(seals)))
-}
+/// The bridge to the native code of shared regions; handles and facts as in {@link NativeRegion}. Not an API.
+pub(crate) enum NativeShared {}
 
-fn seals<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong) -> Result<jint, Failure> {
-    let set = with(region, SharedRegion::seals)?;
-    let bits = SEALS.iter().enumerate().filter(|(_, seal)| set.contains(**seal));
-    Ok(bits.fold(0, |bits, (index, _)| bits | 1 << index))
-}
+impl NativeShared {
+    pub fn create(env: &mut Env<'_>, length: jlong, facts: &JLongArray<'_>) -> Result<jlong, Failure> {
+        let shared = SharedRegion::create(length as u64).map_err(Failure::region)?;
+        give(env, Held::Shared(shared), facts)
+    }
 
-fn grow<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong, length: jlong) -> Result<(), Failure> {
-    with(region, |shared| shared.grow(length as u64))
-}
+    /// Waits at most 100 ms; false if the socket was not ready.
+    pub fn send(
+        env: &mut Env<'_>,
+        region: jlong,
+        channel: &SocketChannel<'_>,
+        peer: jint,
+        number: jint,
+    ) -> Result<jboolean, Failure> {
+        let peer = peer_of(peer, number);
+        let Some(socket) = ready(env, channel, peer, PollFlags::POLLOUT)? else { return Ok(false) };
+        match with(region, |shared| shared.send(socket.as_fd(), peer)) {
+            Err(Failure::Region(trouble)) if would_wait(&trouble.error) => Ok(false),
+            sent => sent.map(|()| true),
+        }
+    }
 
-fn refresh<'local>(_env: &mut Env<'local>, _class: JClass<'local>, region: jlong) -> Result<(), Failure> {
-    with(region, SharedRegion::refresh)
-}
+    /// Waits at most 100 ms; 0 if nothing came.
+    pub fn receive(
+        env: &mut Env<'_>,
+        channel: &SocketChannel<'_>,
+        peer: jint,
+        number: jint,
+        seals: jint,
+        facts: &JLongArray<'_>,
+    ) -> Result<jlong, Failure> {
+        let peer = peer_of(peer, number);
+        let Some(socket) = ready(env, channel, peer, PollFlags::POLLIN)? else { return Ok(0) };
+        match SharedRegion::receive(socket.as_fd(), peer, seals_of(seals)) {
+            Err(error) if would_wait(&error) => Ok(0),
+            received => give(env, Held::Shared(received.map_err(Failure::region)?), facts),
+        }
+    }
 
-/// What `NativeShared` declares.
-#[allow(unsafe_code)] // The macro's.
-pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(fn create(length: long, facts: [long]) -> long),
-    native!(fn send(region: long, channel: java.nio.channels.SocketChannel, peer: int, number: int) -> boolean),
-    native!(fn receive(channel: java.nio.channels.SocketChannel, peer: int, number: int, seals: int, facts: [long]) -> long),
-    native!(fn seal(region: long, seals: int) -> void),
-    native!(fn seals(region: long) -> int),
-    native!(fn grow(region: long, length: long) -> void),
-    native!(fn refresh(region: long) -> void),
-];
+    /// {@code seals}: one bit for each {@link Seal}.
+    pub fn seal(region: jlong, seals: jint) -> Result<(), Failure> {
+        with(region, |shared| shared.seal(seals_of(seals)))
+    }
+
+    pub fn seals(region: jlong) -> Result<jint, Failure> {
+        let set = with(region, SharedRegion::seals)?;
+        let bits = SEALS.iter().enumerate().filter(|(_, seal)| set.contains(**seal));
+        Ok(bits.fold(0, |bits, (index, _)| bits | 1 << index))
+    }
+
+    pub fn grow(region: jlong, length: jlong) -> Result<(), Failure> {
+        with(region, |shared| shared.grow(length as u64))
+    }
+
+    pub fn refresh(region: jlong) -> Result<(), Failure> {
+        with(region, SharedRegion::refresh)
+    }
+}

@@ -1,46 +1,42 @@
 //! Transfers: from the Java side's request to the core's, and back from the core's report to the Java record.
 
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
 
-use jni::objects::{JByteArray, JClass, JObject, JString, JValue};
-use jni::sys::{jboolean, jint, jlong};
-use jni::{Env, NativeMethod, jni_sig, jni_str};
-use zcio::{CachePolicy, Endpoint, Kind, KnownBy, Mechanism, Report, Visibility};
+use jni::Env;
+use jni::objects::{JLongArray, JObject, JObjectArray};
+use jni::sys::jlong;
+use zcio::{Endpoint, Kind};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
 use crate::errors::{Failure, Trouble};
-use crate::natives::native;
-use crate::reports;
+use crate::generated::options::TransferOptions;
+use crate::natives::LongPredicate;
+use crate::packed::{Packed, nothing, packed, packed_into};
 use crate::running::{Machine, Running};
 use crate::send_timeout::SendTimeout;
-use crate::upcalls::upcalls;
 
-/// What is asked of the core.
-struct Request {
-    offset: Option<u64>,
-    sink_offset: Option<u64>,
-    count: Option<u64>,
-    mechanism: Option<Mechanism>,
-    visibility: Visibility,
-    cache: CachePolicy,
+/// The ends, and what is asked of the core.
+struct Request<'a, 'local> {
+    source: Given<'a, 'local>,
+    sink: Given<'a, 'local>,
+    options: TransferOptions,
+    waiting: Waiting,
 }
 
-impl Request {
-    fn apply<'fd>(&self, mut transfer: zcio::Transfer<'fd>) -> zcio::Transfer<'fd> {
-        if let Some(offset) = self.offset {
-            transfer = transfer.offset(offset);
+impl<'a, 'local> Request<'a, 'local> {
+    fn new(
+        env: &Env<'_>,
+        source: &'a JObject<'local>,
+        sink: &'a JObject<'local>,
+        numbers: &JLongArray<'_>,
+    ) -> Result<Self, Failure> {
+        let mut numbers = Packed::of(env, numbers)?;
+        let (source, sink) = (Given::new(source, &mut numbers), Given::new(sink, &mut numbers));
+        let mut options = TransferOptions::read(&mut numbers);
+        if source.is_shut() {
+            options.count = Some(0);
         }
-        if let Some(offset) = self.sink_offset {
-            transfer = transfer.sink_offset(offset);
-        }
-        if let Some(count) = self.count {
-            transfer = transfer.count(count);
-        }
-        if let Some(mechanism) = self.mechanism {
-            transfer = transfer.mechanism(mechanism);
-        }
-        transfer.visibility(self.visibility).cache(self.cache)
+        Ok(Self { source, sink, options, waiting: Waiting::of(numbers.number()) })
     }
 
     /// The most it writes after the sink was asked whether it takes any. A stream is asked instead of the sink, and a file may
@@ -49,42 +45,70 @@ impl Request {
         let facts = source.facts();
         match facts.kind {
             Kind::Memory => Some(facts.size),
-            Kind::File | Kind::BlockDevice => self.count,
+            Kind::File | Kind::BlockDevice => self.options.count,
             _ => None,
+        }
+    }
+
+    /// Opens the ends; `None` if the sink is a FIFO that nobody reads yet.
+    fn open(&self, env: &mut Env<'local>) -> Result<Option<Running>, Failure> {
+        let sources = Descriptor::of(env, &self.source, self.waiting)?;
+        let sinks = Descriptor::of(env, &self.sink, self.waiting)?;
+        // The source first: a sink must not be made for a source that is not there.
+        let opened = sources.source().and_then(|source| Ok((source, sinks.sink()?)));
+        let (source, sink) = match opened {
+            Ok((source, Some(sink))) => (source, sink),
+            Ok((_, None)) => return Ok(None),
+            Err(error) => return Err(self.failure(env, error, Vec::new())),
+        };
+        let send_timeout = match self.waiting {
+            Waiting::InPoll => SendTimeout::limit(&sink, self.length(&source.endpoint)),
+            Waiting::Parked | Waiting::InSelector => None,
+        };
+        let ends = vec![number(&source.endpoint), number(&sink)];
+        let transfer = self.options.apply(zcio::Transfer::new(source.endpoint, sink));
+        Ok(Some(Running::new(Machine::Transfer(transfer), ends, source.fifo, send_timeout)))
+    }
+
+    /// An error about one of the ends has the name that the caller gave to it.
+    fn failure(&self, env: &mut Env<'local>, error: zcio::Error, undelivered: Vec<u8>) -> Failure {
+        named(env, error, &self.source, &self.sink, undelivered).unwrap_or_else(|failure| failure)
+    }
+
+    /// Runs to the end.
+    fn run(
+        &self,
+        env: &mut Env<'local>,
+        running: &mut Running,
+        watch: &LongPredicate<'_>,
+    ) -> Result<zcio::Report, Failure> {
+        let result = running.run(env, watch);
+        let Machine::Transfer(transfer) = &mut running.machine else { unreachable!("it was made by `open`") };
+        match result {
+            Ok(()) => Ok(transfer.report().expect("a transfer that is over has a report")),
+            Err(Failure::Transfer(trouble)) => {
+                // Should the pipe that holds the bytes be unreadable, the error that is being reported says more than that one.
+                Err(self.failure(env, trouble.error, transfer.take_undelivered().unwrap_or_default()))
+            }
+            Err(other) => Err(other),
         }
     }
 }
 
-/// Opens the ends; `None` if the sink is a FIFO that nobody reads yet.
-fn open(
-    env: &mut Env<'_>,
-    given: &[Given<'_, '_>; 2],
-    request: &Request,
-    waiting: Waiting,
-) -> Result<Option<Running>, Failure> {
-    let [source, sink] = given;
-    let sources = Descriptor::of(env, source, waiting)?;
-    let sinks = Descriptor::of(env, sink, waiting)?;
-    let source_path = if let Descriptor::Path(path) = &sources { Some(path.clone()) } else { None };
-    // The source first: a sink must not be made for a source that is not there.
-    let opened = sources.source().and_then(|source| Ok((source, sinks.sink()?)));
-    let (source_end, sink_end) = match opened {
-        Ok((source, Some(sink))) => (source, sink),
-        Ok((_, None)) => return Ok(None),
-        Err(error) => {
-            let about_source = source_path.as_deref().map(|path| path.as_os_str().as_bytes())
-                == error.path().map(|path| path.as_os_str().as_bytes());
-            let file = named(env, if about_source { source } else { sink })?;
-            return Err(Failure::Transfer(Trouble { error, file, undelivered: Vec::new() }));
-        }
+/// An error of an operation from one path to another, with the name of the one that it is about as the caller wrote it.
+pub(crate) fn named<'local>(
+    env: &mut Env<'local>,
+    error: zcio::Error,
+    source: &Given<'_, 'local>,
+    sink: &Given<'_, 'local>,
+    undelivered: Vec<u8>,
+) -> Result<Failure, Failure> {
+    let file = match error.path() {
+        None => None,
+        path if source.path(env)?.as_deref() == path => source.name(env)?,
+        _ => sink.name(env)?,
     };
-    let send_timeout = match waiting {
-        Waiting::InPoll => SendTimeout::limit(&sink_end, request.length(&source_end.endpoint)),
-        Waiting::Parked | Waiting::InSelector => None,
-    };
-    let ends = vec![number(&source_end.endpoint), number(&sink_end)];
-    let transfer = request.apply(zcio::Transfer::new(source_end.endpoint, sink_end));
-    Ok(Some(Running::new(Machine::Transfer(transfer), ends, source_end.fifo, send_timeout)))
+    Ok(Failure::Transfer(Trouble { error, file, undelivered }))
 }
 
 /// An end's descriptor; -1 for memory.
@@ -92,192 +116,50 @@ pub(crate) fn number(end: &Endpoint<'_>) -> RawFd {
     end.descriptor().map_or(-1, |fd| fd.as_raw_fd())
 }
 
-/// A path as the caller wrote it; `None` for another end.
-pub(crate) fn named(env: &mut Env<'_>, given: &Given<'_, '_>) -> Result<Option<String>, Failure> {
-    if given.path.is_null() {
-        return Ok(None);
-    }
-    let name = env.call_method(given.object, jni_str!("toString"), jni_sig!(() -> java.lang.String), &[])?;
-    let name = name.into_object()?;
-    Ok(Some(env.cast_local::<JString>(name)?.try_to_string(env)?))
-}
+/// The bridge to the native code's transfers. Not an API.
+pub(crate) enum NativeTransfer {}
 
-/// Runs a transfer to its end.
-fn run_between<'local>(
-    env: &mut Env<'local>,
-    given: &[Given<'_, '_>; 2],
-    request: &Request,
-    watch: &JObject<'_>,
-) -> Result<JObject<'local>, Failure> {
-    let Some(mut running) = open(env, given, request, Waiting::InPoll)? else { return Ok(JObject::null()) };
-    let result = running.run(env, watch);
-    let Machine::Transfer(transfer) = &mut running.machine else { unreachable!("it was made above") };
-    match result {
-        Ok(()) => report_object(env, &transfer.report().expect("a transfer that is over has a report")),
-        Err(Failure::Transfer(mut trouble)) => {
-            // Should the pipe that holds the bytes be unreadable, the error that is being reported says more than that one.
-            trouble.undelivered = transfer.take_undelivered().unwrap_or_default();
-            trouble.file = match trouble.error.path().map(|path| path.as_os_str().as_bytes().to_vec()) {
-                None => None,
-                Some(path) => {
-                    let from = !given[0].path.is_null() && env.convert_byte_array(given[0].path)? == path;
-                    named(env, &given[usize::from(!from)])?
-                }
-            };
-            Err(Failure::Transfer(trouble))
+impl NativeTransfer {
+    /// Moves bytes until the end, waiting as needed.
+    ///
+    /// @param source what {@link End#passed} gives
+    /// @param sink   what {@link End#passed} gives
+    /// @param call   numbers of the source, of the sink, and of the options; those of the report when it returns null
+    /// @param watch  asked at least every 100 ms whether to stop
+    /// @return null, or a report of more than numbers, or an empty array if the sink is a FIFO that nobody reads yet
+    pub fn run<'local>(
+        env: &mut Env<'local>,
+        source: &JObject<'local>,
+        sink: &JObject<'local>,
+        call: &JLongArray<'local>,
+        watch: &LongPredicate<'local>,
+    ) -> Result<JObjectArray<'local>, Failure> {
+        let request = Request::new(env, source, sink, call)?;
+        let Some(mut running) = request.open(env)? else { return Ok(nothing(env)?) };
+        let report = request.run(env, &mut running, watch)?;
+        Ok(packed_into(env, &report, call)?)
+    }
+
+    /// Opens the ends and moves nothing yet; the arguments are those of {@link #run}.
+    ///
+    /// @return a handle; 0 if the sink is a FIFO that nobody reads yet
+    pub fn start<'local>(
+        env: &mut Env<'local>,
+        source: &JObject<'local>,
+        sink: &JObject<'local>,
+        call: &JLongArray<'local>,
+    ) -> Result<jlong, Failure> {
+        Ok(Request::new(env, source, sink, call)?.open(env)?.map_or(0, Running::into_handle))
+    }
+
+    /// What has happened so far; null before the first step has begun to move.
+    pub fn report<'local>(env: &mut Env<'local>, handle: jlong) -> jni::errors::Result<JObjectArray<'local>> {
+        match &Running::of(handle).machine {
+            Machine::Transfer(transfer) => match transfer.report() {
+                Some(report) => packed(env, &report),
+                None => Ok(JObjectArray::<JObject>::null()),
+            },
+            Machine::Relay(_) | Machine::FanOut(_) => Ok(JObjectArray::<JObject>::null()),
         }
-        Err(other) => Err(other),
     }
 }
-
-fn report_object<'local>(env: &mut Env<'local>, report: &Report) -> Result<JObject<'local>, Failure> {
-    let upcalls = upcalls(env)?;
-    let attempts = reports::attempts(env, &report.attempts)?;
-    let arguments = [
-        JValue::Long(report.bytes as i64),
-        JValue::Long(report.requested.map_or(-1, |requested| requested as i64)),
-        JValue::Int(place(Mechanism::ALL, report.mechanism)),
-        JValue::Bool(report.automatic),
-        JValue::Object(&attempts),
-        JValue::Long(report.system_calls as i64),
-        JValue::Long(report.waits as i64),
-        JValue::Int(report.copies.count.map_or(-1, i32::from)),
-        JValue::Int(place(KnownBy::ALL, report.copies.known_by)),
-        JValue::Long(report.elapsed.as_nanos() as i64),
-    ];
-    Ok(upcalls.report(env, &arguments.map(|argument| argument.as_jni()))?)
-}
-
-/// Where a value stands in the core's list, which is the Java side's, too.
-fn place<T: PartialEq>(all: &[T], value: T) -> i32 {
-    all.iter().position(|each| *each == value).map_or(-1, |place| place as i32)
-}
-
-/// Negative numbers and a null name stand for what was not said.
-fn request(
-    env: &Env<'_>,
-    offset: jlong,
-    sink_offset: jlong,
-    count: jlong,
-    mechanism: &JString<'_>,
-    snapshot: jboolean,
-    read_ahead: jlong,
-    drop_behind: jboolean,
-) -> Result<Request, Failure> {
-    let mechanism = if mechanism.is_null() { None } else { Some(mechanism.try_to_string(env)?.parse()?) };
-    Ok(Request {
-        offset: u64::try_from(offset).ok(),
-        sink_offset: u64::try_from(sink_offset).ok(),
-        count: u64::try_from(count).ok(),
-        mechanism,
-        visibility: visibility(snapshot),
-        cache: CachePolicy { read_ahead: u64::try_from(read_ahead).ok(), drop_behind },
-    })
-}
-
-/// What the Java side says by a flag.
-pub fn visibility(snapshot: jboolean) -> Visibility {
-    if snapshot { Visibility::Snapshot } else { Visibility::Aliased }
-}
-
-fn run<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    source: JObject<'local>,
-    source_path: JByteArray<'local>,
-    address: jlong,
-    length: jlong,
-    sink: JObject<'local>,
-    sink_path: JByteArray<'local>,
-    offset: jlong,
-    sink_offset: jlong,
-    count: jlong,
-    mechanism: JString<'local>,
-    snapshot: jboolean,
-    read_ahead: jlong,
-    drop_behind: jboolean,
-    watch: JObject<'local>,
-) -> Result<JObject<'local>, Failure> {
-    let request = request(env, offset, sink_offset, count, &mechanism, snapshot, read_ahead, drop_behind)?;
-    let source = Given { object: &source, path: &source_path, memory: (address, length) };
-    let sink = Given { object: &sink, path: &sink_path, memory: (0, -1) };
-    run_between(env, &[source, sink], &request, &watch)
-}
-
-fn start<'local>(
-    env: &mut Env<'local>,
-    _class: JClass<'local>,
-    source: JObject<'local>,
-    source_path: JByteArray<'local>,
-    address: jlong,
-    length: jlong,
-    sink: JObject<'local>,
-    sink_path: JByteArray<'local>,
-    offset: jlong,
-    sink_offset: jlong,
-    count: jlong,
-    mechanism: JString<'local>,
-    snapshot: jboolean,
-    read_ahead: jlong,
-    drop_behind: jboolean,
-    waiting: jint,
-) -> Result<jlong, Failure> {
-    let request = request(env, offset, sink_offset, count, &mechanism, snapshot, read_ahead, drop_behind)?;
-    let source = Given { object: &source, path: &source_path, memory: (address, length) };
-    let sink = Given { object: &sink, path: &sink_path, memory: (0, -1) };
-    let running = open(env, &[source, sink], &request, Waiting::of(waiting))?;
-    Ok(running.map_or(0, Running::into_handle))
-}
-
-/// `static native Report report(long handle)`; null before the first step has begun to move.
-fn report<'local>(env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<JObject<'local>, Failure> {
-    match &Running::of(handle).machine {
-        Machine::Transfer(transfer) => match transfer.report() {
-            Some(report) => report_object(env, &report),
-            None => Ok(JObject::null()),
-        },
-        Machine::Relay(_) | Machine::FanOut(_) => Ok(JObject::null()),
-    }
-}
-
-/// What `NativeTransfer` declares.
-#[allow(unsafe_code)] // The macro's.
-pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(
-        fn run(
-            source: java.lang.Object,
-            source_path: [byte],
-            address: long,
-            length: long,
-            sink: java.lang.Object,
-            sink_path: [byte],
-            offset: long,
-            sink_offset: long,
-            count: long,
-            mechanism: java.lang.String,
-            snapshot: boolean,
-            read_ahead: long,
-            drop_behind: boolean,
-            watch: java.util.function.LongPredicate
-        ) -> java.lang.Object
-    ),
-    native!(
-        fn start(
-            source: java.lang.Object,
-            source_path: [byte],
-            address: long,
-            length: long,
-            sink: java.lang.Object,
-            sink_path: [byte],
-            offset: long,
-            sink_offset: long,
-            count: long,
-            mechanism: java.lang.String,
-            snapshot: boolean,
-            read_ahead: long,
-            drop_behind: boolean,
-            waiting: int
-        ) -> long
-    ),
-    native!(fn report(handle: long) -> java.lang.Object),
-];

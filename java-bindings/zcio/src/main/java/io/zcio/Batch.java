@@ -13,6 +13,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.LongStream;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -188,23 +189,18 @@ public final class Batch implements AutoCloseable {
     public BatchReport run(List<Item> items) throws IOException {
         Map<Object, Integer> places = new IdentityHashMap<>();
         List<End> ends = new ArrayList<>();
-        int[] ofItems = new int[2 * items.size()];
-        long[] ranges = new long[2 * items.size()];
-        for (int i = 0; i < items.size(); i++) {
-            Item item = items.get(i);
-            ofItems[2 * i] = place(item.source, places, ends);
-            ofItems[2 * i + 1] = place(item.sink, places, ends);
-            ranges[2 * i] = item.offset;
-            ranges[2 * i + 1] = item.count;
-        }
+        long[] packed = items.stream()
+                .flatMapToLong(item -> LongStream.of(
+                        place(item.source, places, ends), place(item.sink, places, ends), item.offset, item.count))
+                .toArray();
         End[] channels = ends.stream().filter(End::isChannel).toArray(End[]::new);
         Watch watch = new Watch(null, token, channels);
         watch.before();
         for (End end : channels) {
             end.requireConnected();
         }
-        Object[] given = ends.stream().map(end -> end.given).toArray();
-        byte[][] paths = ends.stream().map(End::path).toArray(byte[][]::new);
+        Object[] given = ends.stream().map(End::passed).toArray();
+        long[] kinds = ends.stream().mapToLong(End::passedKind).toArray();
         Object event = Flight.begin("batch", items, null);
         BatchReport report = null;
         IOException failure = null;
@@ -212,7 +208,8 @@ public final class Batch implements AutoCloseable {
             report = Threads.onPlatformThread(watch, () -> {
                 lock.lock();
                 try (End.Hold held = End.holdAll(channels)) {
-                    return handle.use(number -> (BatchReport) NativeBatch.run(number, given, paths, ofItems, ranges, watch));
+                    return handle.use(number ->
+                            Packed.read(NativeBatch.run(number, given, kinds, packed, watch), Reports::batchReport));
                 } finally {
                     lock.unlock();
                 }

@@ -26,8 +26,7 @@ import java.util.function.LongConsumer;
 public final class Copy {
     private final End source;
     private final End destination;
-    private Reflink reflink = Reflink.AUTO;
-    private int options;
+    private final CopyOptions options = new CopyOptions();
     private LongConsumer progress;
     private CancelToken token;
 
@@ -55,7 +54,7 @@ public final class Copy {
      * @return this copy
      */
     public Copy reflink(Reflink reflink) {
-        this.reflink = Objects.requireNonNull(reflink, "reflink");
+        options.reflink = Objects.requireNonNull(reflink, "reflink");
         return this;
     }
 
@@ -67,7 +66,8 @@ public final class Copy {
      * @return this copy
      */
     public Copy preserveMode(boolean preserve) {
-        return set(NativeCopy.MODE, preserve);
+        options.preserveMode = preserve;
+        return this;
     }
 
     /**
@@ -77,7 +77,8 @@ public final class Copy {
      * @return this copy
      */
     public Copy preserveTimes(boolean preserve) {
-        return set(NativeCopy.TIMES, preserve);
+        options.preserveTimes = preserve;
+        return this;
     }
 
     /**
@@ -88,7 +89,8 @@ public final class Copy {
      * @return this copy
      */
     public Copy createNew(boolean createNew) {
-        return set(NativeCopy.CREATE_NEW, createNew);
+        options.createNew = createNew;
+        return this;
     }
 
     /**
@@ -100,7 +102,8 @@ public final class Copy {
      * @return this copy
      */
     public Copy atomic(boolean atomic) {
-        return set(NativeCopy.ATOMIC, atomic);
+        options.atomic = atomic;
+        return this;
     }
 
     /**
@@ -110,7 +113,8 @@ public final class Copy {
      * @return this copy
      */
     public Copy durable(boolean durable) {
-        return set(NativeCopy.DURABLE, durable);
+        options.durable = durable;
+        return this;
     }
 
     /**
@@ -133,11 +137,6 @@ public final class Copy {
      */
     public Copy cancelledBy(CancelToken token) {
         this.token = Objects.requireNonNull(token, "token");
-        return this;
-    }
-
-    private Copy set(int option, boolean on) {
-        options = on ? options | option : options & ~option;
         return this;
     }
 
@@ -167,13 +166,12 @@ public final class Copy {
         CopyReport report = null;
         IOException failure = null;
         try {
-            report = Threads.onPlatformThread(watch, () -> (CopyReport) NativeCopy.run(
-                    source.given,
-                    source.path(),
-                    destination.given,
-                    destination.path(),
-                    options | reflink.ordinal(),
-                    watch));
+            Packed call = new Packed();
+            source.pack(call);
+            destination.pack(call);
+            options.pack(call);
+            report = Threads.onPlatformThread(watch, () -> Packed.read(
+                    NativeCopy.run(source.passed(), destination.passed(), call.numbers, watch), Reports::copyReport));
         } catch (TransferException e) {
             failure = watch.after(e);
         } catch (IOException e) {

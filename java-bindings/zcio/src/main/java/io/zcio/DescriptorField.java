@@ -45,7 +45,7 @@ final class DescriptorField {
 
     private static boolean liesOver() {
         for (int i = 0; i < 8; i++) {
-            if (Internals.liesOver(DelegatingFileChannel.class, "descriptor" + i)) {
+            if (NativeInternals.liesOver(DelegatingFileChannel.class, "descriptor" + i)) {
                 return true;
             }
         }

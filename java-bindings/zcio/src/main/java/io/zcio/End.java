@@ -210,9 +210,30 @@ final class End {
         }
     }
 
-    /** The path as the operating system writes it, or null if this end is a channel. */
-    byte[] path() {
-        return given instanceof Path path ? PathBytes.of(path.toAbsolutePath()) : null;
+    /** What the native code gets: a channel, or else a path, with its bytes as the operating system writes it. */
+    Object passed() {
+        return given instanceof Path path ? new Object[] {path, PathBytes.of(path.toAbsolutePath())} : given;
+    }
+
+    /** What the native code takes it for: of kinds of memory it knows one. */
+    int passedKind() {
+        return switch (kind) {
+            case PATH -> 0;
+            case FILE -> 1;
+            case STREAM -> given instanceof SocketChannel ? 2 : 3;
+            case BUFFER, REGION -> 4;
+        };
+    }
+
+    /** The numbers that belong to it. */
+    void pack(Packed to) {
+        to.put(passedKind()).put(address).put(length);
+    }
+
+    /** The same of a source. A socket whose input the caller has shut has the length 0: nothing is to be read. */
+    void packSource(Packed to) {
+        boolean shut = given instanceof SocketChannel socket && ChannelLocks.isInputShut(socket);
+        to.put(passedKind()).put(address).put(shut ? 0 : length);
     }
 
     /** Whether bytes have a way to this end: a socket must be connected. One that was closed is not, either. */
@@ -223,11 +244,6 @@ final class End {
             }
             throw new NotYetConnectedException();
         }
-    }
-
-    /** How many bytes to ask of this source for: none, if the caller has shut the input of the socket that it is. */
-    long toRead(long count) {
-        return given instanceof SocketChannel socket && ChannelLocks.isInputShut(socket) ? 0 : count;
     }
 
     /** A path is always open. */

@@ -10,9 +10,11 @@ import java.nio.channels.Pipe;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.LongConsumer;
+import java.util.function.LongFunction;
 
 /**
  * One source to many sinks, every sink gets exactly the same bytes; between pipes and sockets they are not copied for it
@@ -28,14 +30,14 @@ import java.util.function.LongConsumer;
  */
 public final class FanOut {
     private final List<End> ends = new ArrayList<>();
+    /** Where to begin in each sink; negative for its position. */
     private final List<Long> offsets = new ArrayList<>();
-    private long count = -1;
-    private Visibility visibility = Visibility.ALIASED;
+    private final FanOutOptions options = new FanOutOptions();
     private LongConsumer progress;
     private CancelToken token;
 
     private FanOut(End source) {
-        add(source, -1);
+        ends.add(source);
     }
 
     private FanOut add(End end, long offset) {
@@ -144,7 +146,7 @@ public final class FanOut {
      * @throws IllegalArgumentException if it is negative
      */
     public FanOut offset(long offset) {
-        offsets.set(0, End.requireNotNegative(offset, "offset"));
+        options.offset = End.requireNotNegative(offset, "offset");
         return this;
     }
 
@@ -156,7 +158,7 @@ public final class FanOut {
      * @throws IllegalArgumentException if it is negative
      */
     public FanOut count(long count) {
-        this.count = End.requireNotNegative(count, "count");
+        options.count = End.requireNotNegative(count, "count");
         return this;
     }
 
@@ -167,7 +169,7 @@ public final class FanOut {
      * @return this fan-out
      */
     public FanOut visibility(Visibility visibility) {
-        this.visibility = Objects.requireNonNull(visibility, "visibility");
+        options.visibility = Objects.requireNonNull(visibility, "visibility");
         return this;
     }
 
@@ -240,17 +242,19 @@ public final class FanOut {
 
     private Stepper<FanOutReport> open(int waiting) throws IOException {
         End[] all = ends.toArray(End[]::new);
-        Object[] given = new Object[all.length];
-        byte[][] paths = new byte[all.length][];
-        for (int i = 0; i < all.length; i++) {
-            given[i] = all[i].given;
-            paths[i] = all[i].path();
+        Object[] given = Arrays.stream(all).map(End::passed).toArray();
+        long[] sinks = new long[2 * offsets.size()];
+        for (int i = 0; i < offsets.size(); i++) {
+            sinks[2 * i] = all[i + 1].passedKind();
+            sinks[2 * i + 1] = offsets.get(i);
         }
-        long[] from = offsets.stream().mapToLong(Long::longValue).toArray();
+        Packed call = new Packed();
+        all[0].packSource(call);
+        options.pack(call);
+        call.put(waiting);
         Watch watch = new Watch(progress, token, all);
-        boolean snapshot = visibility == Visibility.SNAPSHOT;
-        long most = all[0].toRead(count);
-        Stepper.Opening opening = how -> NativeFanOut.start(given, paths, from, most, snapshot, how);
-        return Stepper.open("fan_out", opening, waiting, watch, handle -> (FanOutReport) NativeFanOut.report(handle), all);
+        LongFunction<FanOutReport> reporter = handle -> Packed.read(NativeFanOut.report(handle), Reports::fanOutReport);
+        Stepper.Opening opening = how -> NativeFanOut.start(given, sinks, call.numbers);
+        return Stepper.open("fan_out", opening, waiting, watch, reporter, all);
     }
 }

@@ -56,7 +56,7 @@ public record FileResidency(long present, long total, String countedBy) {
         End.requireNotNegative(offset, "offset");
         End.requireNotNegative(length, "length");
         try (End.Hold held = end.hold()) {
-            return (FileResidency) NativeCopy.residency(end.given, end.path(), offset, length);
+            return Packed.read(NativeCopy.residency(end.passed(), end.passedKind(), offset, length), Reports::fileResidency);
         }
     }
 }

@@ -17,16 +17,7 @@ final class Internals {
     private static final int VIRTUAL = 1;
     private static final int STATIC = 2;
 
-    static {
-        NativeLibrary.bind(Internals.class, "Internals");
-    }
-
     private Internals() {}
-
-    private static native MethodHandle find(String owner, String name, MethodType type, int kind);
-
-    /** Whether that field of a channel class of ours lies where {@code FileChannelImpl} has its descriptor. */
-    static native boolean liesOver(Class<?> ours, String name);
 
     /** The class, or null; knowing it opens nothing. */
     static Class<?> type(String name) {
@@ -38,7 +29,7 @@ final class Internals {
     }
 
     static MethodHandle field(String owner, String name, Class<?> type, Class<?> as, Class<?> of) {
-        return type == null ? null : seen(find(owner, name, MethodType.methodType(type), GETTER), MethodType.methodType(as, of));
+        return type == null ? null : seen(NativeInternals.find(owner, name, MethodType.methodType(type), GETTER), MethodType.methodType(as, of));
     }
 
     /** {@code arguments} begins with the type by which the receiver is known here. */
@@ -49,12 +40,12 @@ final class Internals {
 
     /** As above, where some of the method's own types cannot be named here: {@code seen} is what it is called with. */
     static MethodHandle method(String owner, String name, MethodType own, MethodType seen) {
-        return own == null ? null : seen(find(owner, name, own.dropParameterTypes(0, 1), VIRTUAL), seen);
+        return own == null ? null : seen(NativeInternals.find(owner, name, own.dropParameterTypes(0, 1), VIRTUAL), seen);
     }
 
     /** What a static method without arguments gives. */
     static Object call(String owner, String name, Class<?> result) {
-        MethodHandle method = result == null ? null : find(owner, name, MethodType.methodType(result), STATIC);
+        MethodHandle method = result == null ? null : NativeInternals.find(owner, name, MethodType.methodType(result), STATIC);
         try {
             return method == null ? null : method.invoke();
         } catch (Throwable e) {

@@ -79,10 +79,12 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         attach(facts, ByteOrder.BIG_ENDIAN);
     }
 
-    /** Makes a region; a second time after a garbage collection, which may free mappings, if there are too many. */
-    static MappedRegion make(String what, Maker maker) throws IOException {
+    /**
+     * Makes a region; a second time after a garbage collection, which may free mappings, if there are too many. What is asked of
+     * it stands in the array, which gets the {@linkplain NativeRegion#view facts} about it.
+     */
+    static MappedRegion make(String what, long[] facts, Maker maker) throws IOException {
         NativeLibrary.load();
-        long[] facts = new long[FACTS];
         long number;
         try {
             number = maker.make(facts);
@@ -166,13 +168,10 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
     }
 
     private static MappedRegion open(Path path, MapMode mode, long offset, long size, Room room) throws IOException {
-        int access = access(mode);
-        int reserve = room.ordinal();
-        requireNotNegative(offset, "offset");
-        byte[] bytes = End.of(path).path();
-        return make(
-                path.toString(),
-                facts -> NativeRegion.open(bytes, path.toString(), access, offset, size, reserve, facts));
+        long[] facts = {access(mode), requireNotNegative(offset, "offset"), size, room.ordinal()};
+        End.of(path);
+        byte[] bytes = PathBytes.of(path.toAbsolutePath());
+        return make(path.toString(), facts, asked -> NativeRegion.open(bytes, path.toString(), asked));
     }
 
     /**
@@ -210,14 +209,13 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      */
     public static MappedRegion map(FileChannel channel, MapMode mode, long offset, long size, Room room)
             throws IOException {
-        int access = access(mode);
-        int reserve = room.ordinal();
-        requireNotNegative(offset, "offset");
-        requireNotNegative(size, "size");
+        long[] facts = {
+            access(mode), requireNotNegative(offset, "offset"), requireNotNegative(size, "size"), room.ordinal()
+        };
         FileChannel own = (FileChannel) End.of(channel).given;
-        return make("a file channel", facts -> {
+        return make("a file channel", facts, asked -> {
             try (End.Hold held = End.hold(own)) {
-                return NativeRegion.map(End.number(own), access, offset, size, reserve, facts);
+                return NativeRegion.map(End.number(own), asked);
             }
         });
     }
@@ -245,7 +243,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
     public static MappedRegion anonymous(long size, Room room) throws IOException {
         int reserve = room.ordinal();
         requireNotNegative(size, "size");
-        return make(size + " bytes of memory", facts -> NativeRegion.anonymous(size, reserve, facts));
+        return make(size + " bytes of memory", new long[FACTS], facts -> NativeRegion.anonymous(size, reserve, facts));
     }
 
     private static int access(MapMode mode) {

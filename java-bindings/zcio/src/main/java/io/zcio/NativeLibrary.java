@@ -57,7 +57,7 @@ final class NativeLibrary {
     /** The version of the native library; bound when it is loaded, as the next one. */
     private static native String version();
 
-    /** Binds the native methods of a class. Those of {@link Native} have to be the first. */
+    /** Binds the native methods of a class. {@link Upcalls}, which has none, has to be the first. */
     private static native void register(Class<?> type, String name);
 
     private static synchronized void loadOnce() {
@@ -69,7 +69,7 @@ final class NativeLibrary {
         }
         try {
             find();
-            register(Native.class, "Native");
+            register(Upcalls.class, "Upcalls");
             loaded = true;
         } catch (IOException | LinkageError | RuntimeException e) {
             UnsatisfiedLinkError failure = LoadFailure.of(e);

@@ -47,8 +47,8 @@ abstract class RegionOperations extends RegionAccess {
      * @throws RegionException           if the kernel refuses it
      */
     public final void advise(long offset, long size, Advice advice) throws RegionException {
-        String name = advice.adviceName();
-        operate(offset, size, region -> NativeRegion.advise(region, offset, size, name));
+        int place = advice.ordinal();
+        operate(offset, size, region -> NativeRegion.advise(region, offset, size, place));
     }
 
     /**

@@ -112,6 +112,11 @@ public final class Relay {
         End[] ends = {End.of(first), End.of(second)};
         Watch watch = new Watch(progress, token, ends);
         return Stepper.open(
-                "relay", how -> NativeRelay.start(first, second, how), waiting, watch, handle -> (RelayReport) NativeRelay.report(handle), ends);
+                "relay",
+                how -> NativeRelay.start(first, second, how),
+                waiting,
+                watch,
+                handle -> Packed.read(NativeRelay.report(handle), Reports::relayReport),
+                ends);
     }
 }

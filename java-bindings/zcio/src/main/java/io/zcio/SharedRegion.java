@@ -63,7 +63,7 @@ public final class SharedRegion implements AutoCloseable {
             throw new IllegalArgumentException("size is negative: " + size);
         }
         return new SharedRegion(
-                MappedRegion.make(size + " bytes of shared memory", facts -> NativeShared.create(size, facts)));
+                MappedRegion.make(size + " bytes of shared memory", new long[MappedRegion.FACTS], facts -> NativeShared.create(size, facts)));
     }
 
     /**

@@ -83,7 +83,7 @@ final class SmallTransfer {
         boolean blocking = CloseProtocol.beforeWrite(sink);
         long result = ~0L;
         try {
-            result = loop(ChannelNative.SENDFILE, file, CloseProtocol.number(sink), position, count, sink, blocking);
+            result = loop(NativeChannel.SENDFILE, file, CloseProtocol.number(sink), position, count, sink, blocking);
         } finally {
             CloseProtocol.afterWrite(sink, blocking, result != 0 && result != ~0L);
         }
@@ -94,11 +94,11 @@ final class SmallTransfer {
     private static long toFile(FileChannel file, long position, long count, FileChannel sink) throws IOException {
         try (End.Hold held = CloseProtocol.hold(sink)) {
             int number = CloseProtocol.number(sink);
-            boolean pipe = ChannelNative.isPipe(number);
+            boolean pipe = NativeChannel.isPipe(number);
             if (!pipe && count > SMALL) {
                 return ~0L;
             }
-            int call = pipe ? ChannelNative.SENDFILE : ChannelNative.COPY_FILE_RANGE;
+            int call = pipe ? NativeChannel.SENDFILE : NativeChannel.COPY_FILE_RANGE;
             return loop(call, file, number, position, count, sink, true);
         }
     }
@@ -107,7 +107,7 @@ final class SmallTransfer {
             int call, FileChannel file, int to, long position, long count, Channel sink, boolean blocking)
             throws TransferException {
         Object event = Flight.begin("transfer", file, sink);
-        Mechanism mechanism = call == ChannelNative.SENDFILE ? Mechanism.SENDFILE : Mechanism.COPY_FILE_RANGE;
+        Mechanism mechanism = call == NativeChannel.SENDFILE ? Mechanism.SENDFILE : Mechanism.COPY_FILE_RANGE;
         int from = CloseProtocol.number(file);
         long sent = 0;
         long calls = 0;
@@ -115,7 +115,7 @@ final class SmallTransfer {
         while (sent < count && (last > 0 || last == -EINTR) && file.isOpen() && sink.isOpen()) {
             try {
                 calls++;
-                last = ChannelNative.send(call, from, to, position + sent, count - sent);
+                last = NativeChannel.send(call, from, to, position + sent, count - sent);
             } catch (TransferException e) {
                 Flight.end(event, sent, mechanism, calls, e);
                 // A socket tells it only once, so nobody else is asked; after the first byte NIO keeps it to itself.

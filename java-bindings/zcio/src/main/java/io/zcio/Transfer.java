@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.nio.file.ProviderMismatchException;
 import java.util.Objects;
 import java.util.function.LongConsumer;
+import java.util.function.LongFunction;
 
 /**
  * Moves bytes from one end to another by the best way the kernel has between them.
@@ -49,12 +50,7 @@ import java.util.function.LongConsumer;
 public final class Transfer {
     private final End source;
     private final End sink;
-    private long offset = -1;
-    private long sinkOffset = -1;
-    private long count = -1;
-    private String mechanism;
-    private Visibility visibility = Visibility.ALIASED;
-    private CachePolicy cache = CachePolicy.NONE;
+    private final TransferOptions options = new TransferOptions();
     private LongConsumer progress;
     private CancelToken token;
 
@@ -203,7 +199,7 @@ public final class Transfer {
      * @throws IllegalArgumentException if it is negative
      */
     public Transfer offset(long offset) {
-        this.offset = End.requireNotNegative(offset, "offset");
+        options.offset = End.requireNotNegative(offset, "offset");
         return this;
     }
 
@@ -215,7 +211,7 @@ public final class Transfer {
      * @throws IllegalArgumentException if it is negative
      */
     public Transfer sinkOffset(long sinkOffset) {
-        this.sinkOffset = End.requireNotNegative(sinkOffset, "sinkOffset");
+        options.sinkOffset = End.requireNotNegative(sinkOffset, "sinkOffset");
         return this;
     }
 
@@ -227,7 +223,7 @@ public final class Transfer {
      * @throws IllegalArgumentException if it is negative
      */
     public Transfer count(long count) {
-        this.count = End.requireNotNegative(count, "count");
+        options.count = End.requireNotNegative(count, "count");
         return this;
     }
 
@@ -238,7 +234,7 @@ public final class Transfer {
      * @return this transfer
      */
     public Transfer mechanism(Mechanism mechanism) {
-        this.mechanism = mechanism.mechanismName();
+        options.mechanism = Objects.requireNonNull(mechanism, "mechanism");
         return this;
     }
 
@@ -249,7 +245,7 @@ public final class Transfer {
      * @return this transfer
      */
     public Transfer visibility(Visibility visibility) {
-        this.visibility = Objects.requireNonNull(visibility, "visibility");
+        options.visibility = Objects.requireNonNull(visibility, "visibility");
         return this;
     }
 
@@ -260,7 +256,7 @@ public final class Transfer {
      * @return this transfer
      */
     public Transfer cache(CachePolicy policy) {
-        this.cache = Objects.requireNonNull(policy, "policy");
+        options.cache = Objects.requireNonNull(policy, "policy");
         return this;
     }
 
@@ -341,22 +337,18 @@ public final class Transfer {
     private Report runOnce(Watch watch) throws IOException {
         try (End.Hold held = source.hold();
                 End.Hold alsoHeld = sink.hold()) {
-            return (Report) NativeTransfer.run(
-                    source.given,
-                    source.path(),
-                    source.address,
-                    source.length,
-                    sink.given,
-                    sink.path(),
-                    offset,
-                    sinkOffset,
-                    source.toRead(count),
-                    mechanism,
-                    visibility == Visibility.SNAPSHOT,
-                    cache.readAhead() == 0 ? -1 : cache.readAhead(),
-                    cache.dropBehind(),
-                    watch);
+            long[] call = call(Stepper.IN_POLL);
+            Object[] answer = NativeTransfer.run(source.passed(), sink.passed(), call, watch);
+            return answer != null && answer.length == 0 ? null : Reports.report(Packed.answered(call, answer));
         }
+    }
+
+    private long[] call(int waiting) {
+        Packed call = new Packed();
+        source.packSource(call);
+        sink.pack(call);
+        options.pack(call);
+        return call.put(waiting).numbers;
     }
 
     /** On a virtual thread, which must not wait inside the native code; and where a listener is told, which must not run there. */
@@ -387,21 +379,8 @@ public final class Transfer {
 
     private Stepper<Report> open(int waiting) throws IOException {
         Watch watch = new Watch(progress, token, source, sink);
-        Stepper.Opening opening = how -> NativeTransfer.start(
-                source.given,
-                source.path(),
-                source.address,
-                source.length,
-                sink.given,
-                sink.path(),
-                offset,
-                sinkOffset,
-                source.toRead(count),
-                mechanism,
-                visibility == Visibility.SNAPSHOT,
-                cache.readAhead() == 0 ? -1 : cache.readAhead(),
-                cache.dropBehind(),
-                how);
-        return Stepper.open("transfer", opening, waiting, watch, handle -> (Report) NativeTransfer.report(handle), source, sink);
+        Stepper.Opening opening = how -> NativeTransfer.start(source.passed(), sink.passed(), call(how));
+        LongFunction<Report> reporter = handle -> Packed.read(NativeTransfer.report(handle), Reports::report);
+        return Stepper.open("transfer", opening, waiting, watch, reporter, source, sink);
     }
 }

@@ -144,11 +144,11 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
             throw new IllegalArgumentException(channel.getClass().getName() + " is not a channel of the JDK's own");
         }
         try (End.Hold held = End.hold(channel)) {
-            int flags = ChannelNative.flags(channel);
-            int access = flags & ChannelNative.ACCESS;
-            boolean append = (flags & ChannelNative.APPEND) != 0;
+            int flags = NativeChannel.flags(channel);
+            int access = flags & NativeChannel.ACCESS;
+            boolean append = (flags & NativeChannel.APPEND) != 0;
             return JdkGeneration.current().channel(
-                    channel, access != ChannelNative.WRITE_ONLY, access != ChannelNative.READ_ONLY, append);
+                    channel, access != NativeChannel.WRITE_ONLY, access != NativeChannel.READ_ONLY, append);
         }
     }
 
@@ -342,7 +342,7 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
     public void prefetch(long position, long count) throws IOException {
         requireRange(position, count);
         insideDelegate(() -> {
-            ChannelNative.prefetch(delegate, position, count);
+            NativeChannel.prefetch(delegate, position, count);
             return null;
         });
     }
@@ -359,7 +359,7 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
     public void evict(long position, long count) throws IOException {
         requireRange(position, count);
         insideDelegate(() -> {
-            ChannelNative.evict(delegate, position, count);
+            NativeChannel.evict(delegate, position, count);
             return null;
         });
     }

@@ -233,7 +233,7 @@ class HiddenInternalsTest {
                 }
             }
         }
-        Method find = Internals.class.getDeclaredMethod("find", String.class, String.class, MethodType.class, int.class);
+        Method find = NativeInternals.class.getDeclaredMethod("find", String.class, String.class, MethodType.class, int.class);
         find.setAccessible(true);
         MethodType lookup = MethodType.methodType(MethodHandles.Lookup.class);
         assertNull(find.invoke(null, "java.lang.invoke.MethodHandles$Lookup", "IMPL_LOOKUP", lookup, 0));

@@ -284,8 +284,6 @@ class MappedRegionTest {
             assertEquals(22, errno);
             region.check();
         }
-        String[] names = Arrays.stream(Advice.values()).map(Advice::adviceName).toArray(String[]::new);
-        assertArrayEquals(NativeRegion.advice(), names);
     }
 
     @Test
