@@ -7,18 +7,18 @@ use std::sync::Mutex;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyString, PyTuple};
+use pyo3::types::{PyInt, PyTuple};
 use zcio::apart::{Caller, Process};
 use zcio::batch::{BatchProgress, End as Place};
-use zcio::{Batch, Item, Mechanism, Side, Visibility};
+use zcio::{Batch, Item, Side, Visibility};
 
 use crate::descriptors::{End, open};
 use crate::errors;
+use crate::generated::reports::batch_report;
 use crate::holds;
 use crate::interrupt::{Watch, detached, opened};
-use crate::records;
 use crate::relay::with_report;
-use crate::report::Attempt;
+use crate::report::ItemReport;
 use crate::step::{ended, over};
 use crate::transfer::{exception, number, visibility_of};
 
@@ -106,7 +106,7 @@ impl Prepared {
                 }))
             })?
         })?;
-        let report = report.map_err(|error| errors::exception(py, &error, &[], &[]))?;
+        let mut report = report.map_err(|error| errors::exception(py, &error, &[], &[]))?;
         let mut positioned = Ok(());
         for end in requests.iter().map(|request| &ends[request.sink]).filter(|end| end.is_unchanged(py)) {
             positioned = positioned.and(end.file.as_ref().map_or(Ok(()), |file| file.refresh(py)));
@@ -115,17 +115,16 @@ impl Prepared {
             let error = report.stopped();
             return Err(exception(py, "batch", Some(stop), &error, &[], &[]));
         }
-        let results = report.items.into_iter().zip(&requests).map(|(result, request)| match result {
-            Ok(item) => Ok(Bound::new(py, ItemReport::from(item))?.into_any()),
-            Err(error) => {
-                let raised = errors::exception(py, &error, &[&ends[request.source], &ends[request.sink]], &[]);
-                Ok(raised.into_value(py).into_bound(py).into_any())
-            }
-        });
+        let results =
+            std::mem::take(&mut report.items).into_iter().zip(&requests).map(|(result, request)| match result {
+                Ok(item) => Ok(Bound::new(py, ItemReport::from(item))?.into_any()),
+                Err(error) => {
+                    let raised = errors::exception(py, &error, &[&ends[request.source], &ends[request.sink]], &[]);
+                    Ok(raised.into_value(py).into_bound(py).into_any())
+                }
+            });
         let results = PyTuple::new(py, results.collect::<PyResult<Vec<_>>>()?)?;
-        let refusal = report.refusal.map(Attempt::from);
-        let elapsed = report.elapsed.as_secs_f64();
-        let report = records::BATCH.make(py, (results, refusal, report.system_calls, report.waits, elapsed))?;
+        let report = batch_report(py, &report, results.into_any())?;
         positioned.map_err(|raised| with_report(py, raised, &report))?;
         Ok(report)
     }
@@ -225,48 +224,5 @@ fn place(end: &End) -> zcio::error::Result<Place<'_>> {
         (Some(path), _) => Ok(path.into()),
         (None, Some(hold)) => hold.descriptor().map(Into::into),
         (None, None) => unreachable!("a buffer is refused before"),
-    }
-}
-
-/// What happened to one item of a batch.
-#[pyclass(frozen, eq, hash, module = "zcio")]
-#[derive(PartialEq, Eq, Hash)]
-pub struct ItemReport {
-    /// Bytes delivered to dst.
-    #[pyo3(get)]
-    bytes: u64,
-    /// Bytes that were asked for; None for everything to the end of the file.
-    #[pyo3(get)]
-    requested: Option<u64>,
-    mechanism: Mechanism,
-}
-
-#[pymethods]
-impl ItemReport {
-    #[new]
-    fn new(bytes: u64, requested: Option<u64>, mechanism: &str) -> PyResult<Self> {
-        Ok(Self { bytes, requested, mechanism: crate::report::named(mechanism)? })
-    }
-
-    /// 'uring' together with others, or what a transfer of its own chose.
-    #[getter]
-    fn mechanism(&self) -> &'static str {
-        self.mechanism.name()
-    }
-
-    fn __getnewargs__(&self) -> (u64, Option<u64>, &'static str) {
-        (self.bytes, self.requested, self.mechanism())
-    }
-
-    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
-        let requested = self.requested.into_pyobject(py)?.repr()?;
-        let text = format!("ItemReport(bytes={}, requested={requested}, mechanism='{}')", self.bytes, self.mechanism());
-        Ok(PyString::new(py, &text))
-    }
-}
-
-impl From<zcio::ItemReport> for ItemReport {
-    fn from(item: zcio::ItemReport) -> Self {
-        Self { bytes: item.bytes, requested: item.requested, mechanism: item.mechanism }
     }
 }

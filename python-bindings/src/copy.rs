@@ -6,8 +6,8 @@ use zcio::copy::Copy;
 use zcio::{Reflink, Side};
 
 use crate::descriptors::End;
+use crate::generated::reports::copy_report;
 use crate::interrupt::{Watch, detached};
-use crate::records;
 use crate::transfer::{callable, exception};
 
 /// Copies the file src as dst: its bytes and its holes, without reading them where the file system can share blocks.
@@ -71,8 +71,5 @@ pub fn copy<'py>(
         Err(error) => return Err(exception(py, "copy", watch.into_stop(), &error, &[&ends[0], &ends[1]], &[])),
     };
     watch.finish(py, report.bytes)?;
-    let mechanism = report.mechanism.map(zcio::Mechanism::name);
-    let attempts = records::attempts(py, report.attempts)?;
-    let elapsed = report.elapsed.as_secs_f64();
-    records::COPY.make(py, (report.bytes, report.holes, report.cloned, mechanism, attempts, elapsed))
+    copy_report(py, &report)
 }

@@ -1,15 +1,15 @@
 //! `zcio.fan_out`: one source to many sinks.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::PyTuple;
 use zcio::apart::Caller;
 use zcio::{Endpoint, Error, FanOut, FanOutReport, Side};
 
 use crate::descriptors::End;
+use crate::generated::reports::{fan_out_report, sink_report};
 use crate::holds;
 use crate::interrupt::{Watch, opened};
-use crate::records;
-use crate::relay::{failure, with_report};
+use crate::relay::with_report;
 use crate::transfer::{Request, callable, exception, sync_position};
 
 /// Sends one source to many sinks: each one gets exactly the same bytes, shared by reference where the kernel can.
@@ -51,7 +51,7 @@ pub fn fan_out<'py>(
         positioned = positioned.and(sync_position(py, &ends[0], sink, position.map(|start| start + moved)));
     }
     let told = watch.finish(py, moved);
-    let report = report.map(|report| record(py, report, &undelivered)).transpose()?;
+    let report = report.map(|report| record(py, &report, &undelivered)).transpose()?;
     if let Err(error) = result {
         let all: Vec<&End> = ends[1..].iter().chain([&ends[0]]).collect();
         let raised = exception(py, "fan_out", watch.into_stop(), &error, &all, &[]);
@@ -108,24 +108,8 @@ pub fn take_pending(fan_out: &mut FanOut<'_>, keeps: bool, sinks: usize) -> Vec<
     (0..sinks).map(&mut lacking).collect()
 }
 
-pub fn record<'py>(py: Python<'py>, report: FanOutReport, undelivered: &[Vec<u8>]) -> PyResult<Bound<'py, PyAny>> {
-    let sinks = report.sinks.into_iter().zip(undelivered).map(|(sink, undelivered)| {
-        let error = sink.error.as_ref().map(|error| failure(py, error));
-        let (attempts, undelivered) = (records::attempts(py, sink.attempts)?, PyBytes::new(py, undelivered));
-        records::SINK.make(py, (sink.bytes, undelivered, sink.mechanism.name(), attempts, error))
-    });
+pub fn record<'py>(py: Python<'py>, report: &FanOutReport, undelivered: &[Vec<u8>]) -> PyResult<Bound<'py, PyAny>> {
+    let sinks = report.sinks.iter().zip(undelivered).map(|(sink, undelivered)| sink_report(py, sink, undelivered));
     let sinks = PyTuple::new(py, sinks.collect::<PyResult<Vec<_>>>()?)?;
-    records::FAN_OUT.make(
-        py,
-        (
-            report.bytes,
-            report.requested,
-            report.mechanism.name(),
-            records::attempts(py, report.attempts)?,
-            sinks,
-            report.system_calls,
-            report.waits,
-            report.elapsed.as_secs_f64(),
-        ),
-    )
+    fan_out_report(py, report, sinks.into_any())
 }

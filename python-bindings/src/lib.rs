@@ -15,12 +15,12 @@ mod descriptors;
 mod errors;
 mod fan_out;
 mod files;
+mod generated;
 mod holds;
 mod interpreter;
 mod interrupt;
 mod lend;
 mod once;
-mod records;
 mod region;
 mod region_errors;
 mod region_options;
@@ -42,7 +42,7 @@ mod _zcio {
     #[pymodule_export]
     use crate::aligned::{AlignedBuffer, read_direct};
     #[pymodule_export]
-    use crate::batch::{ItemReport, PreparedBatch, batch};
+    use crate::batch::{PreparedBatch, batch};
     #[pymodule_export]
     use crate::buffer_exporter::BufferExporter;
     #[pymodule_export]
@@ -52,11 +52,11 @@ mod _zcio {
     #[pymodule_export]
     use crate::fan_out::fan_out;
     #[pymodule_export]
+    use crate::generated::reports::{Attempt, ItemReport, Report};
+    #[pymodule_export]
     use crate::region::Region;
     #[pymodule_export]
     use crate::relay::relay;
-    #[pymodule_export]
-    use crate::report::{Attempt, Report};
     #[pymodule_export]
     use crate::residency::Residency;
     #[pymodule_export]

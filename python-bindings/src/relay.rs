@@ -2,15 +2,14 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
-use zcio::{Direction, Error, Outcome, Relay, Side};
+use zcio::{Direction, Relay, Side};
 
 use crate::descriptors::End;
 use crate::errors;
+use crate::generated::reports::{direction_report, relay_report};
 use crate::holds;
 use crate::interrupt::{Progress, Watch, check, detached};
 use crate::once::intern;
-use crate::records;
 use crate::transfer::{callable, exception};
 
 /// Joins two connected stream sockets: what comes out of one goes into the other, in both directions at once, until both
@@ -79,29 +78,12 @@ pub fn with_report(py: Python<'_>, raised: PyErr, report: &Bound<'_, PyAny>) -> 
 /// How a relay stands; for one that will not go on, because it hands out what could not be delivered.
 pub fn record<'py>(py: Python<'py>, relay: &mut Relay<'_>) -> PyResult<Bound<'py, PyAny>> {
     let report = relay.report();
-    let mut directions = Vec::with_capacity(2);
-    for (direction, part) in [(Direction::Forward, report.forward), (Direction::Backward, report.backward)] {
+    let mut direction = |direction, part| {
         // Should the bytes be lost, what happened to the relay still matters more.
         let undelivered = relay.take_undelivered(direction).unwrap_or_default();
-        let error = if let Outcome::Failed(error) = &part.outcome { Some(failure(py, error)) } else { None };
-        directions.push(records::DIRECTION.make(
-            py,
-            (
-                part.bytes,
-                PyBytes::new(py, &undelivered),
-                part.mechanism.name(),
-                records::attempts(py, part.attempts)?,
-                matches!(part.outcome, Outcome::Ended),
-                error,
-            ),
-        )?);
-    }
-    let backward = directions.pop();
-    let forward = directions.pop();
-    records::RELAY.make(py, (forward, backward, report.system_calls, report.waits, report.elapsed.as_secs_f64()))
-}
-
-/// A failure that is told in a record instead of being raised.
-pub fn failure(py: Python<'_>, error: &Error) -> Py<PyAny> {
-    errors::exception(py, error, &[], &[]).into_value(py).into_any()
+        direction_report(py, part, &undelivered)
+    };
+    let forward = direction(Direction::Forward, &report.forward)?;
+    let backward = direction(Direction::Backward, &report.backward)?;
+    relay_report(py, &report, forward, backward)
 }

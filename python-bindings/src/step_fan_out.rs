@@ -158,7 +158,7 @@ impl FanOutSteps {
         let outcome = detached(py, || state.moving.run(|moving, _| moving.end(sinks)))?;
         let (report, undelivered) = outcome.map_err(|error| errors::exception(py, &error, &[], &[]))?;
         let begun = report.is_some();
-        let report = report.map(|report| record(py, report, &undelivered)).transpose()?;
+        let report = report.map(|report| record(py, &report, &undelivered)).transpose()?;
         let position = state.position.map(|start| start + self.bytes());
         for sink in &state.ends[1..] {
             sync_position(py, &state.ends[0], sink, position)?;

@@ -1,61 +1,19 @@
-"""The names of zcio's types, for annotations. The lists are the core's; a test compares them."""
+"""The names of zcio's types, for annotations."""
 
 import os
 import sys
 from typing import Literal, Protocol, TypeAlias
 
-Mechanism: TypeAlias = Literal[
-    "read_write",
-    "mmap_write",
-    "sendfile",
-    "splice",
-    "copy_file_range",
-    "vmsplice",
-    "zerocopy_send",
-    "direct_io",
-    "reflink",
-    "uring",
-]
-"""One way the kernel can move bytes."""
-
-Visibility: TypeAlias = Literal["aliased", "snapshot"]
-"""Whether later changes to the source may show in bytes that are still on their way."""
+from zcio._names import Advice as Advice
+from zcio._names import Mechanism as Mechanism
+from zcio._names import Seal as Seal
+from zcio._names import Visibility as Visibility
 
 RegionMode: TypeAlias = Literal["r", "r+", "w+", "c"]
 """How a Region is mapped: to read; to read and write; as a new file; as a private copy."""
 
 Protection: TypeAlias = Literal["none", "r", "rw"]
 """What may be done with a page of a Region."""
-
-Seal: TypeAlias = Literal["shrink", "grow", "write", "future_write", "seal"]
-"""A promise about a SharedRegion that nobody can take back."""
-
-Advice: TypeAlias = Literal[
-    "normal",
-    "random",
-    "sequential",
-    "will_need",
-    "dont_need",
-    "dont_need_locked",
-    "free",
-    "remove",
-    "dont_fork",
-    "do_fork",
-    "wipe_on_fork",
-    "keep_on_fork",
-    "mergeable",
-    "unmergeable",
-    "huge_page",
-    "no_huge_page",
-    "collapse",
-    "dont_dump",
-    "do_dump",
-    "cold",
-    "page_out",
-    "populate_read",
-    "populate_write",
-]
-"""What can be told to the kernel about a range of a Region, see madvise(2)."""
 
 
 class HasFileno(Protocol):

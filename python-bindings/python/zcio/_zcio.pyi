@@ -84,26 +84,6 @@ def read_direct(
     """
 
 @final
-class ItemReport:
-    """What happened to one item of a batch."""
-
-    def __new__(cls, bytes: int, requested: int | None, mechanism: Mechanism) -> ItemReport: ...
-    @property
-    def bytes(self) -> int:
-        """Bytes delivered to dst."""
-
-    @property
-    def requested(self) -> int | None:
-        """Bytes that were asked for; None for everything to the end of the file."""
-
-    @property
-    def mechanism(self) -> Mechanism:
-        """'uring' together with others, or what a transfer of its own chose."""
-
-    def __eq__(self, other: object, /) -> bool: ...
-    def __hash__(self) -> int: ...
-
-@final
 class PreparedBatch:
     """A batch that another thread than the one that has made it runs: its ends are what they were when it was made."""
 
@@ -184,6 +164,120 @@ def fan_out(
     its exception is raised. Whatever is raised after the first byte has .report, which says how far each sink has
     come, and what it lacks of a socket or pipe.
     """
+
+@final
+class Attempt:
+    """A mechanism that was tried and refused."""
+
+    def __new__(cls, mechanism: Mechanism, moved: int, operation: str, errno: int | None, reason: str) -> Attempt: ...
+    @property
+    def moved(self) -> int:
+        """Bytes it had delivered before it refused; the next mechanism went on from there."""
+
+    @property
+    def operation(self) -> str:
+        """The system call that refused."""
+
+    @property
+    def errno(self) -> int | None:
+        """The error number it gave, if it was an error number that refused."""
+
+    @property
+    def reason(self) -> str:
+        """What that means here, in a sentence."""
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """Which one."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class ItemReport:
+    """What happened to one item of a batch."""
+
+    def __new__(cls, bytes: int, requested: int | None, mechanism: Mechanism) -> ItemReport: ...
+    @property
+    def bytes(self) -> int:
+        """Bytes delivered to the sink."""
+
+    @property
+    def requested(self) -> int | None:
+        """Bytes that were asked for; None for everything to the end of the file."""
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """How they went: 'uring' together with others, or what a transfer of their own chose."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Report:
+    """What a transfer did."""
+
+    def __new__(
+        cls,
+        bytes: int,
+        requested: int | None,
+        mechanism: Mechanism,
+        automatic: bool,
+        attempts: list[Attempt] | tuple[Attempt, ...],
+        system_calls: int,
+        waits: int,
+        copies: int | None,
+        copies_known_by: str,
+        elapsed: float,
+    ) -> Report: ...
+    @property
+    def bytes(self) -> int:
+        """Bytes delivered to the sink."""
+
+    @property
+    def requested(self) -> int | None:
+        """Bytes that were asked for; None if the transfer was to run to the end of the source."""
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the mechanism was chosen by zcio (true) or named by the caller (false)."""
+
+    @property
+    def system_calls(self) -> int:
+        """System calls made to move bytes, waits included, opening and inspecting the ends excluded."""
+
+    @property
+    def waits(self) -> int:
+        """Calls of poll(2) made to wait for one of the ends."""
+
+    @property
+    def copies(self) -> int | None:
+        """How often the CPU copied each byte between source and sink; None where that cannot be known."""
+
+    @property
+    def copies_known_by(self) -> Literal["model", "kernel", "unknown"]:
+        """Where the knowledge about copies comes from: `"model"`, the way the mechanism works between such ends;
+        `"kernel"`, which said so itself; or `"unknown"`, it depends on the network device or on the file system.
+        """
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """The mechanism that was in use last. With `automatic` it is the one that worked."""
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Mechanisms that were tried before and refused, in order."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the first step to the last."""
+
+    @property
+    def short(self) -> bool:
+        """Whether the source ended before the requested count was reached."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 @disjoint_base
 class Region:
@@ -351,98 +445,6 @@ def relay(a: Socket, b: Socket, *, progress: Callable[[int, int], object] | None
     raised as soon as the other one has no more to give for the moment; its .report says how both stand, with the
     bytes that were taken and could not be delivered.
     """
-
-@final
-class Attempt:
-    """A mechanism that was tried and refused."""
-
-    def __new__(cls, mechanism: Mechanism, moved: int, operation: str, errno: int | None, reason: str) -> Attempt: ...
-    @property
-    def moved(self) -> int:
-        """Bytes it had delivered before it refused; the next mechanism went on from there."""
-
-    @property
-    def operation(self) -> str:
-        """The system call that refused."""
-
-    @property
-    def errno(self) -> int | None:
-        """The error number it gave, if it was an error number that refused."""
-
-    @property
-    def reason(self) -> str:
-        """What that means here, in a sentence."""
-
-    @property
-    def mechanism(self) -> Mechanism:
-        """Which one."""
-
-    def __eq__(self, other: object, /) -> bool: ...
-    def __hash__(self) -> int: ...
-
-@final
-class Report:
-    """What a transfer did."""
-
-    def __new__(
-        cls,
-        bytes: int,
-        requested: int | None,
-        mechanism: Mechanism,
-        automatic: bool,
-        attempts: list[Attempt] | tuple[Attempt, ...],
-        system_calls: int,
-        waits: int,
-        copies: int | None,
-        copies_known_by: str,
-        elapsed: float,
-    ) -> Report: ...
-    @property
-    def bytes(self) -> int:
-        """Bytes delivered to dst."""
-
-    @property
-    def requested(self) -> int | None:
-        """Bytes that were asked for; None if the transfer was to run to the end of src."""
-
-    @property
-    def automatic(self) -> bool:
-        """True if zcio chose the mechanism, False if the caller named it."""
-
-    @property
-    def system_calls(self) -> int:
-        """System calls made to move bytes, waits included; opening and inspecting the ends excluded."""
-
-    @property
-    def waits(self) -> int:
-        """How often one of the ends had to be waited for (calls of poll(2))."""
-
-    @property
-    def copies(self) -> int | None:
-        """How often the CPU copied each byte between src and dst; None where that cannot be known from here."""
-
-    @property
-    def copies_known_by(self) -> Literal["model", "kernel", "unknown"]:
-        """Where the knowledge about copies comes from: 'model', 'kernel' or 'unknown'."""
-
-    @property
-    def mechanism(self) -> Mechanism:
-        """The mechanism that was in use last; with automatic it is the one that worked."""
-
-    @property
-    def attempts(self) -> tuple[Attempt, ...]:
-        """Mechanisms that were tried before and refused, in order."""
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds from the first step to the last."""
-
-    @property
-    def short(self) -> bool:
-        """Whether src ended before the requested count was reached."""
-
-    def __eq__(self, other: object, /) -> bool: ...
-    def __hash__(self) -> int: ...
 
 @final
 class Residency:

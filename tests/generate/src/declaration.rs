@@ -3,10 +3,13 @@
 //! Everything else is read from the types: fields, their order and documentation, the constants of enums, and the builder
 //! methods that are options.
 
-/// An enum of the core that is one in Java.
+/// An enum of the core that is known in the other languages.
 pub struct Enum {
     pub rust: &'static str,
+    /// Without it, its names are strings there.
     pub java: Option<JavaEnum>,
+    /// The name of the type of its names, and what that says of itself.
+    pub python: Option<(&'static str, &'static str)>,
 }
 
 /// How it looks there.
@@ -27,6 +30,7 @@ const STABLE: &str = "lower-case names} are stable and the same in Rust, Java an
 pub const ENUMS: &[Enum] = &[
     Enum {
         rust: "Mechanism",
+        python: Some(("Mechanism", "One way the kernel can move bytes.")),
         java: Some(JavaEnum {
             name: "Mechanism",
             docs: "One way the kernel can move bytes from one descriptor to another.\n\n\
@@ -51,6 +55,7 @@ pub const ENUMS: &[Enum] = &[
     },
     Enum {
         rust: "Advice",
+        python: Some(("Advice", "What can be told to the kernel about a range of a Region, see madvise(2).")),
         java: Some(JavaEnum {
             name: "Advice",
             docs: "What can be told to the kernel about a range of memory, see madvise(2) and {@link MappedRegion#advise}.\n\n\
@@ -63,6 +68,10 @@ pub const ENUMS: &[Enum] = &[
     },
     Enum {
         rust: "Visibility",
+        python: Some((
+            "Visibility",
+            "Whether later changes to the source may show in bytes that are still on their way.",
+        )),
         java: Some(JavaEnum {
             name: "Visibility",
             docs: "Whether later changes to the source may show in bytes that are still on their way.",
@@ -76,6 +85,7 @@ pub const ENUMS: &[Enum] = &[
     },
     Enum {
         rust: "Reflink",
+        python: None,
         java: Some(JavaEnum {
             name: "Reflink",
             docs: "Whether a copy of a file may share the blocks of its source.",
@@ -86,6 +96,7 @@ pub const ENUMS: &[Enum] = &[
     },
     Enum {
         rust: "Seals",
+        python: Some(("Seal", "A promise about a SharedRegion that nobody can take back.")),
         java: Some(JavaEnum {
             name: "Seal",
             docs: "A promise about a {@link SharedRegion} that nobody can take back, see fcntl(2), {@code F_ADD_SEALS}.",
@@ -94,8 +105,8 @@ pub const ENUMS: &[Enum] = &[
             constants: &[],
         }),
     },
-    Enum { rust: "KnownBy", java: None },
-    Enum { rust: "CountedBy", java: None },
+    Enum { rust: "KnownBy", python: None, java: None },
+    Enum { rust: "CountedBy", python: None, java: None },
 ];
 
 impl JavaEnum {
@@ -110,7 +121,27 @@ pub struct Record {
     /// The Rust type that it is packed from, where that is another one.
     pub packed: Option<&'static str>,
     pub java: Java,
+    pub python: Python,
 }
+
+/// The class in Python, of the same name as in Rust.
+pub struct Python {
+    /// Whether there is one.
+    pub made: bool,
+    /// Whether it is a class of Rust's.
+    pub native: bool,
+    /// Instead of the core's own.
+    pub docs: &'static str,
+    /// In place of the field of that name.
+    pub fields: &'static [Field],
+    /// The types of fields that their maker is given.
+    pub given: &'static [(&'static str, &'static str)],
+    /// Name, documentation, type and body, which is Rust's or Python's as the class is.
+    pub properties: &'static [(&'static str, &'static str, &'static str, &'static str)],
+}
+
+const DATACLASS: Python = Python { made: true, native: false, docs: "", fields: &[], given: &[], properties: &[] };
+const NATIVE: Python = Python { native: true, ..DATACLASS };
 
 /// The record in Java.
 pub struct Java {
@@ -155,36 +186,51 @@ const FAILED: Method = Method {
     body: "Optional.ofNullable(failure)",
 };
 
+/// How often bytes were copied, in two fields instead of one.
+const COPIES: &[Field] = &[
+    Field {
+        of: "copies",
+        name: "copies",
+        ty: "Option<u8>",
+        value: "self.copies.count",
+        docs: "How often the CPU copied each byte between source and sink; `None` where that cannot be known.",
+    },
+    Field {
+        of: "copies",
+        name: "copies_known_by",
+        ty: "KnownBy",
+        value: "self.copies.known_by",
+        docs: "Where the knowledge about copies comes from: `\"model\"`, the way the mechanism works between such \
+                           ends; `\"kernel\"`, which said so itself; or `\"unknown\"`, it depends on the network device or on \
+                           the file system.",
+    },
+];
+
 pub const RECORDS: &[Record] = &[
     Record {
         rust: "Attempt",
+        python: NATIVE,
         packed: None,
         java: Java { name: "Attempt", docs: "A mechanism that was tried in a transfer and refused.", ..PLAIN },
     },
     Record {
         rust: "Report",
+        python: Python {
+            docs: "What a transfer did.",
+            fields: COPIES,
+            properties: &[(
+                "short",
+                "Whether the source ended before the requested count was reached.",
+                "bool",
+                "self.requested.is_some_and(|requested| self.bytes < requested)",
+            )],
+            ..NATIVE
+        },
         packed: None,
         java: Java {
             name: "Report",
             docs: "What happened in a transfer.",
-            fields: &[
-                Field {
-                    of: "copies",
-                    name: "copies",
-                    ty: "Option<u8>",
-                    value: "self.copies.count",
-                    docs: "How often the CPU copied each byte between source and sink; `None` where that cannot be known.",
-                },
-                Field {
-                    of: "copies",
-                    name: "copies_known_by",
-                    ty: "KnownBy",
-                    value: "self.copies.known_by",
-                    docs: "Where the knowledge about copies comes from: `\"model\"`, the way the mechanism works between such \
-                           ends; `\"kernel\"`, which said so itself; or `\"unknown\"`, it depends on the network device or on \
-                           the file system.",
-                },
-            ],
+            fields: COPIES,
             methods: &[Method {
                 name: "isShort",
                 docs: "Whether the source ended before the requested count was reached. That is no error: a range that reaches \
@@ -196,9 +242,19 @@ pub const RECORDS: &[Record] = &[
             ..PLAIN
         },
     },
-    Record { rust: "CopyReport", packed: None, java: Java { name: "CopyReport", ..PLAIN } },
+    Record {
+        rust: "CopyReport",
+        python: Python { docs: "What a copy of a file did.", ..DATACLASS },
+        packed: None,
+        java: Java { name: "CopyReport", ..PLAIN },
+    },
     Record {
         rust: "RelayReport",
+        python: Python {
+            docs: "What a relay did.",
+            given: &[("forward", "DirectionReport"), ("backward", "DirectionReport")],
+            ..DATACLASS
+        },
         packed: None,
         java: Java {
             name: "RelayReport",
@@ -221,6 +277,33 @@ pub const RECORDS: &[Record] = &[
     },
     Record {
         rust: "DirectionReport",
+        python: Python {
+            docs: "One direction of a relay.",
+            fields: &[
+                Field {
+                    of: "undelivered",
+                    name: "undelivered",
+                    ty: "bytes",
+                    value: "",
+                    docs: "Bytes taken out of the sending socket that the receiving one has not taken; they exist only here now.",
+                },
+                Field {
+                    of: "outcome",
+                    name: "ended",
+                    ty: "bool",
+                    value: "matches!(self.outcome, zcio::Outcome::Ended)",
+                    docs: "Whether the sender ended and its end was passed on.",
+                },
+                Field {
+                    of: "outcome",
+                    name: "error",
+                    ty: "Option<Error>",
+                    value: "(if let zcio::Outcome::Failed(error) = &self.outcome { Some(error) } else { None })",
+                    docs: "Why it broke, if it did.",
+                },
+            ],
+            ..DATACLASS
+        },
         packed: None,
         java: Java {
             name: "RelayReport.Way",
@@ -254,6 +337,7 @@ pub const RECORDS: &[Record] = &[
     },
     Record {
         rust: "FanOutReport",
+        python: Python { docs: "What a fan-out did.", given: &[("sinks", "tuple[SinkReport, ...]")], ..DATACLASS },
         packed: None,
         java: Java {
             name: "FanOutReport",
@@ -285,6 +369,23 @@ pub const RECORDS: &[Record] = &[
     },
     Record {
         rust: "SinkReport",
+        python: Python {
+            docs: "One sink of a fan-out.",
+            fields: &[
+                Field { of: "bytes", name: "bytes", ty: "u64", value: "self.bytes", docs: "" },
+                Field {
+                    of: "bytes",
+                    name: "undelivered",
+                    ty: "bytes",
+                    value: "",
+                    docs: "Bytes taken out of a socket or pipe that this sink has not got, when the fan-out ended early; they exist \
+                           only here now. Empty for a file, which has its bytes still, and for a sink that failed while others \
+                           went on.",
+                },
+                Field { of: "error", name: "error", ty: "Option<Error>", value: "self.error.as_ref()", docs: "" },
+            ],
+            ..DATACLASS
+        },
         packed: None,
         java: Java {
             name: "FanOutReport.Sink",
@@ -302,6 +403,28 @@ pub const RECORDS: &[Record] = &[
     },
     Record {
         rust: "BatchReport",
+        python: Python {
+            docs: "What happened in a batch.",
+            fields: &[Field {
+                of: "items",
+                name: "items",
+                ty: "given",
+                value: "",
+                docs: "For each item its report or its exception, in the order of the items.",
+            }],
+            given: &[("items", "tuple[ItemReport | Exception, ...]")],
+            properties: &[(
+                "bytes",
+                "Bytes of all the items that succeeded, and of those that failed what had been delivered.",
+                "int",
+                "        return sum(
+            item.bytes if isinstance(item, ItemReport) else item.moved if isinstance(item, TransferError) else 0
+            for item in self.items
+        )
+",
+            )],
+            ..DATACLASS
+        },
         packed: None,
         java: Java {
             name: "BatchReport",
@@ -334,6 +457,7 @@ pub const RECORDS: &[Record] = &[
     },
     Record {
         rust: "ItemReport",
+        python: Python { docs: "What happened to one item of a batch.", ..NATIVE },
         packed: Some("zcio::error::Result<zcio::ItemReport>"),
         java: Java {
             name: "BatchReport.Result",
@@ -372,7 +496,12 @@ pub const RECORDS: &[Record] = &[
             ..PLAIN
         },
     },
-    Record { rust: "FileResidency", packed: None, java: Java { name: "FileResidency", by_hand: true, ..PLAIN } },
+    Record {
+        rust: "FileResidency",
+        python: Python { made: false, ..DATACLASS },
+        packed: None,
+        java: Java { name: "FileResidency", by_hand: true, ..PLAIN },
+    },
 ];
 
 /// The options of an operation: those of its builder methods that take one value.

@@ -11,6 +11,7 @@ mod declaration;
 mod docs;
 mod java;
 mod jni;
+mod python;
 mod source;
 mod stubs;
 
@@ -44,12 +45,18 @@ fn all() -> Vec<Written> {
     all.push(jni::reports(&core));
     all.extend(jni::options(&core));
     all.extend(jni::natives(&bridge));
-    all.push(stubs::stubs(&source::Sources::read(&top().join("python-bindings/src"))));
+    all.extend(python::reports(&core));
+    all.extend([python::names(&core), python::dataclasses(&core)]);
+    let mut python = source::Sources::read(&top().join("python-bindings/src"));
     for (path, text) in &mut all {
         if Path::new(path).extension().is_some_and(|extension| extension == "rs") {
             *text = formatted(text);
+            if let Some(path) = path.strip_prefix("python-bindings/src/") {
+                python.files.insert(path.into(), syn::parse_file(text).expect("rustfmt has read it"));
+            }
         }
     }
+    all.push(stubs::stubs(&python));
     all
 }
 
@@ -91,6 +98,19 @@ mod tests {
             paths.is_empty(),
             "not what is declared: {paths:?}; run `cargo run -p zcio-generate` and check them in"
         );
+    }
+
+    #[test]
+    fn the_readme_names_every_mechanism() {
+        let readme = fs::read_to_string(top().join("README.md")).unwrap();
+        let core = source::Sources::read(&top().join("core/src"));
+        let names: Vec<_> = core.constants("Mechanism").1.iter().map(|each| docs::snake(&each.name)).collect();
+        let list = readme.split("Mechanism names are the same everywhere: ").nth(1).unwrap().split('.').next().unwrap();
+        let mut listed: Vec<_> = list.split(',').map(|name| name.trim().trim_matches('`').to_owned()).collect();
+        listed.sort();
+        let mut expected = names.clone();
+        expected.sort();
+        assert_eq!(listed, expected);
     }
 
     /// What was generated once and is not any more would stay for ever.

@@ -134,10 +134,8 @@ pub fn stubs(bridge: &Sources) -> Written {
     }
     let mut after_class = true;
     for (module, name) in exported(bridge) {
-        let file = &bridge.files[&format!("{module}.rs")];
-        let generated = bridge.files.get("generated/reports.rs");
-        let found = [Some(file), generated].into_iter().flatten().find_map(|file| item(file, &name));
-        match found.unwrap_or_else(|| panic!("no {module}::{name}")) {
+        let file = &bridge.files[&format!("{}.rs", module.replace("::", "/"))];
+        match item(file, &name).unwrap_or_else(|| panic!("no {module}::{name}")) {
             Exported::Function(function) => {
                 let text = one(&name, &name, &function.attrs, &function.sig, "", "");
                 // Two of which one has a body stand apart.
