@@ -3,10 +3,11 @@
 use quote::ToTokens;
 use syn::Type;
 
-use crate::declaration::{ENUMS, Java, JavaEnum, OPTIONS, RECORDS, Record};
+use crate::declaration::{ENUMS, Java, JavaEnum, Record};
 use crate::docs::{as_parameter, camel, filled, paragraphs, snake};
+use crate::records::RECORDS;
 use crate::source::{Member, Sources, inner, last};
-use crate::{Written, header, jni};
+use crate::{Written, header};
 
 const FOLDER: &str = "java-bindings/zcio/src/main/java/io/zcio/";
 
@@ -234,7 +235,6 @@ pub fn records(core: &Sources) -> Vec<Written> {
         files.push(file(record.java.name, &format!("{} in core/src", record.rust), IMPORTS, &body));
     }
     files.push(reports(core));
-    files.extend(OPTIONS.iter().map(|each| options(core, each)));
     files
 }
 
@@ -322,42 +322,5 @@ final class Reports {{
         body += "    }\n";
     }
     body += "}\n";
-    file("Reports", "the reports in core/src or declaration.rs in tests/generate/src", IMPORTS, &body)
-}
-
-/// The options of an operation: what was chosen, and how it goes to the native code.
-fn options(core: &Sources, options: &crate::declaration::Options) -> Written {
-    let name = format!("{}Options", options.rust);
-    let chosen = jni::chosen(core, options);
-    let mut body = format!(
-        "/** What is asked of a {}. The methods of its builder choose; see {{@link {}}}. */\nfinal class {name} {{\n",
-        options.rust.to_lowercase(),
-        options.rust
-    );
-    for (option, ty) in &chosen {
-        let (java, none) = match ty.as_str() {
-            "u64" => ("long", " = -1"),
-            "bool" => ("boolean", ""),
-            "Mechanism" => ("Mechanism", ""),
-            "Visibility" => ("Visibility", " = Visibility.ALIASED"),
-            "Reflink" => ("Reflink", " = Reflink.AUTO"),
-            "CachePolicy" => ("CachePolicy", " = CachePolicy.NONE"),
-            _ => panic!("no Java option of type {ty}"),
-        };
-        let comment = if *ty == "u64" { "    /** In bytes; negative if it was not said. */\n" } else { "" };
-        body += &format!("{comment}    {java} {}{none};\n", camel(option));
-    }
-    body += "\n    void pack(Packed to) {\n        to";
-    for (index, (option, ty)) in chosen.iter().enumerate() {
-        if index > 0 {
-            body += "\n                ";
-        }
-        let option = camel(option);
-        body += &match ty.as_str() {
-            "CachePolicy" => format!(".put({option}.readAhead()).put({option}.dropBehind())"),
-            _ => format!(".put({option})"),
-        };
-    }
-    body += ";\n    }\n}\n";
-    file(&name, "OPTIONS in tests/generate/src/declaration.rs", IMPORTS, &body)
+    file("Reports", "the reports in core/src or records.rs in tests/generate/src", IMPORTS, &body)
 }

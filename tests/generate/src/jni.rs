@@ -9,20 +9,20 @@ use std::collections::BTreeMap;
 use quote::ToTokens;
 use syn::{FnArg, ImplItem, ImplItemFn, Item, Pat, ReturnType, Type};
 
-use crate::declaration::{OPTIONS, Options, RECORDS};
 use crate::docs::{camel, filled};
 use crate::java::{self, components, javadoc};
+use crate::records::RECORDS;
 use crate::source::{Sources, docs, inner, last};
 use crate::{Written, header};
 
-const FOLDER: &str = "java-bindings/src/generated/";
+pub const FOLDER: &str = "java-bindings/src/generated/";
 
 /// More would be given in the wrong order one day; what is asked for is packed (`Packed.java`).
 const MOST_ARGUMENTS: usize = 5;
 
 /// `impl Pack` for the reports.
 pub fn reports(core: &Sources) -> Written {
-    let mut text = header("//", "the reports in core/src or declaration.rs in tests/generate/src");
+    let mut text = header("//", "the reports in core/src or records.rs in tests/generate/src");
     text += "//! Packs reports, in the order in which `Reports.java` reads them.\n\n";
     text += "use jni::errors::Result;\n\nuse crate::packed::{Pack, Packer};\n";
     for record in RECORDS {
@@ -34,55 +34,6 @@ pub fn reports(core: &Sources) -> Written {
         );
     }
     (format!("{FOLDER}reports.rs"), text)
-}
-
-/// The options that an operation's builder has, by name and type.
-pub fn chosen(core: &Sources, options: &Options) -> Vec<(String, String)> {
-    let of = |name: &&str| {
-        let method = core.method(options.rust, name);
-        let Some(FnArg::Typed(argument)) = method.sig.inputs.iter().nth(1) else { panic!("{name} takes no value") };
-        ((*name).to_owned(), last(&argument.ty).expect("a plain type"))
-    };
-    options.methods.iter().map(of).collect()
-}
-
-/// Structs of the options, which read themselves and apply themselves.
-pub fn options(core: &Sources) -> Vec<Written> {
-    let mut text = header("//", "OPTIONS in tests/generate/src/declaration.rs");
-    text += "//! What is asked of each operation, as the classes `…Options` of the Java side pack it.\n\n";
-    text += "use zcio::{CachePolicy, Mechanism, Reflink, Visibility};\n\nuse crate::packed::Packed;\n";
-    for each in OPTIONS {
-        let (mut fields, mut read, mut apply) = (String::new(), String::new(), String::new());
-        for (name, ty) in chosen(core, each) {
-            let optional = ["u64", "Mechanism"].contains(&ty.as_str());
-            fields += &if optional { format!("pub {name}: Option<{ty}>,") } else { format!("pub {name}: {ty},") };
-            read += &format!("{name}: from.take(),");
-            apply += &if optional {
-                format!("if let Some({name}) = self.{name} {{ to = to.{name}({name}); }}\n")
-            } else {
-                format!("to = to.{name}(self.{name});\n")
-            };
-        }
-        let (name, path) = (format!("{}Options", each.rust), each.path);
-        let open = path.replace("<'_>", "<'fd>");
-        let lifetime = if open == path { "" } else { "<'fd>" };
-        text += &format!(
-            "
-            #[allow(clippy::struct_excessive_bools)]
-            pub(crate) struct {name} {{ {fields} }}
-
-            impl {name} {{
-                pub fn read(from: &mut Packed) -> Self {{ Self {{ {read} }} }}
-
-                pub fn apply{lifetime}(&self, mut to: {open}) -> {open} {{ {apply} to }}
-            }}
-            "
-        );
-    }
-    let mut files = vec![(format!("{FOLDER}options.rs"), text)];
-    let modules = ["natives", "options", "reports"].map(|module| format!("pub(crate) mod {module};\n"));
-    files.push((format!("{FOLDER}mod.rs"), header("//", "tests/generate/src/jni.rs") + "\n" + &modules.concat()));
-    files
 }
 
 /// A class with native methods.

@@ -11,9 +11,12 @@ mod declaration;
 mod docs;
 mod java;
 mod jni;
+mod options;
 mod python;
+mod records;
 mod source;
 mod stubs;
+mod types;
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, process};
@@ -43,7 +46,7 @@ fn all() -> Vec<Written> {
     let mut all = java::enums(&core);
     all.extend(java::records(&core));
     all.push(jni::reports(&core));
-    all.extend(jni::options(&core));
+    all.extend(options::options(&core));
     all.extend(jni::natives(&bridge));
     all.extend(python::reports(&core));
     all.extend([python::names(&core), python::dataclasses(&core)]);

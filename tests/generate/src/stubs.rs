@@ -1,130 +1,15 @@
 //! `_zcio.pyi`: what the native module offers, with its documentation, so that editors and type checkers see it.
 //!
 //! Names, defaults and documentation are those of the functions and classes in `python-bindings/src`; types too, where Rust
-//! has them. What is any object there has a type in the table below, by its name, or by its function and name.
+//! has them. What is any object there has a type in `types.rs`, by its name, or by its function and name.
 
 use quote::ToTokens;
 use syn::{Attribute, FnArg, ImplItem, ImplItemFn, Item, ItemStruct, Meta, Pat, ReturnType, Signature, Type};
 
 use crate::docs::filled;
 use crate::source::{Sources, docs, inner, last};
+use crate::types::{CONSTANTS, HIDDEN, IMPORTS, TYPES, VERBATIM};
 use crate::{Written, header};
-
-/// Types of parameters, results (`return`) and properties that Rust does not know. Those of one function come first.
-const TYPES: &[(&str, &str)] = &[
-    ("transfer.src", "Source"),
-    ("copy.src", "Path"),
-    ("copy.dst", "Path"),
-    ("TransferSteps.__new__.src", "Source"),
-    ("TransferSteps.__new__.mechanism", "str"),
-    ("TransferSteps.__new__.visibility", "str"),
-    ("relay.progress", "Callable[[int, int], object] | None"),
-    ("transfer.mechanism", "Mechanism | Literal[\"auto\"]"),
-    ("copy.return", "CopyReport"),
-    ("relay.return", "RelayReport"),
-    ("fan_out.return", "FanOutReport"),
-    ("batch.return", "BatchReport"),
-    ("PreparedBatch.run.return", "BatchReport"),
-    ("TransferSteps.step.return", "tuple[tuple[int, int], ...] | None"),
-    ("FanOutSteps.step.return", "tuple[tuple[int, int], ...] | None"),
-    ("RelaySteps.step.return", "tuple[tuple[int, int], ...] | None"),
-    ("FanOutSteps.close.return", "tuple[FanOutReport | None, bytes]"),
-    ("RelaySteps.close.return", "RelayReport | None"),
-    ("Report.__new__.attempts", "list[Attempt] | tuple[Attempt, ...]"),
-    ("attempts", "tuple[Attempt, ...]"),
-    ("Report.copies_known_by.return", "Literal[\"model\", \"kernel\", \"unknown\"]"),
-    ("Region.name.return", "str | bytes | os.PathLike[str] | os.PathLike[bytes] | None"),
-    ("Region.mode.return", "Literal[\"r\", \"r+\", \"c\"]"),
-    ("Region.open.mode", "RegionMode"),
-    ("Region.__enter__.return", "Self"),
-    ("Region.__exit__.kind", "type[BaseException] | None"),
-    ("Region.__exit__.value", "BaseException | None"),
-    ("Region.__exit__.traceback", "TracebackType | None"),
-    ("Region.__iter__.return", "Iterator[int]"),
-    ("Region.__reduce_ex__.return", "NoReturn"),
-    ("SharedRegion.seal.seals", "Seal"),
-    ("SharedRegion.seals.return", "frozenset[Seal]"),
-    ("SharedRegion.__reduce_ex__.return", "tuple[object, ...]"),
-    ("SharedRegion.__copy__.return", "NoReturn"),
-    ("SharedRegion.__deepcopy__.return", "NoReturn"),
-    ("Residency.__iter__.return", "Iterator[bool]"),
-    ("main.argv", "list[str]"),
-    ("src", "End"),
-    ("dst", "End"),
-    ("sinks", "Iterable[End]"),
-    ("items", "Iterable[BatchItem]"),
-    ("a", "Socket"),
-    ("b", "Socket"),
-    ("sock", "HasFileno"),
-    ("file", "int | HasFileno | str | bytes | os.PathLike[str] | os.PathLike[bytes]"),
-    ("buffer", "Buffer"),
-    ("into", "Buffer"),
-    ("data", "Buffer"),
-    ("offset", "int"),
-    ("count", "int"),
-    ("dst_offset", "int"),
-    ("read_ahead", "int"),
-    ("mechanism", "Mechanism"),
-    ("visibility", "Visibility"),
-    ("reflink", "Literal[\"auto\", \"always\", \"never\"]"),
-    ("progress", "Callable[[int], object] | None"),
-    ("check", "Callable[[], object]"),
-    ("advice", "Advice"),
-    ("protection", "Protection"),
-    ("seals", "Iterable[Seal] | None"),
-    ("key", "object"),
-    ("memo", "object"),
-    ("protocol", "SupportsIndex"),
-];
-
-/// What has more than one signature, or one that is not checked against its base.
-const VERBATIM: &[(&str, &str)] = &[
-    (
-        "Region.__getitem__",
-        "    @overload\n    def __getitem__(self, key: SupportsIndex, /) -> int: ...\n    @overload\n    \
-         def __getitem__(self, key: slice, /) -> memoryview: ...\n",
-    ),
-    (
-        "Region.__setitem__",
-        "    @overload\n    def __setitem__(self, key: SupportsIndex, value: SupportsIndex, /) -> None: ...\n    \
-         @overload\n    def __setitem__(self, key: slice, value: Buffer, /) -> None: ...\n",
-    ),
-];
-
-/// The protocols of the interpreter, which Python code has nothing to do with.
-const HIDDEN: &[&str] = &["__traverse__", "__clear__", "__releasebuffer__", "__repr__", "__getnewargs__"];
-
-const IMPORTS: &[(&str, &[&str])] = &[
-    ("collections.abc", &["Callable", "Iterable", "Iterator"]),
-    ("types", &["TracebackType"]),
-    ("typing", &["Final", "Literal", "NoReturn", "Self", "SupportsIndex", "final", "overload"]),
-    ("typing_extensions", &["Buffer", "disjoint_base"]),
-    ("zcio._reports", &["BatchReport", "CopyReport", "FanOutReport", "RelayReport"]),
-    (
-        "zcio._types",
-        &[
-            "Advice",
-            "BatchItem",
-            "End",
-            "HasFileno",
-            "Mechanism",
-            "Path",
-            "Protection",
-            "RegionMode",
-            "Seal",
-            "Socket",
-            "Source",
-            "Visibility",
-        ],
-    ),
-];
-
-const CONSTANTS: &[(&str, &str)] = &[
-    ("ADVICE", "tuple[Advice, ...]"),
-    ("END_KINDS", "tuple[str, ...]"),
-    ("MECHANISMS", "tuple[Mechanism, ...]"),
-    ("__version__", "str"),
-];
 
 pub fn stubs(bridge: &Sources) -> Written {
     let mut all: Vec<String> = CONSTANTS.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -152,7 +37,7 @@ pub fn stubs(bridge: &Sources) -> Written {
     }
     all.sort_by_key(|name| (name.chars().any(char::is_lowercase), name.starts_with(char::is_lowercase), name.clone()));
     let mut head =
-        header("#", "the functions and classes in python-bindings/src, or the types in tests/generate/src/stubs.rs")
+        header("#", "the functions and classes in python-bindings/src, or the types in tests/generate/src/types.rs")
             + "\nimport os\n";
     for (module, names) in IMPORTS {
         let used: Vec<_> = names.iter().copied().filter(|name| uses(&body, name)).collect();

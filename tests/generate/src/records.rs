@@ -1,0 +1,329 @@
+//! The core's reports, and what each language has otherwise.
+
+use crate::declaration::{DATACLASS, Field, Java, Method, NATIVE, PLAIN, Python, Record};
+
+const FAILED: Method = Method {
+    name: "failed",
+    docs: "Why it was dropped, if it was.",
+    returns: "the exception",
+    ty: "Optional<Throwable>",
+    body: "Optional.ofNullable(failure)",
+};
+
+/// How often bytes were copied, in two fields instead of one.
+const COPIES: &[Field] = &[
+    Field {
+        of: "copies",
+        name: "copies",
+        ty: "Option<u8>",
+        value: "self.copies.count",
+        docs: "How often the CPU copied each byte between source and sink; `None` where that cannot be known.",
+    },
+    Field {
+        of: "copies",
+        name: "copies_known_by",
+        ty: "KnownBy",
+        value: "self.copies.known_by",
+        docs: "Where the knowledge about copies comes from: `\"model\"`, the way the mechanism works between such \
+                           ends; `\"kernel\"`, which said so itself; or `\"unknown\"`, it depends on the network device or on \
+                           the file system.",
+    },
+];
+
+pub const RECORDS: &[Record] = &[
+    Record {
+        rust: "Attempt",
+        python: NATIVE,
+        packed: None,
+        java: Java { name: "Attempt", docs: "A mechanism that was tried in a transfer and refused.", ..PLAIN },
+    },
+    Record {
+        rust: "Report",
+        python: Python {
+            docs: "What a transfer did.",
+            fields: COPIES,
+            properties: &[(
+                "short",
+                "Whether the source ended before the requested count was reached.",
+                "bool",
+                "self.requested.is_some_and(|requested| self.bytes < requested)",
+            )],
+            ..NATIVE
+        },
+        packed: None,
+        java: Java {
+            name: "Report",
+            docs: "What happened in a transfer.",
+            fields: COPIES,
+            methods: &[Method {
+                name: "isShort",
+                docs: "Whether the source ended before the requested count was reached. That is no error: a range that reaches \
+                       beyond the end of a file moves what there is.",
+                returns: "true if fewer bytes were moved than asked for",
+                ty: "boolean",
+                body: "requested.isPresent() && bytes < requested.getAsLong()",
+            }],
+            ..PLAIN
+        },
+    },
+    Record {
+        rust: "CopyReport",
+        python: Python { docs: "What a copy of a file did.", ..DATACLASS },
+        packed: None,
+        java: Java { name: "CopyReport", ..PLAIN },
+    },
+    Record {
+        rust: "RelayReport",
+        python: Python {
+            docs: "What a relay did.",
+            given: &[("forward", "DirectionReport"), ("backward", "DirectionReport")],
+            ..DATACLASS
+        },
+        packed: None,
+        java: Java {
+            name: "RelayReport",
+            fields: &[Field {
+                of: "waits",
+                name: "waits",
+                ty: "u64",
+                value: "self.waits",
+                docs: "Calls of poll(2) made to wait; a relay on a virtual thread parks instead.",
+            }],
+            methods: &[Method {
+                name: "bytes",
+                docs: "Bytes delivered in both directions.",
+                returns: "their number",
+                ty: "long",
+                body: "forward.bytes + backward.bytes",
+            }],
+            ..PLAIN
+        },
+    },
+    Record {
+        rust: "DirectionReport",
+        python: Python {
+            docs: "One direction of a relay.",
+            fields: &[
+                Field {
+                    of: "undelivered",
+                    name: "undelivered",
+                    ty: "bytes",
+                    value: "",
+                    docs: "Bytes taken out of the sending socket that the receiving one has not taken; they exist only here now.",
+                },
+                Field {
+                    of: "outcome",
+                    name: "ended",
+                    ty: "bool",
+                    value: "matches!(self.outcome, zcio::Outcome::Ended)",
+                    docs: "Whether the sender ended and its end was passed on.",
+                },
+                Field {
+                    of: "outcome",
+                    name: "error",
+                    ty: "Option<Error>",
+                    value: "(if let zcio::Outcome::Failed(error) = &self.outcome { Some(error) } else { None })",
+                    docs: "Why it broke, if it did.",
+                },
+            ],
+            ..DATACLASS
+        },
+        packed: None,
+        java: Java {
+            name: "RelayReport.Way",
+            docs: "One direction of a relay.",
+            fields: &[
+                Field {
+                    of: "undelivered",
+                    name: "undelivered",
+                    ty: "u64",
+                    value: "self.undelivered",
+                    docs: "Bytes taken out of the sending socket that the receiving one has not taken.",
+                },
+                Field {
+                    of: "outcome",
+                    name: "has_ended",
+                    ty: "bool",
+                    value: "matches!(self.outcome, zcio::Outcome::Ended)",
+                    docs: "Whether the sender ended, and its end was passed on after its last byte.",
+                },
+                Field {
+                    of: "outcome",
+                    name: "failure",
+                    ty: "Option<Error>",
+                    value: "(if let zcio::Outcome::Failed(error) = &self.outcome { Some(error) } else { None })",
+                    docs: "Why it broke; null if it did not. After a failure no end is passed on.",
+                },
+            ],
+            methods: &[Method { docs: "Why it broke, if it did.", ..FAILED }],
+            ..PLAIN
+        },
+    },
+    Record {
+        rust: "FanOutReport",
+        python: Python { docs: "What a fan-out did.", given: &[("sinks", "tuple[SinkReport, ...]")], ..DATACLASS },
+        packed: None,
+        java: Java {
+            name: "FanOutReport",
+            fields: &[
+                Field {
+                    docs: "How the bytes were taken and shared in the end: splice (with tee(2)), or read_write.",
+                    of: "mechanism",
+                    name: "mechanism",
+                    ty: "Mechanism",
+                    value: "self.mechanism",
+                },
+                Field {
+                    docs: "What refused to take or to share them, and why.",
+                    of: "attempts",
+                    name: "attempts",
+                    ty: "Vec<Attempt>",
+                    value: "self.attempts",
+                },
+                Field {
+                    docs: "Calls of poll(2) made to wait; a fan-out on a virtual thread parks instead.",
+                    of: "waits",
+                    name: "waits",
+                    ty: "u64",
+                    value: "self.waits",
+                },
+            ],
+            ..PLAIN
+        },
+    },
+    Record {
+        rust: "SinkReport",
+        python: Python {
+            docs: "One sink of a fan-out.",
+            fields: &[
+                Field { of: "bytes", name: "bytes", ty: "u64", value: "self.bytes", docs: "" },
+                Field {
+                    of: "bytes",
+                    name: "undelivered",
+                    ty: "bytes",
+                    value: "",
+                    docs: "Bytes taken out of a socket or pipe that this sink has not got, when the fan-out ended early; they exist \
+                           only here now. Empty for a file, which has its bytes still, and for a sink that failed while others \
+                           went on.",
+                },
+                Field { of: "error", name: "error", ty: "Option<Error>", value: "self.error.as_ref()", docs: "" },
+            ],
+            ..DATACLASS
+        },
+        packed: None,
+        java: Java {
+            name: "FanOutReport.Sink",
+            docs: "One sink of a fan-out.",
+            fields: &[Field {
+                docs: "Why it was dropped; null if it was not.",
+                of: "error",
+                name: "failure",
+                ty: "Option<Error>",
+                value: "self.error.as_ref()",
+            }],
+            methods: &[FAILED],
+            ..PLAIN
+        },
+    },
+    Record {
+        rust: "BatchReport",
+        python: Python {
+            docs: "What happened in a batch.",
+            fields: &[Field {
+                of: "items",
+                name: "items",
+                ty: "given",
+                value: "",
+                docs: "For each item its report or its exception, in the order of the items.",
+            }],
+            given: &[("items", "tuple[ItemReport | Exception, ...]")],
+            properties: &[(
+                "bytes",
+                "Bytes of all the items that succeeded, and of those that failed what had been delivered.",
+                "int",
+                "        return sum(
+            item.bytes if isinstance(item, ItemReport) else item.moved if isinstance(item, TransferError) else 0
+            for item in self.items
+        )
+",
+            )],
+            ..DATACLASS
+        },
+        packed: None,
+        java: Java {
+            name: "BatchReport",
+            docs: "What happened in a batch.",
+            fields: &[Field {
+                of: "items",
+                name: "items",
+                ty: "Vec<ItemReport>",
+                value: "self.items",
+                docs: "Each item's result, in the order of the items.",
+            }],
+            methods: &[
+                Method {
+                    name: "isComplete",
+                    docs: "Whether no item failed.",
+                    returns: "true if all went well",
+                    ty: "boolean",
+                    body: "items.stream().noneMatch(item -> item.failure().isPresent())",
+                },
+                Method {
+                    name: "bytes",
+                    docs: "Bytes delivered, all items together.",
+                    returns: "their number",
+                    ty: "long",
+                    body: "items.stream().mapToLong(Result::bytes).sum()",
+                },
+            ],
+            ..PLAIN
+        },
+    },
+    Record {
+        rust: "ItemReport",
+        python: Python { docs: "What happened to one item of a batch.", ..NATIVE },
+        packed: Some("zcio::error::Result<zcio::ItemReport>"),
+        java: Java {
+            name: "BatchReport.Result",
+            docs: "What happened to one item.",
+            fields: &[
+                Field {
+                    of: "bytes",
+                    name: "bytes",
+                    ty: "u64",
+                    value: "self.as_ref().map_or_else(zcio::Error::moved, |item| item.bytes)",
+                    docs: "",
+                },
+                Field {
+                    of: "requested",
+                    name: "requested",
+                    ty: "Option<u64>",
+                    value: "self.as_ref().ok().and_then(|item| item.requested)",
+                    docs: "",
+                },
+                Field {
+                    of: "mechanism",
+                    name: "mechanism",
+                    ty: "Option<Mechanism>",
+                    value: "self.as_ref().ok().map(|item| item.mechanism)",
+                    docs: "How they went: [`Mechanism::Uring`] together with others, or what a transfer of their own chose; \
+                           empty after a failure.",
+                },
+                Field {
+                    of: "mechanism",
+                    name: "failure",
+                    ty: "Optional<Error>",
+                    value: "self.as_ref().err()",
+                    docs: "Why it failed, if it did: the exception that a transfer of its own would have thrown.",
+                },
+            ],
+            ..PLAIN
+        },
+    },
+    Record {
+        rust: "FileResidency",
+        python: Python { made: false, ..DATACLASS },
+        packed: None,
+        java: Java { name: "FileResidency", by_hand: true, ..PLAIN },
+    },
+];
