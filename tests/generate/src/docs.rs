@@ -6,7 +6,16 @@ pub type Code<'a> = &'a dyn Fn(&str) -> String;
 /// The paragraphs, without the links of Rust, each in one line. `code` writes what stood between backticks.
 pub fn paragraphs(docs: &str, code: Code<'_>) -> Vec<String> {
     let mut found = vec![String::new()];
+    let mut example = false;
     for line in docs.lines() {
+        // An example in Rust is for Rust's readers.
+        if line.trim().starts_with("```") {
+            example = !example;
+            continue;
+        }
+        if example {
+            continue;
+        }
         let last = found.last_mut().expect("one is there");
         if line.trim().is_empty() {
             found.push(String::new());

@@ -104,11 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_names_every_mechanism() {
-        let readme = fs::read_to_string(top().join("README.md")).unwrap();
+    fn the_guide_names_every_mechanism() {
+        let guide = fs::read_to_string(top().join("docs/guide/en/index.md")).unwrap();
         let core = source::Sources::read(&top().join("core/src"));
         let names: Vec<_> = core.constants("Mechanism").1.iter().map(|each| docs::snake(&each.name)).collect();
-        let list = readme.split("Mechanism names are the same everywhere: ").nth(1).unwrap().split('.').next().unwrap();
+        let list = guide.split("Mechanism names are the same everywhere: ").nth(1).unwrap().split('.').next().unwrap();
         let mut listed: Vec<_> = list.split(',').map(|name| name.trim().trim_matches('`').to_owned()).collect();
         listed.sort();
         let mut expected = names.clone();

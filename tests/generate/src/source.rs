@@ -93,15 +93,40 @@ impl Sources {
             let mut found = Vec::new();
             while !input.is_empty() {
                 let attrs = input.call(Attribute::parse_outer)?;
-                let ident: syn::Ident = input.parse()?;
-                found.push(Member { name: ident.to_string(), docs: docs(&attrs), ty: None });
-                while !input.is_empty() && !input.peek(Token![#]) {
+                let mut ident: syn::Ident = input.parse()?;
+                let mut said = docs(&attrs);
+                let elsewhere = input.peek(Token![::]);
+                if elsewhere {
+                    input.parse::<Token![::]>()?;
+                    ident = input.parse()?;
+                    said = self.definition(&ident);
+                }
+                found.push(Member { name: ident.to_string(), docs: said, ty: None });
+                while !input.is_empty() && !input.peek(Token![#]) && !(elsewhere && input.peek(syn::Ident)) {
                     input.parse::<proc_macro2::TokenTree>()?;
                 }
             }
             Ok(found)
         });
         Some((String::new(), constants.expect("a table")))
+    }
+
+    /// The documentation in the call of the macro `mechanism` that begins with that type.
+    fn definition(&self, name: &syn::Ident) -> String {
+        let calls = self.items().filter_map(|item| match item {
+            Item::Macro(item) if item.mac.path.is_ident("mechanism") => Some(&item.mac),
+            _ => None,
+        });
+        let mut found = calls.filter_map(|call| {
+            let parse = |input: syn::parse::ParseStream<'_>| {
+                let (attrs, ident) = (input.call(Attribute::parse_outer)?, input.parse::<syn::Ident>()?);
+                input.parse::<proc_macro2::TokenStream>()?;
+                Ok((ident, docs(&attrs)))
+            };
+            let (ident, docs) = call.parse_body_with(parse).expect("a definition");
+            (ident == *name).then_some(docs)
+        });
+        found.next().unwrap_or_else(|| panic!("no definition of {name}"))
     }
 
     /// Associated constants of that type, but the empty one.
