@@ -11,11 +11,13 @@
 //! step returns: what it took is in a buffer and counted.
 
 mod delivery;
+pub(crate) mod filling;
 mod gather;
 mod memory;
 pub(crate) mod operations;
 pub(crate) mod record;
 pub(crate) mod ring;
+mod setup;
 mod verdict;
 
 #[cfg(test)]
@@ -29,7 +31,8 @@ use nix::errno::Errno;
 use super::{Advance, Mover, Route, Stop};
 use crate::endpoint::Facts;
 use crate::error::Error;
-use crate::report::Copies;
+use crate::mechanism::Mechanism;
+use crate::report::{Attempt, Copies};
 use crate::step::Side;
 use crate::sys::SyscallCounter;
 use operations::{Op, Target, Then};
@@ -256,6 +259,12 @@ fn cannot_leave(errno: Errno) -> Option<&'static str> {
         Errno::EOPNOTSUPP => Some("here an operation on a non-blocking end would wait"),
         _ => None,
     }
+}
+
+/// Why no ring is used: what [`Ring::new`] or [`Ring::enter`] has answered.
+pub(crate) fn refused(operation: &'static str, errno: Errno) -> Attempt {
+    let reason = refusal(errno).unwrap_or("the kernel refused it");
+    Attempt::of(Mechanism::Uring, 0, &Error::refused(operation, errno, reason))
 }
 
 pub(crate) fn refusal(errno: Errno) -> Option<&'static str> {
