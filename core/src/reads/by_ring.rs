@@ -66,7 +66,11 @@ impl InFlight<'_, '_, '_, '_, '_> {
                     self.ask(slot, flight.read, flight.done, flight.filled);
                 }
             }
+            // A few at a time: the disk works at those while the next are queued, and nobody is woken for each answer.
+            let few = self.flights.len().div_ceil(8);
+            let full = self.begun + few;
             while self.next < self.run.reads.len()
+                && self.begun < full
                 && let Some(slot) = self.idle.pop()
             {
                 self.next += 1;
@@ -75,8 +79,11 @@ impl InFlight<'_, '_, '_, '_, '_> {
             if self.begun == 0 {
                 break;
             }
-            // Not woken for each answer while there are others for the disk to work at.
-            let want = if self.next < self.run.reads.len() { self.begun.div_ceil(4) } else { self.begun };
+            let want = match self.next < self.run.reads.len() {
+                true if self.idle.is_empty() => few.min(self.begun),
+                true => 0,
+                false => self.begun,
+            };
             let entered = self.filling.enter(&mut self.run.calls, want);
             self.entered.clear();
             while let Some((slot, answer)) = self.filling.next() {
