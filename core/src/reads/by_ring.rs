@@ -15,7 +15,8 @@ use crate::sys::SpanMut;
 
 /// Makes all the reads, or as many as it can before the ring breaks or the watcher stops it.
 pub(super) fn run(run: &mut Run<'_, '_>, ring: &mut Ring, depth: usize, bounce: &mut Option<AlignedBuffer>) {
-    if run.is_direct() && bounce.is_none() {
+    let is_direct = run.is_direct();
+    if is_direct && bounce.is_none() {
         *bounce = AlignedBuffer::new(depth * BOUNCE).ok();
     }
     let buffer = bounce.as_mut().map(|buffer| SpanMut::from(&mut buffer[..]));
@@ -24,7 +25,7 @@ pub(super) fn run(run: &mut Run<'_, '_>, ring: &mut Ring, depth: usize, bounce: 
         let flights = (0..depth).map(|_| None).collect();
         let (idle, again, entered) = ((0..depth).rev().collect(), Vec::new(), Vec::new());
         let reader = Reader::default();
-        InFlight { run, filling, buffer, flights, idle, again, entered, next: 0, begun: 0, reader }.work();
+        InFlight { run, filling, buffer, flights, idle, again, entered, next: 0, begun: 0, reader, is_direct }.work();
     });
 }
 
@@ -46,6 +47,8 @@ struct InFlight<'r, 'a, 'm: 's, 'f, 's> {
     /// Operations that are queued or in flight.
     begun: usize,
     reader: Reader,
+    /// Whether some of the files are read past the page cache.
+    is_direct: bool,
 }
 
 struct Flight<'s> {
@@ -66,8 +69,9 @@ impl InFlight<'_, '_, '_, '_, '_> {
                     self.ask(slot, flight.read, flight.done, flight.filled);
                 }
             }
-            // A few at a time: the disk works at those while the next are queued, and nobody is woken for each answer.
-            let few = self.flights.len().div_ceil(8);
+            // A few at a time, where it is the disk that answers: it works at those while the next are queued, and nobody is woken
+            // for each answer.
+            let few = if self.is_direct { self.flights.len().div_ceil(8) } else { self.flights.len() };
             let full = self.begun + few;
             while self.next < self.run.reads.len()
                 && self.begun < full

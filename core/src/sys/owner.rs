@@ -7,8 +7,6 @@
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
-use super::memory;
-
 /// The number of this process.
 pub(super) fn this_process() -> libc::pid_t {
     static KEPT: AtomicPtr<AtomicI32> = AtomicPtr::new(ptr::null_mut());
@@ -28,18 +26,22 @@ pub(super) fn this_process() -> libc::pid_t {
 /// Makes the page. `None` where there is none to be had.
 #[cold]
 fn keep(place: &'static AtomicPtr<AtomicI32>) -> Option<&'static AtomicI32> {
-    let length = memory::page_size();
-    let page = memory::map(None, length, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE).ok()?;
-    #[allow(clippy::cast_ptr_alignment)] // A whole page.
-    let number = page.cast::<AtomicI32>();
-    // SAFETY: the page was mapped just now, by this function.
-    let usable = unsafe { memory::advise(page, length, libc::MADV_WIPEONFORK) }.is_ok()
-        && place.compare_exchange(ptr::null_mut(), number, Ordering::AcqRel, Ordering::Acquire).is_ok();
-    if !usable {
-        // SAFETY: nobody else knows it.
-        let _ = unsafe { memory::unmap(page, length) };
+    /// The kernel makes a whole page of it.
+    const LENGTH: usize = size_of::<AtomicI32>();
+    let (rights, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping touches none that exists.
+    let page = unsafe { libc::mmap(ptr::null_mut(), LENGTH, rights, flags, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return None;
     }
-    // SAFETY: as above: null, or a page that is never unmapped.
+    // SAFETY: the page was mapped just now, by this function.
+    let usable = unsafe { libc::madvise(page, LENGTH, libc::MADV_WIPEONFORK) } == 0
+        && place.compare_exchange(ptr::null_mut(), page.cast(), Ordering::AcqRel, Ordering::Acquire).is_ok();
+    if !usable {
+        // SAFETY: as above; nobody else knows it.
+        unsafe { libc::munmap(page, LENGTH) };
+    }
+    // SAFETY: null, or a page that is never unmapped.
     unsafe { place.load(Ordering::Acquire).as_ref() }
 }
 
