@@ -16,7 +16,7 @@ use crate::request::Request;
 use crate::sys::{SyscallCounter, mappings};
 
 /// The largest offset a file can have (`loff_t`).
-const LAST_OFFSET: u64 = i64::MAX as u64;
+pub(crate) const LAST_OFFSET: u64 = i64::MAX as u64;
 
 /// `Ok` if the request makes sense between these ends.
 pub(crate) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
@@ -63,7 +63,8 @@ pub(crate) fn connected(source: &Endpoint<'_>) -> Result<()> {
     }
 }
 
-fn readable(source: &Endpoint<'_>) -> Result<()> {
+/// `Ok` if the source is open for reading.
+pub(crate) fn readable(source: &Endpoint<'_>) -> Result<()> {
     byte_stream(source, "source")?;
     if source.facts().readable {
         return Ok(());

@@ -236,6 +236,12 @@ impl Error {
         self
     }
 
+    /// It was at that byte of a file.
+    pub(crate) fn where_it_was(mut self, offset: u64) -> Self {
+        self.0.message = format!("{}, at offset {offset}", self.0.message);
+        self
+    }
+
     pub(crate) fn after(mut self, moved: u64) -> Self {
         self.0.moved = moved;
         self

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 pub use crate::copies::{Copies, KnownBy};
 use crate::error::Error;
 use crate::mechanism::Mechanism;
+use crate::mechanisms::uring;
 
 /// What happened in a transfer, so far or to the end.
 ///
@@ -87,5 +90,11 @@ impl Attempt {
             errno: refusal.errno(),
             reason: refusal.message().to_string(),
         }
+    }
+
+    /// Why no ring is used: what its setup or a call on it has answered.
+    pub(crate) fn of_ring(operation: &'static str, errno: Errno) -> Self {
+        let reason = uring::refusal(errno).unwrap_or("the kernel refused it");
+        Self::of(Mechanism::Uring, 0, &Error::refused(operation, errno, reason))
     }
 }

@@ -26,6 +26,7 @@ mod natives;
 mod pages;
 mod poller;
 mod ranges;
+mod reads;
 mod region;
 mod relay;
 mod reports;

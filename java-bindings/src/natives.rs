@@ -49,6 +49,7 @@ fn methods(class: &str) -> &'static [NativeMethod<'static>] {
         "NativeCopy" => crate::copy::METHODS,
         "NativeFanOut" => crate::fanout::METHODS,
         "NativePoller" => crate::poller::METHODS,
+        "NativeReads" => crate::reads::METHODS,
         "NativeRegion" => crate::region::METHODS,
         "NativeRelay" => crate::relay::METHODS,
         "NativeRunning" => crate::running::METHODS,

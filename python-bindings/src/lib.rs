@@ -20,6 +20,7 @@ mod interpreter;
 mod interrupt;
 mod lend;
 mod once;
+mod reads;
 mod records;
 mod region;
 mod region_errors;
@@ -51,6 +52,8 @@ mod _zcio {
     use crate::copy::copy;
     #[pymodule_export]
     use crate::fan_out::fan_out;
+    #[pymodule_export]
+    use crate::reads::{PreparedReads, reads};
     #[pymodule_export]
     use crate::region::Region;
     #[pymodule_export]

@@ -18,6 +18,7 @@ pub static RELAY: Class = Class::new("RelayReport");
 pub static SINK: Class = Class::new("SinkReport");
 pub static FAN_OUT: Class = Class::new("FanOutReport");
 pub static BATCH: Class = Class::new("BatchReport");
+pub static READS: Class = Class::new("ReadsReport");
 
 impl Class {
     const fn new(name: &'static str) -> Self {

@@ -11,11 +11,13 @@
 //! step returns: what it took is in a buffer and counted.
 
 mod delivery;
+pub(crate) mod filling;
 mod gather;
 mod memory;
 pub(crate) mod operations;
 pub(crate) mod record;
 pub(crate) mod ring;
+mod setup;
 mod verdict;
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ mod usage;
 mod view;
 
 pub use advice::Advice;
-pub(crate) use checked::copy_from;
+pub(crate) use checked::{copy_between, copy_from};
 pub use handle::Region;
 pub use handover::{Credentials, Peer};
 pub use kept::Kept;

@@ -12,7 +12,7 @@ use super::refusal::invalid;
 use super::{Protection, Region, range};
 use crate::error::Result;
 use crate::hold::Hold;
-use crate::sys::Span;
+use crate::sys::{Span, SpanMut};
 
 /// Addresses of a [`Region`] that stay mapped while this lives.
 ///
@@ -87,6 +87,12 @@ impl View {
     /// Whether stores are allowed. Also true of private regions: they change this process's copy only.
     pub fn is_writable(&self) -> bool {
         self.writable
+    }
+
+    /// The memory to be written; none if it is for reading.
+    pub(crate) fn span_mut(&self) -> Option<SpanMut<'_>> {
+        // SAFETY: the view keeps its addresses mapped, and no reference is ever made to what is behind them.
+        self.writable.then(|| unsafe { SpanMut::new(self.start, self.length) })
     }
 
     /// What a transfer that sends from here holds.

@@ -1,8 +1,8 @@
-//! Memory that is the source of a transfer: an address and a length, never a slice.
+//! Memory that is an end of a transfer: an address and a length, never a slice.
 //!
-//! Another thread of the program that lent it, or another process, may write to it while it is being sent (a Python
-//! bytearray, a direct buffer of Java). The kernel does not mind; a `&[u8]` would. So the address only goes into system
-//! calls, or is copied from through the raw pointer.
+//! Another thread of the program that lent it, or another process, may write to it or read it meanwhile (a Python bytearray,
+//! a direct buffer of Java, a shared region). The kernel does not mind; a `&[u8]` would. So the address only goes into system
+//! calls.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -15,9 +15,9 @@ pub(crate) struct Span<'a> {
     lent: PhantomData<&'a [u8]>,
 }
 
-// SAFETY: the address is read by the kernel and by `region::copy_from` only, and no thread is special to either.
+// SAFETY: the kernel alone follows the address, and no thread is special to it.
 unsafe impl Send for Span<'_> {}
-// SAFETY: as above; nothing is changed through it.
+// SAFETY: as above: two threads that hand one address to the kernel make system calls, not references.
 unsafe impl Sync for Span<'_> {}
 
 impl<'a> From<&'a [u8]> for Span<'a> {
@@ -48,6 +48,43 @@ impl Span<'_> {
         let length = usize::try_from(most).unwrap_or(usize::MAX).min(self.length - skipped);
         // The sum stays inside the memory, or one past its end.
         Self { start: self.start.wrapping_add(skipped), length, lent: PhantomData }
+    }
+}
+
+/// Writable memory that outlives `'a`, and to which no other reference of Rust's is used meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpanMut<'a>(Span<'a>);
+
+impl<'a> From<&'a mut [u8]> for SpanMut<'a> {
+    fn from(bytes: &'a mut [u8]) -> Self {
+        Self(Span { start: bytes.as_mut_ptr(), length: bytes.len(), lent: PhantomData })
+    }
+}
+
+impl<'a> SpanMut<'a> {
+    /// # Safety
+    ///
+    /// `length` bytes from `start` on stay writable for as long as the span is used, and Rust has no reference to them.
+    pub unsafe fn new(start: *mut u8, length: usize) -> Self {
+        Self(Span { start, length, lent: PhantomData })
+    }
+
+    pub fn len(self) -> usize {
+        self.0.length
+    }
+
+    pub fn as_mut_ptr(self) -> *mut u8 {
+        self.0.start.cast_mut()
+    }
+
+    /// See [`Span::part`].
+    pub fn part(self, at: u64, most: u64) -> Self {
+        Self(self.0.part(at, most))
+    }
+
+    /// The same memory to be read.
+    pub fn as_span(self) -> Span<'a> {
+        self.0
     }
 }
 

@@ -26,7 +26,15 @@ from zcio._errors import (
     TimeoutTransferError,
     TransferError,
 )
-from zcio._reports import BatchReport, CopyReport, DirectionReport, FanOutReport, RelayReport, SinkReport
+from zcio._reports import (
+    BatchReport,
+    CopyReport,
+    DirectionReport,
+    FanOutReport,
+    ReadsReport,
+    RelayReport,
+    SinkReport,
+)
 from zcio._types import (
     Advice,
     BatchItem,
@@ -35,6 +43,7 @@ from zcio._types import (
     Mechanism,
     Path,
     Protection,
+    ReadItem,
     RegionMode,
     Seal,
     Socket,
@@ -56,6 +65,7 @@ from zcio._zcio import (
     copy,
     fan_out,
     read_direct,
+    reads,
     relay,
     transfer,
 )
@@ -87,6 +97,8 @@ __all__ = [
     "Path",
     "PermissionTransferError",
     "Protection",
+    "ReadItem",
+    "ReadsReport",
     "Region",
     "RegionMode",
     "RelayReport",
@@ -107,6 +119,7 @@ __all__ = [
     "copy",
     "fan_out",
     "read_direct",
+    "reads",
     "relay",
     "transfer",
 ]

@@ -154,5 +154,19 @@ class BatchReport:
         )
 
 
-for _class in (CopyReport, DirectionReport, RelayReport, SinkReport, FanOutReport, BatchReport):
+@dataclass(frozen=True, slots=True)
+class ReadsReport:
+    """What happened to a number of reads."""
+
+    reads: tuple[int | Exception, ...]
+    """For each read how many bytes it has put into its buffer, fewer than fit only at the end of the file; or its exception."""
+
+    refusal: Attempt | None
+    """Why they were not made by io_uring; None if nothing kept it from being used."""
+
+    system_calls: int
+    """System calls made."""
+
+
+for _class in (CopyReport, DirectionReport, RelayReport, SinkReport, FanOutReport, BatchReport, ReadsReport):
     _class.__module__ = "zcio"

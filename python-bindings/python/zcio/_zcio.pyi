@@ -5,7 +5,7 @@ from typing import Final, Literal, NoReturn, Self, SupportsIndex, final, overloa
 
 from typing_extensions import Buffer, disjoint_base
 
-from zcio._reports import BatchReport, CopyReport, FanOutReport, RelayReport
+from zcio._reports import BatchReport, CopyReport, FanOutReport, ReadsReport, RelayReport
 from zcio._types import (
     Advice,
     BatchItem,
@@ -14,6 +14,7 @@ from zcio._types import (
     Mechanism,
     Path,
     Protection,
+    ReadItem,
     RegionMode,
     Seal,
     Socket,
@@ -31,6 +32,7 @@ __all__ = [
     "ItemReport",
     "BufferExporter",
     "PreparedBatch",
+    "PreparedReads",
     "Region",
     "RelaySteps",
     "Report",
@@ -43,6 +45,7 @@ __all__ = [
     "fan_out",
     "main",
     "read_direct",
+    "reads",
     "relay",
     "transfer",
 ]
@@ -94,6 +97,13 @@ def batch(items: Iterable[BatchItem], *, visibility: Visibility = "aliased") -> 
 class PreparedBatch:
     def __new__(cls, items: Iterable[BatchItem], visibility: Visibility) -> PreparedBatch: ...
     def run(self, check: Callable[[], object]) -> BatchReport: ...
+
+def reads(items: Iterable[ReadItem], *, depth: int = 32) -> ReadsReport: ...
+
+@final
+class PreparedReads:
+    def __new__(cls, items: Iterable[ReadItem], depth: int) -> PreparedReads: ...
+    def run(self, check: Callable[[], object]) -> ReadsReport: ...
 
 @final
 class Report:

@@ -46,11 +46,11 @@ from typing import Any, Literal, TypeAlias, cast
 from zcio._loops import Drive, Library, Progress, annotate, library
 from zcio._reports import FanOutReport, RelayReport
 from zcio._streams import Reading, SocketStream, StreamPair, flushed, is_stream, plain, socket_of
-from zcio._threads import batch, copy, read_direct
+from zcio._threads import batch, copy, read_direct, reads
 from zcio._types import End, Mechanism, Socket, Source, Visibility
 from zcio._zcio import FanOutSteps, RelaySteps, Report, TransferSteps
 
-__all__ = ["FanOut", "Relay", "Transfer", "batch", "copy", "fan_out", "read_direct", "relay", "transfer"]
+__all__ = ["FanOut", "Relay", "Transfer", "batch", "copy", "fan_out", "read_direct", "reads", "relay", "transfer"]
 
 _StreamSink: TypeAlias = asyncio.StreamWriter | asyncio.WriteTransport | StreamPair | SocketStream
 _StreamSource: TypeAlias = asyncio.StreamReader | StreamPair | SocketStream
