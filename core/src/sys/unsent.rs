@@ -19,6 +19,7 @@ pub(crate) fn unacknowledged(socket: BorrowedFd<'_>) -> Sys<u64> {
 }
 
 /// How many bytes a pipe or stream socket has for its reader (`FIONREAD`, pipe(7), unix(7), tcp(7)).
+#[cfg(feature = "cli")]
 pub(crate) fn unread(fd: BorrowedFd<'_>) -> Sys<u64> {
     ask(fd, libc::FIONREAD)
 }
