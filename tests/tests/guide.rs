@@ -1,28 +1,33 @@
 //! The guide's table of the plan (docs/guide/en/how-to/mechanisms.md) says what the plan says.
 
 use zcio::plan::{Demand, candidates};
-use zcio::{Endpoint, Facts, Kind};
+use zcio::{Facts, Kind, Visibility};
 
 const PAGE: &str = include_str!("../../docs/guide/en/how-to/mechanisms.md");
+const DEMAND: Demand = Demand { visibility: Visibility::Aliased, sink_offset: false, count: None };
 
 fn facts(kind: Kind, size: u64) -> Facts {
-    let mut facts = *Endpoint::bytes(&[]).facts();
-    (facts.kind, facts.size, facts.writable, facts.frozen) = (kind, size, true, false);
-    facts
-}
-
-fn with(mut facts: Facts, change: impl FnOnce(&mut Facts)) -> Facts {
-    change(&mut facts);
-    facts
+    Facts {
+        kind,
+        size,
+        append: false,
+        direct: false,
+        frozen: false,
+        nonblocking: false,
+        readable: true,
+        writable: true,
+        identity: (1, 1),
+        shares_blocks: false,
+    }
 }
 
 /// Ends that a row of the table speaks of, by what its first two columns say.
 fn ends(from: &str, to: &str) -> Vec<(Facts, Facts)> {
     use Kind::{BlockDevice, CharDevice, File, Memory, Pipe, Tcp, UnixStream};
     const MIB: u64 = 1 << 20;
-    let direct = |kind| with(facts(kind, MIB), |facts| facts.direct = true);
-    let sharing = with(facts(File, 0), |facts| facts.shares_blocks = true);
-    let frozen = with(facts(Memory, MIB), |facts| facts.frozen = true);
+    let direct = |kind| Facts { direct: true, ..facts(kind, MIB) };
+    let sharing = Facts { shares_blocks: true, ..facts(File, 0) };
+    let frozen = Facts { frozen: true, ..facts(Memory, MIB) };
     let all = [File, BlockDevice, CharDevice, Pipe, Tcp, UnixStream].map(|kind| facts(kind, 0));
     let from_to = |sources: &[Facts], sinks: &[Facts]| {
         sources.iter().flat_map(|&source| sinks.iter().map(move |&sink| (source, sink))).collect()
@@ -69,8 +74,7 @@ fn the_table_is_the_plan() {
         let [from, to, order] = cells[..] else { panic!("{line}") };
         let order: Vec<_> = order.split(", ").map(|name| name.trim_matches('`')).collect();
         for (source, sink) in ends(from, to) {
-            let plan: Vec<_> =
-                candidates(&source, &sink, Demand::default()).map(|mechanism| mechanism.name()).collect();
+            let plan: Vec<_> = candidates(&source, &sink, DEMAND).map(zcio::Mechanism::name).collect();
             assert_eq!(plan, order, "{from} to {to}: {source:?} {sink:?}");
         }
         rows += 1;

@@ -90,7 +90,6 @@ impl Kind {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // Five independent flags of open(2), not a state machine.
-#[non_exhaustive]
 pub struct Facts {
     /// What it is.
     pub kind: Kind,
