@@ -28,7 +28,8 @@ use crate::mechanisms::uring;
 pub struct Report {
     /// Bytes delivered to the sink.
     pub bytes: u64,
-    /// Bytes that were asked for; `None` if the transfer was to run to the end of the source.
+    /// Bytes that were asked for; `None` if the transfer was to run to the end of the source. A sink that is memory asks for
+    /// what it has room for, or for the count if that is less.
     pub requested: Option<u64>,
     /// The mechanism that was in use last. With `automatic` it is the one that worked.
     pub mechanism: Mechanism,
@@ -47,7 +48,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether the source ended before the requested count was reached.
+    /// Whether the source ended before the requested count was reached, or before memory was full.
     pub fn is_short(&self) -> bool {
         self.requested.is_some_and(|requested| self.bytes < requested)
     }

@@ -35,7 +35,7 @@ pub enum Kind {
     Tcp,
     /// An `AF_UNIX` stream socket.
     UnixStream,
-    /// Memory of this process: a source only.
+    /// Memory of this process.
     Memory,
     /// A directory: never an end of a transfer.
     Directory,
@@ -104,7 +104,7 @@ pub struct Facts {
     pub nonblocking: bool,
     /// Opened for reading.
     pub readable: bool,
-    /// Opened for writing.
+    /// Opened for writing; of memory, whether it may be written.
     pub writable: bool,
     /// Memory that nobody can write any more ([`Pages`](crate::Pages)).
     pub frozen: bool,

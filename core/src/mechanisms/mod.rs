@@ -20,7 +20,7 @@ use crate::copies::Copies;
 use crate::demand::Demand;
 use crate::endpoint::{Facts, Kind};
 use crate::probe::Probe;
-pub(crate) use definition::{ALIASES, APPENDS, Definition, aliases, copies_of_pages, mechanism};
+pub(crate) use definition::{ALIASES, APPENDS, Definition, NEEDS_DESCRIPTOR, aliases, copies_of_pages, mechanism};
 pub(crate) use mover::{Advance, Mover, Progress, Route, Stop};
 
 /// Gathers what the files say. Each match is a static one: a name costs no more than a call written by hand.

@@ -1,5 +1,5 @@
 //! One mapped range: where it is, who is using it, how it is moved, emptied and given back. The region owns it together
-//! with its views and with the transfers that send from it.
+//! with its views and with the transfers that send from it or into it.
 //!
 //! It only knows addresses. Who wants to keep a region open for as long as a system call takes ([`Hold`]) is counted here:
 //! the pages of a region that is closed meanwhile become zeroes when the last of them leaves, and not before.
@@ -35,8 +35,8 @@ pub(super) struct Mapping {
     length: usize,
     /// The size of its pages in bytes: larger than a base page for hugetlb.
     page: usize,
-    /// What file is behind it ([`crate::Facts::identity`]), if one is.
-    file: Option<(u64, u64)>,
+    /// What file is behind it, if one is.
+    file: Option<Behind>,
     usage: Usage,
     /// Somebody whose end is never told may have the addresses: see `lasting`.
     shown: AtomicBool,
@@ -49,7 +49,18 @@ pub(super) struct Parts {
     pub length: usize,
     pub page: usize,
     /// The file that is behind it, and with which pages can vanish.
-    pub file: Option<(u64, u64)>,
+    pub file: Option<Behind>,
+}
+
+/// The part of a file that is behind memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Behind {
+    /// See [`crate::Facts::identity`].
+    pub identity: (u64, u64),
+    /// Where in the file the memory begins.
+    pub offset: u64,
+    /// Whether what is stored in the memory is the file's.
+    pub is_shared: bool,
 }
 
 impl Mapping {
@@ -89,9 +100,10 @@ impl Mapping {
         self.page
     }
 
-    /// What file is behind it, if one is.
-    pub fn file(&self) -> Option<(u64, u64)> {
-        self.file
+    /// What is behind it from that address on, if a file is.
+    pub fn behind(&self, address: *const u8) -> Option<Behind> {
+        let skipped = (address as usize).saturating_sub(self.start() as usize) as u64;
+        self.file.map(|file| Behind { offset: file.offset + skipped, ..file })
     }
 
     /// From now on the addresses outlive every view.
@@ -265,7 +277,7 @@ impl Mapping {
 }
 
 fn lost() -> Error {
-    Error::closed("the region was closed before all of it was sent")
+    Error::closed("the region was closed before all of it was moved")
 }
 
 impl Drop for Mapping {

@@ -60,4 +60,4 @@ pub use rights::{Access, Protection};
 pub use seals::Seals;
 pub use shared::SharedRegion;
 pub use view::View;
-pub(crate) use view::keeper;
+pub(crate) use view::{Keeper, keeper};

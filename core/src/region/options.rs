@@ -12,7 +12,7 @@ use nix::sys::stat::{SFlag, fstat};
 use super::addresses::Addresses;
 use super::growth::allocate;
 use super::kept::{Kept, identity_of};
-use super::mapping::{Mapping, Parts, errno_of};
+use super::mapping::{Behind, Mapping, Parts, errno_of};
 use super::refusal::invalid;
 use super::{Access, Region};
 use crate::error::{Error, ErrorKind, Result};
@@ -235,7 +235,8 @@ pub(super) fn map(
     let skipped = (offset % page as u64) as usize;
     let pages = (skipped + length).max(1).next_multiple_of(page);
     let addresses = Addresses::map(Some((file, offset - skipped as u64)), pages, access.bits(), flags)?;
-    let file = Some(identity_of(file)?);
+    let file =
+        Some(Behind { identity: identity_of(file)?, offset, is_shared: flags & libc::MAP_TYPE == libc::MAP_SHARED });
     Ok(Mapping::new(Parts { addresses, skipped, length, page, file }))
 }
 

@@ -38,7 +38,7 @@ pub(crate) mod probe;
 pub(crate) mod zerocopy;
 
 use crate::buffer::Pages;
-pub(crate) use span::{Span, SpanMut};
+pub(crate) use span::{Lent, Span, SpanMut};
 
 pub(crate) type Sys<T> = Result<T, Errno>;
 
