@@ -30,7 +30,7 @@ use writer::Writer;
 
 mechanism! {
     /// `O_DIRECT`: between the disk and aligned buffers of ours, past the page cache, while the other end works on.
-    DirectIo = "direct_io", proven on FileToTcp, FileToFile, TcpToFile;
+    DirectIo = "direct_io", proven on FileToTcp, FileToFile, TcpToFile, FileToMemory;
 }
 
 /// The disk's side or sides.
