@@ -22,7 +22,7 @@ pub(crate) const LAST_OFFSET: u64 = i64::MAX as u64;
 /// `Ok` if the request makes sense between these ends.
 pub(crate) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
     readable(source)?;
-    writable(sink)?;
+    writable(sink, request)?;
     offsets(source, sink, request)?;
     if let Some(mechanism) = request.mechanism
         && let Some(reason) = plan::impossible(mechanism, source.facts(), sink.facts(), request.demand())
@@ -74,12 +74,16 @@ pub(crate) fn readable(source: &Endpoint<'_>) -> Result<()> {
     Err(error.at(source.path()))
 }
 
-fn writable(sink: &Endpoint<'_>) -> Result<()> {
+fn writable(sink: &Endpoint<'_>, request: &Request) -> Result<()> {
     byte_stream(sink, "sink")?;
-    if sink.facts().writable {
+    let receives = sink.facts().receives && request.mechanism == Some(Mechanism::ZerocopyReceive);
+    if sink.facts().writable || receives {
         return Ok(());
     }
     let message = match sink.facts().kind {
+        Kind::Memory if sink.facts().receives => {
+            "the sink is a region that receives: it is filled by zerocopy_receive, which must be named"
+        }
         Kind::Memory => "the sink is memory that may only be read",
         _ => "the sink is not open for writing",
     };

@@ -233,6 +233,14 @@ impl<'fd> Endpoint<'fd> {
         }
     }
 
+    /// The view, for an end that is of a region that receives.
+    pub(crate) fn receiving(&self) -> Option<&View> {
+        match &self.handle {
+            Handle::View(view) if view.receives() => Some(view),
+            _ => None,
+        }
+    }
+
     /// Finds out [`Facts::shares_blocks`]. One fstatfs(2), which takes longer than fstat(2): only for who needs it.
     pub(crate) fn learn_to_share(&mut self) {
         self.facts.shares_blocks = self.descriptor().is_some_and(crate::sys::files::may_share_blocks);

@@ -85,6 +85,7 @@ mod tests {
             append: false,
             direct: false,
             frozen: false,
+            receives: false,
             nonblocking: false,
             readable: true,
             writable: true,

@@ -43,6 +43,8 @@ pub struct Report {
     pub waits: u64,
     /// How often the CPU copied each byte between source and sink, as far as that is known.
     pub copies: Copies,
+    /// Bytes that were mapped instead of copied, by `zerocopy_receive`; the rest was copied once.
+    pub mapped: u64,
     /// Time from the first step to the last.
     pub elapsed: Duration,
 }

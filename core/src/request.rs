@@ -2,7 +2,7 @@
 
 use crate::cache::CachePolicy;
 use crate::demand::Demand;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Kind};
 use crate::mechanism::Mechanism;
 use crate::step::Visibility;
 
@@ -22,7 +22,8 @@ pub(crate) struct Request {
 impl Request {
     /// The most that is to be moved: the count, or what a sink has room for that is memory.
     pub(crate) fn most(&self, sink: &Endpoint<'_>) -> Option<u64> {
-        let room = sink.room().map(|room| (room.len() as u64).saturating_sub(self.sink_offset.unwrap_or(0)));
+        let room = (sink.facts().kind == Kind::Memory).then_some(sink.facts().size);
+        let room = room.map(|room| room.saturating_sub(self.sink_offset.unwrap_or(0)));
         room.map(|room| self.count.map_or(room, |count| count.min(room))).or(self.count)
     }
 

@@ -19,6 +19,8 @@ fn is_possible(mechanism: Mechanism, source: Kind, sink: Kind) -> bool {
         Mechanism::DirectIo if sink.is_memory() => source.is_file(),
         _ if sink.is_memory() => false,
         Mechanism::Uring => true,
+        // Into regions made for it: see `zerocopy_receive.rs`.
+        Mechanism::ZerocopyReceive => false,
         Mechanism::Splice => !source.is_memory(),
         Mechanism::Vmsplice => source == Kind::Pages,
         Mechanism::ZerocopySend => sink == Kind::Tcp && (source.is_file() || source.is_memory()),

@@ -73,7 +73,8 @@ impl<'fd> Endpoint<'fd> {
 
     /// An end that is a view of a region; see [`Endpoint::region`].
     pub fn view(view: View) -> Endpoint<'static> {
-        let facts = Facts { writable: view.is_writable(), ..Facts::of_memory(view.len(), false) };
+        let (writable, receives) = (view.is_writable(), view.receives());
+        let facts = Facts { writable, receives, ..Facts::of_memory(view.len(), false) };
         let keeper = view.keeper();
         Endpoint::with(facts, Handle::View(Box::new(view))).kept(Some(keeper))
     }

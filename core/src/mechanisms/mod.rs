@@ -14,6 +14,7 @@ pub(crate) mod sendfile;
 mod splice;
 pub(crate) mod uring;
 mod vmsplice;
+mod zerocopy_receive;
 mod zerocopy_send;
 
 use crate::copies::Copies;
@@ -114,4 +115,5 @@ mechanisms! {
     direct_io::DirectIo,
     reflink::Reflink,
     uring::Uring,
+    zerocopy_receive::ZerocopyReceive,
 }

@@ -29,6 +29,11 @@ pub(crate) trait Mover: Send + Sync {
         None
     }
 
+    /// Bytes that reached the sink as pages, without a copy, where the kernel says so of each.
+    fn mapped(&self) -> u64 {
+        0
+    }
+
     /// Bytes taken out of the source and not yet delivered.
     fn held(&self) -> usize {
         0

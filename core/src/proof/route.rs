@@ -36,6 +36,8 @@ pub enum Route {
     FileToMemory,
     /// TCP over loopback to memory.
     TcpToMemory,
+    /// TCP over loopback to a region that receives pages of the socket's queue.
+    TcpToRegion,
     /// Memory to a pipe.
     MemoryToPipe,
     /// Memory to TCP over loopback.
@@ -57,6 +59,7 @@ impl Route {
         Self::TcpToTcp,
         Self::FileToMemory,
         Self::TcpToMemory,
+        Self::TcpToRegion,
         Self::MemoryToPipe,
         Self::MemoryToTcp,
     ];
@@ -76,6 +79,7 @@ impl Route {
             Self::TcpToTcp => "TCP → TCP, loopback",
             Self::FileToMemory => "file → memory",
             Self::TcpToMemory => "TCP → memory, loopback",
+            Self::TcpToRegion => "TCP → a region that receives, loopback",
             Self::MemoryToPipe => "memory → pipe",
             Self::MemoryToTcp => "memory → TCP, loopback",
         }
@@ -88,6 +92,6 @@ impl Route {
 
     /// Whether its source is a connection over loopback.
     pub(super) const fn starts_at_stream(self) -> bool {
-        matches!(self, Self::TcpToFile | Self::TcpToTcp | Self::TcpToMemory)
+        matches!(self, Self::TcpToFile | Self::TcpToTcp | Self::TcpToMemory | Self::TcpToRegion)
     }
 }

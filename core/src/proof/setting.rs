@@ -11,6 +11,7 @@ use super::options::Options;
 use super::route::Route;
 use super::sharing::Sharing;
 use super::witness;
+use crate::region::Region;
 use crate::sys::laboratory::tracepoint::SystemCalls;
 
 /// Either the thing, or why it is not to be had. An [`io::Error`] cannot be given out twice.
@@ -52,6 +53,7 @@ impl Setting {
     pub fn sink(&self, route: Route, length: u64) -> io::Result<Sink> {
         match route {
             Route::FileToMemory | Route::TcpToMemory => Sink::memory(length),
+            Route::TcpToRegion => Region::receiving(length).map(Sink::Memory).map_err(crate::Error::whole),
             Route::FileToPipe | Route::MemoryToPipe => Sink::pipe(),
             Route::FileToUnix => Sink::unix(),
             Route::FileToFile | Route::FileToFileMemory | Route::FileToFileSharing | Route::TcpToFile => {
@@ -77,7 +79,12 @@ impl Setting {
     /// The network that a route's bytes leave by or come from, if there is one; ready for the route's next connection.
     pub fn network(&self, route: Route) -> io::Result<Option<&Network>> {
         let gather = match route {
-            Route::FileToTcp | Route::TcpToFile | Route::TcpToTcp | Route::TcpToMemory | Route::MemoryToTcp => {
+            Route::FileToTcp
+            | Route::TcpToFile
+            | Route::TcpToTcp
+            | Route::TcpToMemory
+            | Route::TcpToRegion
+            | Route::MemoryToTcp => {
                 return Ok(Some(self.loopback()));
             }
             Route::FileToTcpGather => true,

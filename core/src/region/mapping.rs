@@ -37,6 +37,8 @@ pub(super) struct Mapping {
     page: usize,
     /// What file is behind it, if one is.
     file: Option<Behind>,
+    /// See [`Parts::receives`].
+    pub(super) receives: bool,
     usage: Usage,
     /// Somebody whose end is never told may have the addresses: see `lasting`.
     shown: AtomicBool,
@@ -50,6 +52,8 @@ pub(super) struct Parts {
     pub page: usize,
     /// The file that is behind it, and with which pages can vanish.
     pub file: Option<Behind>,
+    /// Pages of sockets' queues may be put into it, which may only be read: see `receiving`.
+    pub receives: bool,
 }
 
 /// The part of a file that is behind memory.
@@ -66,9 +70,9 @@ pub(crate) struct Behind {
 impl Mapping {
     /// Takes new addresses over.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { addresses, skipped, length, page, file } = parts;
+        let Parts { addresses, skipped, length, page, file, receives } = parts;
         let (usage, shown) = (Usage::default(), AtomicBool::new(false));
-        let mut mapping = Self { watch: None, addresses, skipped, length, page, file, usage, shown };
+        let mut mapping = Self { watch: None, addresses, skipped, length, page, file, receives, usage, shown };
         mapping.watch = file.map(|_| Watch::new(mapping.all_pages()));
         let mapping = Arc::new(mapping);
         mapping.make_known();
@@ -207,8 +211,8 @@ impl Mapping {
             self.usage.reopen();
         }
         moved.map(|addresses| {
-            let Self { skipped, length, page, file, .. } = *self;
-            Some(Self::new(Parts { addresses, skipped, length, page, file }))
+            let Self { skipped, length, page, file, receives, .. } = *self;
+            Some(Self::new(Parts { addresses, skipped, length, page, file, receives }))
         })
     }
 

@@ -38,6 +38,7 @@ mod pieces;
 #[cfg(feature = "laboratory")]
 mod probe;
 mod range;
+mod receiving;
 mod refusal;
 mod residency;
 mod resize;
@@ -55,6 +56,7 @@ pub use handover::{Credentials, Peer};
 pub use kept::Kept;
 pub use operations::Populate;
 pub use options::RegionOptions;
+pub(crate) use receiving::Window;
 pub use residency::Residency;
 pub use rights::{Access, Protection};
 pub use seals::Seals;

@@ -158,7 +158,7 @@ impl RegionOptions {
         let pages = length.max(1).next_multiple_of(page);
         let addresses = Addresses::map(None, pages, libc::PROT_READ | libc::PROT_WRITE, flags);
         let addresses = addresses.map_err(|errno| Error::os("mmap", errno))?;
-        let mapping = Mapping::new(Parts { addresses, skipped: 0, length, page, file: None });
+        let mapping = Mapping::new(Parts { addresses, skipped: 0, length, page, file: None, receives: false });
         Ok(Region::new(mapping, Access::Private, None, 0))
     }
 
@@ -237,7 +237,7 @@ pub(super) fn map(
     let addresses = Addresses::map(Some((file, offset - skipped as u64)), pages, access.bits(), flags)?;
     let file =
         Some(Behind { identity: identity_of(file)?, offset, is_shared: flags & libc::MAP_TYPE == libc::MAP_SHARED });
-    Ok(Mapping::new(Parts { addresses, skipped, length, page, file }))
+    Ok(Mapping::new(Parts { addresses, skipped, length, page, file, receives: false }))
 }
 
 fn refusal(errno: Errno, file: BorrowedFd<'_>) -> Error {

@@ -28,9 +28,9 @@ use crate::sys::{Span, SpanMut};
 /// ```
 #[derive(Clone, Debug)]
 pub struct View {
-    mapping: Arc<Mapping>,
-    start: *mut u8,
-    length: usize,
+    pub(super) mapping: Arc<Mapping>,
+    pub(super) start: *mut u8,
+    pub(super) length: usize,
     writable: bool,
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod mappings;
 pub(crate) mod memory;
 mod owner;
 pub(crate) mod process;
+mod receive;
 pub(crate) mod resident;
 pub(crate) mod rights;
 pub(crate) mod signal;

@@ -188,6 +188,7 @@ impl Engine {
             system_calls: self.calls.made,
             waits: self.waits,
             copies: self.verdict(source.facts().kind, sink.facts().kind),
+            mapped: self.mover.mapped(),
             elapsed: self.elapsed.unwrap_or_else(|| self.started.elapsed()),
         }
     }
