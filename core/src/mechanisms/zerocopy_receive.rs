@@ -77,12 +77,12 @@ impl Mover for ZerocopyReceive {
         let (page, place) = (page_size(), room.as_mut_ptr() as usize);
         let pages = room.len().min(WINDOW) / page * page;
         if self.to_read == 0 && pages > 0 && place.is_multiple_of(page) {
-            let window = match self.window.take().filter(|window| window.span().len() >= pages) {
-                Some(window) => window,
-                None => {
-                    route.calls.made += 1;
-                    Window::map(route.source(), pages).map_err(|errno| Stop::sort("mmap", errno, refusal))?
-                }
+            let kept = self.window.take().filter(|window| window.span().len() >= pages);
+            let window = if let Some(window) = kept {
+                window
+            } else {
+                route.calls.made += 1;
+                Window::map(route.source(), pages).map_err(|errno| Stop::sort("mmap", errno, refusal))?
             };
             match route.calls.map_received(route.source(), window.span().part(0, pages as u64)) {
                 Ok(found) => {
@@ -94,6 +94,17 @@ impl Mover for ZerocopyReceive {
                             .map_err(|errno| Stop::Failed(Error::os("mremap", errno)))?;
                         self.mapped += found.mapped as u64;
                         return Ok(route.moved(found.mapped, found.mapped));
+                    }
+                    if found.to_read == 0 {
+                        // What comes at this very moment is to be mapped, and not taken by a recv(2).
+                        self.window = Some(window);
+                        return match route.calls.peek(route.source()) {
+                            Ok(0) => Ok(Advance::Ended),
+                            Ok(_) => Ok(Advance::Moved(0)),
+                            Err(Errno::EINTR) => Ok(Advance::Interrupted),
+                            Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Source)),
+                            Err(errno) => Err(Stop::Failed(Error::os("recv", errno))),
+                        };
                     }
                 }
                 // The end; recv(2) says so.

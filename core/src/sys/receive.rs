@@ -3,6 +3,7 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
+use nix::sys::socket::MsgFlags;
 
 use super::{SpanMut, Sys, SyscallCounter};
 
@@ -46,6 +47,12 @@ impl SyscallCounter {
         };
         Errno::result(result)?;
         Ok(Mapped { mapped: request.length as usize, to_read: request.recv_skip_hint as usize })
+    }
+
+    /// Whether there is a byte to be received now: recv(2) that takes none and does not wait.
+    pub fn peek(&mut self, socket: BorrowedFd<'_>) -> Sys<usize> {
+        self.enter("read", socket, 1)?;
+        nix::sys::socket::recv(socket.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT)
     }
 
     /// recv(2) that does not wait, into memory that others may look at.
