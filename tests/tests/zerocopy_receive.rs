@@ -68,7 +68,7 @@ fn pages_are_mapped_where_the_queue_has_such() {
     if single.trim() != "1" || mtu.trim() != "61492" {
         return skip("queues here do not hold single whole pages");
     }
-    assert!(report.mapped > 0, "{report:?}");
+    assert!(report.mapped > report.bytes / 2, "{report:?}");
 }
 
 #[test]

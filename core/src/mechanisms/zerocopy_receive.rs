@@ -8,8 +8,8 @@
 //!
 //! The kernel maps whole pages only: a queue whose buffers are no single whole pages (most network devices', loopback's with
 //! compound pages, a sender whose segments are no multiple of a page) has none to be mapped. What cannot be mapped at its place is
-//! copied by recv(2), as the kernel says how much; a copy that ends inside a page leaves the rest of the stream beside the
-//! pages' boundaries, and it is copied too. How much was mapped, the report says. That costs two system calls and the page
+//! copied by recv(2), as the kernel says how much, and to the end of the page; where the stream then lies beside the sender's pages,
+//! it is copied to its end. How much was mapped, the report says. That costs two system calls and the page
 //! tables' work, which is why the plan never chooses it.
 //!
 //! Nobody else can change a page of a queue: those of files and of senders' memory (sendfile(2), `MSG_ZEROCOPY`) are never mapped.
@@ -115,7 +115,13 @@ impl Mover for ZerocopyReceive {
             }
             self.window = Some(window);
         }
-        let most = if self.to_read > 0 { self.to_read as u64 } else { u64::MAX };
+        // Inside a page: to its end, where pages may begin again, as they do behind a segment that was cut by the peer's window.
+        let beside = (place.next_multiple_of(page) - place) as u64;
+        let most = match self.to_read {
+            0 if beside > 0 => beside,
+            0 => u64::MAX,
+            to_read => to_read as u64,
+        };
         match route.calls.receive_span_now(route.source(), room.part(0, most)) {
             Ok(0) => Ok(Advance::Ended),
             Ok(count) => {
