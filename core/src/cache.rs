@@ -85,7 +85,7 @@ impl Cache {
     pub fn new(
         policy: CachePolicy,
         source: (&Facts, Option<u64>),
-        sink: (&Facts, Option<u64>, BorrowedFd<'_>),
+        sink: (&Facts, Option<u64>, Option<BorrowedFd<'_>>),
         calls: &mut SyscallCounter,
     ) -> Result<Option<Self>> {
         if policy == CachePolicy::default() {
@@ -96,7 +96,8 @@ impl Cache {
             (facts, _, _) if !cached(facts) => None,
             (facts, _, _) if facts.append => Some(facts.size),
             (_, Some(start), _) => Some(start),
-            (_, None, fd) => Some(calls.position(fd).map_err(|errno| Error::os("lseek", errno))?),
+            (_, None, Some(fd)) => Some(calls.position(fd).map_err(|errno| Error::os("lseek", errno))?),
+            (_, None, None) => None,
         };
         Ok(Some(Self {
             policy,
@@ -137,7 +138,7 @@ impl Cache {
     pub fn behind(
         &mut self,
         source: Option<BorrowedFd<'_>>,
-        sink: BorrowedFd<'_>,
+        sink: Option<BorrowedFd<'_>>,
         delivered: u64,
         calls: &mut SyscallCounter,
     ) -> Result<()> {
@@ -148,7 +149,7 @@ impl Cache {
                 behind.dropped = end;
             }
         }
-        let Some(behind) = &mut self.sink else { return Ok(()) };
+        let (Some(behind), Some(sink)) = (&mut self.sink, sink) else { return Ok(()) };
         let end = behind.start + delivered;
         if end - behind.writing >= WRITE_BEHIND {
             write_out(sink, behind.writing, end, false, calls)?;
@@ -166,14 +167,14 @@ impl Cache {
     pub fn finish(
         &mut self,
         source: Option<BorrowedFd<'_>>,
-        sink: BorrowedFd<'_>,
+        sink: Option<BorrowedFd<'_>>,
         delivered: u64,
         calls: &mut SyscallCounter,
     ) -> Result<()> {
         if let (Some(Behind { start, .. }), Some(source)) = (self.source, source) {
             drop_pages(source, start, start + delivered, calls)?;
         }
-        if let Some(Behind { start, dropped, .. }) = self.sink {
+        if let (Some(Behind { start, dropped, .. }), Some(sink)) = (self.sink, sink) {
             write_out(sink, dropped, start + delivered, true, calls)?;
             drop_pages(sink, start, start + delivered, calls)?;
         }

@@ -47,7 +47,7 @@ pub enum ErrorKind {
     BadDescriptor,
     /// The source was not opened for reading.
     NotReadable,
-    /// The sink was not opened for writing.
+    /// The sink was not opened for writing, or is memory that may only be read.
     NotWritable,
     /// A socket that is not connected (ENOTCONN).
     NotConnected,
@@ -85,7 +85,7 @@ impl ErrorKind {
             Errno::EPIPE | Errno::ECONNRESET => Self::PeerClosed,
             Errno::EINTR => Self::Interrupted,
             Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Self::StorageFull,
-            // A source that is memory, or a mapping of the source.
+            // An end that is memory, or a mapping of the source.
             Errno::EFAULT | Errno::EHWPOISON => Self::Faulted,
             _ => Self::Os,
         }

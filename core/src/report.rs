@@ -28,7 +28,8 @@ use crate::mechanisms::uring;
 pub struct Report {
     /// Bytes delivered to the sink.
     pub bytes: u64,
-    /// Bytes that were asked for; `None` if the transfer was to run to the end of the source.
+    /// Bytes that were asked for; `None` if the transfer was to run to the end of the source. A sink that is memory asks for
+    /// what it has room for, or for the count if that is less.
     pub requested: Option<u64>,
     /// The mechanism that was in use last. With `automatic` it is the one that worked.
     pub mechanism: Mechanism,
@@ -42,12 +43,14 @@ pub struct Report {
     pub waits: u64,
     /// How often the CPU copied each byte between source and sink, as far as that is known.
     pub copies: Copies,
+    /// Bytes that were mapped instead of copied, by `zerocopy_receive`; the rest was copied once.
+    pub mapped: u64,
     /// Time from the first step to the last.
     pub elapsed: Duration,
 }
 
 impl Report {
-    /// Whether the source ended before the requested count was reached.
+    /// Whether the source ended before the requested count was reached, or before memory was full.
     pub fn is_short(&self) -> bool {
         self.requested.is_some_and(|requested| self.bytes < requested)
     }

@@ -16,11 +16,19 @@ impl Endpoint<'_> {
     /// `length` bytes from `start` on stay readable for as long as the endpoint, and the transfer it is given to, lives.
     pub unsafe fn lent(start: *const u8, length: usize) -> Self {
         // SAFETY: the caller's promise.
-        let end = Self::of_span(unsafe { Span::new(start, length) });
-        match keeper(start) {
-            Some((hold, file)) => end.of_file(file).held(hold),
-            None => end,
-        }
+        Self::of_span(unsafe { Span::new(start, length) }).kept(keeper(start))
+    }
+
+    /// A sink that is memory which others may look at meanwhile. Otherwise as [`Endpoint::bytes_mut`]; memory of a region is
+    /// known as by [`Endpoint::lent`].
+    ///
+    /// # Safety
+    ///
+    /// `length` bytes from `start` on stay writable for as long as the endpoint, and the transfer it is given to, lives, and
+    /// Rust has no reference to them while a step is made.
+    pub unsafe fn lent_mut(start: *mut u8, length: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Self::of_span_mut(unsafe { SpanMut::new(start, length) }).kept(keeper(start))
     }
 }
 

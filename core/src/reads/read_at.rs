@@ -40,7 +40,7 @@ impl<'a> ReadAt<'a> {
             let error = Error::new(ErrorKind::NotWritable, "the sink is memory that may only be read");
             return Err(error.with_errno(Errno::EBADF));
         };
-        Ok(Self::of_span(file, offset, span, Some(into.hold())))
+        Ok(Self::of_span(file, offset, span, Some(into.keeper().0)))
     }
 
     pub(crate) fn of_span(file: &'a Endpoint<'a>, offset: u64, into: SpanMut<'a>, hold: Option<Arc<dyn Hold>>) -> Self {

@@ -18,6 +18,7 @@ pub(crate) mod mappings;
 pub(crate) mod memory;
 mod owner;
 pub(crate) mod process;
+mod receive;
 pub(crate) mod resident;
 pub(crate) mod rights;
 pub(crate) mod signal;
@@ -38,7 +39,7 @@ pub(crate) mod probe;
 pub(crate) mod zerocopy;
 
 use crate::buffer::Pages;
-pub(crate) use span::{Span, SpanMut};
+pub(crate) use span::{Lent, Span, SpanMut};
 
 pub(crate) type Sys<T> = Result<T, Errno>;
 

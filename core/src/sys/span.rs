@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// Readable memory that outlives `'a`.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +87,35 @@ impl<'a> SpanMut<'a> {
     pub fn as_span(self) -> Span<'a> {
         self.0
     }
+
+    /// Lends the memory to another thread for as long as `work` takes, and waits until that has let go of it.
+    pub fn lend<T>(self, work: impl FnOnce(Lent) -> T) -> T {
+        /// Dropped, also by a panic of `work`, it has waited.
+        struct Returned(Receiver<()>);
+        impl Drop for Returned {
+            fn drop(&mut self) {
+                // Nothing is ever sent: an error, when the other half is dropped with the `Lent`.
+                let _ = self.0.recv();
+            }
+        }
+        let (until, returned) = channel();
+        let _returned = Returned(returned);
+        let span = Span { start: self.0.start, length: self.0.length, lent: PhantomData };
+        work(Lent { span: SpanMut(span), _until: until })
+    }
+}
+
+/// Memory that another thread may fill until it drops this; see [`SpanMut::lend`].
+#[derive(Debug)]
+pub(crate) struct Lent {
+    span: SpanMut<'static>,
+    _until: Sender<()>,
+}
+
+impl Lent {
+    pub fn span(&self) -> SpanMut<'_> {
+        self.span
+    }
 }
 
 #[cfg(test)]
@@ -101,6 +131,28 @@ mod tests {
             let part = span.part(at, most);
             let skipped = part.as_ptr() as usize - span.as_ptr() as usize;
             assert_eq!(&b"0123456789"[skipped..skipped + part.len()], expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_is_lent_has_been_given_back_even_after_a_panic() {
+        for panics in [false, true] {
+            let mut memory = [0; 100];
+            let (started, has_started) = channel();
+            let lending = std::panic::AssertUnwindSafe(|| {
+                SpanMut::from(&mut memory[..]).lend(|lent| {
+                    std::thread::spawn(move || {
+                        started.send(()).unwrap();
+                        std::thread::sleep(std::time::Duration::from_millis(20));
+                        // SAFETY: writable for as long as it is lent.
+                        unsafe { lent.span().as_mut_ptr().write_bytes(7, lent.span().len()) };
+                    });
+                    has_started.recv().unwrap();
+                    assert!(!panics, "on purpose");
+                });
+            });
+            assert_eq!(std::panic::catch_unwind(lending).is_err(), panics);
+            assert_eq!(memory, [7; 100]);
         }
     }
 }

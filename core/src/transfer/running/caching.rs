@@ -23,7 +23,7 @@ impl Running<'_, '_> {
     pub(super) fn keep_cache(&mut self, step: Step) -> Result<Step> {
         let engine = &mut *self.engine;
         let Some(cache) = &mut engine.cache else { return Ok(step) };
-        let (source, sink) = (self.source.descriptor(), self.sink.fd());
+        let (source, sink) = (self.source.descriptor(), self.sink.descriptor());
         let delivered = engine.progress.delivered;
         let kept = if step == Step::Done {
             // A mapping that is still there would hold its pages.
