@@ -13,6 +13,7 @@ fn facts(kind: Kind, size: u64) -> Facts {
         append: false,
         direct: false,
         frozen: false,
+        receives: false,
         nonblocking: false,
         readable: true,
         writable: true,
