@@ -236,6 +236,11 @@ final class End {
         return inner && (!(owner instanceof Channel outer) || outer.isOpen());
     }
 
+    /** Whether an interrupt leaves it alone: memory, or a channel that was opened so. */
+    boolean outlivesInterrupts() {
+        return owner instanceof ZeroCopyFileChannel ours ? ours.outlivesInterrupts() : length >= 0;
+    }
+
     /** Closes a channel; does nothing to a path. */
     void close() throws IOException {
         if (owner instanceof Channel channel) {

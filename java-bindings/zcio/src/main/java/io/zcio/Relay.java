@@ -19,7 +19,8 @@ import java.util.function.LongConsumer;
  * }</pre>
  *
  * <p>The end of one side is passed on when everything before it has been delivered ({@link SocketChannel#shutdownOutput} of
- * the other side), and the other direction goes on: a half-close stays a half-close. While a relay runs, the descriptors of
+ * the other side), and the other direction goes on: a half-close stays a half-close. Nothing is read of a side whose input
+ * was shut before ({@link SocketChannel#shutdownInput}): that is its end. While a relay runs, the descriptors of
  * its sockets are in non-blocking mode, whatever {@link SocketChannel#isBlocking} says. Interrupt and close are as for a
  * {@link Transfer}.
  */
@@ -111,7 +112,11 @@ public final class Relay {
     private Stepper<RelayReport> open(int waiting) throws IOException {
         End[] ends = {End.of(first), End.of(second)};
         Watch watch = new Watch(progress, token, ends);
-        return Stepper.open(
-                "relay", how -> NativeRelay.start(first, second, how), waiting, watch, handle -> (RelayReport) NativeRelay.report(handle), ends);
+        return Stepper.open("relay", this::startNative, waiting, watch, handle -> (RelayReport) NativeRelay.report(handle), ends);
+    }
+
+    private long startNative(int waiting) throws IOException {
+        boolean firstIsShut = ChannelLocks.isInputShut(first);
+        return NativeRelay.start(first, second, firstIsShut, ChannelLocks.isInputShut(second), waiting);
     }
 }

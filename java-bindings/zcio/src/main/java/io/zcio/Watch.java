@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
+import java.util.Arrays;
 import java.util.function.LongConsumer;
 import java.util.function.LongPredicate;
 
@@ -21,6 +22,8 @@ class Watch implements LongPredicate {
     private final End[] ends;
     private final LongConsumer progress;
     private final CancelToken token;
+    /** Whether no end cares for an interrupt. */
+    private final boolean outlivesInterrupts;
     private volatile boolean interrupted;
     /** What the caller's progress callback threw. */
     private Throwable thrown;
@@ -31,6 +34,7 @@ class Watch implements LongPredicate {
         this.ends = ends;
         this.progress = progress;
         this.token = token;
+        outlivesInterrupts = ends.length > 0 && Arrays.stream(ends).allMatch(End::outlivesInterrupts);
     }
 
     /**
@@ -49,8 +53,12 @@ class Watch implements LongPredicate {
 
     /** Whether it is over; after {@link #before} and {@link #look} only that says why. */
     boolean mustStop() {
-        interrupted |= Thread.currentThread().isInterrupted();
+        lookForInterrupt();
         return interrupted || thrown != null || isToEnd();
+    }
+
+    private void lookForInterrupt() {
+        interrupted |= !outlivesInterrupts && Thread.currentThread().isInterrupted();
     }
 
     private boolean isDue(long moved) {
@@ -100,7 +108,7 @@ class Watch implements LongPredicate {
 
     /** The thread was interrupted, as somebody else noticed. */
     void interrupt() {
-        interrupted = true;
+        interrupted |= !outlivesInterrupts;
     }
 
     /**
@@ -113,7 +121,7 @@ class Watch implements LongPredicate {
 
     /** The same in the middle; {@code moved} says how far it has come. */
     void before(TransferException moved) throws IOException {
-        interrupted |= Thread.currentThread().isInterrupted();
+        lookForInterrupt();
         if (interrupted) {
             throw closedByInterrupt(moved);
         }
@@ -161,6 +169,9 @@ class Watch implements LongPredicate {
     private IOException closedByInterrupt(TransferException cause) {
         IOException exception = withCause(new ClosedByInterruptException(), cause);
         for (End end : ends) {
+            if (end.outlivesInterrupts()) {
+                continue;
+            }
             try {
                 end.close();
             } catch (IOException e) {
