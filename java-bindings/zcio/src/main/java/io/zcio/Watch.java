@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
-import java.util.Arrays;
 import java.util.function.LongConsumer;
 import java.util.function.LongPredicate;
 
@@ -34,7 +33,16 @@ class Watch implements LongPredicate {
         this.ends = ends;
         this.progress = progress;
         this.token = token;
-        outlivesInterrupts = ends.length > 0 && Arrays.stream(ends).allMatch(End::outlivesInterrupts);
+        outlivesInterrupts = allOutliveInterrupts(ends);
+    }
+
+    private static boolean allOutliveInterrupts(End[] ends) {
+        for (End end : ends) {
+            if (!end.outlivesInterrupts()) {
+                return false;
+            }
+        }
+        return ends.length > 0;
     }
 
     /**
@@ -117,6 +125,14 @@ class Watch implements LongPredicate {
      */
     void before() throws IOException {
         before(null);
+    }
+
+    /** {@link #before}, for the first time: each end must have a way for bytes. */
+    void begin() throws IOException {
+        before();
+        for (End end : ends) {
+            end.requireConnected();
+        }
     }
 
     /** The same in the middle; {@code moved} says how far it has come. */
