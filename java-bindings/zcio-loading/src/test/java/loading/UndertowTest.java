@@ -56,6 +56,10 @@ class UndertowTest {
                 try (var body = new URI("http://localhost:" + port + "/").toURL().openStream()) {
                     assertArrayEquals(content, body.readAllBytes());
                 }
+                // They are counted when the call that has sent the last of them returns.
+                while (Monitoring.counters().getBytes() < before + content.length) {
+                    Thread.sleep(1);
+                }
             } finally {
                 server.stop();
             }

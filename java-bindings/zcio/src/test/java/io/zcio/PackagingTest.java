@@ -109,6 +109,7 @@ class PackagingTest {
         for (String element : new String[] {"name", "description", "url", "licenses", "developers", "scm"}) {
             assertTrue(pom.contains("<" + element + ">"), element);
         }
+        assertTrue(pom.contains("<url>https://github.com/zcio/zcio</url>"), pom);
     }
 
     /** What is published says nothing of the machine that it was built on. */
