@@ -97,8 +97,7 @@ fn a_relay_takes_nothing_more_from_a_side_that_has_ended_before() {
     (&server).write_all(b"answer").unwrap();
     server.shutdown(Shutdown::Write).unwrap();
     let relay = Relay::new(Endpoint::new(left.as_fd()).unwrap(), Endpoint::new(right.as_fd()).unwrap());
-    let mut relay =
-        relay.taken_before(Direction::Forward, b"question".to_vec()).ended_before(Direction::Forward);
+    let mut relay = relay.taken_before(Direction::Forward, b"question".to_vec()).ended_before(Direction::Forward);
     let report = relay.run().unwrap();
     drop(relay);
     assert_eq!((report.forward.bytes, report.backward.bytes), (8, 6));

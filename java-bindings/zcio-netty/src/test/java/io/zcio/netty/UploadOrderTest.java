@@ -4,14 +4,18 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -19,6 +23,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
+import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -80,6 +85,33 @@ class UploadOrderTest {
             // The server has closed the connection.
         }
         return outcome.get(60, TimeUnit.SECONDS);
+    }
+
+    /** What a cipher has decrypted before the file was open is there, too. */
+    @ParameterizedTest
+    @EnumSource
+    void behindTls(Transport transport) throws Exception {
+        SslContext context = Tls.server(directory);
+        Path path = directory.resolve("upload");
+        Supplier<ChannelHandler[]> handlers = () -> {
+            FileUploadHandler upload = new FileUploadHandler(path, SIZE);
+            ChannelHandler answer = new ChannelInboundHandlerAdapter() {
+                @Override
+                public void handlerAdded(ChannelHandlerContext added) {
+                    upload.done().addListener(future -> added.writeAndFlush(
+                            added.alloc().buffer(1).writeByte(future.isSuccess() ? 'y' : 'n')));
+                }
+            };
+            return new ChannelHandler[] {context.newHandler(ByteBufAllocator.DEFAULT), upload, answer};
+        };
+        try (Transport.Server server = transport.serve(handlers); SSLSocket socket = Tls.connect(server)) {
+            Pattern.send(Channels.newChannel(socket.getOutputStream()), SIZE);
+            assertEquals('y', socket.getInputStream().read());
+            assertEquals(SIZE, Files.size(path));
+            try (FileChannel file = FileChannel.open(path)) {
+                assertEquals(SIZE, Pattern.check(file, 0, SIZE, 1));
+            }
+        }
     }
 
     /** So the answer to the upload is written before that to what follows it, which may be about this file. */
