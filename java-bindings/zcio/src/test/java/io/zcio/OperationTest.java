@@ -130,6 +130,22 @@ class OperationTest {
         }
     }
 
+    /** A stream that is closed ends the transfer as its channel would. */
+    @Test
+    void aStreamThatIsClosedMeanwhile() throws Exception {
+        try (Ends.Pair pair = Ends.tcp(); FileOutputStream out = new FileOutputStream(directory.resolve("sink").toFile())) {
+            CompletableFuture<Report> waiting = Transfer.from(pair.near()).to(out).runAsync();
+            pair.far().write(java.nio.ByteBuffer.wrap(new byte[10]));
+            while (Files.size(directory.resolve("sink")) < 10) {
+                Thread.sleep(1);
+            }
+            out.close();
+            ExecutionException e = assertThrows(ExecutionException.class, () -> waiting.get(60, TimeUnit.SECONDS));
+            assertInstanceOf(java.nio.channels.AsynchronousCloseException.class, e.getCause());
+            assertTrue(pair.near().isOpen());
+        }
+    }
+
     @Test
     void whatHasNone() throws Exception {
         Path source = file("source");

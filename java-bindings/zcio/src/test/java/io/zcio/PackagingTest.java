@@ -107,7 +107,7 @@ class PackagingTest {
         String pom = Files.readString(Path.of(System.getProperty("zcio.pom")));
         assertFalse(pom.contains("<parent>") || pom.contains("${") || pom.contains("junit"), pom);
         for (String element : new String[] {"name", "description", "url", "licenses", "developers", "scm"}) {
-            assertTrue(pom.contains("<" + element + ">"), element);
+            assertTrue(pom.contains("<" + element), element);
         }
         assertTrue(pom.contains("<url>https://github.com/zcio/zcio</url>"), pom);
     }
