@@ -1,9 +1,9 @@
 //! Relays: two sockets, duplicated, and the report of both directions.
 
 use jni::objects::{JByteArray, JClass, JObject, JValue};
-use jni::sys::{jint, jlong};
+use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, NativeMethod, jni_sig, jni_str};
-use zcio::{DirectionReport, Endpoint, Outcome, Relay};
+use zcio::{Direction, DirectionReport, Endpoint, Outcome, Relay};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
 use crate::errors::Failure;
@@ -23,13 +23,21 @@ fn start<'local>(
     _class: JClass<'local>,
     first: JObject<'local>,
     second: JObject<'local>,
+    first_is_shut: jboolean,
+    second_is_shut: jboolean,
     waiting: jint,
 ) -> Result<jlong, Failure> {
     let waiting = Waiting::of(waiting);
     let first = socket(env, &first, waiting)?;
     let second = socket(env, &second, waiting)?;
     let ends = vec![number(&first), number(&second)];
-    let relay = Relay::new(first, second);
+    let mut relay = Relay::new(first, second);
+    if first_is_shut {
+        relay = relay.ended_before(Direction::Forward);
+    }
+    if second_is_shut {
+        relay = relay.ended_before(Direction::Backward);
+    }
     Ok(Running::new(Machine::Relay(relay), ends, false, None).into_handle())
 }
 
@@ -76,6 +84,14 @@ fn direction<'local>(
 /// What `NativeRelay` declares.
 #[allow(unsafe_code)] // The macro's.
 pub(crate) const METHODS: &[NativeMethod] = &[
-    native!(fn start(first: java.nio.channels.SocketChannel, second: java.nio.channels.SocketChannel, waiting: int) -> long),
+    native!(
+        fn start(
+            first: java.nio.channels.SocketChannel,
+            second: java.nio.channels.SocketChannel,
+            first_is_shut: boolean,
+            second_is_shut: boolean,
+            waiting: int,
+        ) -> long
+    ),
     native!(fn report(handle: long) -> java.lang.Object),
 ];

@@ -40,7 +40,7 @@ use crate::small;
 /// `progress=lambda done: bar.update(done - bar.n)`; for rich: `progress=lambda done: bar.update(task, completed=done)`.
 ///
 /// `read_ahead` asks for that many bytes of a file before they are needed; `drop_behind` drops pages from the page cache
-/// when they have been read and, in dst, written to its disk.
+/// when they have been read and, in dst, written to its disk; those that were in memory before stay.
 ///
 /// Raises `TransferError` (an `OSError`, and the builtin subclass its errno stands for) with .moved and .undelivered;
 /// `io.UnsupportedOperation` if these ends or this mechanism cannot do it; `ValueError` and `TypeError` for wrong arguments.

@@ -61,6 +61,11 @@ public final class Batch implements AutoCloseable {
         private final long offset;
         private final long count;
 
+        @Override
+        public String toString() {
+            return "from " + EndNames.of(source) + Operation.range(offset, count) + " to " + EndNames.of(sink);
+        }
+
         private Item(End source, End sink, long offset, long count) {
             this.source = source;
             this.sink = sink;
@@ -75,6 +80,7 @@ public final class Batch implements AutoCloseable {
          * @return a new item
          * @throws IllegalArgumentException if it is negative
          */
+        @CheckReturnValue
         public Item offset(long offset) {
             return new Item(source, sink, End.requireNotNegative(offset, "offset"), count);
         }
@@ -86,6 +92,7 @@ public final class Batch implements AutoCloseable {
          * @return a new item
          * @throws IllegalArgumentException if it is negative
          */
+        @CheckReturnValue
         public Item count(long count) {
             return new Item(source, sink, offset, End.requireNotNegative(count, "count"));
         }
@@ -199,10 +206,7 @@ public final class Batch implements AutoCloseable {
         }
         End[] channels = ends.stream().filter(End::isChannel).toArray(End[]::new);
         Watch watch = new Watch(null, token, channels);
-        watch.before();
-        for (End end : channels) {
-            end.requireConnected();
-        }
+        watch.begin();
         Object[] given = ends.stream().map(end -> end.given).toArray();
         byte[][] paths = ends.stream().map(End::path).toArray(byte[][]::new);
         Object event = Flight.begin("batch", items, null);

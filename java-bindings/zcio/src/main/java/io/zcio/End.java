@@ -77,7 +77,10 @@ final class End {
         }
     }
 
-    private static final Hold NONE = () -> {};
+    private static final Hold NONE = new Hold() {
+        @Override
+        public void close() {}
+    };
 
     private static final Class<?> FILE_CHANNEL = jdkClass("sun.nio.ch.FileChannelImpl");
     private static final Class<?> SELECTABLE_CHANNEL = jdkClass("sun.nio.ch.SelChImpl");
@@ -90,6 +93,7 @@ final class End {
     /** Its length; -1 if this end is no memory. */
     final long length;
 
+    /** What is done when bytes have been moved out; null for nothing. */
     private final LongConsumer advance;
 
     /** What is closed, and asked whether it is open: another object where {@code given} belongs to that one. */
@@ -100,7 +104,7 @@ final class End {
     }
 
     private End(Kind kind, Object given, Object owner) {
-        this(kind, given, owner, 0, -1, moved -> {});
+        this(kind, given, owner, 0, -1, null);
     }
 
     private End(Kind kind, Object given, Object owner, long address, long length, LongConsumer advance) {
@@ -115,7 +119,7 @@ final class End {
 
     /** Memory of a region, as a source. It must stay where it is for as long as the owner is reachable. */
     static End ofRegion(Object owner, long address, long length) {
-        return new End(Kind.REGION, owner, owner, address, length, moved -> {});
+        return new End(Kind.REGION, owner, owner, address, length, null);
     }
 
     static End of(ByteBuffer buffer) {
@@ -132,7 +136,9 @@ final class End {
 
     /** Bytes were moved out of this end, which has no position that the kernel would know. */
     void advance(long moved) {
-        advance.accept(moved);
+        if (advance != null) {
+            advance.accept(moved);
+        }
     }
 
     static long requireNotNegative(long value, String name) {
@@ -234,6 +240,11 @@ final class End {
     boolean isOpen() {
         boolean inner = !(given instanceof Channel channel) || channel.isOpen();
         return inner && (!(owner instanceof Channel outer) || outer.isOpen());
+    }
+
+    /** Whether an interrupt leaves it alone: memory, or a channel that was opened so. */
+    boolean outlivesInterrupts() {
+        return owner instanceof ZeroCopyFileChannel ours ? ours.outlivesInterrupts() : length >= 0;
     }
 
     /** Closes a channel; does nothing to a path. */

@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.function.LongConsumer;
 
 /**
  * One source to many sinks, every sink gets exactly the same bytes; between pipes and sockets they are not copied for it
@@ -26,13 +25,11 @@ import java.util.function.LongConsumer;
  * exception and dropped, and the rest go on; when none is left the fan-out fails. Ends are as for a {@link Transfer}, and so
  * are interrupt and close: one closed channel stops it all.
  */
-public final class FanOut {
+public final class FanOut extends Operation<FanOutReport, FanOut> {
     private final List<End> ends = new ArrayList<>();
     private final List<Long> offsets = new ArrayList<>();
     private long count = -1;
     private Visibility visibility = Visibility.ALIASED;
-    private LongConsumer progress;
-    private CancelToken token;
 
     private FanOut(End source) {
         add(source, -1);
@@ -172,29 +169,6 @@ public final class FanOut {
     }
 
     /**
-     * Is told the bytes that every sink has, in the fan-out's own thread, after every 64 MiB or 100 ms in which there were
-     * some, and at the end. What it throws ends the fan-out and is thrown by it.
-     *
-     * @param progress the listener
-     * @return this fan-out
-     */
-    public FanOut progress(LongConsumer progress) {
-        this.progress = Objects.requireNonNull(progress, "progress");
-        return this;
-    }
-
-    /**
-     * Can be stopped by this token.
-     *
-     * @param token the token
-     * @return this fan-out
-     */
-    public FanOut cancelledBy(CancelToken token) {
-        this.token = Objects.requireNonNull(token, "token");
-        return this;
-    }
-
-    /**
      * Runs to the end, waiting as needed. That some of the sinks failed is no exception: see {@link FanOutReport#sinks}.
      *
      * @return what happened
@@ -206,8 +180,20 @@ public final class FanOut {
      *                                    one as their cause
      * @throws IOException                if an end cannot be opened
      */
+    @Override
     public FanOutReport run() throws IOException {
-        try (Stepper<FanOutReport> stepper = open(Stepper.waiting())) {
+        return run(token);
+    }
+
+    @Override
+    public String toString() {
+        End[] sinks = ends.subList(1, ends.size()).toArray(End[]::new);
+        return "FanOut from " + EndNames.of(ends.get(0)) + range(offsets.get(0), count) + " to " + EndNames.of(sinks);
+    }
+
+    @Override
+    FanOutReport run(CancelToken token) throws IOException {
+        try (Stepper<FanOutReport> stepper = open(Stepper.waiting(), token)) {
             try {
                 FanOutReport report = stepper.run();
                 stepper.tellEnd(report.bytes());
@@ -235,10 +221,10 @@ public final class FanOut {
      */
     public Stepper<FanOutReport> start() throws IOException {
         Stepper.requireSelectable(ends.toArray(End[]::new));
-        return open(Stepper.IN_SELECTOR);
+        return open(Stepper.IN_SELECTOR, token);
     }
 
-    private Stepper<FanOutReport> open(int waiting) throws IOException {
+    private Stepper<FanOutReport> open(int waiting, CancelToken token) throws IOException {
         End[] all = ends.toArray(End[]::new);
         Object[] given = new Object[all.length];
         byte[][] paths = new byte[all.length][];

@@ -34,8 +34,17 @@ final class Native {
 
     /** Of reports: asked for when there is one. */
     private static final class Names {
-        static final Mechanism[] MECHANISMS = Arrays.stream(mechanisms()).map(Mechanism::of).toArray(Mechanism[]::new);
+        static final Mechanism[] MECHANISMS = all();
         static final String[] KNOWN_BY = knownBy();
+
+        private static Mechanism[] all() {
+            String[] names = mechanisms();
+            Mechanism[] all = new Mechanism[names.length];
+            for (int i = 0; i < names.length; i++) {
+                all[i] = Mechanism.of(names[i]);
+            }
+            return all;
+        }
     }
 
     /** Called by the native code. Mechanism and knowledge are places in its lists. */

@@ -12,8 +12,10 @@ final class NativeRelay {
 
     private NativeRelay() {}
 
-    /** Joins two sockets and moves nothing yet; gives back a handle. */
-    static native long start(SocketChannel first, SocketChannel second, int waiting) throws IOException;
+    /** Joins two sockets, of which one or both may be told to give nothing, and moves nothing yet; gives back a handle. */
+    static native long start(
+            SocketChannel first, SocketChannel second, boolean firstIsShut, boolean secondIsShut, int waiting)
+            throws IOException;
 
     /** What has happened so far. */
     static native Object report(long handle);

@@ -100,10 +100,7 @@ public final class Stepper<R> implements AutoCloseable {
     static <R> Stepper<R> open(
             String operation, Opening opening, int waiting, Watch watch, LongFunction<R> reporter, End... ends)
             throws IOException {
-        watch.before();
-        for (End end : ends) {
-            end.requireConnected();
-        }
+        watch.begin();
         End.Hold kept = End.keepAll(ends);
         long number = 0;
         try {

@@ -21,6 +21,8 @@ class Watch implements LongPredicate {
     private final End[] ends;
     private final LongConsumer progress;
     private final CancelToken token;
+    /** Whether no end cares for an interrupt. */
+    private final boolean outlivesInterrupts;
     private volatile boolean interrupted;
     /** What the caller's progress callback threw. */
     private Throwable thrown;
@@ -31,6 +33,16 @@ class Watch implements LongPredicate {
         this.ends = ends;
         this.progress = progress;
         this.token = token;
+        outlivesInterrupts = allOutliveInterrupts(ends);
+    }
+
+    private static boolean allOutliveInterrupts(End[] ends) {
+        for (End end : ends) {
+            if (!end.outlivesInterrupts()) {
+                return false;
+            }
+        }
+        return ends.length > 0;
     }
 
     /**
@@ -49,8 +61,12 @@ class Watch implements LongPredicate {
 
     /** Whether it is over; after {@link #before} and {@link #look} only that says why. */
     boolean mustStop() {
-        interrupted |= Thread.currentThread().isInterrupted();
+        lookForInterrupt();
         return interrupted || thrown != null || isToEnd();
+    }
+
+    private void lookForInterrupt() {
+        interrupted |= !outlivesInterrupts && Thread.currentThread().isInterrupted();
     }
 
     private boolean isDue(long moved) {
@@ -100,7 +116,7 @@ class Watch implements LongPredicate {
 
     /** The thread was interrupted, as somebody else noticed. */
     void interrupt() {
-        interrupted = true;
+        interrupted |= !outlivesInterrupts;
     }
 
     /**
@@ -111,9 +127,17 @@ class Watch implements LongPredicate {
         before(null);
     }
 
+    /** {@link #before}, for the first time: each end must have a way for bytes. */
+    void begin() throws IOException {
+        before();
+        for (End end : ends) {
+            end.requireConnected();
+        }
+    }
+
     /** The same in the middle; {@code moved} says how far it has come. */
     void before(TransferException moved) throws IOException {
-        interrupted |= Thread.currentThread().isInterrupted();
+        lookForInterrupt();
         if (interrupted) {
             throw closedByInterrupt(moved);
         }
@@ -161,6 +185,9 @@ class Watch implements LongPredicate {
     private IOException closedByInterrupt(TransferException cause) {
         IOException exception = withCause(new ClosedByInterruptException(), cause);
         for (End end : ends) {
+            if (end.outlivesInterrupts()) {
+                continue;
+            }
             try {
                 end.close();
             } catch (IOException e) {
