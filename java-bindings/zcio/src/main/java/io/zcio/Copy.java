@@ -114,8 +114,9 @@ public final class Copy {
     }
 
     /**
-     * Is told the bytes of data that were moved, after every 64 MiB or 100 ms in which there were some, and at the end. What
-     * it throws ends the copy and is thrown by it.
+     * Is told the bytes of data that were moved, at least after every 64 MiB or 100 ms in which there were some, and at the
+     * end, before a new file gets its name. What it throws ends the copy and is thrown by it, with the
+     * {@link TransferException} that has the count {@linkplain Throwable#getSuppressed suppressed}.
      *
      * @param progress the listener
      * @return this copy
@@ -158,7 +159,7 @@ public final class Copy {
         Watch watch = new Watch(progress, token, source, destination) {
             @Override
             boolean look(long moved) {
-                tell(moved);
+                tell(moved, true);
                 return mustStop();
             }
         };
@@ -183,7 +184,6 @@ public final class Copy {
         if (failure != null) {
             throw failure;
         }
-        watch.after(report.bytes());
         return report;
     }
 }

@@ -173,7 +173,8 @@ public final class FanOut {
 
     /**
      * Is told the bytes that every sink has, in the fan-out's own thread, after every 64 MiB or 100 ms in which there were
-     * some, and at the end. What it throws ends the fan-out and is thrown by it.
+     * some, and at the end. What it throws ends the fan-out and is thrown by it, with the {@link FanOutException}
+     * {@linkplain Throwable#getSuppressed suppressed} (of a {@link Stepper} a {@link TransferException}).
      *
      * @param progress the listener
      * @return this fan-out
@@ -209,9 +210,7 @@ public final class FanOut {
     public FanOutReport run() throws IOException {
         try (Stepper<FanOutReport> stepper = open(Stepper.waiting())) {
             try {
-                FanOutReport report = stepper.run();
-                stepper.tellEnd(report.bytes());
-                return report;
+                return stepper.run();
             } catch (IOException e) {
                 FanOutReport report = stepper.report();
                 if (report == null && !(e instanceof TransferException)) {

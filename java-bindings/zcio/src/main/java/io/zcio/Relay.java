@@ -50,7 +50,8 @@ public final class Relay {
 
     /**
      * Is told the bytes delivered in both directions, in the relay's own thread, after every 64 MiB or 100 ms in which there
-     * were some, and at the end. What it throws ends the relay and is thrown by it.
+     * were some, and at the end. What it throws ends the relay and is thrown by it, with the {@link RelayException}
+     * {@linkplain Throwable#getSuppressed suppressed} (of a {@link Stepper} a {@link TransferException}).
      *
      * @param progress the listener
      * @return this relay
@@ -87,9 +88,7 @@ public final class Relay {
     public RelayReport run() throws IOException {
         try (Stepper<RelayReport> stepper = open(Stepper.waiting())) {
             try {
-                RelayReport report = stepper.run();
-                stepper.tellEnd(report.bytes());
-                return report;
+                return stepper.run();
             } catch (IOException e) {
                 throw stepper.failed(new RelayException(e, stepper.report(), stepper.undelivered(0), stepper.undelivered(1)));
             }
