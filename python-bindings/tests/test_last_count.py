@@ -11,7 +11,7 @@ from support import content
 DATA = content(100_000)
 
 
-class Own(Exception):
+class OwnError(Exception):
     moved: int
     report: zcio.RelayReport | zcio.FanOutReport | zcio.Report
 
@@ -19,7 +19,7 @@ class Own(Exception):
 def refuse(*counts: int) -> None:
     """Only when all has been moved."""
     if sum(counts) == len(DATA):
-        raise Own
+        raise OwnError
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_transfer(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(Own) as raised:
+    with pytest.raises(OwnError) as raised:
         zcio.transfer(source, tmp_path / "sink", progress=refuse)
     assert raised.value.moved == len(DATA)
 
 
 def test_a_fan_out(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(Own) as raised:
+    with pytest.raises(OwnError) as raised:
         zcio.fan_out(source, [tmp_path / "one", tmp_path / "two"], progress=refuse)
     assert raised.value.moved == len(DATA)
     assert isinstance(raised.value.report, zcio.FanOutReport)
@@ -51,7 +51,7 @@ def test_a_relay() -> None:
         left_peer.sendall(DATA)
         left_peer.shutdown(socket.SHUT_WR)
         right_peer.shutdown(socket.SHUT_WR)
-        with pytest.raises(Own) as raised:
+        with pytest.raises(OwnError) as raised:
             zcio.relay(left, right, progress=refuse)
         assert raised.value.moved == len(DATA)
         assert isinstance(raised.value.report, zcio.RelayReport)
@@ -64,7 +64,7 @@ def test_a_copy(exists: bool, replace: bool, source: Path, tmp_path: Path) -> No
     sink = tmp_path / "sink"
     if exists:
         sink.write_bytes(b"old")
-    with pytest.raises(Own) as raised:
+    with pytest.raises(OwnError) as raised:
         zcio.copy(source, sink, replace=replace, progress=refuse)
     assert raised.value.moved == len(DATA)
     assert sorted(os.listdir(tmp_path)) == (["sink", "source"] if exists else ["source"])

@@ -17,9 +17,10 @@ Every end is held until the end, so that a close in another task cannot lead the
 with what it was given. Sockets and pipes are switched to non-blocking mode if they are not; their timeouts do not count
 here, ``asyncio.timeout()`` and its like do.
 
-A task that is cancelled leaves a known count. So does a coroutine that is closed and what a signal handler raises, which
-hold up the loop until a step that a thread is making is over. The exception has it (``.moved``, ``.undelivered``), and better, because
-a cancelled await may see another exception than the task, an object that was there before has it::
+A task that is cancelled leaves a known count. So does a coroutine that is closed, and so does what a signal handler
+raises; these two hold up the loop until the step that a thread is making is over. The exception has the count
+(``.moved``, ``.undelivered``), and better, because a cancelled await may see another exception than the task, an object
+that was there before has it::
 
     job = zcio.aio.Transfer("large.bin", sock)
     try:
