@@ -36,7 +36,7 @@ pub(crate) struct Running {
     blocked: Option<(Side, PollFlags)>,
 }
 
-/// What a step or run answers: this or that, or else the number of bytes that it moved, or that were moved in all.
+/// What a step or run answers: this or that, or else the number of bytes that a step moved.
 const DONE: jlong = -1;
 const BLOCKED: jlong = -2;
 
@@ -117,6 +117,18 @@ impl Running {
         })
     }
 
+    /// Bytes delivered so far: of a relay in both directions, of a fan-out to every sink.
+    fn moved(&self) -> u64 {
+        match &self.machine {
+            Machine::Transfer(transfer) => transfer.report().map_or(0, |report| report.bytes),
+            Machine::Relay(relay) => {
+                let report = relay.report();
+                report.forward.bytes + report.backward.bytes
+            }
+            Machine::FanOut(fan_out) => fan_out.report().map_or(0, |report| report.bytes),
+        }
+    }
+
     /// Whether the FIFO has, or had, a writer: from then on poll(2) reports bytes or a hang-up.
     fn fifo_is_open(&mut self, milliseconds: u8) -> bool {
         let mut polled = [PollFd::new(self.source(), PollFlags::POLLIN)];
@@ -173,8 +185,7 @@ pub(crate) fn look(env: &mut Env<'_>, watch: &JObject<'_>, moved: u64) -> jni::e
     upcalls(env)?.test(env, watch, moved)
 }
 
-/// `static native long run(long handle, LongPredicate watch) throws IOException`: [`DONE`], or the bytes delivered when the watch
-/// stopped it.
+/// `static native long run(long handle, LongPredicate watch) throws IOException`: [`DONE`], or 0 when the watch stopped it.
 fn run<'local>(
     env: &mut Env<'local>,
     _class: JClass<'local>,
@@ -184,15 +195,17 @@ fn run<'local>(
     match Running::of(handle).run(env, &watch) {
         Ok(()) => Ok(DONE),
         Err(Failure::Stopped) => Ok(0),
-        Err(Failure::Transfer(trouble)) if trouble.error.kind() == ErrorKind::Cancelled => {
-            Ok(trouble.error.moved() as jlong)
-        }
+        Err(Failure::Transfer(trouble)) if trouble.error.kind() == ErrorKind::Cancelled => Ok(0),
         Err(failure) => Err(failure),
     }
 }
 
 fn step<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<jlong, Failure> {
     Running::of(handle).step()
+}
+
+fn moved<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<jlong, Failure> {
+    Ok(Running::of(handle).moved() as jlong)
 }
 
 fn interests<'local>(
@@ -228,6 +241,7 @@ fn free<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -
 pub(crate) const METHODS: &[NativeMethod] = &[
     native!(fn run(handle: long, watch: java.util.function.LongPredicate) -> long),
     native!(fn step(handle: long) -> long),
+    native!(fn moved(handle: long) -> long),
     native!(fn interests(handle: long) -> [int]),
     native!(fn undelivered(handle: long, part: int) -> [byte]),
     native!(fn free(handle: long) -> void),

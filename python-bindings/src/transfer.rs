@@ -98,7 +98,7 @@ pub fn transfer(
 }
 
 /// What was raised when all was done keeps that from nobody.
-pub fn done(py: Python<'_>, raised: PyErr, moved: u64, report: Report) -> PyErr {
+pub fn done<'py>(py: Python<'py>, raised: PyErr, moved: u64, report: impl IntoPyObject<'py>) -> PyErr {
     // A class with __slots__ takes no attributes.
     let _ = raised.value(py).setattr(intern!(py, "moved"), moved);
     let _ = raised.value(py).setattr(intern!(py, "report"), report);

@@ -143,7 +143,7 @@ public final class Copy extends Operation<CopyReport, Copy> {
         Watch watch = new Watch(progress, token, source, destination) {
             @Override
             boolean look(long moved) {
-                tell(moved);
+                tell(moved, true);
                 return mustStop();
             }
         };
@@ -168,7 +168,6 @@ public final class Copy extends Operation<CopyReport, Copy> {
         if (failure != null) {
             throw failure;
         }
-        watch.after(report.bytes());
         return report;
     }
 }

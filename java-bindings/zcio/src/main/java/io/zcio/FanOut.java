@@ -195,9 +195,7 @@ public final class FanOut extends Operation<FanOutReport, FanOut> {
     FanOutReport run(CancelToken token) throws IOException {
         try (Stepper<FanOutReport> stepper = open(Stepper.waiting(), token)) {
             try {
-                FanOutReport report = stepper.run();
-                stepper.tellEnd(report.bytes());
-                return report;
+                return stepper.run();
             } catch (IOException e) {
                 FanOutReport report = stepper.report();
                 if (report == null && !(e instanceof TransferException)) {

@@ -72,9 +72,7 @@ public final class Relay extends Operation<RelayReport, Relay> {
     RelayReport run(CancelToken token) throws IOException {
         try (Stepper<RelayReport> stepper = open(Stepper.waiting(), token)) {
             try {
-                RelayReport report = stepper.run();
-                stepper.tellEnd(report.bytes());
-                return report;
+                return stepper.run();
             } catch (IOException e) {
                 throw stepper.failed(new RelayException(e, stepper.report(), stepper.undelivered(0), stepper.undelivered(1)));
             }

@@ -37,6 +37,8 @@ import java.util.Objects;
  * paths are interruptible in the same way. After the close of a channel by another thread the other channel stays open and
  * {@link AsynchronousCloseException} is thrown. The exception's cause is a {@link TransferException} that says how much had
  * been moved. Closing a file channel waits for the transfer to notice. Channels in non-blocking mode are waited for as well.
+ * Where another reader of a device was quicker ({@code /proc/kmsg}), the read that sleeps then is woken by a close, but not by
+ * an interrupt.
  *
  * <p>A virtual thread that waits for an end is parked and does not hold its carrier; a socket that it used stays in
  * non-blocking mode for the operating system, whatever {@link SocketChannel#isBlocking} says, as after the JDK's own
@@ -333,7 +335,6 @@ public final class Transfer extends Operation<Report, Transfer> {
         if (failure != null) {
             throw failure;
         }
-        watch.after(report.bytes());
         return report;
     }
 
@@ -363,9 +364,7 @@ public final class Transfer extends Operation<Report, Transfer> {
     private Report runInSteps(CancelToken token) throws IOException {
         try (Stepper<Report> stepper = open(Stepper.waiting(), token)) {
             try {
-                Report report = stepper.run();
-                stepper.tellEnd(report.bytes());
-                return report;
+                return stepper.run();
             } catch (IOException e) {
                 throw stepper.failed(e);
             }

@@ -76,10 +76,12 @@ class Watch implements LongPredicate {
 
     /**
      * Calls the listener if it is time, with the bytes delivered so far. It may do anything to the ends and to who calls it,
-     * so no end is held then, and no native code is below.
+     * so no end is held then, and no native code is below. The last time is due whenever the count has changed.
+     *
+     * @return false if it has thrown something, which {@link #after} will throw
      */
-    void tell(long moved) {
-        if (thrown == null && isDue(moved)) {
+    boolean tell(long moved, boolean last) {
+        if (thrown == null && (last ? progress != null && moved != told : isDue(moved))) {
             told = moved;
             toldAt = System.nanoTime();
             try {
@@ -89,11 +91,7 @@ class Watch implements LongPredicate {
                 thrown = e;
             }
         }
-    }
-
-    /** Whether the listener has thrown something that {@link #after} will throw. */
-    boolean hasThrown() {
-        return thrown != null;
+        return thrown == null;
     }
 
     /** Whether a channel was closed or the token cancelled; asked by any thread. */
@@ -147,14 +145,6 @@ class Watch implements LongPredicate {
         if (isCancelled()) {
             throw new TransferCancelledException(
                     moved == null ? new TransferException("cancelled", 0, 0, new byte[0]) : moved);
-        }
-    }
-
-    /** The last word about the bytes delivered. */
-    void after(long moved) {
-        if (progress != null && moved != told) {
-            told = moved;
-            progress.accept(moved);
         }
     }
 
