@@ -26,6 +26,7 @@ from zcio._errors import (
     TimeoutTransferError,
     TransferError,
 )
+from zcio._install import install, uninstall
 from zcio._reports import BatchReport, CopyReport, DirectionReport, FanOutReport, RelayReport, SinkReport
 from zcio._types import (
     Advice,
@@ -106,7 +107,9 @@ __all__ = [
     "batch",
     "copy",
     "fan_out",
+    "install",
     "read_direct",
     "relay",
     "transfer",
+    "uninstall",
 ]
