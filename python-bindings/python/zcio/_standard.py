@@ -11,6 +11,7 @@ A loop without a ``sendfile`` of its own, as uvloop's, gets one where it inherit
 """
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import io
@@ -25,7 +26,9 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from zcio import aio
+from zcio._ends import transparent_transport
 from zcio._errors import TransferError
+from zcio._streams import write_short
 from zcio._zcio import transfer
 
 _Function: TypeAlias = Callable[..., Any]
@@ -56,7 +59,7 @@ def copy(standard: _Function, source: Any, sink: Any) -> Any:
 def send(standard: _Function, sock: Any, file: Any, offset: int = 0, count: int | None = None) -> Any:
     """In the place of ``socket.socket._sendfile_use_sendfile(file, offset, count)``."""
     sock._check_sendfile_params(file, offset, count)
-    if not (_is_untouched() and _is_servable(file, offset) and sock.gettimeout() != 0):
+    if not (_is_untouched() and _length(file, offset, count) and sock.gettimeout() != 0):
         return standard(sock, file, offset, count)
     moved = 0
     try:
@@ -77,8 +80,12 @@ async def send_later(
 ) -> Any:
     """In the place of a loop's ``sock_sendfile(sock, file, …)`` or ``sendfile(transport, file, …)``, or of what they
     are made of."""
-    if not (_is_untouched(vars(unix_events)["os"]) and _is_servable(file, offset, count) and _is_open(sink)):
+    length = _length(file, offset, count) if _is_untouched(vars(unix_events)["os"]) and _is_open(sink) else 0
+    if not length:
         return await standard(loop, sink, file, offset, count, **options)
+    if _is_written(sink, file, offset, length):
+        _leave_behind(file, offset, length)
+        return length
     job = aio.Transfer(file, sink, offset=offset, count=count)
     try:
         return (await job).bytes
@@ -103,17 +110,26 @@ def _size(file: Any) -> int:
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
-def _is_servable(file: Any, offset: Any, count: Any = None) -> bool:
-    return (
-        type(offset) is int
-        and offset >= 0
-        and (count is None or (type(count) is int and count > 0))
-        and _size(file) > 0
-    )
+def _length(file: Any, offset: Any, count: Any) -> int:
+    """How much of a regular file is asked for; 0 if the standard library must say what is wrong with that."""
+    if type(offset) is not int or offset < 0 or not (count is None or (type(count) is int and count > 0)):
+        return 0
+    rest = max(_size(file) - offset, 0)
+    return rest if count is None else min(count, rest)
 
 
 def _is_open(sink: Any) -> bool:
     return not (hasattr(sink, "is_closing") and sink.is_closing())
+
+
+def _is_written(sink: Any, file: Any, offset: int, length: int) -> bool:
+    """Whether it was short, and for a transport."""
+    if not hasattr(sink, "get_write_buffer_size") or isinstance(file, io.BufferedRandom):
+        return False
+    with contextlib.suppress(TypeError):
+        transparent_transport(sink)
+        return write_short(sink, file.fileno(), offset, length)
+    return False
 
 
 def _has_begun(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ of those that a reader still has takes its own buffer.
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
@@ -35,6 +36,8 @@ class TrioStream(Protocol):
 SocketStream: TypeAlias = AnyioStream | TrioStream
 
 _CHUNK = 1 << 20
+# What a transport takes by default before it asks for a pause.
+_SHORT = 64 << 10
 
 
 def plain(end: Any) -> Any:
@@ -117,6 +120,22 @@ async def flushed(
             await wait(((fd, 2),))
             await sleep(0)
         rounds += 1
+
+
+def write_short(transport: Any, file: int, offset: int, count: int) -> bool:
+    """Writes some bytes of a file to a transport as any others, if they are in the page cache and it has room for them.
+    To look at its socket would take longer than to copy them."""
+    if count > _SHORT or transport.get_write_buffer_size() + count > _SHORT:
+        return False
+    data = bytearray(count)
+    try:
+        if os.preadv(file, [data], offset, os.RWF_NOWAIT) < count:
+            return False
+    except OSError:
+        # Not in the page cache (EAGAIN), or not on this file system.
+        return False
+    transport.write(data)
+    return True
 
 
 class Reading:
