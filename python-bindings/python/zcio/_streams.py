@@ -75,7 +75,7 @@ def transport_of(end: object) -> Any:
         end = end[1]
     transport: Any = end
     if isinstance(end, asyncio.StreamWriter):
-        transparent_stream(end)
+        transparent_stream(end, asyncio.StreamWriter)
         transport = end.transport
     elif isinstance(end, asyncio.StreamReader) or _is_anyio(end):
         # Neither has a public way to its transport; the pair has.
@@ -144,7 +144,7 @@ class Reading:
     def __init__(self, end: object, count: int | None) -> None:
         reader: Any = end[0] if isinstance(end, tuple) else end
         if isinstance(reader, asyncio.StreamReader):
-            transparent_stream(reader)
+            transparent_stream(reader, asyncio.StreamReader)
         elif not _is_anyio(reader):
             raise TypeError("src must be a StreamReader, or the pair (reader, writer), to be read from")
         self.reader = reader
