@@ -26,6 +26,7 @@ from zcio._errors import (
     TimeoutTransferError,
     TransferError,
 )
+from zcio._install import install, uninstall
 from zcio._reports import (
     BatchReport,
     CopyReport,
@@ -118,8 +119,10 @@ __all__ = [
     "batch",
     "copy",
     "fan_out",
+    "install",
     "read_direct",
     "reads",
     "relay",
     "transfer",
+    "uninstall",
 ]

@@ -25,9 +25,10 @@ public abstract sealed class Operation<R, T extends Operation<R, T>> permits Tra
 
     /**
      * Is told the bytes delivered so far (of a relay in both directions, of a fan-out to every sink), in the thread that moves
-     * them, after every 64 MiB or 100 ms in which there were some, and at the end (of a copy before a new file gets its name). What it throws ends the operation and is thrown
-     * by it, with the {@link TransferException} that says how far it had come {@linkplain Throwable#getSuppressed suppressed}. It
-     * may do anything to the ends and to the operation, but a {@link Stepper} makes no step within its own step.
+     * them, after every 64 MiB or 100 ms in which there were some, and at the end (of a copy before a new file gets its name).
+     * What it throws ends the operation and is thrown by it, with the {@link TransferException} that says how far it had come
+     * {@linkplain Throwable#getSuppressed suppressed}. It may do anything to the ends and to the operation, but a
+     * {@link Stepper} makes no step within its own step.
      *
      * @param progress the listener
      * @return this operation
