@@ -57,7 +57,7 @@ class ReadsTest {
             boolean aligned = i % 2 == 0;
             int length = aligned ? 4096 * (1 + random.nextInt(4)) : random.nextInt(20_000);
             long offset = aligned ? 4096L * random.nextInt(260) : random.nextInt(content.length + 5000);
-            ByteBuffer buffer = ByteBuffer.allocateDirect(length + 4096).alignedSlice(4096).limit(length);
+            ByteBuffer buffer = ByteBuffer.allocateDirect(length + 2 * 4096).alignedSlice(4096).limit(length);
             buffers.add(buffer);
             expected.add(part(offset, length));
             items.add(Reads.read(file, offset, buffer));
