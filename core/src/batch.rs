@@ -24,7 +24,7 @@
 mod item;
 mod pipeline;
 mod run;
-mod watcher;
+pub(crate) mod watcher;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -34,8 +34,7 @@ use std::time::{Duration, Instant};
 use crate::Transfer;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::mechanism::Mechanism;
-use crate::mechanisms::uring::{self, ring::Ring};
+use crate::mechanisms::uring::ring::Ring;
 use crate::report::Attempt;
 use crate::step::{Side, Visibility};
 use crate::sys::SyscallCounter;
@@ -112,7 +111,7 @@ impl Batch {
     pub fn new() -> Self {
         let ring =
             Ring::new(&mut SyscallCounter::default(), pipeline::SLOTS + 1, pipeline::SLOT, pipeline::SLOTS as u32);
-        let ring = ring.map_err(|(operation, errno)| refused(operation, errno));
+        let ring = ring.map_err(|(operation, errno)| Attempt::of_ring(operation, errno));
         Self { ring, process: Some(Process::this()), visibility: Visibility::default() }
     }
 
@@ -169,7 +168,7 @@ impl Batch {
         if let Ok(ring) = &mut self.ring {
             pipeline::run(&mut run, ring);
             if let Some(errno) = ring.broken() {
-                self.ring = Err(refused("io_uring_enter", errno));
+                self.ring = Err(Attempt::of_ring("io_uring_enter", errno));
             }
         }
         run.one_by_one();
@@ -181,14 +180,9 @@ impl Batch {
     /// A batch that makes one transfer after the other, as where `io_uring` is not allowed.
     #[cfg(test)]
     fn looping() -> Self {
-        let ring = Err(refused("io_uring_setup", nix::errno::Errno::ENOSYS));
+        let ring = Err(Attempt::of_ring("io_uring_setup", nix::errno::Errno::ENOSYS));
         Self { ring, process: Some(Process::this()), visibility: Visibility::default() }
     }
-}
-
-fn refused(operation: &'static str, errno: nix::errno::Errno) -> Attempt {
-    let reason = uring::refusal(errno).unwrap_or("the kernel refused it");
-    Attempt::of(Mechanism::Uring, 0, &Error::refused(operation, errno, reason))
 }
 
 impl std::fmt::Debug for Batch {

@@ -12,16 +12,17 @@ use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::plan;
+use crate::region::keeper;
 use crate::request::Request;
-use crate::sys::{SyscallCounter, mappings};
+use crate::sys::{Span, SyscallCounter, mappings};
 
 /// The largest offset a file can have (`loff_t`).
-const LAST_OFFSET: u64 = i64::MAX as u64;
+pub(crate) const LAST_OFFSET: u64 = i64::MAX as u64;
 
 /// `Ok` if the request makes sense between these ends.
 pub(crate) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
     readable(source)?;
-    writable(sink)?;
+    writable(sink, request)?;
     offsets(source, sink, request)?;
     if let Some(mechanism) = request.mechanism
         && let Some(reason) = plan::impossible(mechanism, source.facts(), sink.facts(), request.demand())
@@ -63,7 +64,8 @@ pub(crate) fn connected(source: &Endpoint<'_>) -> Result<()> {
     }
 }
 
-fn readable(source: &Endpoint<'_>) -> Result<()> {
+/// `Ok` if the source is open for reading.
+pub(crate) fn readable(source: &Endpoint<'_>) -> Result<()> {
     byte_stream(source, "source")?;
     if source.facts().readable {
         return Ok(());
@@ -72,13 +74,20 @@ fn readable(source: &Endpoint<'_>) -> Result<()> {
     Err(error.at(source.path()))
 }
 
-fn writable(sink: &Endpoint<'_>) -> Result<()> {
+fn writable(sink: &Endpoint<'_>, request: &Request) -> Result<()> {
     byte_stream(sink, "sink")?;
-    if sink.facts().writable {
+    let receives = sink.facts().receives && request.mechanism == Some(Mechanism::ZerocopyReceive);
+    if sink.facts().writable || receives {
         return Ok(());
     }
-    let error = Error::new(ErrorKind::NotWritable, "the sink is not open for writing").with_errno(Errno::EBADF);
-    Err(error.at(sink.path()))
+    let message = match sink.facts().kind {
+        Kind::Memory if sink.facts().receives => {
+            "the sink is a region that receives: it is filled by zerocopy_receive, which must be named"
+        }
+        Kind::Memory => "the sink is memory that may only be read",
+        _ => "the sink is not open for writing",
+    };
+    Err(Error::new(ErrorKind::NotWritable, message).with_errno(Errno::EBADF).at(sink.path()))
 }
 
 fn byte_stream(end: &Endpoint<'_>, role: &str) -> Result<()> {
@@ -107,6 +116,15 @@ fn offsets(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Res
             let message = format!("{name} {offset} is larger than a file can be");
             return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL).at(end.path()));
         }
+    }
+    if let (Kind::Memory, Some(offset)) = (sink.facts().kind, request.sink_offset)
+        && offset > sink.facts().size
+    {
+        let message = format!(
+            "sink offset {offset} is behind the end of the sink, which is memory of {} bytes",
+            sink.facts().size
+        );
+        return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL));
     }
     if request.sink_offset.is_some() && sink.facts().append {
         let message = "sink offset given for a file opened to append, where every write goes to the end";
@@ -211,6 +229,37 @@ pub(crate) fn overlap(from: u64, to: u64, size: u64, count: Option<u64>) -> Resu
         return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL));
     }
     Ok(length)
+}
+
+/// The same for a sink that is memory: the source's own, by its addresses, or a mapping of the source's file. `size` is where
+/// the source ends.
+pub(crate) fn overlap_in_memory(
+    (source, from): (&Endpoint<'_>, u64),
+    (sink, to): (&Endpoint<'_>, u64),
+    size: u64,
+    count: Option<u64>,
+) -> Result<()> {
+    let Some(into) = sink.room().map(|room| room.as_mut_ptr().cast_const()) else { return Ok(()) };
+    let memory = source.memory().map(Span::as_ptr);
+    if let Some(memory) = memory {
+        let (memory, into) = (memory as u64, into as u64);
+        let same = |_| Error::new(ErrorKind::InvalidInput, "the source and the sink are memory that overlaps");
+        overlap(memory + from, into + to, memory + size, count)
+            .map_err(same)
+            .map_err(|error| error.with_errno(Errno::EINVAL))?;
+    }
+    if source.facts().identity != sink.facts().identity {
+        return Ok(());
+    }
+    let behind = |address| keeper(address).and_then(|(_, behind)| behind);
+    let begin = memory.map_or(Some(0), |memory| behind(memory).map(|file| file.offset));
+    match (begin, behind(into)) {
+        (Some(begin), Some(file)) if file.is_shared => {
+            overlap(begin + from, file.offset + to, begin + size, count).map(drop)
+        }
+        // What is stored in memory that is not the file's changes no byte of the file.
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ use crate::step::Visibility;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Demand {
     /// Whether later changes to the source may show in flight.
     pub visibility: Visibility,

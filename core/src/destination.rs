@@ -113,6 +113,7 @@ impl<'a> Destination<'a> {
     }
 
     /// Somebody else's file has the new one's name by now: the new one is to replace it, as one that had been there before.
+    #[cfg(feature = "cli")]
     pub fn replacing(self) -> Result<Self> {
         let path = self.path;
         let old = lstat(path).map_err(|errno| self.error("lstat", errno))?;

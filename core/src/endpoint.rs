@@ -27,7 +27,7 @@ use crate::buffer::Pages;
 use crate::error::{Error, Result};
 use crate::hold::Hold;
 use crate::region::View;
-use crate::sys::{Span, SyscallCounter};
+use crate::sys::{Span, SpanMut, SyscallCounter};
 use crate::unnamed::{self, Naming, Unnamed};
 use away::Away;
 pub use facts::{Facts, Kind};
@@ -79,6 +79,7 @@ enum Handle<'fd> {
     /// One that was sent here ([`Sent`]).
     Away(Box<Away>),
     Memory(Span<'fd>),
+    MemoryMut(SpanMut<'fd>),
     View(Box<View>),
     Pages(Pages),
 }
@@ -91,6 +92,7 @@ impl Handle<'_> {
             Self::New(file) => Handle::Borrowed(file.as_fd()),
             Self::Away(file) => Handle::Borrowed(file.as_fd()),
             Self::Memory(span) => Handle::Memory(*span),
+            Self::MemoryMut(span) => Handle::MemoryMut(*span),
             Self::View(view) => Handle::View(view.clone()),
             Self::Pages(pages) => Handle::Pages(pages.clone()),
         }
@@ -102,7 +104,7 @@ impl Handle<'_> {
             Self::Owned(fd) => Some(fd.as_fd()),
             Self::New(file) => Some(file.as_fd()),
             Self::Away(file) => Some(file.as_fd()),
-            Self::Memory(_) | Self::View(_) | Self::Pages(_) => None,
+            Self::Memory(_) | Self::MemoryMut(_) | Self::View(_) | Self::Pages(_) => None,
         }
     }
 }
@@ -203,7 +205,7 @@ impl<'fd> Endpoint<'fd> {
         }
     }
 
-    /// The memory, for an end that is memory nobody can write.
+    /// The memory, for a source that is memory nobody can write.
     pub(crate) fn frozen(&self) -> Option<&Pages> {
         match &self.handle {
             Handle::Pages(pages) => Some(pages),
@@ -211,13 +213,31 @@ impl<'fd> Endpoint<'fd> {
         }
     }
 
-    /// The memory, for an end that is memory.
+    /// The memory, for a source that is memory.
     pub(crate) fn memory(&self) -> Option<Span<'_>> {
         match &self.handle {
             Handle::Memory(span) => Some(*span),
+            Handle::MemoryMut(span) => Some(span.as_span()),
             Handle::View(view) => Some(Span::from(&**view)),
             Handle::Pages(pages) => Some(Span::from(&pages[..])),
             Handle::Borrowed(_) | Handle::Owned(_) | Handle::New(_) | Handle::Away(_) => None,
+        }
+    }
+
+    /// The memory to be written, for an end that is such memory.
+    pub(crate) fn room(&self) -> Option<SpanMut<'_>> {
+        match &self.handle {
+            Handle::MemoryMut(span) => Some(*span),
+            Handle::View(view) => view.span_mut(),
+            _ => None,
+        }
+    }
+
+    /// The view, for an end that is of a region that receives.
+    pub(crate) fn receiving(&self) -> Option<&View> {
+        match &self.handle {
+            Handle::View(view) if view.receives() => Some(view),
+            _ => None,
         }
     }
 

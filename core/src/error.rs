@@ -47,7 +47,7 @@ pub enum ErrorKind {
     BadDescriptor,
     /// The source was not opened for reading.
     NotReadable,
-    /// The sink was not opened for writing.
+    /// The sink was not opened for writing, or is memory that may only be read.
     NotWritable,
     /// A socket that is not connected (ENOTCONN).
     NotConnected,
@@ -85,7 +85,7 @@ impl ErrorKind {
             Errno::EPIPE | Errno::ECONNRESET => Self::PeerClosed,
             Errno::EINTR => Self::Interrupted,
             Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Self::StorageFull,
-            // A source that is memory, or a mapping of the source.
+            // An end that is memory, or a mapping of the source.
             Errno::EFAULT | Errno::EHWPOISON => Self::Faulted,
             _ => Self::Os,
         }
@@ -233,6 +233,12 @@ impl Error {
     /// It was at one of these ends, and nobody knows at which.
     pub(crate) fn between(mut self, source: &str, sink: &str) -> Self {
         self.0.message = format!("{}, from {source} to {sink}", self.0.message);
+        self
+    }
+
+    /// It was at that byte of a file.
+    pub(crate) fn where_it_was(mut self, offset: u64) -> Self {
+        self.0.message = format!("{}, at offset {offset}", self.0.message);
         self
     }
 

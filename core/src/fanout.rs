@@ -225,6 +225,11 @@ impl<'fd> FanOut<'fd> {
             let request =
                 Request { offset: self.offset, sink_offset: sink.offset, count: self.count, ..Request::default() };
             checks::check(&self.source, &sink.end, &request)?;
+            if sink.end.facts().kind == Kind::Memory {
+                let message =
+                    "a fan-out's sinks are files, pipes and sockets; memory is filled by a transfer of its own";
+                return Err(Error::new(ErrorKind::Impossible, message));
+            }
             let others = self.sinks[..index].iter().map(|other| &other.end).chain([&self.source]);
             // /dev/null may be named as often as one likes.
             let mut others = others.filter(|other| other.facts().kind != Kind::CharDevice);

@@ -111,6 +111,11 @@ impl Intake {
         self.dry = false;
     }
 
+    /// Nothing more is to be taken.
+    pub fn end(&mut self) {
+        self.deferred = Some(Ok(Taken::Ended));
+    }
+
     /// A failure that is not told yet.
     pub fn failure(&mut self) -> Option<Error> {
         self.deferred.take()?.err()

@@ -18,7 +18,7 @@
 //!   they are tried.
 //! * A [`copy::Copy`] makes a file out of a file: clones, holes, mode and times, replacement in one moment.
 //! * A [`CachePolicy`] and [`residency()`] are about what is in memory before, while and after bytes move.
-//! * A [`Batch`] makes many small transfers in one call.
+//! * A [`Batch`] makes many small transfers in one call; [`Reads`] reads files into memory, many reads at a time.
 //! * A [`Report`] says how many bytes went, by which mechanism, and what refused before it.
 //!
 //! With the cargo feature `laboratory` the module `proof` measures on this machine what every mechanism really copies and
@@ -88,6 +88,7 @@ pub mod plan;
 mod probe;
 #[cfg(feature = "laboratory")]
 pub mod proof;
+pub mod reads;
 pub mod region;
 pub mod relay;
 pub mod report;
@@ -115,6 +116,7 @@ pub use hold::Hold;
 pub use mechanism::Mechanism;
 #[cfg(feature = "laboratory")]
 pub use proof::Proof;
+pub use reads::{ReadAt, Reads, ReadsReport};
 pub use region::{Access, Advice, Protection, Region, RegionOptions, Residency, SharedRegion, View};
 pub use relay::{Direction, DirectionReport, Outcome, Relay, RelayReport, RelayStep};
 pub use report::{Attempt, Copies, KnownBy, Report};

@@ -73,7 +73,8 @@ mod tests {
     use crate::step::Visibility;
     use Mechanism::{MmapWrite, ZerocopySend};
 
-    const KINDS: [Kind; 6] = [Kind::File, Kind::BlockDevice, Kind::CharDevice, Kind::Pipe, Kind::Tcp, Kind::UnixStream];
+    const KINDS: [Kind; 7] =
+        [Kind::File, Kind::BlockDevice, Kind::CharDevice, Kind::Pipe, Kind::Tcp, Kind::UnixStream, Kind::Memory];
     const ALIASED: Demand = Demand { visibility: Visibility::Aliased, sink_offset: false, count: None };
     const SNAPSHOT: Demand = Demand { visibility: Visibility::Snapshot, sink_offset: false, count: None };
 
@@ -84,6 +85,7 @@ mod tests {
             append: false,
             direct: false,
             frozen: false,
+            receives: false,
             nonblocking: false,
             readable: true,
             writable: true,
@@ -98,11 +100,11 @@ mod tests {
 
     #[test]
     fn the_whole_table() {
-        use Kind::{BlockDevice, CharDevice, File, Pipe, Tcp, UnixStream};
+        use Kind::{BlockDevice, CharDevice, File, Memory, Pipe, Tcp, UnixStream};
         for source in KINDS {
             for sink in KINDS {
                 let expected: &[Mechanism] = match (source, sink) {
-                    (CharDevice, _) | (Pipe | Tcp | UnixStream | File | BlockDevice, CharDevice) => &[ReadWrite],
+                    (CharDevice | Memory, _) | (_, CharDevice | Memory) => &[ReadWrite],
                     (File, File) => &[CopyFileRange, Sendfile, ReadWrite],
                     (File | BlockDevice, _) => &[Sendfile, Splice, ReadWrite],
                     (Pipe | Tcp | UnixStream, _) => &[Splice, ReadWrite],
@@ -111,6 +113,24 @@ mod tests {
                 assert_eq!(order(source, sink, ALIASED), expected, "{source:?} -> {sink:?}");
             }
         }
+    }
+
+    #[test]
+    fn memory_is_filled_by_reads() {
+        let memory = facts(Kind::Memory);
+        for source in KINDS.map(facts).into_iter().chain([Facts { frozen: true, ..memory }]) {
+            for demand in [ALIASED, SNAPSHOT, Demand { sink_offset: true, ..ALIASED }] {
+                let named = Mechanism::ALL.iter().copied();
+                let possible: Vec<_> =
+                    named.filter(|&named| impossible(named, &source, &memory, demand).is_none()).collect();
+                let expected: &[Mechanism] =
+                    if source.kind == Kind::File { &[ReadWrite, DirectIo] } else { &[ReadWrite] };
+                assert_eq!(possible, expected, "{:?}", source.kind);
+                assert_eq!(candidates(&source, &memory, demand).collect::<Vec<_>>(), [ReadWrite], "{:?}", source.kind);
+            }
+        }
+        let direct = Facts { direct: true, ..facts(Kind::File) };
+        assert_eq!(candidates(&direct, &memory, ALIASED).collect::<Vec<_>>(), [DirectIo, ReadWrite]);
     }
 
     #[test]

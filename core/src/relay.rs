@@ -145,6 +145,15 @@ impl<'fd> Relay<'fd> {
         self
     }
 
+    /// The sender of this direction has nothing more to give, whatever its socket still receives: somebody has shut the socket's
+    /// input, which to a TCP socket of Linux's is no end. The end is passed on, after what was [taken before](Self::taken_before).
+    /// Before the first step only.
+    #[must_use]
+    pub fn ended_before(mut self, direction: Direction) -> Self {
+        self.flows[direction as usize].intake.end();
+        self
+    }
+
     /// Moves what can be moved now, in both directions. It never waits.
     ///
     /// A direction that fails is over; the other one goes on as long as its sender has something to give, and then the

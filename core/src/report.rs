@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 pub use crate::copies::{Copies, KnownBy};
 use crate::error::Error;
 use crate::mechanism::Mechanism;
+use crate::mechanisms::uring;
 
 /// What happened in a transfer, so far or to the end.
 ///
@@ -25,7 +28,8 @@ use crate::mechanism::Mechanism;
 pub struct Report {
     /// Bytes delivered to the sink.
     pub bytes: u64,
-    /// Bytes that were asked for; `None` if the transfer was to run to the end of the source.
+    /// Bytes that were asked for; `None` if the transfer was to run to the end of the source. A sink that is memory asks for
+    /// what it has room for, or for the count if that is less.
     pub requested: Option<u64>,
     /// The mechanism that was in use last. With `automatic` it is the one that worked.
     pub mechanism: Mechanism,
@@ -39,12 +43,14 @@ pub struct Report {
     pub waits: u64,
     /// How often the CPU copied each byte between source and sink, as far as that is known.
     pub copies: Copies,
+    /// Bytes that were mapped instead of copied, by `zerocopy_receive`; the rest was copied once.
+    pub mapped: u64,
     /// Time from the first step to the last.
     pub elapsed: Duration,
 }
 
 impl Report {
-    /// Whether the source ended before the requested count was reached.
+    /// Whether the source ended before the requested count was reached, or before memory was full.
     pub fn is_short(&self) -> bool {
         self.requested.is_some_and(|requested| self.bytes < requested)
     }
@@ -87,5 +93,11 @@ impl Attempt {
             errno: refusal.errno(),
             reason: refusal.message().to_string(),
         }
+    }
+
+    /// Why no ring is used: what its setup or a call on it has answered.
+    pub(crate) fn of_ring(operation: &'static str, errno: Errno) -> Self {
+        let reason = uring::refusal(errno).unwrap_or("the kernel refused it");
+        Self::of(Mechanism::Uring, 0, &Error::refused(operation, errno, reason))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::cache::CachePolicy;
 use crate::demand::Demand;
+use crate::endpoint::{Endpoint, Kind};
 use crate::mechanism::Mechanism;
 use crate::step::Visibility;
 
@@ -19,6 +20,13 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// The most that is to be moved: the count, or what a sink has room for that is memory.
+    pub(crate) fn most(&self, sink: &Endpoint<'_>) -> Option<u64> {
+        let room = (sink.facts().kind == Kind::Memory).then_some(sink.facts().size);
+        let room = room.map(|room| room.saturating_sub(self.sink_offset.unwrap_or(0)));
+        room.map(|room| self.count.map_or(room, |count| count.min(room))).or(self.count)
+    }
+
     /// The part of the request that restricts the plan.
     pub(crate) fn demand(&self) -> Demand {
         Demand { visibility: self.visibility, sink_offset: self.sink_offset.is_some(), count: self.count }

@@ -83,15 +83,16 @@ impl<'fd> Transfer<'fd> {
         self
     }
 
-    /// Writes from this byte of the sink file on and leaves its own position alone. Without it bytes go to the position,
-    /// or to the end of a file opened to append.
+    /// Writes from this byte of the sink on, a file or memory, and leaves a file's own position alone. Without it bytes go to
+    /// the position, or to the end of a file opened to append, or to the beginning of memory.
     #[must_use]
     pub fn sink_offset(mut self, offset: u64) -> Self {
         self.request.sink_offset = Some(offset);
         self
     }
 
-    /// Moves at most this many bytes. A source that ends before is no error: see [`Report::is_short`].
+    /// Moves at most this many bytes, and no more than a sink has room for that is memory. A source that ends before is no error:
+    /// see [`Report::is_short`].
     #[must_use]
     pub fn count(mut self, count: u64) -> Self {
         self.request.count = Some(count);

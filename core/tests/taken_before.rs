@@ -90,6 +90,27 @@ fn a_relay_sends_them_first_in_both_directions() {
 }
 
 #[test]
+fn a_relay_takes_nothing_more_from_a_side_that_has_ended_before() {
+    let (client, left) = UnixStream::pair().unwrap();
+    let (right, server) = UnixStream::pair().unwrap();
+    (&client).write_all(b" and what is not to be read").unwrap();
+    (&server).write_all(b"answer").unwrap();
+    server.shutdown(Shutdown::Write).unwrap();
+    let relay = Relay::new(Endpoint::new(left.as_fd()).unwrap(), Endpoint::new(right.as_fd()).unwrap());
+    let mut relay = relay.taken_before(Direction::Forward, b"question".to_vec()).ended_before(Direction::Forward);
+    let report = relay.run().unwrap();
+    drop(relay);
+    assert_eq!((report.forward.bytes, report.backward.bytes), (8, 6));
+    drop(right);
+    assert_eq!(read_all(server), b"question");
+    drop(left);
+    // The client reads its answer, and then a reset or an end: bytes of its own were left.
+    let mut answer = [0; 6];
+    (&client).read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"answer");
+}
+
+#[test]
 fn a_fan_out_sends_them_first_to_every_sink() {
     // More than a pipe holds.
     let head: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();

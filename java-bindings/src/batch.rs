@@ -14,7 +14,7 @@ use zcio::{Batch, Item, Visibility};
 use crate::descriptors::{Descriptor, Given, Waiting};
 use crate::errors::Failure;
 use crate::natives::LongPredicate;
-use crate::packed::packed;
+use crate::packed::{longs, packed};
 use crate::send_timeout::SendTimeout;
 use crate::upcalls::look;
 
@@ -30,7 +30,7 @@ impl NativeBatch {
 
     /// Runs a batch.
     ///
-    /// @param ends  each end once, as {@link End#passed} gives it
+    /// @param ends  each end once, as {@link PackedEnds#object} gives it
     /// @param kinds what they are
     /// @param items for each item the places of its source and its sink among the ends, its offset and its count; a negative
     ///              count for all
@@ -92,10 +92,4 @@ impl NativeBatch {
         // SAFETY: as in `run`, and the Java side gives the number to nobody after this.
         drop(unsafe { Box::from_raw(handle as *mut Batch) });
     }
-}
-
-fn longs(env: &Env<'_>, array: &JLongArray<'_>) -> Result<Vec<jlong>, Failure> {
-    let mut numbers = vec![0; array.len(env)?];
-    array.get_region(env, 0, &mut numbers)?;
-    Ok(numbers)
 }

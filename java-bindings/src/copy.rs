@@ -21,8 +21,8 @@ pub(crate) enum NativeCopy {}
 impl NativeCopy {
     /// Copies a file.
     ///
-    /// @param source      what {@link End#passed} gives
-    /// @param destination what {@link End#passed} gives
+    /// @param source      what {@link PackedEnds#object} gives
+    /// @param destination what {@link PackedEnds#object} gives
     /// @param call        numbers of the source, of the destination, and of the options
     pub fn run<'local>(
         env: &mut Env<'local>,
@@ -53,7 +53,7 @@ impl NativeCopy {
         }
     }
 
-    /// What is in the page cache of a file: {@link FileResidency}. Of what {@link End#passed} gives, and the number of its kind.
+    /// What is in the page cache of a file: {@link FileResidency}. Of what {@link PackedEnds#object} gives, and the number of its kind.
     pub fn residency<'local>(
         env: &mut Env<'local>,
         file: &JObject<'local>,

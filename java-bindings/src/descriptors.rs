@@ -58,7 +58,7 @@ enum Kind {
     Memory,
 }
 
-/// One end as the Java side gives it: an object, and the numbers that `io.zcio.End` packs.
+/// One end as the Java side gives it: an object, and the numbers that `io.zcio.PackedEnds` packs.
 pub(crate) struct Given<'a, 'local> {
     /// A channel; of a path an array, in which are the path and its bytes.
     object: &'a JObject<'local>,

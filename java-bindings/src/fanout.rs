@@ -18,7 +18,7 @@ pub(crate) enum NativeFanOut {}
 impl NativeFanOut {
     /// Opens the ends and moves nothing yet.
     ///
-    /// @param ends    the source, then the sinks, as {@link End#passed} gives them
+    /// @param ends    the source, then the sinks, as {@link PackedEnds#object} gives them
     /// @param sinks   for each sink what it is, and where to begin in it; negative for its position
     /// @param call    numbers of the source and of the options
     /// @return a handle; 0 if a sink is a FIFO that nobody reads yet

@@ -19,7 +19,7 @@ const LISTED: &[(&str, &[&str])] = &[
     ("jdk.internal.access.SharedSecrets", &["getJavaNioAccess"]),
     ("jdk.internal.misc.ScopedMemoryAccess$Scope", &["release"]),
     ("jdk.internal.misc.ScopedMemoryAccess$Scope$Handle", &["scope"]),
-    ("sun.nio.ch.FileChannelImpl", &["fd", "positionLock", "threads"]),
+    ("sun.nio.ch.FileChannelImpl", &["fd", "positionLock", "setUninterruptible", "threads"]),
     ("sun.nio.ch.NativeThreadSet", &["add", "remove"]),
     ("sun.nio.ch.SelChImpl", &["getFDVal"]),
     ("sun.nio.ch.SinkChannelImpl", STREAM),

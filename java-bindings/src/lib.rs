@@ -31,6 +31,7 @@ mod packed;
 mod pages;
 mod poller;
 mod ranges;
+mod reads;
 mod region;
 mod relay;
 mod running;

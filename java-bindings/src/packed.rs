@@ -79,6 +79,13 @@ impl Take for CachePolicy {
     }
 }
 
+/// As many numbers as there are.
+pub(crate) fn longs(env: &Env<'_>, array: &JLongArray<'_>) -> Result<Vec<jlong>> {
+    let mut numbers = vec![0; array.len(env)?];
+    array.get_region(env, 0, &mut numbers)?;
+    Ok(numbers)
+}
+
 /// What the Java side is to get.
 pub(crate) struct Packer<'env, 'local> {
     env: &'env mut Env<'local>,

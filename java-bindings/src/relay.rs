@@ -2,8 +2,8 @@
 
 use jni::Env;
 use jni::objects::{JObject, JObjectArray};
-use jni::sys::jlong;
-use zcio::{Endpoint, Relay};
+use jni::sys::{jboolean, jlong};
+use zcio::{Direction, Endpoint, Relay};
 
 use crate::descriptors::{Descriptor, Waiting};
 use crate::errors::Failure;
@@ -20,17 +20,26 @@ fn socket(env: &mut Env<'_>, channel: &SocketChannel<'_>, waiting: Waiting) -> R
 pub(crate) enum NativeRelay {}
 
 impl NativeRelay {
-    /// Joins two sockets and moves nothing yet; gives back a handle.
+    /// Joins two sockets, of which one or both may give nothing, and moves nothing yet; gives back a handle.
     pub fn start(
         env: &mut Env<'_>,
         first: &SocketChannel<'_>,
         second: &SocketChannel<'_>,
+        first_is_shut: jboolean,
+        second_is_shut: jboolean,
         waiting: jlong,
     ) -> Result<jlong, Failure> {
         let waiting = Waiting::of(waiting);
         let (first, second) = (socket(env, first, waiting)?, socket(env, second, waiting)?);
         let ends = vec![number(&first), number(&second)];
-        Ok(Running::new(Machine::Relay(Relay::new(first, second)), ends, false, None).into_handle())
+        let mut relay = Relay::new(first, second);
+        if first_is_shut {
+            relay = relay.ended_before(Direction::Forward);
+        }
+        if second_is_shut {
+            relay = relay.ended_before(Direction::Backward);
+        }
+        Ok(Running::new(Machine::Relay(relay), ends, false, None).into_handle())
     }
 
     /// What has happened so far.

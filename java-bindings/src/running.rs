@@ -113,6 +113,18 @@ impl Running {
         })
     }
 
+    /// Bytes delivered so far: of a relay in both directions, of a fan-out to every sink.
+    fn moved(&self) -> u64 {
+        match &self.machine {
+            Machine::Transfer(transfer) => transfer.report().map_or(0, |report| report.bytes),
+            Machine::Relay(relay) => {
+                let report = relay.report();
+                report.forward.bytes + report.backward.bytes
+            }
+            Machine::FanOut(fan_out) => fan_out.report().map_or(0, |report| report.bytes),
+        }
+    }
+
     /// Whether the FIFO has, or had, a writer: from then on poll(2) reports bytes or a hang-up.
     fn fifo_is_open(&mut self, milliseconds: u8) -> bool {
         let mut polled = [PollFd::new(self.source(), PollFlags::POLLIN)];
@@ -173,14 +185,12 @@ impl NativeRunning {
     /// A step's answer: nothing can be moved until one of the {@link #interests} is ready.
     pub const BLOCKED: jlong = -2;
 
-    /// Runs to the end, waiting in poll(2): {@link #DONE}, or the bytes delivered when the watch stopped it; it can go on.
+    /// Runs to the end, waiting in poll(2): {@link #DONE}, or 0 when the watch stopped it; it can go on.
     pub fn run(env: &mut Env<'_>, handle: jlong, watch: &LongPredicate<'_>) -> Result<jlong, Failure> {
         match Running::of(handle).run(env, watch) {
             Ok(()) => Ok(Self::DONE),
             Err(Failure::Stopped) => Ok(0),
-            Err(Failure::Transfer(trouble)) if trouble.error.kind() == ErrorKind::Cancelled => {
-                Ok(trouble.error.moved() as jlong)
-            }
+            Err(Failure::Transfer(trouble)) if trouble.error.kind() == ErrorKind::Cancelled => Ok(0),
             Err(failure) => Err(failure),
         }
     }
@@ -188,6 +198,11 @@ impl NativeRunning {
     /// One step: {@link #DONE}, {@link #BLOCKED}, or the number of bytes moved.
     pub fn step(handle: jlong) -> Result<jlong, Failure> {
         Running::of(handle).step()
+    }
+
+    /// The bytes delivered so far: of a relay in both directions, of a fan-out to every sink.
+    pub fn moved(handle: jlong) -> jlong {
+        Running::of(handle).moved() as jlong
     }
 
     /// What the next step needs, three numbers each: the end's place, its descriptor, the events of poll(2).

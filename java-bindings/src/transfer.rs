@@ -122,8 +122,8 @@ pub(crate) enum NativeTransfer {}
 impl NativeTransfer {
     /// Moves bytes until the end, waiting as needed.
     ///
-    /// @param source what {@link End#passed} gives
-    /// @param sink   what {@link End#passed} gives
+    /// @param source what {@link PackedEnds#object} gives
+    /// @param sink   what {@link PackedEnds#object} gives
     /// @param call   numbers of the source, of the sink, and of the options; those of the report when it returns null
     /// @param watch  asked at least every 100 ms whether to stop
     /// @return null, or a report of more than numbers, or an empty array if the sink is a FIFO that nobody reads yet

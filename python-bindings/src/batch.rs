@@ -150,8 +150,8 @@ impl Sent {
 /// The ends of all items. An object or a number that is that of many is one end, with one descriptor: the core keeps the
 /// order of what goes to one.
 #[derive(Default)]
-struct Ends {
-    list: Vec<End>,
+pub struct Ends {
+    pub list: Vec<End>,
     known: HashMap<Known, usize>,
     /// Those in it live as long, so that no other object gets their address.
     objects: Vec<Py<PyAny>>,
@@ -165,7 +165,7 @@ enum Known {
 
 impl Ends {
     /// The place of an end.
-    fn add(&mut self, object: &Bound<'_, PyAny>, side: Side) -> PyResult<usize> {
+    pub fn add(&mut self, object: &Bound<'_, PyAny>, side: Side) -> PyResult<usize> {
         let known = match object.extract::<i32>() {
             Ok(number) if object.is_exact_instance_of::<PyInt>() => Known::Number(number, side),
             _ => Known::Object(object.as_ptr() as usize, side),

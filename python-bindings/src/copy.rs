@@ -21,11 +21,11 @@ use crate::transfer::{callable, exception};
 /// reflink is "auto" (share blocks where the file system can), "always" (or fail) or "never". `preserve_mode` gives the copy
 /// the read, write and execute bits of src, whatever the umask is (set-user-ID, set-group-ID and sticky stay behind, because
 /// the owner does), `preserve_times` its times of access and change. progress is called with the bytes of data copied so far,
-/// as in `transfer()`.
+/// as in `transfer()`, for the last time before a new dst gets its name.
 ///
 /// Raises `TransferError` with .moved, as `transfer()` does; it is also `shutil.SameFileError` if src and dst are the same
 /// file, `shutil.SpecialFileError` for a FIFO, a socket or a device, and `FileExistsError`, `IsADirectoryError` and so on.
-/// A new dst is not there then.
+/// What a signal handler or progress raises has .moved as well. A new dst is not there then.
 #[pyfunction]
 #[pyo3(signature = (
     src, dst, *, reflink="auto", preserve_mode=false, preserve_times=false, create_new=false, replace=false, fsync=false,
@@ -70,6 +70,5 @@ pub fn copy<'py>(
         Ok(report) => report,
         Err(error) => return Err(exception(py, "copy", watch.into_stop(), &error, &[&ends[0], &ends[1]], &[])),
     };
-    watch.finish(py, report.bytes)?;
     copy_report(py, &report)
 }

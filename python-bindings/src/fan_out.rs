@@ -10,7 +10,7 @@ use crate::generated::reports::{fan_out_report, sink_report};
 use crate::holds;
 use crate::interrupt::{Watch, opened};
 use crate::relay::with_report;
-use crate::transfer::{Request, callable, exception, sync_position};
+use crate::transfer::{Request, callable, done, exception, sync_position};
 
 /// Sends one source to many sinks: each one gets exactly the same bytes, shared by reference where the kernel can.
 ///
@@ -61,7 +61,7 @@ pub fn fan_out<'py>(
         });
     }
     let report = report.expect("a fan-out that succeeded has begun");
-    positioned.and(told).map_err(|raised| with_report(py, raised, &report))?;
+    positioned.and(told).map_err(|raised| done(py, raised, moved, &report))?;
     Ok(report)
 }
 

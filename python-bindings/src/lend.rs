@@ -9,7 +9,7 @@ use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use zcio::View;
+use zcio::{Endpoint, ReadAt, View};
 
 /// What is lent.
 pub struct Memory {
@@ -112,6 +112,12 @@ impl Borrowed {
         let (from, length) = (self.address(), self.len());
         // SAFETY: the buffer is held.
         move || unsafe { region.write_from(offset, from.get(), length) }
+    }
+
+    /// A read of a file into it.
+    pub fn filled_from<'a>(&'a self, file: &'a Endpoint<'a>, offset: u64) -> ReadAt<'a> {
+        // SAFETY: as `read_from`: the buffer is held for as long as it is borrowed.
+        unsafe { ReadAt::lent(file, offset, self.address().get(), self.len()) }
     }
 
     /// Reads a file past the page cache into its first `length` bytes.

@@ -21,6 +21,7 @@ mod interpreter;
 mod interrupt;
 mod lend;
 mod once;
+mod reads;
 mod region;
 mod region_errors;
 mod region_options;
@@ -53,6 +54,8 @@ mod _zcio {
     use crate::fan_out::fan_out;
     #[pymodule_export]
     use crate::generated::reports::{Attempt, ItemReport, Report};
+    #[pymodule_export]
+    use crate::reads::{PreparedReads, reads};
     #[pymodule_export]
     use crate::region::Region;
     #[pymodule_export]

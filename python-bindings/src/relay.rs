@@ -10,7 +10,7 @@ use crate::generated::reports::{direction_report, relay_report};
 use crate::holds;
 use crate::interrupt::{Progress, Watch, check, detached};
 use crate::once::intern;
-use crate::transfer::{callable, exception};
+use crate::transfer::{callable, done, exception};
 
 /// Joins two connected stream sockets: what comes out of one goes into the other, in both directions at once, until both
 /// have ended. The end of one side is passed on and the other direction goes on.
@@ -20,7 +20,7 @@ use crate::transfer::{callable, exception};
 ///
 /// Returns a `RelayReport`. When a direction breaks (`ConnectionResetError`, `BrokenPipeError`, …) the exception is raised as
 /// soon as the other one has no more to give for the moment; its .report says how both stand, with the bytes that were
-/// taken and could not be delivered.
+/// taken and could not be delivered. What a signal handler or progress raises has .report as well.
 #[pyfunction]
 #[pyo3(signature = (a, b, *, progress=None))]
 pub fn relay<'py>(
@@ -50,8 +50,12 @@ pub fn relay<'py>(
         return Err(with_report(py, raised, &report));
     }
     let report = relay.report();
-    tell(py, progress.as_mut(), report.forward.bytes, report.backward.bytes)?;
-    record(py, &mut relay)
+    let (forward, backward) = (report.forward.bytes, report.backward.bytes);
+    let report = record(py, &mut relay)?;
+    match tell(py, progress.as_mut(), forward, backward) {
+        Ok(()) => Ok(report),
+        Err(raised) => Err(done(py, raised, forward + backward, &report)),
+    }
 }
 
 /// The relay of two ends, which outlive it.

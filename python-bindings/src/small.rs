@@ -21,6 +21,7 @@ use crate::files;
 use crate::holds::{Hold, borrow};
 use crate::interrupt::detached;
 use crate::once::{Once, intern};
+use crate::report::Report;
 use crate::transfer::done;
 
 /// What the short way did.
@@ -91,7 +92,7 @@ pub fn attempt(
             drop((source, sink));
             if let (Some(reader), Some([file, _])) = (reader, known) {
                 let left = reader.leave_behind(&report, file);
-                left.map_err(|raised| done(py, raised, report.bytes, report.clone().into()))?;
+                left.map_err(|raised| done(py, raised, report.bytes, Report::from(report.clone())))?;
             }
             return Ok(Attempt::Done(report));
         }

@@ -40,7 +40,7 @@ use crate::small;
 /// `progress=lambda done: bar.update(done - bar.n)`; for rich: `progress=lambda done: bar.update(task, completed=done)`.
 ///
 /// `read_ahead` asks for that many bytes of a file before they are needed; `drop_behind` drops pages from the page cache
-/// when they have been read and, in dst, written to its disk.
+/// when they have been read and, in dst, written to its disk; those that were in memory before stay.
 ///
 /// Raises `TransferError` (an `OSError`, and the builtin subclass its errno stands for) with .moved and .undelivered;
 /// `io.UnsupportedOperation` if these ends or this mechanism cannot do it; `ValueError` and `TypeError` for wrong arguments.
@@ -98,7 +98,7 @@ pub fn transfer(
 }
 
 /// What was raised when all was done keeps that from nobody.
-pub fn done(py: Python<'_>, raised: PyErr, moved: u64, report: Report) -> PyErr {
+pub fn done<'py>(py: Python<'py>, raised: PyErr, moved: u64, report: impl IntoPyObject<'py>) -> PyErr {
     // A class with __slots__ takes no attributes.
     let _ = raised.value(py).setattr(intern!(py, "moved"), moved);
     let _ = raised.value(py).setattr(intern!(py, "report"), report);

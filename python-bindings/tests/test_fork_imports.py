@@ -24,3 +24,10 @@ print(*sorted(set(sys.modules) - before))
 def test_operations_import_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+def test_the_package_needs_no_event_loop() -> None:
+    """asyncio takes longer to import than all of zcio."""
+    program = "import sys, zcio; print(*{'asyncio', 'logging', 'ssl'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"

@@ -4,17 +4,18 @@
 //! that receives. Whatever a test does in between, [`Sink::received`] gives the bytes that really arrived.
 
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Read, Seek, SeekFrom, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::thread::JoinHandle;
 
-use zcio::{Capabilities, Endpoint, Mechanism};
+pub use ends::{Sink, Source, UNTOUCHED};
+use zcio::{Capabilities, Mechanism};
 
 pub mod alone;
 pub mod documents;
+mod ends;
 pub mod extents;
 pub mod mounts;
 pub mod seccomp;
@@ -31,7 +32,7 @@ pub enum Kind {
     Unix,
     /// A pipe.
     Pipe,
-    /// Memory, as a source: bytes that are borrowed.
+    /// Memory: bytes that are borrowed.
     Bytes,
     /// Memory, as a source: pages nobody can write any more.
     Pages,
@@ -40,6 +41,9 @@ pub enum Kind {
 impl Kind {
     /// Everything with a descriptor: each of them can be a source and a sink.
     pub const ALL: [Self; 4] = [Self::File, Self::Tcp, Self::Unix, Self::Pipe];
+
+    /// Everything that can be a sink.
+    pub const SINKS: [Self; 5] = [Self::File, Self::Tcp, Self::Unix, Self::Pipe, Self::Bytes];
 
     /// Whether it is a file.
     pub fn is_file(self) -> bool {
@@ -62,154 +66,6 @@ pub fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     (near, listener.accept().unwrap().0)
-}
-
-/// Where a test reads from.
-pub enum Source {
-    /// A file at position 0.
-    File(File),
-    /// A socket or pipe with a thread behind it that sends everything and closes.
-    Tcp(TcpStream, JoinHandle<()>),
-    /// As above.
-    Unix(UnixStream, JoinHandle<()>),
-    /// As above.
-    Pipe(PipeReader, JoinHandle<()>),
-    /// Memory.
-    Bytes(Vec<u8>),
-    /// Memory.
-    Pages(Option<zcio::Pages>),
-}
-
-impl Source {
-    /// A source of that kind with those bytes in it.
-    pub fn with(kind: Kind, bytes: &[u8]) -> Self {
-        let bytes = bytes.to_vec();
-        match kind {
-            Kind::File => Self::File(file_with(&bytes)),
-            Kind::Tcp => {
-                let (near, far) = tcp_pair();
-                Self::Tcp(near, feed(far, bytes))
-            }
-            Kind::Unix => {
-                let (near, far) = UnixStream::pair().unwrap();
-                Self::Unix(near, feed(far, bytes))
-            }
-            Kind::Pipe => {
-                let (near, far) = io::pipe().unwrap();
-                Self::Pipe(near, feed(far, bytes))
-            }
-            Kind::Bytes => Self::Bytes(bytes),
-            // There are no empty pages: no page at all is said by an end of no bytes.
-            Kind::Pages if bytes.is_empty() => Self::Pages(None),
-            Kind::Pages => {
-                let mut buffer = zcio::AlignedBuffer::new(bytes.len()).unwrap();
-                buffer.copy_from_slice(&bytes);
-                Self::Pages(Some(buffer.freeze()))
-            }
-        }
-    }
-}
-
-impl Source {
-    /// The end of a transfer.
-    pub fn end(&self) -> Endpoint<'_> {
-        match self {
-            Self::Bytes(bytes) => Endpoint::bytes(bytes),
-            Self::Pages(None) => Endpoint::bytes(&[]),
-            Self::Pages(Some(pages)) => Endpoint::pages(pages.clone()),
-            _ => Endpoint::new(self.as_fd()).unwrap(),
-        }
-    }
-}
-
-impl AsFd for Source {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::File(end) => end.as_fd(),
-            Self::Tcp(end, _) => end.as_fd(),
-            Self::Unix(end, _) => end.as_fd(),
-            Self::Pipe(end, _) => end.as_fd(),
-            Self::Bytes(_) | Self::Pages(_) => panic!("memory has no descriptor"),
-        }
-    }
-}
-
-/// Sends everything and closes. A transfer that is refused closes its end: the EPIPE of it is nobody's concern.
-fn feed(mut to: impl Write + Send + 'static, bytes: Vec<u8>) -> JoinHandle<()> {
-    std::thread::spawn(move || drop(to.write_all(&bytes)))
-}
-
-/// Receives to the end.
-fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        from.read_to_end(&mut bytes).unwrap();
-        bytes
-    })
-}
-
-/// Where a test writes to.
-pub enum Sink {
-    /// A file, empty unless the test wrote to it.
-    File(File),
-    /// A socket or pipe with a thread behind it that receives to the end.
-    Tcp(TcpStream, JoinHandle<Vec<u8>>),
-    /// As above.
-    Unix(UnixStream, JoinHandle<Vec<u8>>),
-    /// As above.
-    Pipe(PipeWriter, JoinHandle<Vec<u8>>),
-}
-
-impl Sink {
-    /// A sink of that kind.
-    pub fn new(kind: Kind) -> Self {
-        match kind {
-            Kind::File => Self::File(tempfile::tempfile().unwrap()),
-            Kind::Tcp => {
-                let (near, far) = tcp_pair();
-                Self::Tcp(near, collect(far))
-            }
-            Kind::Unix => {
-                let (near, far) = UnixStream::pair().unwrap();
-                Self::Unix(near, collect(far))
-            }
-            Kind::Pipe => {
-                let (far, near) = io::pipe().unwrap();
-                Self::Pipe(near, collect(far))
-            }
-            Kind::Bytes | Kind::Pages => panic!("memory is no sink"),
-        }
-    }
-
-    /// Closes the sink and gives everything that arrived at the other side.
-    pub fn received(self) -> Vec<u8> {
-        match self {
-            Self::File(file) => content(&file),
-            Self::Tcp(end, collector) => {
-                end.shutdown(Shutdown::Write).unwrap();
-                collector.join().unwrap()
-            }
-            Self::Unix(end, collector) => {
-                drop(end);
-                collector.join().unwrap()
-            }
-            Self::Pipe(end, collector) => {
-                drop(end);
-                collector.join().unwrap()
-            }
-        }
-    }
-}
-
-impl AsFd for Sink {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::File(end) => end.as_fd(),
-            Self::Tcp(end, _) => end.as_fd(),
-            Self::Unix(end, _) => end.as_fd(),
-            Self::Pipe(end, _) => end.as_fd(),
-        }
-    }
 }
 
 /// A temporary file with those bytes, at position 0.

@@ -246,6 +246,30 @@ fn a_watcher_sees_progress_and_can_stop() {
     assert_eq!(names(dir.path()), ["from", "to"]);
 }
 
+/// A watcher that stops with the last count leaves what one leaves that stops before.
+#[test]
+fn the_last_count_comes_before_the_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    // Empty, without a hole, and with one at the end.
+    for (length, size) in [(0, 0), (100_000, 100_000), (100_000, 1 << 20)] {
+        fs::write(&from, pattern(length)).unwrap();
+        File::options().write(true).open(&from).unwrap().set_len(size).unwrap();
+        let all = Copy::new(&from, &to).run().unwrap().bytes;
+        for (atomic, existing) in [(true, true), (true, false), (false, false)] {
+            let _ = fs::remove_file(&to);
+            if existing {
+                fs::write(&to, b"precious").unwrap();
+            }
+            let stop = |moved| if moved == all { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            let error = Copy::new(&from, &to).atomic(atomic).run_watched(stop).unwrap_err();
+            assert_eq!((error.kind(), error.moved()), (ErrorKind::Cancelled, all), "{error}");
+            assert_eq!(names(dir.path()), if existing { vec!["from", "to"] } else { vec!["from"] }, "atomic {atomic}");
+            assert!(!existing || fs::read(&to).unwrap() == b"precious");
+        }
+    }
+}
+
 /// What was copied stays, as far as it reached, however few of the bytes before it were data.
 #[test]
 fn a_sparse_source_that_becomes_shorter_meanwhile() {

@@ -13,6 +13,7 @@ fn facts(kind: Kind, size: u64) -> Facts {
         append: false,
         direct: false,
         frozen: false,
+        receives: false,
         nonblocking: false,
         readable: true,
         writable: true,
@@ -74,7 +75,7 @@ fn the_table_is_the_plan() {
         let [from, to, order] = cells[..] else { panic!("{line}") };
         let order: Vec<_> = order.split(", ").map(|name| name.trim_matches('`')).collect();
         for (source, sink) in ends(from, to) {
-            let plan: Vec<_> = candidates(&source, &sink, DEMAND).map(|mechanism| mechanism.name()).collect();
+            let plan: Vec<_> = candidates(&source, &sink, DEMAND).map(zcio::Mechanism::name).collect();
             assert_eq!(plan, order, "{from} to {to}: {source:?} {sink:?}");
         }
         rows += 1;

@@ -27,6 +27,21 @@ const CALLS: [(libc::c_long, &str, Option<&str>); 7] = [
 
 const LENGTH: usize = 300_001;
 
+/// Memory is copied to memory by `process_vm_readv(2)`, which some filters deny: then through a pipe. In a process of its own,
+/// because that is found out once.
+#[test]
+fn memory_is_copied_to_memory_behind_a_filter() {
+    if !zcio_tests::alone::is_alone("memory_is_copied_to_memory_behind_a_filter") {
+        return;
+    }
+    let bytes = pattern(LENGTH);
+    let mut memory = vec![0; LENGTH];
+    let copy = || Transfer::new(Endpoint::bytes(&bytes), Endpoint::bytes_mut(&mut memory)).run();
+    let report = refusing(libc::SYS_process_vm_readv, Errno::EPERM, copy).unwrap();
+    assert_eq!((report.bytes, report.mechanism), (LENGTH as u64, Mechanism::ReadWrite));
+    assert!(memory == bytes);
+}
+
 /// Where bytes come from: an end of the matrix, or frozen memory.
 #[derive(Clone, Copy, Debug)]
 enum From {
@@ -46,7 +61,7 @@ fn transfer(
     filter: Option<(libc::c_long, Errno)>,
 ) -> (Result<Report, zcio::Error>, Vec<u8>) {
     let bytes = pattern(LENGTH);
-    let sink = Sink::new(to);
+    let mut sink = if to.is_memory() { Sink::memory(LENGTH) } else { Sink::new(to) };
     let source = match from {
         From::End(kind) => Some(Source::with(kind, &bytes)),
         From::Pages => None,
@@ -59,7 +74,7 @@ fn transfer(
         },
         |source| Endpoint::new(source.as_fd()).unwrap(),
     );
-    let mut transfer = Transfer::new(source_end, Endpoint::new(sink.as_fd()).unwrap());
+    let mut transfer = Transfer::new(source_end, sink.end());
     if let Some(mechanism) = mechanism {
         transfer = transfer.mechanism(mechanism);
     }
@@ -68,7 +83,8 @@ fn transfer(
         None => transfer.run(),
     };
     drop(transfer);
-    (result, sink.received())
+    let moved = result.as_ref().map_or_else(zcio::Error::moved, |report| report.bytes);
+    (result, sink.received_of(moved))
 }
 
 #[test]
@@ -77,7 +93,7 @@ fn automatic_goes_on_and_says_why() {
     let bytes = pattern(LENGTH);
     let mut changes = 0;
     for from in sources() {
-        for to in Kind::ALL {
+        for to in Kind::SINKS {
             let (free, received) = transfer(from, to, None, None);
             let free = free.unwrap();
             assert!(received == bytes);
@@ -116,7 +132,7 @@ fn a_named_mechanism_fails_with_the_errno_of_the_filter() {
     let bytes = pattern(LENGTH);
     let mut refusals = std::collections::BTreeMap::<_, u32>::new();
     for &mechanism in Mechanism::ALL {
-        for (from, to) in sources().flat_map(|from| Kind::ALL.map(|to| (from, to))) {
+        for (from, to) in sources().flat_map(|from| Kind::SINKS.map(|to| (from, to))) {
             if transfer(from, to, Some(mechanism), None).0.is_err() {
                 continue; // Not for these ends at all.
             }

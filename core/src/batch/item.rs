@@ -28,7 +28,7 @@ pub enum End<'fd> {
     /// A descriptor. A source is read at the item's offset and its position is left alone; a sink is written at its own
     /// position.
     Descriptor(BorrowedFd<'fd>),
-    /// An end that was made before, with its [`Hold`](crate::Hold); memory, too, as a source. Otherwise as a descriptor:
+    /// An end that was made before, with its [`Hold`](crate::Hold); memory, too. Otherwise as a descriptor:
     /// what is there is not emptied, and a file that [`Endpoint::create`] would make is refused: give its path.
     Endpoint(&'fd Endpoint<'fd>),
 }

@@ -295,7 +295,7 @@ impl<'a, 'fd> Run<'a, 'fd> {
             self.waits += report.waits;
         }
         let report = result?;
-        Ok(ItemReport { bytes: report.bytes, requested: count, mechanism: report.mechanism })
+        Ok(ItemReport { bytes: report.bytes, requested: report.requested, mechanism: report.mechanism })
     }
 
     /// The results, the number of system calls, and how many of them were waits.

@@ -13,8 +13,8 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 
 use super::*;
-use crate::ErrorKind;
 use crate::testing::has_uring;
+use crate::{ErrorKind, Mechanism};
 
 fn both_ways(mut test: impl FnMut(&mut Batch)) {
     if has_uring() {

@@ -33,10 +33,10 @@ pub struct BatchProgress {
     pub bytes: u64,
 }
 
-pub(super) type Watch<'a> = &'a mut (dyn FnMut(BatchProgress) -> ControlFlow<()> + 'a);
+pub(crate) type Watch<'a> = &'a mut (dyn FnMut(BatchProgress) -> ControlFlow<()> + 'a);
 
 /// A caller's watcher, if there is one, and what it said.
-pub(super) struct Watcher<'a> {
+pub(crate) struct Watcher<'a> {
     watch: Option<Watch<'a>>,
     last: Instant,
     stopped: bool,

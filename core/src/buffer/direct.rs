@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 
 use super::AlignedBuffer;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::{Sys, SyscallCounter};
+use crate::sys::{SpanMut, Sys, SyscallCounter};
 
 /// The most one call is asked for: less than the kernel's limit, and a multiple of every alignment.
 const LARGEST: usize = 1 << 30;
@@ -57,10 +57,11 @@ pub unsafe fn read_direct(file: BorrowedFd<'_>, offset: u64, into: *mut u8, leng
         errno => Error::os("open", errno),
     })?;
 
+    // SAFETY: as the caller promised.
+    let into = unsafe { SpanMut::new(into, length) };
     let mut read = |fd: BorrowedFd<'_>, done: usize, wanted: usize| -> Sys<usize> {
         loop {
-            // SAFETY: `done + wanted` is at most `length`; the rest as the caller promised.
-            match unsafe { calls.read_to(fd, offset + done as u64, into.wrapping_add(done), wanted) } {
+            match calls.read_span(fd, Some(offset + done as u64), into.part(done as u64, wanted as u64)) {
                 Err(Errno::EINTR) => {}
                 result => return result,
             }

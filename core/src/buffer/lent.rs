@@ -1,8 +1,9 @@
 //! Memory that is lent by its address, as the buffers of other languages are.
 
 use crate::endpoint::Endpoint;
+use crate::reads::ReadAt;
 use crate::region::keeper;
-use crate::sys::Span;
+use crate::sys::{Span, SpanMut};
 
 impl Endpoint<'_> {
     /// A source that is memory which others may write to meanwhile: what they write may or may not be sent. Otherwise as
@@ -15,10 +16,33 @@ impl Endpoint<'_> {
     /// `length` bytes from `start` on stay readable for as long as the endpoint, and the transfer it is given to, lives.
     pub unsafe fn lent(start: *const u8, length: usize) -> Self {
         // SAFETY: the caller's promise.
-        let end = Self::of_span(unsafe { Span::new(start, length) });
-        match keeper(start) {
-            Some((hold, file)) => end.of_file(file).held(hold),
-            None => end,
-        }
+        Self::of_span(unsafe { Span::new(start, length) }).kept(keeper(start))
+    }
+
+    /// A sink that is memory which others may look at meanwhile. Otherwise as [`Endpoint::bytes_mut`]; memory of a region is
+    /// known as by [`Endpoint::lent`].
+    ///
+    /// # Safety
+    ///
+    /// `length` bytes from `start` on stay writable for as long as the endpoint, and the transfer it is given to, lives, and
+    /// Rust has no reference to them while a step is made.
+    pub unsafe fn lent_mut(start: *mut u8, length: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Self::of_span_mut(unsafe { SpanMut::new(start, length) }).kept(keeper(start))
+    }
+}
+
+impl<'a> ReadAt<'a> {
+    /// Into memory that is given by its address, and that others may look at meanwhile. Memory of a [`Region`](crate::Region) is known
+    /// by its address: the region is held as by [`ReadAt::view`].
+    ///
+    /// # Safety
+    ///
+    /// `length` bytes from `start` on stay writable until the call that makes the read has returned, and Rust has no reference to
+    /// them meanwhile.
+    pub unsafe fn lent(file: &'a Endpoint<'a>, offset: u64, start: *mut u8, length: usize) -> Self {
+        // SAFETY: the caller's promise.
+        let into = unsafe { SpanMut::new(start, length) };
+        Self::of_span(file, offset, into, keeper(start).map(|(hold, _)| hold))
     }
 }

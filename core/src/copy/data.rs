@@ -275,10 +275,16 @@ impl<'a> Data<'a> {
 
     /// Between two ranges, which may be many and small: calls the watcher if it is time.
     fn watch(&mut self) -> Result<()> {
+        if self.told.is_due(self.report.bytes) { self.tell() } else { Ok(()) }
+    }
+
+    /// Calls the watcher with all bytes, after the last of them.
+    pub fn tell_all(&mut self) -> Result<()> {
+        self.tell().map_err(|error| error.after(self.report.bytes))
+    }
+
+    fn tell(&mut self) -> Result<()> {
         let moved = self.report.bytes;
-        if !self.told.is_due(moved) {
-            return Ok(());
-        }
         self.told = Told::of(moved);
         match (self.watch)(moved) {
             ControlFlow::Continue(()) => self.process.check(),

@@ -36,7 +36,8 @@ impl Copy {
     }
 
     /// Runs to the end and calls `watch` with the bytes of data moved so far, at least every 100 ms or 64 MiB while they
-    /// move or a lease is waited for. [`ControlFlow::Break`] stops the copy with [`ErrorKind::Cancelled`].
+    /// move or a lease is waited for, and with all of them before a new file gets its name. [`ControlFlow::Break`] stops the
+    /// copy with [`ErrorKind::Cancelled`].
     ///
     /// # Errors
     ///
@@ -65,8 +66,10 @@ impl Copy {
         let clone = data.is_to_be_cloned().map_err(|error| self.locate(error))?;
         destination.empty()?;
         data.copy(clone).map_err(|error| self.locate(error))?;
-        let report = data.report();
         self.finish(&stat, &destination)?;
+        // The last word comes before the name: a watcher that stops the copy now leaves what it would have left before.
+        data.tell_all()?;
+        let report = data.report();
         Ok(destination.publish(self.durable)?.then_some(report))
     }
 

@@ -35,7 +35,7 @@ pub enum Kind {
     Tcp,
     /// An `AF_UNIX` stream socket.
     UnixStream,
-    /// Memory of this process: a source only.
+    /// Memory of this process.
     Memory,
     /// A directory: never an end of a transfer.
     Directory,
@@ -89,8 +89,7 @@ impl Kind {
 /// assert_eq!((memory.facts().kind, memory.facts().size), (Kind::Memory, 11));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // Five independent flags of open(2), not a state machine.
-#[non_exhaustive]
+#[allow(clippy::struct_excessive_bools)] // Independent flags of open(2), not a state machine.
 pub struct Facts {
     /// What it is.
     pub kind: Kind,
@@ -104,10 +103,12 @@ pub struct Facts {
     pub nonblocking: bool,
     /// Opened for reading.
     pub readable: bool,
-    /// Opened for writing.
+    /// Opened for writing; of memory, whether it may be written.
     pub writable: bool,
     /// Memory that nobody can write any more ([`Pages`](crate::Pages)).
     pub frozen: bool,
+    /// Memory that pages of a socket's queue can be put into ([`Region::receiving`](crate::Region::receiving)).
+    pub receives: bool,
     /// Device number and inode number: the identity of what the descriptor refers to. A block device is known by its own
     /// number. Of memory, that of the file it is mapped from ([`Region`](crate::Region)); zeroes if there is none.
     pub identity: (u64, u64),
@@ -139,6 +140,7 @@ impl Facts {
             readable: opened && access != OFlag::O_WRONLY,
             writable: opened && access != OFlag::O_RDONLY,
             frozen: false,
+            receives: false,
             identity: identity(&stat),
             shares_blocks: false,
         };
@@ -162,6 +164,7 @@ impl Facts {
             readable: true,
             writable: false,
             frozen,
+            receives: false,
             identity: (0, 0),
             shares_blocks: false,
         }

@@ -24,9 +24,7 @@ impl Endpoint<'_> {
 
     /// Enters the end's hold, if it has one, until the guard is dropped.
     pub(crate) fn enter(&self) -> Result<Entered> {
-        let Some(hold) = &self.hold else { return Ok(Entered(None)) };
-        hold.enter().map_err(|error| error.at(self.path()))?;
-        Ok(Entered(Some(Arc::clone(hold))))
+        Entered::of(self.hold.as_ref()).map_err(|error| error.at(self.path()))
     }
 
     /// Whether there is something to [`Self::check`].
@@ -50,6 +48,14 @@ impl Endpoint<'_> {
 /// An end that was entered; dropped, it is left.
 #[must_use]
 pub(crate) struct Entered(Option<Arc<dyn Hold>>);
+
+impl Entered {
+    /// Enters a hold, if there is one.
+    pub fn of(hold: Option<&Arc<dyn Hold>>) -> Result<Self> {
+        hold.map_or(Ok(()), |hold| hold.enter())?;
+        Ok(Self(hold.cloned()))
+    }
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {

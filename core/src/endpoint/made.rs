@@ -29,15 +29,17 @@ pub enum Made {
     Owned,
     /// Of a file that does not have its name yet.
     New,
-    /// Of memory.
+    /// Of memory that is read.
     Memory,
+    /// Of memory that is written.
+    MemoryMut,
     /// Of a view of a region.
     View,
     /// Of pages that nobody can write.
     Pages,
 }
 
-every!(Made: Borrowed, Owned, New, Memory, View, Pages);
+every!(Made: Borrowed, Owned, New, Memory, MemoryMut, View, Pages);
 every!(Kind: File, BlockDevice, CharDevice, Pipe, Tcp, UnixStream, Memory, Directory, Other);
 
 impl Endpoint<'_> {
@@ -49,6 +51,7 @@ impl Endpoint<'_> {
             // The bindings' tests have it: it is the same file in another table.
             Handle::New(_) | Handle::Away(_) => Made::New,
             Handle::Memory(_) => Made::Memory,
+            Handle::MemoryMut(_) => Made::MemoryMut,
             Handle::View(_) => Made::View,
             Handle::Pages(_) => Made::Pages,
         }

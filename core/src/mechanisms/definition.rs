@@ -46,9 +46,12 @@ pub(crate) const ALIASES: &str = "it hands on pages that somebody may still writ
 /// The reason of a mechanism that the kernel refuses to a sink with `O_APPEND`.
 pub(crate) const APPENDS: &str = "the sink was opened to append, which it refuses";
 
+/// The reason of a mechanism that moves bytes to a descriptor only.
+pub(crate) const NEEDS_DESCRIPTOR: &str = "its sink must be a descriptor: memory is read into, by read_write";
+
 /// Whether a mechanism that hands on the source's pages breaks the promise of a snapshot: into a file there is always a copy.
 pub(crate) fn aliases(sink: &Facts, demand: Demand) -> bool {
-    demand.visibility == Visibility::Snapshot && !sink.kind.is_seekable()
+    demand.visibility == Visibility::Snapshot && !sink.kind.has_offsets()
 }
 
 /// The copies of a mechanism that hands on pages. The receiver's queue in memory holds the source's own pages. Into the page

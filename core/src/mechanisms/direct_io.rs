@@ -3,7 +3,8 @@
 //! What it saves is the page cache itself: allocating, filling and writing back pages costs more CPU time than the copy
 //! when a large file is written once and must be on the disk at the end. Three buffers pass between this thread and a
 //! [`worker`] at the disk, so that the disk and the other end work at the same time; memory use does not grow with the
-//! file. Heads and tails that do not fill a block go through the page cache by pwrite(2).
+//! file. Heads and tails that do not fill a block go through the page cache by pwrite(2). Memory as a sink needs no buffers where
+//! it is aligned as the file is: the disk writes into it.
 //!
 //! It does not make the bytes durable: the disk may still hold them in its own cache, and the file's size may not be
 //! written. That takes fdatasync(2), which is the caller's.
@@ -17,6 +18,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::{APPENDS, Advance, Definition, Mover, Route, Stop, mechanism};
+use crate::copies::{Copies, KnownBy};
 use crate::demand::Demand;
 use crate::endpoint::{Facts, Kind};
 use crate::error::Error;
@@ -28,7 +30,7 @@ use writer::Writer;
 
 mechanism! {
     /// `O_DIRECT`: between the disk and aligned buffers of ours, past the page cache, while the other end works on.
-    DirectIo = "direct_io", proven on FileToTcp, FileToFile, TcpToFile;
+    DirectIo = "direct_io", proven on FileToTcp, FileToFile, TcpToFile, FileToMemory;
 }
 
 /// The disk's side or sides.
@@ -38,6 +40,8 @@ pub(super) struct DirectIo {
     writer: Option<Writer>,
     /// What the source said to a writer that has given its bytes back.
     deferred_error: Option<Error>,
+    /// The disk has put bytes where a sink that is memory wants them.
+    is_straight: bool,
 }
 
 impl Definition for DirectIo {
@@ -71,9 +75,23 @@ impl Mover for DirectIo {
         }
         match (&mut self.writer, &mut self.reader) {
             (Some(writer), reader) => writer.advance(route, limit, reader.as_mut()),
-            (None, Some(reader)) => send(reader, route, limit),
+            (None, Some(reader)) => {
+                let Some(room) = route.room(limit) else { return send(reader, route, limit) };
+                let count = reader.fill(room, route)?;
+                if count > 0 {
+                    self.is_straight = true;
+                    return Ok(route.moved(count, count));
+                }
+                let beside = Some(reader.until_whole(room)).filter(|&beside| beside > 0);
+                send(reader, route, beside.map_or(limit, |beside| beside.min(limit)))
+            }
             (None, None) => unreachable!("the plan asks for a file at one end"),
         }
+    }
+
+    fn verdict(&self) -> Option<Copies> {
+        // Bytes beside whole blocks are copied and not counted.
+        self.is_straight.then_some(Copies { count: Some(0), known_by: KnownBy::Model })
     }
 
     fn held(&self) -> usize {
@@ -111,14 +129,14 @@ impl Mover for DirectIo {
     }
 }
 
-/// From the disk to a stream: write(2) out of the buffer that has come.
+/// From the disk to a stream, or to memory that is not aligned as the disk wants it: out of the buffer that has come.
 fn send(reader: &mut Reader, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
     let bytes = reader.bytes(route, limit)?;
     if bytes.is_empty() {
         return Ok(Advance::Ended);
     }
     let length = bytes.len();
-    match route.calls.write(route.sink(), route.sink_at(), bytes) {
+    match route.put(bytes.into()) {
         Ok(count) if count > 0 => {
             reader.consume(count);
             Ok(route.moved(count, length))

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use memmap2::MmapRaw;
 use nix::errno::Errno;
 
-use super::{Advance, Definition, Mover, Route, Stop, mechanism};
+use super::{Advance, Definition, Mover, NEEDS_DESCRIPTOR, Route, Stop, mechanism};
 use crate::demand::Demand;
 use crate::endpoint::{Facts, Kind};
 use crate::error::{Error, ErrorKind};
@@ -45,8 +45,12 @@ impl Definition for MmapWrite {
     const PROBE: Probe =
         Probe::since(0, 0).here(|| Ok(SyscallCounter::default().map(memory_file()?.as_fd(), 0, 1).map(|_| ())));
 
-    fn impossible(source: &Facts, _sink: &Facts, _demand: Demand) -> Option<&'static str> {
-        (source.kind != Kind::File).then_some("only a regular file can be mapped")
+    fn impossible(source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
+        match (source.kind, sink.kind) {
+            (_, Kind::Memory) => Some(NEEDS_DESCRIPTOR),
+            (Kind::File, _) => None,
+            _ => Some("only a regular file can be mapped"),
+        }
     }
 
     fn copies(_source: Kind, _sink: Kind) -> Option<u8> {

@@ -14,13 +14,14 @@ pub(crate) mod sendfile;
 mod splice;
 pub(crate) mod uring;
 mod vmsplice;
+mod zerocopy_receive;
 mod zerocopy_send;
 
 use crate::copies::Copies;
 use crate::demand::Demand;
 use crate::endpoint::{Facts, Kind};
 use crate::probe::Probe;
-pub(crate) use definition::{ALIASES, APPENDS, Definition, aliases, copies_of_pages, mechanism};
+pub(crate) use definition::{ALIASES, APPENDS, Definition, NEEDS_DESCRIPTOR, aliases, copies_of_pages, mechanism};
 pub(crate) use mover::{Advance, Mover, Progress, Route, Stop};
 
 /// Gathers what the files say. Each match is a static one: a name costs no more than a call written by hand.
@@ -114,4 +115,5 @@ mechanisms! {
     direct_io::DirectIo,
     reflink::Reflink,
     uring::Uring,
+    zerocopy_receive::ZerocopyReceive,
 }

@@ -7,8 +7,9 @@ use nix::errno::Errno;
 use crate::copies::Copies;
 use crate::endpoint::{Endpoint, Facts};
 use crate::error::{Error, ErrorKind};
+use crate::region::copy_between;
 use crate::step::Side;
-use crate::sys::SyscallCounter;
+use crate::sys::{Span, SpanMut, Sys, SyscallCounter};
 
 /// A mechanism at work on one transfer.
 pub(crate) trait Mover: Send + Sync {
@@ -26,6 +27,11 @@ pub(crate) trait Mover: Send + Sync {
     /// What the kernel itself said about copies, if it said anything.
     fn verdict(&self) -> Option<Copies> {
         None
+    }
+
+    /// Bytes that reached the sink as pages, without a copy, where the kernel says so of each.
+    fn mapped(&self) -> u64 {
+        0
     }
 
     /// Bytes taken out of the source and not yet delivered.
@@ -97,6 +103,13 @@ impl Stop {
     }
 }
 
+/// A page of a sink that is memory cannot be stored to, the kernel says (EFAULT).
+pub(super) fn gone(operation: &'static str) -> Error {
+    let message =
+        "a page of the sink's memory cannot be written: its file was cut short, or its storage is full or failed";
+    Error::new(ErrorKind::Faulted, message).during(operation).with_errno(Errno::EFAULT).of_side(Side::Sink)
+}
+
 /// The two ends of a transfer and how far it has come; what a mechanism sees of the world.
 pub(crate) struct Route<'a> {
     pub source_end: &'a Endpoint<'a>,
@@ -132,6 +145,23 @@ impl<'a> Route<'a> {
     /// Where to write next, when that is not the sink's own position.
     pub fn sink_at(&self) -> Option<u64> {
         self.progress.sink_start.map(|start| start + self.progress.delivered)
+    }
+
+    /// write(2) to the sink, or a copy into one that is memory.
+    pub fn put(&mut self, bytes: Span<'_>) -> Sys<usize> {
+        let at = self.sink_at();
+        match self.sink_end.room() {
+            None => self.calls.write_span(self.sink(), at, bytes),
+            Some(room) => {
+                self.calls.made += 1;
+                copy_between(bytes, room.part(at.unwrap_or(0), bytes.len() as u64))
+            }
+        }
+    }
+
+    /// The memory that comes next in a sink which is memory, at most so many bytes.
+    pub fn room(&self, most: u64) -> Option<SpanMut<'a>> {
+        self.sink_end.room().map(|room| room.part(self.sink_at().unwrap_or(0), most))
     }
 
     /// Refuses a file that has content but no size (`/proc`): only read(2) can tell where it ends.

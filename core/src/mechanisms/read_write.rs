@@ -1,23 +1,25 @@
 //! read(2) into a buffer, write(2) out of it: the way that always works, and the one the others are measured against.
 //!
-//! The CPU copies each byte twice. The buffer is the only place where bytes can be that have left the source and not
+//! The CPU copies each byte twice; where one of the ends is memory, that is the buffer, and one of the two calls is all. Our own
+//! buffer is the only place where bytes can be that have left the source and not
 //! reached the sink, so it stays as it is when the sink blocks or fails.
 
 use nix::errno::Errno;
 
+use super::mover::gone;
 use super::{Advance, Definition, Mover, Route, Stop, mechanism};
 use crate::demand::Demand;
 use crate::endpoint::{Facts, Kind};
 use crate::error::Error;
 use crate::probe::Probe;
 use crate::step::Side;
-use crate::sys::{Span, SyscallCounter, heap};
+use crate::sys::{Span, SpanMut, SyscallCounter, heap};
 
 mechanism! {
     /// read(2) into a buffer, write(2) out of it. Works between any two ends; the CPU copies every byte twice.
     ReadWrite = "read_write",
     proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToPipe, FileToUnix, FileToFile,
-        FileToFileMemory, FileToFileSharing, TcpToFile, TcpToTcp, MemoryToPipe, MemoryToTcp;
+        FileToFileMemory, FileToFileSharing, TcpToFile, TcpToTcp, FileToMemory, TcpToMemory, MemoryToPipe, MemoryToTcp;
 }
 
 /// 256 KiB: measured on ext4 and loopback TCP, larger buffers fall out of the cache and smaller ones cost more calls.
@@ -42,9 +44,9 @@ impl Definition for ReadWrite {
         None
     }
 
-    /// Memory is its own buffer: only write(2) copies.
-    fn copies(source: Kind, _sink: Kind) -> Option<u8> {
-        Some(if source == Kind::Memory { 1 } else { 2 })
+    /// Memory is its own buffer: only write(2) copies, or read(2).
+    fn copies(source: Kind, sink: Kind) -> Option<u8> {
+        Some(if [source, sink].contains(&Kind::Memory) { 1 } else { 2 })
     }
 }
 
@@ -53,8 +55,14 @@ impl Mover for ReadWrite {
         if let Some(memory) = route.source_end.memory() {
             return write_memory(memory, route, limit);
         }
+        if let Some(room) = route.room(limit).filter(|room| limit > 0 && self.held() == 0 && takes(route, *room)) {
+            return read_memory(room, route);
+        }
         if self.start == self.end && limit > 0 {
-            let length = limit.min(BUFFER as u64) as usize;
+            let wanted = limit.min(BUFFER as u64) as usize;
+            // Past the page cache the last block is read whole, although the file ends in it, or the count.
+            let in_blocks = route.source_facts().direct && route.source_facts().kind.is_seekable();
+            let length = if in_blocks { wanted.next_multiple_of(PAGE) } else { wanted };
             if self.buffer.len() < self.base + length {
                 let aligned = if route.source_facts().direct || route.sink_facts().direct { PAGE } else { 1 };
                 self.buffer =
@@ -65,6 +73,7 @@ impl Mover for ReadWrite {
             match route.calls.read(route.source(), route.source_at(), space) {
                 Ok(0) => return Ok(Advance::Ended),
                 Ok(count) => {
+                    let count = count.min(wanted);
                     (self.start, self.end) = (self.base, self.base + count);
                     route.took(count);
                 }
@@ -105,8 +114,26 @@ fn write_memory(memory: Span<'_>, route: &mut Route<'_>, limit: u64) -> Result<A
     Ok(advance)
 }
 
+/// Whether the source reads straight into that memory: past the page cache (`O_DIRECT`) only whole pages of it.
+fn takes(route: &Route<'_>, room: SpanMut<'_>) -> bool {
+    let aligned = |number: usize| number.is_multiple_of(PAGE);
+    !route.source_facts().direct || aligned(room.as_mut_ptr() as usize) && aligned(room.len())
+}
+
+/// Memory is its own buffer: read(2) puts it where it belongs.
+fn read_memory(room: SpanMut<'_>, route: &mut Route<'_>) -> Result<Advance, Stop> {
+    match route.calls.read_span(route.source(), route.source_at(), room) {
+        Ok(0) => Ok(Advance::Ended),
+        Ok(count) => Ok(route.moved(count, count)),
+        Err(Errno::EINTR) => Ok(Advance::Interrupted),
+        Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Source)),
+        Err(Errno::EFAULT) => Err(Stop::Failed(gone("read"))),
+        Err(errno) => Err(Stop::Failed(Error::os("read", errno))),
+    }
+}
+
 fn write(bytes: Span<'_>, route: &mut Route<'_>) -> Result<Advance, Stop> {
-    match route.calls.write_span(route.sink(), route.sink_at(), bytes) {
+    match route.put(bytes) {
         Ok(count) if count > 0 => Ok(route.delivered(count, bytes.len())),
         // No device is allowed to accept nothing and say nothing.
         Ok(_) => Err(Stop::Failed(Error::os("write", Errno::EIO))),

@@ -7,7 +7,9 @@ use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 
-use super::{ALIASES, APPENDS, Advance, Definition, Mover, Route, Stop, aliases, copies_of_pages, mechanism};
+use super::{
+    ALIASES, APPENDS, Advance, Definition, Mover, NEEDS_DESCRIPTOR, Route, Stop, aliases, copies_of_pages, mechanism,
+};
 use crate::demand::Demand;
 use crate::endpoint::{Facts, Kind};
 use crate::error::not_here;
@@ -38,6 +40,7 @@ impl Definition for Sendfile {
             _ if !source.kind.is_seekable() => Some("its source must be a file or a block device"),
             _ if demand.sink_offset => Some("it writes at the sink's own position, and a sink offset was given"),
             _ if sink.append => Some(APPENDS),
+            Kind::Memory => Some(NEEDS_DESCRIPTOR),
             Kind::CharDevice => Some("its sink must be a file, a block device, a socket or a pipe"),
             _ => None,
         }

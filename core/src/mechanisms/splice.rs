@@ -9,7 +9,9 @@
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 
-use super::{ALIASES, APPENDS, Advance, Definition, Mover, Route, Stop, aliases, copies_of_pages, mechanism};
+use super::{
+    ALIASES, APPENDS, Advance, Definition, Mover, NEEDS_DESCRIPTOR, Route, Stop, aliases, copies_of_pages, mechanism,
+};
 use crate::delivery::{self, Delivery};
 use crate::demand::Demand;
 use crate::endpoint::{Facts, Kind};
@@ -44,6 +46,7 @@ impl Definition for Splice {
             // What a stream holds may be somebody's page cache: sendfile(2) puts it there.
             _ if aliases(sink, demand) => Some(ALIASES),
             (Kind::Memory, _) => Some("memory goes into a pipe by vmsplice"),
+            (_, Kind::Memory) => Some(NEEDS_DESCRIPTOR),
             (Kind::CharDevice, _) | (_, Kind::CharDevice) => Some(CHARACTER_DEVICE),
             _ if sink.append => Some(APPENDS),
             _ => None,

@@ -11,11 +11,13 @@
 //! step returns: what it took is in a buffer and counted.
 
 mod delivery;
+pub(crate) mod filling;
 mod gather;
 mod memory;
 pub(crate) mod operations;
 pub(crate) mod record;
 pub(crate) mod ring;
+mod setup;
 mod verdict;
 
 #[cfg(test)]
@@ -95,8 +97,10 @@ impl Piece {
 impl Definition for Uring {
     const PROBE: Probe = Probe::since(5, 1).here(|| Ok(sys::probe::io_uring_setup())).forbidden_by(disabled);
 
-    fn impossible(_source: &Facts, _sink: &Facts, _demand: Demand) -> Option<&'static str> {
-        None
+    fn impossible(_source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
+        (sink.kind == Kind::Memory).then_some(
+            "its reads may outlast a step, and the memory is the caller's: read_write needs no buffer either",
+        )
     }
 
     fn copies(source: Kind, sink: Kind) -> Option<u8> {

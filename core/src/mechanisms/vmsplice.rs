@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use nix::errno::Errno;
 
 use super::splice::{CHARACTER_DEVICE, drain};
-use super::{APPENDS, Advance, Definition, Mover, Route, Stop, copies_of_pages, mechanism};
+use super::{APPENDS, Advance, Definition, Mover, NEEDS_DESCRIPTOR, Route, Stop, copies_of_pages, mechanism};
 use crate::buffer::AlignedBuffer;
 use crate::demand::Demand;
 use crate::endpoint::{Facts, Kind};
@@ -35,6 +35,7 @@ impl Definition for Vmsplice {
     fn impossible(source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
         match sink.kind {
             _ if !source.frozen => Some("its source must be memory that nobody can write any more (Pages)"),
+            Kind::Memory => Some(NEEDS_DESCRIPTOR),
             Kind::CharDevice => Some(CHARACTER_DEVICE),
             _ if sink.append => Some(APPENDS),
             _ => None,

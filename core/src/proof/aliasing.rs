@@ -124,8 +124,10 @@ pub(super) fn each_call(setting: &Setting, route: Route, mechanism: Mechanism) -
                 }
                 None => vec![OLD; LENGTH],
             };
+            // Memory is read into, and that is all.
+            let Some(to) = sink.descriptor() else { return Ok(steps) };
             buffer.fill(OLD);
-            whole(write(sink.descriptor(), &buffer)?)?;
+            whole(write(to, &buffer)?)?;
             buffer.fill(NEW);
             steps.push(Step { call: "write", copies: Seen::of(&sink.receive(LENGTH)?)?.copies() });
             Ok(steps)
@@ -133,6 +135,7 @@ pub(super) fn each_call(setting: &Setting, route: Route, mechanism: Mechanism) -
         Mechanism::MmapWrite => {
             let (source, mut sink) = ends(setting, route)?;
             let file = source.descriptor().ok_or_else(|| io::Error::other("only a file can be mapped"))?;
+            let to = sink.descriptor().ok_or_else(|| io::Error::other("it writes to descriptors only"))?;
             let region = RegionOptions::new().map(file).map_err(crate::Error::whole)?;
             let mut mapped = vec![0; LENGTH];
             region.read_at(0, &mut mapped).map_err(crate::Error::whole)?;
@@ -143,7 +146,7 @@ pub(super) fn each_call(setting: &Setting, route: Route, mechanism: Mechanism) -
             // Straight out of a mapping, as the mechanism does it: through a region it would be copied first.
             let mut calls = SyscallCounter::default();
             let mapping = calls.map(file, 0, LENGTH)?;
-            whole(calls.write_mapped(sink.descriptor(), None, &mapping, 0..LENGTH)?)?;
+            whole(calls.write_mapped(to, None, &mapping, 0..LENGTH)?)?;
             source.change(NEW)?;
             let write = Step { call: "write", copies: Seen::of(&sink.receive(LENGTH)?)?.copies() };
             Ok(vec![map, write])

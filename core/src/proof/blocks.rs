@@ -43,16 +43,13 @@ impl Blocks {
     pub(super) fn of(setting: &Setting, route: Route, subject: &Subject) -> io::Result<Option<Self>> {
         let (source, sink) = setting.ends(route, LENGTH, b'o')?;
         let Source::File(file) = &source else { return Ok(None) };
+        let Some(made) = sink.descriptor() else { return Ok(None) };
         fsync(file)?;
-        let before = room(sink.descriptor())?;
+        let before = room(made)?;
         (subject.run)(source.end()?, sink.end()?, LENGTH as u64).map_err(crate::Error::whole)?;
-        fsync(sink.descriptor())?;
-        let room_taken = before - room(sink.descriptor())?;
-        Ok(fiemap::stored(sink.descriptor()).ok().map(|stored| Self {
-            shared: stored.shared,
-            own: stored.own,
-            room_taken,
-        }))
+        fsync(made)?;
+        let room_taken = before - room(made)?;
+        Ok(fiemap::stored(made).ok().map(|stored| Self { shared: stored.shared, own: stored.own, room_taken }))
     }
 
     /// Whether no block was made for it.

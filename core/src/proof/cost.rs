@@ -7,20 +7,18 @@
 use std::fs::File;
 use std::io::{self, Seek};
 use std::net::TcpStream;
-use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use super::cell::{Cell, Evidence};
 use super::counters::{BlockBytes, BlockDevice, Interrupts};
-use super::ends::{self, Source};
+use super::ends::{self, Near, Source};
 use super::helper::Helper;
 use super::route::Route;
 use super::setting::Setting;
 use super::subject::Subject;
 use super::witness::{Devices, Process};
-use crate::endpoint::Endpoint;
 use crate::memory::Faults;
 use crate::residency::residency;
 
@@ -96,11 +94,10 @@ impl<'a> Section<'a> {
         self.prepare(cache)?;
         let cached_before = self.cached();
         let (source, feed) = self.source()?;
-        let (near, drain) = Helper::draining(self.setting.sink(self.route)?)?;
-        let from = source.end()?;
-        let to = Endpoint::new(near.as_fd()).map_err(crate::Error::whole)?;
+        let (near, drain) = Helper::draining(self.setting.sink(self.route, self.size)?)?;
+        let (from, to) = (source.end()?, near.end()?);
         let to_file = to.facts().kind.is_seekable();
-        let devices = Devices::begin(self.device(&near.try_clone()?.into()), self.setting.network(self.route)?);
+        let devices = Devices::begin(self.device(&near), self.setting.network(self.route)?);
         let helpers: Vec<_> = [drain, feed].into_iter().flatten().collect();
 
         let calls = self.setting.system_calls();
@@ -110,10 +107,9 @@ impl<'a> Section<'a> {
         let counted = process.end(&helpers)?;
 
         // The peer waits for the end of what it receives, also when there was an error.
-        if to_file {
-            File::from(near).sync_data()?;
-        } else {
-            drop(near);
+        match near {
+            Near::Descriptor(file) if to_file => File::from(file).sync_data()?,
+            near => drop(near),
         }
         drop(source);
         let report = report.map_err(crate::Error::whole)?;
@@ -178,7 +174,7 @@ impl<'a> Section<'a> {
             file.rewind()?;
             return Ok((Source::File(file), None));
         }
-        if !matches!(self.route, Route::TcpToFile | Route::TcpToTcp) {
+        if !self.route.starts_at_stream() {
             return Ok((Source::memory(self.size as usize, b'o')?, None));
         }
         let (far, near): (TcpStream, TcpStream) = self.setting.loopback().connect()?;
@@ -187,10 +183,12 @@ impl<'a> Section<'a> {
     }
 
     /// The block device that counts: that of the source, or else that of the sink.
-    fn device(&self, sink: &File) -> io::Result<BlockDevice> {
-        match (&self.source, self.route) {
+    fn device(&self, sink: &Near) -> io::Result<BlockDevice> {
+        match (&self.source, sink) {
             (Some(source), _) => BlockDevice::of(source),
-            (None, Route::TcpToFile) => BlockDevice::of(sink),
+            (None, Near::Descriptor(sink)) if self.route == Route::TcpToFile => {
+                BlockDevice::of(&sink.try_clone()?.into())
+            }
             (None, _) => Err(io::Error::other("no file is at either end")),
         }
     }

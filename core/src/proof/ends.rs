@@ -8,7 +8,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -20,6 +20,7 @@ use super::network::Network;
 use crate::buffer::{AlignedBuffer, Pages};
 use crate::endpoint::Endpoint;
 use crate::mechanism::Mechanism;
+use crate::region::{Populate, Region};
 use crate::transfer::Transfer;
 
 /// How long a receiver waits before it is an error.
@@ -45,6 +46,24 @@ pub(super) enum Sink {
     Tcp(TcpStream, TcpStream),
     Unix(UnixStream, UnixStream),
     Pipe(PipeWriter, PipeReader),
+    Memory(Region),
+}
+
+/// The near end of a sink whose other side is somebody else's affair.
+pub(super) enum Near {
+    Descriptor(OwnedFd),
+    Memory(Region),
+}
+
+impl Near {
+    /// The end of a transfer.
+    pub fn end(&self) -> io::Result<Endpoint<'_>> {
+        let end = match self {
+            Self::Descriptor(descriptor) => Endpoint::new(descriptor),
+            Self::Memory(region) => Endpoint::region(region, ..),
+        };
+        end.map_err(crate::Error::whole)
+    }
 }
 
 impl Source {
@@ -120,17 +139,31 @@ impl Sink {
         Ok(Self::Pipe(near, far))
     }
 
-    /// The end of a transfer.
-    pub fn end(&self) -> io::Result<Endpoint<'_>> {
-        Endpoint::new(self.descriptor()).map_err(crate::Error::whole)
+    /// Memory, with a page behind every byte.
+    pub fn memory(length: u64) -> io::Result<Self> {
+        let region = Region::anonymous(length).map_err(crate::Error::whole)?;
+        region.populate(.., Populate::Write).map_err(crate::Error::whole)?;
+        Ok(Self::Memory(region))
     }
 
-    pub fn descriptor(&self) -> BorrowedFd<'_> {
+    /// The end of a transfer.
+    pub fn end(&self) -> io::Result<Endpoint<'_>> {
+        let end = match (self, self.descriptor()) {
+            (_, Some(descriptor)) => Endpoint::new(descriptor),
+            (Self::Memory(region), _) => Endpoint::region(region, ..),
+            (_, None) => unreachable!("only memory has none"),
+        };
+        end.map_err(crate::Error::whole)
+    }
+
+    /// The descriptor; memory has none.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::File(file) => file.as_fd(),
-            Self::Tcp(near, _) => near.as_fd(),
-            Self::Unix(near, _) => near.as_fd(),
-            Self::Pipe(near, _) => near.as_fd(),
+            Self::File(file) => Some(file.as_fd()),
+            Self::Tcp(near, _) => Some(near.as_fd()),
+            Self::Unix(near, _) => Some(near.as_fd()),
+            Self::Pipe(near, _) => Some(near.as_fd()),
+            Self::Memory(_) => None,
         }
     }
 
@@ -142,6 +175,7 @@ impl Sink {
             Self::Tcp(_, far) => far.read_exact(&mut bytes)?,
             Self::Unix(_, far) => far.read_exact(&mut bytes)?,
             Self::Pipe(_, far) => far.read_exact(&mut bytes)?,
+            Self::Memory(region) => drop(region.read_at(0, &mut bytes).map_err(crate::Error::whole)?),
         }
         Ok(bytes)
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use nix::fcntl::{SpliceFFlags, splice};
 use nix::sys::socket::{MsgFlags, recv};
 
-use super::ends::Sink;
+use super::ends::{Near, Sink};
 use crate::sys::laboratory::usage;
 use crate::sys::process;
 
@@ -57,10 +57,11 @@ impl Helper {
         })
     }
 
-    /// Throws away what comes to a sink until its near end is closed, which is handed back; no helper for a file.
-    pub fn draining(sink: Sink) -> io::Result<(OwnedFd, Option<Self>)> {
+    /// Throws away what comes to a sink until its near end is closed, which is handed back; no helper for a file or memory.
+    pub fn draining(sink: Sink) -> io::Result<(Near, Option<Self>)> {
         let mut buffer = vec![0; BUFFER];
-        Ok(match sink {
+        let (near, helper): (OwnedFd, _) = match sink {
+            Sink::Memory(region) => return Ok((Near::Memory(region), None)),
             Sink::File(file) => (file.into(), None),
             Sink::Tcp(near, far) => {
                 far.set_read_timeout(None)?;
@@ -78,7 +79,8 @@ impl Helper {
                 let discard = move || Ok(splice(&far, None, &nowhere, None, 1 << 20, SpliceFFlags::empty())?);
                 (near.into(), Some(Self::start(move |_| count_until_end(discard))?))
             }
-        })
+        };
+        Ok((Near::Descriptor(near), helper))
     }
 
     /// Lets it begin, if it waits.

@@ -130,7 +130,7 @@ pub fn examine(route: Route, subject: &Subject, options: &Options) -> Row {
 }
 
 fn rows(setting: &Setting, route: Route, subjects: &[Subject], options: &Options) -> Vec<Row> {
-    let section = setting.sink(route).and_then(|_| Section::new(setting, route, options.size));
+    let section = setting.sink(route, 1).and_then(|_| Section::new(setting, route, options.size));
     let row = |subject| match &section {
         Ok(section) => Row::of(setting, section, subject),
         Err(error) => Row::unknown(route, subject, error),

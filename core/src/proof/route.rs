@@ -32,6 +32,12 @@ pub enum Route {
     TcpToFile,
     /// TCP to TCP, both over loopback.
     TcpToTcp,
+    /// A file to memory.
+    FileToMemory,
+    /// TCP over loopback to memory.
+    TcpToMemory,
+    /// TCP over loopback to a region that receives pages of the socket's queue.
+    TcpToRegion,
     /// Memory to a pipe.
     MemoryToPipe,
     /// Memory to TCP over loopback.
@@ -51,6 +57,9 @@ impl Route {
         Self::FileToFileSharing,
         Self::TcpToFile,
         Self::TcpToTcp,
+        Self::FileToMemory,
+        Self::TcpToMemory,
+        Self::TcpToRegion,
         Self::MemoryToPipe,
         Self::MemoryToTcp,
     ];
@@ -68,6 +77,9 @@ impl Route {
             Self::FileToFileSharing => "file → file, where blocks can be shared",
             Self::TcpToFile => "TCP → file, loopback",
             Self::TcpToTcp => "TCP → TCP, loopback",
+            Self::FileToMemory => "file → memory",
+            Self::TcpToMemory => "TCP → memory, loopback",
+            Self::TcpToRegion => "TCP → a region that receives, loopback",
             Self::MemoryToPipe => "memory → pipe",
             Self::MemoryToTcp => "memory → TCP, loopback",
         }
@@ -75,6 +87,11 @@ impl Route {
 
     /// Whether its source is a file on the file system of the sink or of the options.
     pub(super) const fn starts_at_file(self) -> bool {
-        !matches!(self, Self::TcpToFile | Self::TcpToTcp | Self::MemoryToPipe | Self::MemoryToTcp)
+        !self.starts_at_stream() && !matches!(self, Self::MemoryToPipe | Self::MemoryToTcp)
+    }
+
+    /// Whether its source is a connection over loopback.
+    pub(super) const fn starts_at_stream(self) -> bool {
+        matches!(self, Self::TcpToFile | Self::TcpToTcp | Self::TcpToMemory | Self::TcpToRegion)
     }
 }

@@ -12,6 +12,7 @@ use super::ends::{Sink, Source};
 use super::route::Route;
 use super::setting::Setting;
 use super::subject::Subject;
+use crate::mechanism::Mechanism;
 use crate::report::{KnownBy, Report};
 
 /// How often the CPU copied each byte, between two bounds.
@@ -182,6 +183,10 @@ impl Examined {
             Seen::Old => {}
         }
         let claim = self.report.copies;
+        // The disk has written these bytes into memory by itself: they are old, and no processor has copied them.
+        if self.report.mechanism == Mechanism::DirectIo && claim.count == Some(0) {
+            return exactly(0, Evidence::Model);
+        }
         let by_calls: u8 = self.calls.iter().map(|step| step.copies).sum();
         let (least, known_by) = match claim.known_by {
             // Of one copy; what came before the send (a read), it does not know.

@@ -11,6 +11,7 @@ use super::options::Options;
 use super::route::Route;
 use super::sharing::Sharing;
 use super::witness;
+use crate::region::Region;
 use crate::sys::laboratory::tracepoint::SystemCalls;
 
 /// Either the thing, or why it is not to be had. An [`io::Error`] cannot be given out twice.
@@ -37,9 +38,9 @@ impl Setting {
 
     /// The ends of a route; a source of `length` times `byte`, and a sink with nobody who reads.
     pub fn ends(&self, route: Route, length: usize, byte: u8) -> io::Result<(Source, Sink)> {
-        let sink = self.sink(route)?;
+        let sink = self.sink(route, length as u64)?;
         let source = match route {
-            Route::TcpToFile | Route::TcpToTcp => {
+            _ if route.starts_at_stream() => {
                 Source::stream(self.loopback(), ends::filled(ends::nameless(&self.directory)?, length as u64, byte)?)?
             }
             Route::MemoryToPipe | Route::MemoryToTcp => Source::memory(length, byte)?,
@@ -48,9 +49,11 @@ impl Setting {
         Ok((source, sink))
     }
 
-    /// The sink of a route.
-    pub fn sink(&self, route: Route) -> io::Result<Sink> {
+    /// The sink of a route, with room for so many bytes if it is memory.
+    pub fn sink(&self, route: Route, length: u64) -> io::Result<Sink> {
         match route {
+            Route::FileToMemory | Route::TcpToMemory => Sink::memory(length),
+            Route::TcpToRegion => Region::receiving(length).map(Sink::Memory).map_err(crate::Error::whole),
             Route::FileToPipe | Route::MemoryToPipe => Sink::pipe(),
             Route::FileToUnix => Sink::unix(),
             Route::FileToFile | Route::FileToFileMemory | Route::FileToFileSharing | Route::TcpToFile => {
@@ -76,7 +79,12 @@ impl Setting {
     /// The network that a route's bytes leave by or come from, if there is one; ready for the route's next connection.
     pub fn network(&self, route: Route) -> io::Result<Option<&Network>> {
         let gather = match route {
-            Route::FileToTcp | Route::TcpToFile | Route::TcpToTcp | Route::MemoryToTcp => {
+            Route::FileToTcp
+            | Route::TcpToFile
+            | Route::TcpToTcp
+            | Route::TcpToMemory
+            | Route::TcpToRegion
+            | Route::MemoryToTcp => {
                 return Ok(Some(self.loopback()));
             }
             Route::FileToTcpGather => true,

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use crate::sys::{Span, Sys, memory};
+use crate::sys::{Span, SpanMut, Sys, memory};
 
 /// `process_vm_readv` has been refused here.
 static BY_PIPE: AtomicBool = AtomicBool::new(false);
@@ -26,12 +26,16 @@ const PIPE: usize = 1 << 16;
 /// Copies the beginning of memory that others may change; gives back how many bytes. EFAULT where there is no page any more: a
 /// region of a file that was cut short.
 pub(crate) fn copy_from(memory: Span<'_>, space: &mut [u8]) -> Sys<usize> {
+    copy_between(memory, space.into())
+}
+
+/// The same into memory that others may look at, where a page may be gone as well.
+pub(crate) fn copy_between(memory: Span<'_>, space: SpanMut<'_>) -> Sys<usize> {
     let count = memory.len().min(space.len());
     if count == 0 {
         return Ok(0);
     }
-    // SAFETY: `count` bytes are mapped there (a promise made when the span was made) and writable here; memory that is being
-    // filled is not also lent.
+    // SAFETY: `count` bytes are mapped there, and here to be written: promises made when the spans were made. The kernel copies.
     unsafe { read(memory.as_ptr(), space.as_mut_ptr(), count) }
 }
 

@@ -1,5 +1,5 @@
 //! One mapped range: where it is, who is using it, how it is moved, emptied and given back. The region owns it together
-//! with its views and with the transfers that send from it.
+//! with its views and with the transfers that send from it or into it.
 //!
 //! It only knows addresses. Who wants to keep a region open for as long as a system call takes ([`Hold`]) is counted here:
 //! the pages of a region that is closed meanwhile become zeroes when the last of them leaves, and not before.
@@ -35,8 +35,10 @@ pub(super) struct Mapping {
     length: usize,
     /// The size of its pages in bytes: larger than a base page for hugetlb.
     page: usize,
-    /// What file is behind it ([`crate::Facts::identity`]), if one is.
-    file: Option<(u64, u64)>,
+    /// What file is behind it, if one is.
+    file: Option<Behind>,
+    /// See [`Parts::receives`].
+    pub(super) receives: bool,
     usage: Usage,
     /// Somebody whose end is never told may have the addresses: see `lasting`.
     shown: AtomicBool,
@@ -49,15 +51,28 @@ pub(super) struct Parts {
     pub length: usize,
     pub page: usize,
     /// The file that is behind it, and with which pages can vanish.
-    pub file: Option<(u64, u64)>,
+    pub file: Option<Behind>,
+    /// Pages of sockets' queues may be put into it, which may only be read: see `receiving`.
+    pub receives: bool,
+}
+
+/// The part of a file that is behind memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Behind {
+    /// See [`crate::Facts::identity`].
+    pub identity: (u64, u64),
+    /// Where in the file the memory begins.
+    pub offset: u64,
+    /// Whether what is stored in the memory is the file's.
+    pub is_shared: bool,
 }
 
 impl Mapping {
     /// Takes new addresses over.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { addresses, skipped, length, page, file } = parts;
+        let Parts { addresses, skipped, length, page, file, receives } = parts;
         let (usage, shown) = (Usage::default(), AtomicBool::new(false));
-        let mut mapping = Self { watch: None, addresses, skipped, length, page, file, usage, shown };
+        let mut mapping = Self { watch: None, addresses, skipped, length, page, file, receives, usage, shown };
         mapping.watch = file.map(|_| Watch::new(mapping.all_pages()));
         let mapping = Arc::new(mapping);
         mapping.make_known();
@@ -89,9 +104,10 @@ impl Mapping {
         self.page
     }
 
-    /// What file is behind it, if one is.
-    pub fn file(&self) -> Option<(u64, u64)> {
-        self.file
+    /// What is behind it from that address on, if a file is.
+    pub fn behind(&self, address: *const u8) -> Option<Behind> {
+        let skipped = (address as usize).saturating_sub(self.start() as usize) as u64;
+        self.file.map(|file| Behind { offset: file.offset + skipped, ..file })
     }
 
     /// From now on the addresses outlive every view.
@@ -195,8 +211,8 @@ impl Mapping {
             self.usage.reopen();
         }
         moved.map(|addresses| {
-            let Self { skipped, length, page, file, .. } = *self;
-            Some(Self::new(Parts { addresses, skipped, length, page, file }))
+            let Self { skipped, length, page, file, receives, .. } = *self;
+            Some(Self::new(Parts { addresses, skipped, length, page, file, receives }))
         })
     }
 
@@ -265,7 +281,7 @@ impl Mapping {
 }
 
 fn lost() -> Error {
-    Error::closed("the region was closed before all of it was sent")
+    Error::closed("the region was closed before all of it was moved")
 }
 
 impl Drop for Mapping {

@@ -38,6 +38,7 @@ mod pieces;
 #[cfg(feature = "laboratory")]
 mod probe;
 mod range;
+mod receiving;
 mod refusal;
 mod residency;
 mod resize;
@@ -49,15 +50,16 @@ mod usage;
 mod view;
 
 pub use advice::Advice;
-pub(crate) use checked::copy_from;
+pub(crate) use checked::{copy_between, copy_from};
 pub use handle::Region;
 pub use handover::{Credentials, Peer};
 pub use kept::Kept;
 pub use operations::Populate;
 pub use options::RegionOptions;
+pub(crate) use receiving::Window;
 pub use residency::Residency;
 pub use rights::{Access, Protection};
 pub use seals::Seals;
 pub use shared::SharedRegion;
 pub use view::View;
-pub(crate) use view::keeper;
+pub(crate) use view::{Keeper, keeper};

@@ -101,6 +101,11 @@ impl Region {
             if bytes.is_empty() {
                 return Ok(());
             }
+            if state.mapping.receives {
+                return Err(invalid(
+                    "a region that receives is for reading: pages of a socket's queue cannot be written",
+                ));
+            }
             if protection < state.protection && Arc::strong_count(&state.mapping) > 1 {
                 return Err(busy("no right can be taken away"));
             }

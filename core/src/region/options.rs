@@ -12,7 +12,7 @@ use nix::sys::stat::{SFlag, fstat};
 use super::addresses::Addresses;
 use super::growth::allocate;
 use super::kept::{Kept, identity_of};
-use super::mapping::{Mapping, Parts, errno_of};
+use super::mapping::{Behind, Mapping, Parts, errno_of};
 use super::refusal::invalid;
 use super::{Access, Region};
 use crate::error::{Error, ErrorKind, Result};
@@ -158,7 +158,7 @@ impl RegionOptions {
         let pages = length.max(1).next_multiple_of(page);
         let addresses = Addresses::map(None, pages, libc::PROT_READ | libc::PROT_WRITE, flags);
         let addresses = addresses.map_err(|errno| Error::os("mmap", errno))?;
-        let mapping = Mapping::new(Parts { addresses, skipped: 0, length, page, file: None });
+        let mapping = Mapping::new(Parts { addresses, skipped: 0, length, page, file: None, receives: false });
         Ok(Region::new(mapping, Access::Private, None, 0))
     }
 
@@ -235,8 +235,9 @@ pub(super) fn map(
     let skipped = (offset % page as u64) as usize;
     let pages = (skipped + length).max(1).next_multiple_of(page);
     let addresses = Addresses::map(Some((file, offset - skipped as u64)), pages, access.bits(), flags)?;
-    let file = Some(identity_of(file)?);
-    Ok(Mapping::new(Parts { addresses, skipped, length, page, file }))
+    let file =
+        Some(Behind { identity: identity_of(file)?, offset, is_shared: flags & libc::MAP_TYPE == libc::MAP_SHARED });
+    Ok(Mapping::new(Parts { addresses, skipped, length, page, file, receives: false }))
 }
 
 fn refusal(errno: Errno, file: BorrowedFd<'_>) -> Error {

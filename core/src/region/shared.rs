@@ -203,7 +203,7 @@ fn stand_in(fd: BorrowedFd<'_>, length: usize) -> Sys<(Arc<Mapping>, bool)> {
     }
     let page = memory::page_size();
     let addresses = Addresses::reserve(length.max(1).next_multiple_of(page))?;
-    Ok((Mapping::new(Parts { addresses, skipped: 0, length, page, file: None }), false))
+    Ok((Mapping::new(Parts { addresses, skipped: 0, length, page, file: None, receives: false }), false))
 }
 
 fn reopen_for_reading(fd: BorrowedFd<'_>) -> Sys<OwnedFd> {

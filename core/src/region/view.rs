@@ -7,12 +7,12 @@ use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use super::handle::State;
-use super::mapping::Mapping;
+use super::mapping::{Behind, Mapping};
 use super::refusal::invalid;
 use super::{Protection, Region, range};
 use crate::error::Result;
 use crate::hold::Hold;
-use crate::sys::Span;
+use crate::sys::{Span, SpanMut};
 
 /// Addresses of a [`Region`] that stay mapped while this lives.
 ///
@@ -28,9 +28,9 @@ use crate::sys::Span;
 /// ```
 #[derive(Clone, Debug)]
 pub struct View {
-    mapping: Arc<Mapping>,
-    start: *mut u8,
-    length: usize,
+    pub(super) mapping: Arc<Mapping>,
+    pub(super) start: *mut u8,
+    pub(super) length: usize,
     writable: bool,
 }
 
@@ -89,14 +89,15 @@ impl View {
         self.writable
     }
 
-    /// What a transfer that sends from here holds.
-    pub(crate) fn hold(&self) -> Arc<dyn Hold> {
-        Arc::clone(&self.mapping) as Arc<dyn Hold>
+    /// What a transfer from here or to here holds, and what file is behind it.
+    pub(crate) fn keeper(&self) -> Keeper {
+        (Arc::clone(&self.mapping) as Arc<dyn Hold>, self.mapping.behind(self.start))
     }
 
-    /// What file is behind it ([`crate::Facts::identity`]), if one is.
-    pub(crate) fn file(&self) -> Option<(u64, u64)> {
-        self.mapping.file()
+    /// The memory to be written; none if it is for reading.
+    pub(crate) fn span_mut(&self) -> Option<SpanMut<'_>> {
+        // SAFETY: the view keeps its addresses mapped, and no reference is ever made to what is behind them.
+        self.writable.then(|| unsafe { SpanMut::new(self.start, self.length) })
     }
 
     /// As [`Region::check`]: an error once the region is closed or a page of it has been lost.
@@ -112,14 +113,14 @@ impl<'a> From<&'a View> for Span<'a> {
     }
 }
 
-/// What holds a region's memory, and the file behind it ([`crate::Facts::identity`]), if one is.
-pub(crate) type Keeper = (Arc<dyn Hold>, Option<(u64, u64)>);
+/// What holds a region's memory, and the file behind it, if one is.
+pub(crate) type Keeper = (Arc<dyn Hold>, Option<Behind>);
 
 /// The keeper of memory from this address on, if a region has it.
 pub(crate) fn keeper(address: *const u8) -> Option<Keeper> {
     let mapping = Mapping::at(address as usize)?;
-    let file = mapping.file();
-    Some((mapping, file))
+    let behind = mapping.behind(address);
+    Some((mapping, behind))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::sys::SyscallCounter;
 #[derive(Debug)]
 pub(super) struct Flow {
     pub lane: Lane,
-    intake: Intake,
+    pub intake: Intake,
     outcome: Outcome,
     /// It has failed and the caller does not know yet.
     unreported: bool,

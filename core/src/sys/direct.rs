@@ -42,15 +42,4 @@ impl SyscallCounter {
             }
         }
     }
-
-    /// pread(2) into memory that is given by its address.
-    ///
-    /// # Safety
-    /// `into` is writable for `length` bytes, and Rust has no reference to them.
-    pub unsafe fn read_to(&mut self, fd: BorrowedFd<'_>, at: u64, into: *mut u8, length: usize) -> Sys<usize> {
-        let length = self.enter("read", fd, length)?;
-        // SAFETY: as the caller promised; the kernel checks the pages as it writes them.
-        Errno::result(unsafe { libc::pread(fd.as_raw_fd(), into.cast(), length, at as i64) })
-            .map(|count| count as usize)
-    }
 }

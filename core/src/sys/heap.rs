@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use super::Sys;
 
 /// A buffer of zeroes, whose pages come from the kernel when they are touched.
+#[allow(clippy::same_length_and_capacity)] // It was allocated just so long.
 pub(crate) fn zeroes(length: usize) -> Sys<Vec<u8>> {
     if length == 0 {
         return Ok(Vec::new());

@@ -33,7 +33,7 @@ struct Query {
 }
 
 /// `_IOWR('f', 17, struct procmap_query)`
-const PROCMAP_QUERY: libc::Ioctl = (3 << 30 | (size_of::<Query>() as u32) << 16 | 0x66 << 8 | 17) as libc::Ioctl;
+const PROCMAP_QUERY: libc::Ioctl = (3 << 30 | (size_of::<Query>() as u32) << 16 | 0x66 << 8 | 0x11) as libc::Ioctl;
 /// The mapping of the address, or the next one …
 const OR_NEXT: u64 = 0x10;
 /// … that is of a file.

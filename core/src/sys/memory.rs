@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::errno::Errno;
 
-use super::Sys;
+use super::{Sys, owner};
 
 /// The size of a base page in bytes. Asked for once; afterwards a plain load, also inside a signal handler.
 pub(crate) fn page_size() -> usize {
@@ -183,7 +183,7 @@ pub(crate) unsafe fn checked_read(from: *const u8, into: *mut u8, length: usize)
     let local = libc::iovec { iov_base: into.cast(), iov_len: length };
     let remote = libc::iovec { iov_base: from.cast_mut().cast(), iov_len: length };
     // SAFETY: `local` is as the caller promised; `remote` is checked by the kernel page by page.
-    let count = unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+    let count = unsafe { libc::process_vm_readv(owner::this_process(), &raw const local, 1, &raw const remote, 1, 0) };
     Errno::result(count).map(|count| count as usize)
 }
 
@@ -196,7 +196,7 @@ pub(crate) unsafe fn checked_write(into: *mut u8, from: *const u8, length: usize
     let local = libc::iovec { iov_base: from.cast_mut().cast(), iov_len: length };
     let remote = libc::iovec { iov_base: into.cast(), iov_len: length };
     // SAFETY: `local` is as the caller promised and only read; `remote` is checked by the kernel page by page.
-    let count = unsafe { libc::process_vm_writev(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+    let count = unsafe { libc::process_vm_writev(owner::this_process(), &raw const local, 1, &raw const remote, 1, 0) };
     Errno::result(count).map(|count| count as usize)
 }
 

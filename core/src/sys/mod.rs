@@ -16,7 +16,9 @@ pub(crate) mod interrupt;
 pub(crate) mod laboratory;
 pub(crate) mod mappings;
 pub(crate) mod memory;
+mod owner;
 pub(crate) mod process;
+mod receive;
 pub(crate) mod resident;
 pub(crate) mod rights;
 pub(crate) mod signal;
@@ -37,7 +39,7 @@ pub(crate) mod probe;
 pub(crate) mod zerocopy;
 
 use crate::buffer::Pages;
-pub(crate) use span::Span;
+pub(crate) use span::{Lent, Span, SpanMut};
 
 pub(crate) type Sys<T> = Result<T, Errno>;
 
@@ -106,6 +108,38 @@ impl SyscallCounter {
             None => nix::unistd::read(fd, buffer),
             Some(at) => nix::sys::uio::pread(fd, buffer, at as i64),
         }
+    }
+
+    /// read(2) or pread(2) into memory that others may look at. Pages that are gone, or may not be written, are EFAULT or a
+    /// short count, and nothing that was not stored has been taken out of a stream.
+    #[inline]
+    pub fn read_span(&mut self, fd: BorrowedFd<'_>, at: Option<u64>, into: SpanMut<'_>) -> Sys<usize> {
+        let length = self.enter("read", fd, into.len())?;
+        let (fd, start) = (fd.as_raw_fd(), into.as_mut_ptr().cast());
+        let count = match at {
+            // SAFETY: the span is writable for its length, which `length` never exceeds; the kernel checks the pages.
+            None => unsafe { libc::read(fd, start, length) },
+            // SAFETY: as above.
+            Some(at) => unsafe { libc::pread(fd, start, length, at as i64) },
+        };
+        Errno::result(count).map(|count| count as usize)
+    }
+
+    /// preadv2(2) with `RWF_NOWAIT`: what is in the page cache now; EAGAIN if nothing is.
+    pub fn read_cached(&mut self, fd: BorrowedFd<'_>, at: u64, into: SpanMut<'_>) -> Sys<usize> {
+        let length = self.enter("read", fd, into.len())?;
+        let vector = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: length };
+        // SAFETY: the span is writable for its length, which `length` never exceeds; the kernel checks the pages.
+        let count = unsafe { libc::preadv2(fd.as_raw_fd(), &raw const vector, 1, at as i64, libc::RWF_NOWAIT) };
+        Errno::result(count).map(|count| count as usize)
+    }
+
+    /// The length that an operation of a ring is to have, which is no call of its own: `length`, but for faults made on
+    /// purpose, as in [`Self::enter`].
+    pub fn offer(&mut self, operation: &'static str, fd: BorrowedFd<'_>, length: usize) -> Sys<usize> {
+        let length = self.enter(operation, fd, length);
+        self.made -= 1;
+        length
     }
 
     /// recv(2) that does not wait, whatever the socket's mode.

@@ -18,7 +18,9 @@ pub(crate) fn unacknowledged(socket: BorrowedFd<'_>) -> Sys<u64> {
     ask(socket, libc::TIOCOUTQ)
 }
 
+#[cfg(feature = "cli")]
 /// How many bytes a pipe or stream socket has for its reader (`FIONREAD`, pipe(7), unix(7), tcp(7)).
+#[cfg(feature = "cli")]
 pub(crate) fn unread(fd: BorrowedFd<'_>) -> Sys<u64> {
     ask(fd, libc::FIONREAD)
 }

@@ -65,7 +65,9 @@ impl Engine {
             given => given,
         };
         let count = bounded_count(&mut calls, source, sink, source_start, request)?;
-        let (from, to) = ((source.facts(), source_start), (sink.facts(), request.sink_offset, sink.fd()));
+        let (from, to) = ((source.facts(), source_start), (sink.facts(), request.sink_offset, sink.descriptor()));
+        // Memory has no position of its own.
+        let sink_start = request.sink_offset.or((sink.facts().kind == Kind::Memory).then_some(0));
         let cache = Cache::new(request.cache, from, to, &mut calls)?;
         let mechanism = request.mechanism.or_else(|| candidate(source, sink, request, 0));
         let mechanism = mechanism.expect("read_write is always possible");
@@ -77,7 +79,7 @@ impl Engine {
             process: Process::this(),
             mechanism,
             mover: mechanism.mover(),
-            progress: Progress { source_start, sink_start: request.sink_offset, ..Progress::default() },
+            progress: Progress { source_start, sink_start, ..Progress::default() },
             pending: Vec::new(),
             pending_start: 0,
             deferred_error: None,
@@ -179,13 +181,14 @@ impl Engine {
     pub fn report(&self, source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Report {
         Report {
             bytes: self.progress.delivered,
-            requested: request.count,
+            requested: request.most(sink),
             mechanism: self.mechanism,
             automatic: request.mechanism.is_none(),
             attempts: self.attempts.clone(),
             system_calls: self.calls.made,
             waits: self.waits,
             copies: self.verdict(source.facts().kind, sink.facts().kind),
+            mapped: self.mover.mapped(),
             elapsed: self.elapsed.unwrap_or_else(|| self.started.elapsed()),
         }
     }
@@ -211,7 +214,8 @@ fn position(calls: &mut SyscallCounter, end: &Endpoint<'_>) -> Result<u64> {
     calls.position(end.fd()).map_err(|errno| Error::os("lseek", errno).at(end.path()))
 }
 
-/// The caller's count, or what keeps a transfer inside one file from reading its own output.
+/// The caller's count, or what a sink that is memory has room for, or what keeps a transfer inside one file from reading its own
+/// output.
 #[inline] // Between most ends there is nothing to bound.
 fn bounded_count(
     calls: &mut SyscallCounter,
@@ -221,8 +225,15 @@ fn bounded_count(
     request: &Request,
 ) -> Result<Option<u64>> {
     let (from, to) = (source.facts(), sink.facts());
+    if let (Some(start), Kind::Memory) = (source_start, to.kind) {
+        let is_device = from.kind == Kind::BlockDevice && from.identity == to.identity;
+        let size = if is_device { device_size(calls, source)? } else { from.size };
+        let count = request.most(sink);
+        checks::overlap_in_memory((source, start.min(size)), (sink, request.sink_offset.unwrap_or(0)), size, count)?;
+        return Ok(count);
+    }
     let (Some(start), true) = (source_start, from.identity == to.identity && from.kind.is_seekable()) else {
-        return Ok(request.count);
+        return Ok(request.most(sink));
     };
     let size = if from.kind == Kind::BlockDevice { device_size(calls, source)? } else { from.size };
     let sink_start = match request.sink_offset {

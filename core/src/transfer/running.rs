@@ -228,9 +228,10 @@ impl Running<'_, '_> {
 
     fn deliver_carried(&mut self) -> Result<Step> {
         let engine = &mut *self.engine;
-        let at = engine.progress.sink_start.map(|start| start + engine.progress.delivered);
         let bytes = &engine.pending[engine.pending_start..];
-        match engine.calls.write(self.sink.fd(), at, bytes) {
+        let (progress, calls) = (&mut engine.progress, &mut engine.calls);
+        let mut route = Route { source_end: self.source, sink_end: self.sink, progress, calls };
+        match route.put(bytes.into()) {
             Ok(count) if count > 0 => {
                 engine.progress.cut_short = count < bytes.len();
                 engine.progress.delivered += count as u64;

@@ -135,6 +135,7 @@ pub(super) fn attempt(
         system_calls: calls.made,
         waits: 0,
         copies: Mechanism::Sendfile.copies(Kind::File, Kind::Tcp),
+        mapped: 0,
         elapsed: started.elapsed(),
     }))
 }

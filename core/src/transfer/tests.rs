@@ -35,7 +35,8 @@ fn is_allowed(mechanism: Mechanism) -> bool {
 
 /// The mechanisms that can go from file to file.
 fn between_files() -> Vec<Mechanism> {
-    let needs_other_ends = [Mechanism::Vmsplice, Mechanism::ZerocopySend, Mechanism::Reflink];
+    let needs_other_ends =
+        [Mechanism::Vmsplice, Mechanism::ZerocopySend, Mechanism::Reflink, Mechanism::ZerocopyReceive];
     Mechanism::ALL.iter().copied().filter(|named| !needs_other_ends.contains(named) && is_allowed(*named)).collect()
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn methods(class: &str) -> &'static [NativeMethod<'static>] {
         "NativeFanOut" => native_fan_out::METHODS,
         "NativeInternals" => native_internals::METHODS,
         "NativePoller" => native_poller::METHODS,
+        "NativeReads" => native_reads::METHODS,
         "NativeRegion" => native_region::METHODS,
         "NativeRelay" => native_relay::METHODS,
         "NativeRunning" => native_running::METHODS,
@@ -269,6 +270,36 @@ mod native_poller {
     ];
 }
 
+mod native_reads {
+    use super::*;
+
+    fn make<'local>(_env: &mut Env<'local>, _class: JClass<'local>, depth: jint) -> Result<jlong, Failure> {
+        crate::reads::NativeReads::make(depth)
+    }
+
+    fn run<'local>(
+        env: &mut Env<'local>,
+        _class: JClass<'local>,
+        handle: jlong,
+        files: JObjectArray<'local>,
+        places: JLongArray<'local>,
+        watch: JObject<'local>,
+    ) -> Result<JObjectArray<'local>, Failure> {
+        crate::reads::NativeReads::run(env, handle, &files, &places, &watch)
+    }
+
+    fn free<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<(), Failure> {
+        crate::reads::NativeReads::free(handle);
+        Ok(())
+    }
+
+    pub const METHODS: &[NativeMethod<'_>] = &[
+        native!(fn make(depth: int) -> long),
+        native!(fn run(handle: long, files: [java.lang.Object], places: [long], watch: java.util.function.LongPredicate) -> [java.lang.Object]),
+        native!(fn free(handle: long) -> void),
+    ];
+}
+
 mod native_region {
     use super::*;
 
@@ -509,9 +540,11 @@ mod native_relay {
         _class: JClass<'local>,
         first: JObject<'local>,
         second: JObject<'local>,
+        first_is_shut: jboolean,
+        second_is_shut: jboolean,
         waiting: jlong,
     ) -> Result<jlong, Failure> {
-        crate::relay::NativeRelay::start(env, &first, &second, waiting)
+        crate::relay::NativeRelay::start(env, &first, &second, first_is_shut, second_is_shut, waiting)
     }
 
     fn report<'local>(
@@ -523,7 +556,7 @@ mod native_relay {
     }
 
     pub const METHODS: &[NativeMethod<'_>] = &[
-        native!(fn start(first: java.nio.channels.SocketChannel, second: java.nio.channels.SocketChannel, waiting: long) -> long),
+        native!(fn start(first: java.nio.channels.SocketChannel, second: java.nio.channels.SocketChannel, first_is_shut: boolean, second_is_shut: boolean, waiting: long) -> long),
         native!(fn report(handle: long) -> [java.lang.Object]),
     ];
 }
@@ -542,6 +575,10 @@ mod native_running {
 
     fn step<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<jlong, Failure> {
         crate::running::NativeRunning::step(handle)
+    }
+
+    fn moved<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<jlong, Failure> {
+        Ok(crate::running::NativeRunning::moved(handle))
     }
 
     fn interests<'local>(
@@ -569,6 +606,7 @@ mod native_running {
     pub const METHODS: &[NativeMethod<'_>] = &[
         native!(fn run(handle: long, watch: java.util.function.LongPredicate) -> long),
         native!(fn step(handle: long) -> long),
+        native!(fn moved(handle: long) -> long),
         native!(fn interests(handle: long) -> [int]),
         native!(fn undelivered(handle: long, part: int) -> [byte]),
         native!(fn free(handle: long) -> void),

@@ -113,6 +113,23 @@ impl Pack for zcio::error::Result<zcio::ItemReport> {
     }
 }
 
+impl Pack for zcio::ReadsReport {
+    fn pack(&self, to: &mut Packer<'_, '_>) -> Result<()> {
+        self.reads.pack(to)?;
+        self.refusal.pack(to)?;
+        self.system_calls.pack(to)?;
+        Ok(())
+    }
+}
+
+impl Pack for zcio::error::Result<usize> {
+    fn pack(&self, to: &mut Packer<'_, '_>) -> Result<()> {
+        self.as_ref().map_or_else(zcio::Error::moved, |&count| count as u64).pack(to)?;
+        self.as_ref().err().pack(to)?;
+        Ok(())
+    }
+}
+
 impl Pack for zcio::FileResidency {
     fn pack(&self, to: &mut Packer<'_, '_>) -> Result<()> {
         self.present.pack(to)?;

@@ -26,7 +26,16 @@ from zcio._errors import (
     TimeoutTransferError,
     TransferError,
 )
-from zcio._reports import BatchReport, CopyReport, DirectionReport, FanOutReport, RelayReport, SinkReport
+from zcio._install import install, uninstall
+from zcio._reports import (
+    BatchReport,
+    CopyReport,
+    DirectionReport,
+    FanOutReport,
+    ReadsReport,
+    RelayReport,
+    SinkReport,
+)
 from zcio._types import (
     Advice,
     BatchItem,
@@ -35,6 +44,7 @@ from zcio._types import (
     Mechanism,
     Path,
     Protection,
+    ReadItem,
     RegionMode,
     Seal,
     Socket,
@@ -56,6 +66,7 @@ from zcio._zcio import (
     copy,
     fan_out,
     read_direct,
+    reads,
     relay,
     transfer,
 )
@@ -87,6 +98,8 @@ __all__ = [
     "Path",
     "PermissionTransferError",
     "Protection",
+    "ReadItem",
+    "ReadsReport",
     "Region",
     "RegionMode",
     "RelayReport",
@@ -106,7 +119,10 @@ __all__ = [
     "batch",
     "copy",
     "fan_out",
+    "install",
     "read_direct",
+    "reads",
     "relay",
     "transfer",
+    "uninstall",
 ]

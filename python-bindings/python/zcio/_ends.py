@@ -6,7 +6,6 @@ corrupts a stream, or is read by a stranger. So the objects that are let through
 takes an object asks here. Who knows better passes the number.
 """
 
-import asyncio
 import io
 from socket import SocketIO
 from typing import Any, TypeAlias
@@ -97,9 +96,8 @@ def transparent(end: Any, role: str) -> tuple[File | None, Any]:
     raise TypeError(f"{role} is {_reason(end, own)}")
 
 
-def transparent_stream(end: asyncio.StreamReader | asyncio.StreamWriter) -> None:
-    """``TypeError`` for a reader or writer that reads or writes in a way of its own."""
-    base = asyncio.StreamReader if isinstance(end, asyncio.StreamReader) else asyncio.StreamWriter
+def transparent_stream(end: object, base: type) -> None:
+    """``TypeError`` for a stream of that class, a reader or writer, that reads or writes in a way of its own."""
     if own := _own(end, base):
         raise TypeError(f"this is {_reason(end, own)}")
 

@@ -6,11 +6,12 @@ thread. Nothing here knows what is moved.
 
 import asyncio
 import contextlib
+import os
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
 Interests: TypeAlias = tuple[tuple[int, int], ...]
 _T = TypeVar("_T")
@@ -20,6 +21,8 @@ _READ, _WRITE = 1, 2
 # the other. A thread has one loop.
 _TURN = 0.005
 _turns = threading.local()
+# How long an end may take to be opened, in seconds, before a coroutine that is closed meanwhile leaves it alone.
+_OPENING = 1.0
 
 
 class Library(Protocol):
@@ -32,7 +35,9 @@ class Library(Protocol):
     async def look(self) -> None:
         """Raises if the task is cancelled; does not wait."""
 
-    async def in_thread(self, work: Callable[[], _T]) -> _T: ...
+    async def in_thread(self, work: Callable[[], _T], patience: float | None = None) -> _T:
+        """However this ends, the thread has left the work, or not begun it, unless that takes more than patience, in
+        seconds."""
 
     async def until(self, over: Work, work: Work) -> None:
         """Does the work, but not when the other is over."""
@@ -52,6 +57,59 @@ class Steps(Protocol):
     def bytes(self) -> int: ...
 
     def step(self, patient: bool, /) -> Interests | None: ...
+
+
+class _Aside(Generic[_T]):
+    """Work for a worker thread, which has left it, or will not begin it, when this is left.
+
+    Only a cancelled task can await that: what a signal handler raises may leave no future, and a coroutine that is
+    closed may await nothing. So the wait is this one, which holds up the loop.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Callable[[], None]], _T],
+        patience: float | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.stopped = False
+        self._work = work
+        self._patience = patience
+        self._look = look
+        self._thread: int | None = None
+        self._over = threading.Event()
+        self._process = os.getpid()
+
+    def __call__(self) -> _T:
+        # In this order, and the other side in the other: at least one of the two sees what the other has done.
+        self._thread = threading.get_ident()
+        try:
+            self._check()
+            return self._work(self._check)
+        except asyncio.CancelledError:
+            if not self.stopped:
+                raise
+            return cast(_T, None)  # For nobody.
+        finally:
+            self._over.set()
+
+    def _check(self) -> None:
+        if self.stopped:
+            raise asyncio.CancelledError
+        self._look()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.stopped = True
+        # A child of os.fork() does not have the thread; and a callback may do this in the midst of the work.
+        if self._thread not in (None, threading.get_ident()) and os.getpid() == self._process:
+            try:
+                self._over.wait(self._patience)
+            except BaseException:  # A signal handler's, again.
+                self.__exit__()
+                raise
 
 
 class _Asyncio:
@@ -77,40 +135,43 @@ class _Asyncio:
     async def look(self) -> None:
         """A task is cancelled where it waits."""
 
-    async def in_thread(self, work: Callable[[], _T]) -> _T:
-        return await self.in_thread_until_cancelled(lambda _: work())
+    async def in_thread(self, work: Callable[[], _T], patience: float | None = None) -> _T:
+        return await self._in_thread(_Aside(lambda _: work(), patience))
 
     async def in_thread_until_cancelled(self, work: Callable[[Callable[[], None]], _T]) -> _T:
-        cancelled = False
+        return await self._in_thread(_Aside(work))
 
-        def check() -> None:
-            if cancelled:
-                raise asyncio.CancelledError
-
-        future = asyncio.get_running_loop().run_in_executor(None, work, check)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            cancelled = True
-            # The count is known only when the work is over.
-            while not future.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([future])
-            if not future.cancelled():
-                future.exception()
-            raise
+    async def _in_thread(self, work: _Aside[_T]) -> _T:
+        with work:
+            future = asyncio.get_running_loop().run_in_executor(None, work)
+            try:
+                return await asyncio.shield(future)
+            except asyncio.CancelledError:
+                work.stopped = True
+                # The count is known only when the work is over.
+                while not future.done():
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.wait([future])
+                if not future.cancelled():
+                    future.exception()
+                raise
 
     async def until(self, over: Work, work: Work) -> None:
         both = working, ending = asyncio.ensure_future(work()), asyncio.ensure_future(over())
+        closed = False
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        except GeneratorExit:  # Nothing may be awaited any more.
+            closed = True
+            raise
         finally:
             for task in both:
-                task.cancel()
-            while not all(task.done() for task in both):
+                with contextlib.suppress(RuntimeError):  # The loop may be closed, too.
+                    task.cancel()
+            while not closed and not all(task.done() for task in both):
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait(both)
-            ending.cancelled() or ending.exception()
+            closed or ending.cancelled() or ending.exception()
         if not working.cancelled():
             working.result()
 
@@ -144,10 +205,11 @@ class _Trio:
 
         await trio.lowlevel.checkpoint_if_cancelled()
 
-    async def in_thread(self, work: Callable[[], _T]) -> _T:
+    async def in_thread(self, work: Callable[[], _T], patience: float | None = None) -> _T:
         import trio
 
-        return await trio.to_thread.run_sync(work)
+        with _Aside(lambda _: work(), patience) as aside:
+            return await trio.to_thread.run_sync(aside)
 
     async def until(self, over: Work, work: Work) -> None:
         import trio
@@ -173,7 +235,8 @@ class _Trio:
     async def in_thread_until_cancelled(self, work: Callable[[Callable[[], None]], _T]) -> _T:
         import trio
 
-        return await trio.to_thread.run_sync(work, trio.from_thread.check_cancelled)
+        with _Aside(work, None, trio.from_thread.check_cancelled) as aside:
+            return await trio.to_thread.run_sync(aside)
 
 
 def library() -> Library:
@@ -220,7 +283,8 @@ class Drive:
         await self.library.look()
         await self.give_way()
         if not steps.open(False):
-            await self.library.in_thread(lambda: steps.open(True))
+            # Nothing is moved meanwhile, and a FIFO may wait for its other end for ever.
+            await self.library.in_thread(lambda: steps.open(True), _OPENING)
         while True:
             moved = steps.bytes
             if steps.may_wait():

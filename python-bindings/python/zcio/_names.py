@@ -15,6 +15,7 @@ Mechanism: TypeAlias = Literal[
     "direct_io",
     "reflink",
     "uring",
+    "zerocopy_receive",
 ]
 """One way the kernel can move bytes."""
 

@@ -157,5 +157,20 @@ class BatchReport:
         )
 
 
-for _class in (DirectionReport, SinkReport, CopyReport, RelayReport, FanOutReport, BatchReport):
+@dataclass(frozen=True, slots=True)
+class ReadsReport:
+    """What happened to a number of reads."""
+
+    reads: tuple[int | Exception, ...]
+    """For each read how many bytes it has put into its buffer, fewer than fit only at the end of the file; or its
+    exception."""
+
+    refusal: Attempt | None
+    """Why ``io_uring`` was not used, or not to the end; None if nothing kept it from being used."""
+
+    system_calls: int
+    """System calls made."""
+
+
+for _class in (DirectionReport, SinkReport, CopyReport, RelayReport, FanOutReport, BatchReport, ReadsReport):
     _class.__module__ = "zcio"

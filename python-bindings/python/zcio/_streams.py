@@ -8,6 +8,7 @@ of those that a reader still has takes its own buffer.
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
@@ -35,6 +36,8 @@ class TrioStream(Protocol):
 SocketStream: TypeAlias = AnyioStream | TrioStream
 
 _CHUNK = 1 << 20
+# What a transport takes by default before it asks for a pause.
+_SHORT = 64 << 10
 
 
 def plain(end: Any) -> Any:
@@ -72,7 +75,7 @@ def transport_of(end: object) -> Any:
         end = end[1]
     transport: Any = end
     if isinstance(end, asyncio.StreamWriter):
-        transparent_stream(end)
+        transparent_stream(end, asyncio.StreamWriter)
         transport = end.transport
     elif isinstance(end, asyncio.StreamReader) or _is_anyio(end):
         # Neither has a public way to its transport; the pair has.
@@ -119,13 +122,29 @@ async def flushed(
         rounds += 1
 
 
+def write_short(transport: Any, file: int, offset: int, count: int) -> bool:
+    """Writes some bytes of a file to a transport as any others, if they are in the page cache and it has room for them.
+    To look at its socket would take longer than to copy them."""
+    if count > _SHORT or transport.get_write_buffer_size() + count > _SHORT:
+        return False
+    data = bytearray(count)
+    try:
+        if os.preadv(file, [data], offset, os.RWF_NOWAIT) < count:
+            return False
+    except OSError:
+        # Not in the page cache (EAGAIN), or not on this file system.
+        return False
+    transport.write(data)
+    return True
+
+
 class Reading:
     """A stream that is read behind its reader's back: takes out what the reader has, and stops its transport."""
 
     def __init__(self, end: object, count: int | None) -> None:
         reader: Any = end[0] if isinstance(end, tuple) else end
         if isinstance(reader, asyncio.StreamReader):
-            transparent_stream(reader)
+            transparent_stream(reader, asyncio.StreamReader)
         elif not _is_anyio(reader):
             raise TypeError("src must be a StreamReader, or the pair (reader, writer), to be read from")
         self.reader = reader

@@ -1,4 +1,4 @@
-"""What ``zcio.aio`` lets a worker thread do as a whole: copies, batches and direct reads.
+"""What ``zcio.aio`` lets a worker thread do as a whole: copies, batches and reads.
 
 A task that is cancelled stops them within some 0.1 s, and waits until they have stopped.
 """
@@ -9,9 +9,9 @@ from typing import Literal
 
 from zcio import _zcio
 from zcio._loops import library
-from zcio._reports import BatchReport, CopyReport
+from zcio._reports import BatchReport, CopyReport, ReadsReport
 from zcio._streams import plain
-from zcio._types import BatchItem, Buffer, HasFileno, Path, Visibility
+from zcio._types import BatchItem, Buffer, HasFileno, Path, ReadItem, Visibility
 
 
 async def copy(
@@ -65,3 +65,9 @@ async def read_direct(
 ) -> int:
     """As ``zcio.read_direct``, in a worker thread. Cancelled, it waits for the disk, which writes into the buffer."""
     return await library().in_thread(lambda: _zcio.read_direct(file, into, offset=offset, length=length))
+
+
+async def reads(items: Iterable[ReadItem], *, depth: int = 32) -> ReadsReport:
+    """As ``zcio.reads``, in a worker thread. The ends are what they are when this is awaited."""
+    prepared = _zcio.PreparedReads(items, depth)
+    return await library().in_thread_until_cancelled(prepared.run)

@@ -50,3 +50,6 @@ Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 BatchItem: TypeAlias = tuple[End, End] | tuple[End, End, int | None] | tuple[End, End, int | None, int | None]
 """One transfer of a batch: src, dst, offset, count."""
+
+ReadItem: TypeAlias = tuple[int | HasFileno, int, Buffer]
+"""One of many reads: the file, the offset of its first byte in it, the buffer it goes to."""

@@ -8,7 +8,7 @@ from typing import Final, Literal, NoReturn, Self, SupportsIndex, final, overloa
 
 from typing_extensions import Buffer, disjoint_base
 
-from zcio._reports import BatchReport, CopyReport, FanOutReport, RelayReport
+from zcio._reports import BatchReport, CopyReport, FanOutReport, ReadsReport, RelayReport
 from zcio._types import (
     Advice,
     BatchItem,
@@ -17,6 +17,7 @@ from zcio._types import (
     Mechanism,
     Path,
     Protection,
+    ReadItem,
     RegionMode,
     Seal,
     Socket,
@@ -34,6 +35,7 @@ __all__ = [
     "FanOutSteps",
     "ItemReport",
     "PreparedBatch",
+    "PreparedReads",
     "Region",
     "RelaySteps",
     "Report",
@@ -46,6 +48,7 @@ __all__ = [
     "fan_out",
     "main",
     "read_direct",
+    "reads",
     "relay",
     "transfer",
 ]
@@ -139,11 +142,12 @@ def copy(
     reflink is "auto" (share blocks where the file system can), "always" (or fail) or "never". `preserve_mode` gives
     the copy the read, write and execute bits of src, whatever the umask is (set-user-ID, set-group-ID and sticky
     stay behind, because the owner does), `preserve_times` its times of access and change. progress is called with
-    the bytes of data copied so far, as in `transfer()`.
+    the bytes of data copied so far, as in `transfer()`, for the last time before a new dst gets its name.
 
     Raises `TransferError` with .moved, as `transfer()` does; it is also `shutil.SameFileError` if src and dst are
     the same file, `shutil.SpecialFileError` for a FIFO, a socket or a device, and `FileExistsError`,
-    `IsADirectoryError` and so on. A new dst is not there then.
+    `IsADirectoryError` and so on. What a signal handler or progress raises has .moved as well. A new dst is not
+    there then.
     """
 
 def fan_out(
@@ -278,6 +282,30 @@ class Report:
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+@final
+class PreparedReads:
+    """Reads that another thread than the one that has made them runs: their ends are what they were when they were
+    made.
+    """
+
+    def __new__(cls, items: Iterable[ReadItem], depth: int) -> PreparedReads: ...
+    def run(self, check: Callable[[], object]) -> ReadsReport:
+        """Once. check is called every 100 ms at least, and what it raises stops the reads."""
+
+def reads(items: Iterable[ReadItem], *, depth: int = 32) -> ReadsReport:
+    """Reads files into memory, many reads in flight at a time.
+
+    Each item is a tuple (file, offset, into): a descriptor or a binary file, whose position is left alone; the
+    offset of the first byte; and a writable buffer, which is filled as far as the file goes: a bytearray, an array,
+    a part of a `Region` or an `AlignedBuffer`. depth is how many reads are in flight at a time: by `io_uring` where
+    it is allowed, elsewhere by as many threads. A file that was opened with `os.O_DIRECT` is read past the page
+    cache, straight into the buffer if offset, address and length are multiples of what the file asks for.
+
+    Returns a `ReadsReport` whose .reads are each read's count of bytes, fewer than its buffer holds only at the end
+    of the file, or the exception that ended it: one read's failure is its own. Nothing is written into a buffer
+    afterwards.
+    """
 
 @disjoint_base
 class Region:
@@ -443,7 +471,7 @@ def relay(a: Socket, b: Socket, *, progress: Callable[[int, int], object] | None
 
     Returns a `RelayReport`. When a direction breaks (`ConnectionResetError`, `BrokenPipeError`, …) the exception is
     raised as soon as the other one has no more to give for the moment; its .report says how both stand, with the
-    bytes that were taken and could not be delivered.
+    bytes that were taken and could not be delivered. What a signal handler or progress raises has .report as well.
     """
 
 @final
@@ -680,7 +708,7 @@ def transfer(
     bar.update(done - bar.n)`; for rich: `progress=lambda done: bar.update(task, completed=done)`.
 
     `read_ahead` asks for that many bytes of a file before they are needed; `drop_behind` drops pages from the page
-    cache when they have been read and, in dst, written to its disk.
+    cache when they have been read and, in dst, written to its disk; those that were in memory before stay.
 
     Raises `TransferError` (an `OSError`, and the builtin subclass its errno stands for) with .moved and
     .undelivered; `io.UnsupportedOperation` if these ends or this mechanism cannot do it; `ValueError` and

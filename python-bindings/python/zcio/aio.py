@@ -17,8 +17,10 @@ Every end is held until the end, so that a close in another task cannot lead the
 with what it was given. Sockets and pipes are switched to non-blocking mode if they are not; their timeouts do not count
 here, ``asyncio.timeout()`` and its like do.
 
-A task that is cancelled leaves a known count. The exception has it (``.moved``, ``.undelivered``), and better, because
-a cancelled await may see another exception than the task, an object that was there before has it::
+A task that is cancelled leaves a known count. So does a coroutine that is closed, and so does what a signal handler
+raises; these two hold up the loop until the step that a thread is making is over. The exception has the count
+(``.moved``, ``.undelivered``), and better, because a cancelled await may see another exception than the task, an object
+that was there before has it::
 
     job = zcio.aio.Transfer("large.bin", sock)
     try:
@@ -38,7 +40,6 @@ fan-out that is what the slowest sink lacks.
 
 import asyncio
 import builtins
-import contextlib
 import dataclasses
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Literal, TypeAlias, cast
@@ -46,11 +47,11 @@ from typing import Any, Literal, TypeAlias, cast
 from zcio._loops import Drive, Library, Progress, annotate, library
 from zcio._reports import FanOutReport, RelayReport
 from zcio._streams import Reading, SocketStream, StreamPair, flushed, is_stream, plain, socket_of
-from zcio._threads import batch, copy, read_direct
+from zcio._threads import batch, copy, read_direct, reads
 from zcio._types import End, Mechanism, Socket, Source, Visibility
 from zcio._zcio import FanOutSteps, RelaySteps, Report, TransferSteps
 
-__all__ = ["FanOut", "Relay", "Transfer", "batch", "copy", "fan_out", "read_direct", "relay", "transfer"]
+__all__ = ["FanOut", "Relay", "Transfer", "batch", "copy", "fan_out", "read_direct", "reads", "relay", "transfer"]
 
 _StreamSink: TypeAlias = asyncio.StreamWriter | asyncio.WriteTransport | StreamPair | SocketStream
 _StreamSource: TypeAlias = asyncio.StreamReader | StreamPair | SocketStream
@@ -129,9 +130,11 @@ class Transfer:
     def _close(self, reading: "Reading | None") -> None:
         undelivered = b"" if reading is None else reading.taken
         if self._steps is not None:
-            with contextlib.suppress(RuntimeError):
+            try:
                 self._report = self._steps.report()
-            undelivered = self._steps.close()
+                undelivered = self._steps.close()
+            except RuntimeError:  # A thread opens an end still: nothing has been moved, and it leaves the steps behind.
+                self._steps = None
         if reading is not None:
             undelivered = reading.restore(undelivered)
         self._undelivered = undelivered
@@ -298,7 +301,10 @@ class FanOut:
     def _close(self, reading: "Reading | None") -> None:
         rest = b"" if reading is None else reading.taken
         if self._steps is not None:
-            self._report, rest = self._steps.close()
+            try:
+                self._report, rest = self._steps.close()
+            except RuntimeError:  # As of a Transfer.
+                self._steps = None
             if self._report is not None:
                 rest = max((sink.undelivered for sink in self._report.sinks), key=len)
         if reading is not None and not reading.restore(rest) and self._report is not None:

@@ -8,7 +8,8 @@
 
 The server says in ``scope["extensions"]`` what it can do. A whole file goes by ``http.response.pathsend`` (the server
 opens the path), a whole file or parts of it by ``http.response.zerocopysend`` (the server is lent a descriptor), and
-everything else in chunks, read in a worker thread until the client has left. Conditions (``If-None-Match``,
+everything else in chunks, read in a worker thread until the client has left. granian offers the first, uvicorn both
+with ``zcio.uvicorn``; hypercorn offers neither, and its protocol classes are fixed. Conditions (``If-None-Match``,
 ``If-Modified-Since``, ``If-Match``, ``If-Unmodified-Since``, ``If-Range``), ``Range``, ``HEAD`` and the headers that
 belong to them are taken care of, and no header of a request raises. A file that is not there is 404, one that may not
 be read 403.

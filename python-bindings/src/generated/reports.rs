@@ -356,3 +356,17 @@ impl From<zcio::ItemReport> for ItemReport {
         Self { bytes: report.bytes, requested: report.requested, mechanism: report.mechanism }
     }
 }
+
+/// The `ReadsReport` of Python.
+pub fn reads_report<'py>(
+    py: Python<'py>,
+    report: &zcio::ReadsReport,
+    reads: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    static CLASS: Once<Py<PyType>> = Once::new();
+    CLASS.import(py, "zcio._reports", "ReadsReport")?.call1((
+        reads,
+        report.refusal.clone().map(Attempt::from),
+        report.system_calls,
+    ))
+}

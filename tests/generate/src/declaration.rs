@@ -50,6 +50,11 @@ pub const ENUMS: &[Enum] = &[
                  platform thread only: a {@link Stepper} and a virtual thread are away while the kernel still reads them. If \
                  such a run is stopped and the peer does not take what it was sent within a second, the connection is reset.",
                 ),
+                (
+                    "ZerocopyReceive",
+                    "getsockopt(2) with {@code TCP_ZEROCOPY_RECEIVE}: into regions made for it, which only Rust has so far. \
+                     Never chosen automatically.",
+                ),
             ],
         }),
     },
@@ -185,6 +190,12 @@ pub struct Options {
     pub path: &'static str,
     pub methods: &'static [&'static str],
 }
+
+/// Fields of reports that only Rust has: no other language has what they are about.
+pub const ONLY_RUST: &[(&str, &str)] = &[
+    // Regions that pages of a socket's queue are mapped into.
+    ("Report", "mapped"),
+];
 
 pub const OPTIONS: &[Options] = &[
     Options {

@@ -304,7 +304,9 @@ fn java_class(class: &Class) -> Written {
         body += &if line.len() <= 120 {
             format!("{line}\n")
         } else {
-            format!("    static native {} {native}(\n            {}){throws};\n", result.java, parameters.join(", "))
+            let second = format!("            {}){throws};", parameters.join(", "));
+            let second = if second.len() <= 120 { second } else { second.replace(" throws ", "\n            throws ") };
+            format!("    static native {} {native}(\n{second}\n", result.java)
         };
     }
     body += "}\n";

@@ -1,6 +1,9 @@
 //! The core's reports, and what each language has otherwise.
 
+mod many;
+
 use crate::declaration::{DATACLASS, Field, Java, Method, NATIVE, PLAIN, Python, Record};
+use many::{BATCH, BATCH_ITEM, ONE_READ, READS};
 
 const FAILED: Method = Method {
     name: "failed",
@@ -10,8 +13,15 @@ const FAILED: Method = Method {
     body: "Optional.ofNullable(failure)",
 };
 
-/// How often bytes were copied, in two fields instead of one.
-const COPIES: &[Field] = &[
+/// How often bytes were copied, in two fields instead of one; and memory is no sink in the other languages.
+const REPORT: &[Field] = &[
+    Field {
+        of: "requested",
+        name: "requested",
+        ty: "Option<u64>",
+        value: "self.requested",
+        docs: "Bytes that were asked for; `None` if the transfer was to run to the end of the source.",
+    },
     Field {
         of: "copies",
         name: "copies",
@@ -41,7 +51,7 @@ pub const RECORDS: &[Record] = &[
         rust: "Report",
         python: Python {
             docs: "What a transfer did.",
-            fields: COPIES,
+            fields: REPORT,
             properties: &[(
                 "short",
                 "Whether the source ended before the requested count was reached.",
@@ -54,7 +64,7 @@ pub const RECORDS: &[Record] = &[
         java: Java {
             name: "Report",
             docs: "What happened in a transfer.",
-            fields: COPIES,
+            fields: REPORT,
             methods: &[Method {
                 name: "isShort",
                 docs: "Whether the source ended before the requested count was reached. That is no error: a range that reaches \
@@ -225,101 +235,10 @@ pub const RECORDS: &[Record] = &[
             ..PLAIN
         },
     },
-    Record {
-        rust: "BatchReport",
-        python: Python {
-            docs: "What happened in a batch.",
-            fields: &[Field {
-                of: "items",
-                name: "items",
-                ty: "given",
-                value: "",
-                docs: "For each item its report or its exception, in the order of the items.",
-            }],
-            given: &[("items", "tuple[ItemReport | Exception, ...]")],
-            properties: &[(
-                "bytes",
-                "Bytes of all the items that succeeded, and of those that failed what had been delivered.",
-                "int",
-                "        return sum(
-            item.bytes if isinstance(item, ItemReport) else item.moved if isinstance(item, TransferError) else 0
-            for item in self.items
-        )
-",
-            )],
-            ..DATACLASS
-        },
-        packed: None,
-        java: Java {
-            name: "BatchReport",
-            docs: "What happened in a batch.",
-            fields: &[Field {
-                of: "items",
-                name: "items",
-                ty: "Vec<ItemReport>",
-                value: "self.items",
-                docs: "Each item's result, in the order of the items.",
-            }],
-            methods: &[
-                Method {
-                    name: "isComplete",
-                    docs: "Whether no item failed.",
-                    returns: "true if all went well",
-                    ty: "boolean",
-                    body: "items.stream().noneMatch(item -> item.failure().isPresent())",
-                },
-                Method {
-                    name: "bytes",
-                    docs: "Bytes delivered, all items together.",
-                    returns: "their number",
-                    ty: "long",
-                    body: "items.stream().mapToLong(Result::bytes).sum()",
-                },
-            ],
-            ..PLAIN
-        },
-    },
-    Record {
-        rust: "ItemReport",
-        python: Python { docs: "What happened to one item of a batch.", ..NATIVE },
-        packed: Some("zcio::error::Result<zcio::ItemReport>"),
-        java: Java {
-            name: "BatchReport.Result",
-            docs: "What happened to one item.",
-            fields: &[
-                Field {
-                    of: "bytes",
-                    name: "bytes",
-                    ty: "u64",
-                    value: "self.as_ref().map_or_else(zcio::Error::moved, |item| item.bytes)",
-                    docs: "",
-                },
-                Field {
-                    of: "requested",
-                    name: "requested",
-                    ty: "Option<u64>",
-                    value: "self.as_ref().ok().and_then(|item| item.requested)",
-                    docs: "",
-                },
-                Field {
-                    of: "mechanism",
-                    name: "mechanism",
-                    ty: "Option<Mechanism>",
-                    value: "self.as_ref().ok().map(|item| item.mechanism)",
-                    docs: "How they went: [`Mechanism::Uring`] together with others, or what a transfer of their own chose; \
-                           empty after a failure.",
-                },
-                Field {
-                    of: "mechanism",
-                    name: "failure",
-                    ty: "Optional<Error>",
-                    value: "self.as_ref().err()",
-                    docs: "Why it failed, if it did: the exception that a transfer of its own would have thrown.",
-                },
-            ],
-            ..PLAIN
-        },
-    },
+    BATCH,
+    BATCH_ITEM,
+    READS,
+    ONE_READ,
     Record {
         rust: "FileResidency",
         python: Python { made: false, ..DATACLASS },

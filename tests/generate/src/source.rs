@@ -6,6 +6,8 @@ use std::path::Path;
 
 use syn::{Attribute, Expr, Fields, ImplItem, Item, Lit, Meta, Token, Type};
 
+use crate::declaration::ONLY_RUST;
+
 /// The items of a crate.
 pub struct Sources {
     /// By their paths in the crate, in alphabetical order.
@@ -43,8 +45,13 @@ impl Sources {
         self.files.values().flat_map(|file| &file.items)
     }
 
-    /// The documentation and the public fields of a public struct.
+    /// The documentation and the public fields of a public struct that other languages have as well. A number is a field by
+    /// itself.
     pub fn record(&self, name: &str) -> (String, Vec<Member>) {
+        if name == "usize" {
+            let number = Member { name: "self".into(), docs: String::new(), ty: Some(syn::parse_quote!(usize)) };
+            return (String::new(), vec![number]);
+        }
         let found = self.items().find_map(|item| match item {
             Item::Struct(item) if item.ident == name && matches!(item.vis, syn::Visibility::Public(_)) => Some(item),
             _ => None,
@@ -56,6 +63,7 @@ impl Sources {
             docs: docs(&field.attrs),
             ty: Some(field.ty.clone()),
         });
+        let fields = fields.filter(|field| !ONLY_RUST.contains(&(name, field.name.as_str())));
         (docs(&found.attrs), fields.collect())
     }
 
@@ -102,7 +110,7 @@ impl Sources {
                     said = self.definition(&ident);
                 }
                 found.push(Member { name: ident.to_string(), docs: said, ty: None });
-                while !input.is_empty() && !input.peek(Token![#]) && !(elsewhere && input.peek(syn::Ident)) {
+                while !(input.is_empty() || input.peek(Token![#]) || elsewhere && input.peek(syn::Ident)) {
                     input.parse::<proc_macro2::TokenTree>()?;
                 }
             }

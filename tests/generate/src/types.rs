@@ -15,6 +15,10 @@ pub const TYPES: &[(&str, &str)] = &[
     ("fan_out.return", "FanOutReport"),
     ("batch.return", "BatchReport"),
     ("PreparedBatch.run.return", "BatchReport"),
+    ("reads.items", "Iterable[ReadItem]"),
+    ("PreparedReads.__new__.items", "Iterable[ReadItem]"),
+    ("reads.return", "ReadsReport"),
+    ("PreparedReads.run.return", "ReadsReport"),
     ("TransferSteps.step.return", "tuple[tuple[int, int], ...] | None"),
     ("FanOutSteps.step.return", "tuple[tuple[int, int], ...] | None"),
     ("RelaySteps.step.return", "tuple[tuple[int, int], ...] | None"),
@@ -89,7 +93,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     ("types", &["TracebackType"]),
     ("typing", &["Final", "Literal", "NoReturn", "Self", "SupportsIndex", "final", "overload"]),
     ("typing_extensions", &["Buffer", "disjoint_base"]),
-    ("zcio._reports", &["BatchReport", "CopyReport", "FanOutReport", "RelayReport"]),
+    ("zcio._reports", &["BatchReport", "CopyReport", "FanOutReport", "ReadsReport", "RelayReport"]),
     (
         "zcio._types",
         &[
@@ -100,6 +104,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "Mechanism",
             "Path",
             "Protection",
+            "ReadItem",
             "RegionMode",
             "Seal",
             "Socket",

@@ -9,6 +9,7 @@
 mod copies;
 mod moment;
 mod place;
+mod rooms;
 mod sinks;
 mod sources;
 mod works;
@@ -136,6 +137,7 @@ fn judge(
 ) -> Result<(), String> {
     let check = |holds: bool, but: &str| if holds { Ok(()) } else { Err(format!("{case}: {but}")) };
     let is_new = sink.end.made() == Made::New;
+    let is_memory = sink.end.facts().kind == Kind::Memory;
     let is_served = is_served(what, source.end.facts().kind, sink.end.facts().kind) && !(what == Work::Batch && is_new);
     let (told, result) = work(what, drive, source.end, sink.end);
     check(source.hold.iter().chain(&sink.hold).all(|hold| hold.is_empty()), "somebody is still inside")?;
@@ -143,11 +145,16 @@ fn judge(
     let arrived = sink.arrivals.bytes();
     check(place.is_untouched(), "another file was changed")?;
     let told = told as usize;
-    // A file that others cut or grew has zeroes where it has nothing.
-    let zeroes = matches!(at_sink, Event::Cut | Event::Grown);
+    // A file that others cut or grew has zeroes where it has nothing, and memory that is gone is not looked at.
+    let zeroes = matches!(at_sink, Event::Cut | Event::Grown) || is_memory && arrived.is_empty();
     let own = content(SOURCE, 2 * LENGTH);
-    // A batch does not empty what was there.
-    let written = &arrived[..if what == Work::Batch { arrived.len().min(told) } else { arrived.len() }];
+    // A batch does not empty what was there, and nobody empties memory.
+    let written = &arrived[..if what == Work::Batch || is_memory { arrived.len().min(told) } else { arrived.len() }];
+    // The kernel stores up to the page that is gone before it says so.
+    let rest = is_memory.then(|| arrived.iter().zip(&own).zip(content(OLD, 2 * LENGTH)).skip(told));
+    let is_untouched = |((byte, own), old): ((&u8, &u8), u8)| *byte == old || zeroes && (*byte == 0 || byte == own);
+    let is_untouched = rest.into_iter().flatten().all(is_untouched);
+    check(is_untouched, &format!("memory was written behind {told} bytes"))?;
     // … and the kernel clears pages that are on their way by reference, behind the end of a file that is cut.
     let may_be_zero = |place| zeroes || at_source == Event::Cut && place >= LENGTH / 2;
     let is_own = written
@@ -169,7 +176,7 @@ fn judge(
                 ErrorKind::Closed => moment.has_come() && is_lost(at_source) | is_lost(at_sink),
                 ErrorKind::Cancelled => what == Work::Batch && is_lost(at_source) | is_lost(at_sink),
                 ErrorKind::PeerClosed => at_sink == Event::PeerGone,
-                ErrorKind::Faulted => at_source == Event::Cut,
+                ErrorKind::Faulted => at_source == Event::Cut || is_memory && at_sink == Event::Cut,
                 ErrorKind::AlreadyExists => told == 0 && matches!(at_sink, Event::Replaced | Event::Unlinked),
                 _ => false,
             };
@@ -201,7 +208,7 @@ fn is_served(what: Work, source: Kind, sink: Kind) -> bool {
         Work::Transfer(None | Some(Mechanism::ReadWrite)) => true,
         // Each says what it cannot.
         Work::Transfer(Some(_)) => false,
-        Work::FanOut => source != Kind::Memory,
+        Work::FanOut => source != Kind::Memory && sink != Kind::Memory,
         Work::Relay => source.is_socket() && sink.is_socket(),
         Work::Batch => source.has_offsets(),
     }

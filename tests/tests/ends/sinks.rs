@@ -14,6 +14,7 @@ use zcio::Endpoint;
 
 use super::moment::Losable;
 use super::place::{LENGTH, OLD, Place};
+use super::rooms::of_memory;
 use super::sources::{Event, Happening, borrowed, kept, losable, nothing};
 
 /// A way to make a sink.
@@ -27,11 +28,29 @@ pub enum Row {
     Tcp,
     Unix,
     Pipe,
+    Bytes,
+    Region,
+    FileRegion,
+    SharedRegion,
+    LentRegion,
 }
 
 impl Row {
-    pub const ALL: [Self; 8] =
-        [Self::NewPath, Self::Path, Self::Fifo, Self::Descriptor, Self::Owning, Self::Tcp, Self::Unix, Self::Pipe];
+    pub const ALL: [Self; 13] = [
+        Self::NewPath,
+        Self::Path,
+        Self::Fifo,
+        Self::Descriptor,
+        Self::Owning,
+        Self::Tcp,
+        Self::Unix,
+        Self::Pipe,
+        Self::Bytes,
+        Self::Region,
+        Self::FileRegion,
+        Self::SharedRegion,
+        Self::LentRegion,
+    ];
 }
 
 pub struct Sink {
@@ -48,6 +67,7 @@ pub enum Arrivals {
     /// A file that gets its name when the transfer begins, and may have lost it since.
     Named(PathBuf, PathBuf),
     Stream(JoinHandle<Vec<u8>>),
+    Memory(Box<dyn FnOnce() -> Vec<u8>>),
 }
 
 impl Arrivals {
@@ -57,6 +77,7 @@ impl Arrivals {
             Self::File(file) => zcio_tests::content(&file),
             Self::Named(path, kept) => std::fs::read(kept).or_else(|_| std::fs::read(path)).unwrap_or_default(),
             Self::Stream(reader) => reader.join().unwrap(),
+            Self::Memory(look) => look(),
         }
     }
 }
@@ -66,6 +87,9 @@ pub fn sink(row: Row, event: Event, place: &Arc<Place>) -> Option<Sink> {
     let (end, kept, happening, arrivals) = match row {
         Row::NewPath | Row::Path | Row::Descriptor | Row::Owning => of_file(row, event, place)?,
         Row::Fifo | Row::Tcp | Row::Unix | Row::Pipe => of_stream(row, event, place)?,
+        Row::Bytes | Row::Region | Row::FileRegion | Row::SharedRegion | Row::LentRegion => {
+            of_memory(row, event, place)?
+        }
     };
     if event != Event::Lost {
         return Some(Sink { end, happening, hold: None, kept, arrivals });

@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
 use fastrand::Rng;
-use zcio::{Endpoint, Error, ErrorKind, Mechanism, Side, Step, Transfer, Visibility};
+use zcio::{Error, ErrorKind, Mechanism, Side, Step, Transfer, Visibility};
 use zcio_tests::{nonblocking, pattern};
 
 use super::ends::{Drainer, Feeder, Kind, Near, Sink, Source};
@@ -41,7 +41,7 @@ pub struct Case {
     /// Where the source starts, and whether that is said (true) or its position (false).
     from: (u64, bool),
     to: (u64, bool),
-    /// What the sink file holds before.
+    /// How much the sink holds before, a file or memory.
     before: usize,
     append: bool,
     count: Option<u64>,
@@ -76,8 +76,16 @@ impl Case {
         // Memory has no position of its own.
         let from = (from.0, from.1 || (source.is_memory() && from.0 > 0));
         let append = sink.is_file() && rng.u8(..8) == 0;
-        let before = if sink.is_file() { rng.usize(..9000) } else { 0 };
-        let to = if sink.is_file() && !append && rng.bool() { (rng.u64(..9000), rng.bool()) } else { (0, false) };
+        let before = match sink {
+            _ if sink.is_file() => rng.usize(..9000),
+            _ if sink.is_memory() => rng.usize(..length * 5 / 4 + 20),
+            _ => 0,
+        };
+        let to = match sink {
+            _ if sink.is_file() && !append && rng.bool() => (rng.u64(..9000), rng.bool()),
+            _ if sink.is_memory() && rng.bool() => (rng.u64(..=before as u64), true),
+            _ => (0, false),
+        };
         let drive = match rng.u8(..4) {
             0 if threads => Drive::Run,
             1 if threads => Drive::Watched,
@@ -118,6 +126,7 @@ impl Case {
         let moved = played.moved as usize;
         let available = &bytes[bytes.len().min(self.from.0 as usize)..];
         let wanted = self.count.map_or(available.len(), |count| available.len().min(count as usize));
+        let wanted = if self.sink.is_memory() { wanted.min(self.before - self.to.0 as usize) } else { wanted };
         if played.error.is_none() {
             assert_eq!(moved, wanted, "{self:?}: finished with another count");
         }
@@ -143,10 +152,10 @@ impl Case {
             Some(stream) if self.nonblocking.0 => nonblocking(stream),
             _ => {}
         }
-        if self.sink.is_file() {
-            seek(&sink.near, self.to);
-        } else if self.nonblocking.1 {
-            nonblocking(&sink.near);
+        match sink.near.file() {
+            Some(file) if self.sink.is_file() => seek(file, self.to),
+            Some(stream) if self.nonblocking.1 => nonblocking(stream),
+            _ => {}
         }
     }
 
@@ -155,8 +164,8 @@ impl Case {
         if let (true, Some(mut file)) = (self.source.is_file(), source.near.file()) {
             assert_eq!(file.stream_position().unwrap(), expected(self.from), "{self:?}: the source's position");
         }
-        if self.sink.is_file() && !self.append {
-            assert_eq!((&sink.near).stream_position().unwrap(), expected(self.to), "{self:?}: the sink's position");
+        if let (true, Some(mut file)) = (self.sink.is_file() && !self.append, sink.near.file()) {
+            assert_eq!(file.stream_position().unwrap(), expected(self.to), "{self:?}: the sink's position");
         }
     }
 
@@ -173,9 +182,10 @@ impl Case {
 
     fn play(&self, source: &mut Source, sink: &mut Sink, tally: &Rc<Tally>) -> Played {
         let from = source.near.file().map_or(-1, AsRawFd::as_raw_fd);
-        let ends = [(from, self.is_stream()), (sink.near.as_raw_fd(), !self.sink.is_file())];
+        let to = sink.near.file().map_or(-1, AsRawFd::as_raw_fd);
+        let ends = [(from, self.is_stream()), (to, !self.sink.is_file())];
         let hook = hook(Rng::with_seed(self.seed ^ 0xfa17), self.rates, ends, tally.clone());
-        let mut transfer = self.transfer(&source.near, &sink.near);
+        let mut transfer = self.transfer(&source.near, &mut sink.near);
         let mut rng = Rng::with_seed(self.seed ^ 0x5eed);
         zcio::inject::with(hook, || {
             let error = (0..).find_map(|turn: u32| {
@@ -194,8 +204,8 @@ impl Case {
         })
     }
 
-    fn transfer<'a>(&self, source: &'a Near, sink: &'a File) -> Transfer<'a> {
-        let mut transfer = Transfer::new(source.endpoint(), Endpoint::new(sink.as_fd()).unwrap());
+    fn transfer<'a>(&self, source: &'a Near, sink: &'a mut Near) -> Transfer<'a> {
+        let mut transfer = Transfer::new(source.endpoint(), sink.sink());
         transfer = transfer.visibility(self.visibility);
         if self.from.1 {
             transfer = transfer.offset(self.from.0);
@@ -274,10 +284,10 @@ impl Case {
         let bytes = &bytes()[..self.length];
         let clean = Self { drive: Drive::Run, rates: Rates::NONE, ..self.clone() };
         let source = Source::new(self.source, bytes, true);
-        let sink = Sink::new(self.sink, &vec![0xee; self.before], self.append, true);
+        let mut sink = Sink::new(self.sink, &vec![0xee; self.before], self.append, true);
         clean.place(&source, &sink);
         // The hook belongs to this thread.
-        let run = || clean.transfer(&source.near, &sink.near).run().err().map(|error| error.kind());
+        let run = || clean.transfer(&source.near, &mut sink.near).run().err().map(|error| error.kind());
         let kind = std::thread::scope(|scope| scope.spawn(run).join().unwrap());
         sink.received();
         source.rest();

@@ -18,7 +18,7 @@ pub enum Kind {
     Tcp,
     Unix,
     Pipe,
-    /// Borrowed memory; a source only.
+    /// Borrowed memory.
     Bytes,
     /// Frozen pages; a source only.
     Pages,
@@ -27,7 +27,7 @@ pub enum Kind {
 impl Kind {
     pub const SOURCES: [Self; 7] =
         [Self::File, Self::Memfd, Self::Tcp, Self::Unix, Self::Pipe, Self::Bytes, Self::Pages];
-    pub const SINKS: [Self; 5] = [Self::File, Self::Memfd, Self::Tcp, Self::Unix, Self::Pipe];
+    pub const SINKS: [Self; 6] = [Self::File, Self::Memfd, Self::Tcp, Self::Unix, Self::Pipe, Self::Bytes];
 
     pub fn is_file(self) -> bool {
         matches!(self, Self::File | Self::Memfd)
@@ -73,7 +73,7 @@ fn blocking(fd: &impl AsFd) {
     fcntl(fd.as_fd(), FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK)).unwrap();
 }
 
-/// The near end of a source: what a transfer is given.
+/// The near end of a source or a sink: what a transfer is given.
 pub enum Near {
     Descriptor(File),
     Bytes(Vec<u8>),
@@ -86,6 +86,13 @@ impl Near {
             Self::Descriptor(file) => Endpoint::new(file.as_fd()).unwrap(),
             Self::Bytes(bytes) => Endpoint::bytes(bytes),
             Self::Pages(pages) => Endpoint::pages(pages.clone()),
+        }
+    }
+
+    pub fn sink(&mut self) -> Endpoint<'_> {
+        match self {
+            Self::Bytes(bytes) => Endpoint::bytes_mut(bytes),
+            other => other.endpoint(),
         }
     }
 
@@ -196,19 +203,22 @@ impl Drainer {
 
 /// A sink, and whoever reads behind it.
 pub struct Sink {
-    pub near: File,
+    pub near: Near,
     pub drainer: Drainer,
 }
 
 impl Sink {
-    /// `before` is what a file holds at first.
+    /// `before` is what a file holds at first, or memory.
     pub fn new(kind: Kind, before: &[u8], append: bool, threads: bool) -> Self {
+        if kind.is_memory() {
+            return Self { near: Near::Bytes(before.to_vec()), drainer: Drainer::None };
+        }
         if kind.is_file() {
             let near = kind.file(before);
             if append {
                 fcntl(near.as_fd(), FcntlArg::F_SETFL(OFlag::O_APPEND)).unwrap();
             }
-            return Self { near, drainer: Drainer::None };
+            return Self { near: Near::Descriptor(near), drainer: Drainer::None };
         }
         let (read, write) = kind.stream();
         let mut far = File::from(read);
@@ -222,13 +232,17 @@ impl Sink {
             nonblocking(&far);
             Drainer::Hand { far, received: Vec::new() }
         };
-        Self { near: write.into(), drainer }
+        Self { near: Near::Descriptor(write.into()), drainer }
     }
 
-    /// Closes the sink and gives everything that arrived, or all that is in the file.
+    /// Closes the sink and gives everything that arrived, or all that is in the file or in the memory.
     pub fn received(self) -> Vec<u8> {
         match self.drainer {
-            Drainer::None => zcio_tests::content(&self.near),
+            Drainer::None => match self.near {
+                Near::Descriptor(file) => zcio_tests::content(&file),
+                Near::Bytes(bytes) => bytes,
+                Near::Pages(_) => unreachable!("pages are no sink"),
+            },
             Drainer::Hand { mut far, mut received } => {
                 drop(self.near);
                 blocking(&far);

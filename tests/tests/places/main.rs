@@ -18,7 +18,7 @@ use std::path::Path;
 use Mechanism::{CopyFileRange, DirectIo, MmapWrite, ReadWrite, Reflink, Sendfile, Splice, Uring};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use zcio::plan::{Demand, impossible};
-use zcio::{Endpoint, Error, ErrorKind, Mechanism, Transfer, Visibility};
+use zcio::{Endpoint, Error, ErrorKind, Mechanism, Transfer};
 use zcio_tests::mounts::{LoopDevice, LoopFs, Tmpfs};
 use zcio_tests::{Kind, Sink, Source, has, pattern, watchdog};
 

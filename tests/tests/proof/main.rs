@@ -62,7 +62,7 @@ fn read_write_copies_twice_and_mmap_write_once() {
     for route in [Route::TcpToFile, Route::TcpToTcp] {
         assert_eq!(copies(route, Mechanism::ReadWrite), (2, Some(2), Evidence::AliasingOfEachCall), "{route:?}");
     }
-    for route in [Route::MemoryToPipe, Route::MemoryToTcp] {
+    for route in [Route::MemoryToPipe, Route::MemoryToTcp, Route::FileToMemory, Route::TcpToMemory] {
         assert_eq!(copies(route, Mechanism::ReadWrite), (1, Some(1), Evidence::AliasingOfEachCall), "{route:?}");
     }
     let calls: Vec<_> =

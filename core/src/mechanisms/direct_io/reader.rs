@@ -3,13 +3,16 @@
 //! Reads begin at multiples of the alignment; what lies before the first byte that is wanted is skipped. Everything here
 //! can be thrown away at any time, because the file still has it.
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::disk::{AT_DISK, BUFFER, alignment, new_buffer, refusal};
 use super::worker::{Direction, Job, Worker};
 use crate::buffer::AlignedBuffer;
+use crate::error::Error;
+use crate::mechanisms::mover::gone;
 use crate::mechanisms::{Route, Stop};
-use crate::sys::SyscallCounter;
+use crate::sys::{SpanMut, SyscallCounter};
 
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -54,6 +57,38 @@ impl Reader {
             let length = job.range.len().min(limit);
             &job.buffer[job.range.start..job.range.start + length]
         }))
+    }
+
+    /// Reads what comes next straight into memory, as far as whole blocks of it and of the file go; gives back the count. 0 where
+    /// the memory, or the place in the file, is not that of a block: [`Self::bytes`] has what comes there. (Of a block in which
+    /// the file ends the disk would overwrite the memory behind the end, too.)
+    pub fn fill(&mut self, memory: SpanMut<'_>, route: &mut Route<'_>) -> Result<usize, Stop> {
+        if self.current.is_some() || self.worker.in_flight() > 0 || self.until_whole(memory) != 0 {
+            return Ok(0);
+        }
+        let size = route.calls.size(route.source()).map_err(|errno| Stop::Failed(Error::os("fstat", errno)))?;
+        let most = size.saturating_sub(self.next).min(memory.len() as u64);
+        let whole = memory.part(0, most - most % self.alignment);
+        if whole.len() == 0 {
+            return Ok(0);
+        }
+        let count = self.worker.fill(whole, self.next, route.calls).map_err(|errno| match errno {
+            Errno::EFAULT => Stop::Failed(gone("pread")),
+            errno => Stop::sort("pread", errno, refusal),
+        })?;
+        self.next += count as u64;
+        self.ahead = self.next - self.next % self.alignment;
+        Ok(count)
+    }
+
+    /// How many bytes come before the first that [`Self::fill`] can read into that memory.
+    pub fn until_whole(&self, memory: SpanMut<'_>) -> u64 {
+        let (memory, file) = (memory.as_mut_ptr() as u64 % self.alignment, self.next % self.alignment);
+        match file {
+            0 if memory == 0 => 0,
+            _ if memory == file => self.alignment - file,
+            _ => u64::MAX,
+        }
     }
 
     /// The first `count` bytes of what [`Self::bytes`] gave are done with.

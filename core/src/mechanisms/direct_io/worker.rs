@@ -2,7 +2,7 @@
 //! Nothing is written behind a gap: what comes after a piece that the disk refused is given back untried.
 //!
 //! It opens its descriptor itself, with the caller's rights, in a table of its own, so that the caller keeps the locks it has on
-//! the file ([`crate::sys::apart`]). It owns that and the buffers it is given, and refers to nothing else. Dropping the [`Worker`]
+//! the file ([`crate::sys::apart`]). It owns that and the buffers it is given, is lent memory only by a caller who waits for it, and refers to nothing else. Dropping the [`Worker`]
 //! waits until it is done with them, so that nothing is written after the transfer is gone.
 
 use std::ops::Range;
@@ -18,10 +18,10 @@ use super::disk::refusal;
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
 use crate::mechanisms::Stop;
-use crate::sys::SyscallCounter;
 use crate::sys::apart::meeting::ask;
 use crate::sys::fork::Process;
 use crate::sys::threads::without_signals;
+use crate::sys::{Lent, SpanMut, SyscallCounter};
 
 /// Which way the worker moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,17 @@ pub(super) struct Job {
     pub at: u64,
 }
 
+/// What the worker is asked for.
+enum Task {
+    Job(Job),
+    /// To read into memory of the caller's, who waits for the answer: what the kernel said, and the number of system calls.
+    Fill {
+        memory: Lent,
+        at: u64,
+        answer: Sender<(Result<usize, Errno>, u64)>,
+    },
+}
+
 /// A job that is over, with what the kernel said to it.
 #[derive(Debug)]
 pub(super) struct Done {
@@ -53,7 +64,7 @@ pub(super) struct Done {
 /// See the module's introduction.
 #[derive(Debug)]
 pub(super) struct Worker {
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Sender<Task>>,
     /// Never locked: what is in a mutex may be looked at from several threads, and a receiver may not.
     done: Mutex<Receiver<Done>>,
     in_flight: usize,
@@ -71,7 +82,7 @@ impl Worker {
     ) -> Result<Self, Stop> {
         let refused = |errno| Stop::sort("open", errno, refusal);
         let reopening = calls.reopening(fd, flags).map_err(refused)?;
-        let (jobs, todo) = channel::<Job>();
+        let (jobs, todo) = channel::<Task>();
         let (finished, done) = channel();
         let (opened, is_open) = channel();
         let work = move || {
@@ -84,8 +95,17 @@ impl Worker {
             let (Some(file), Ok(())) = (file, told) else { return };
             // Where a refused piece has to go on.
             let mut gap = None;
-            for mut job in todo {
+            for task in todo {
                 let mut calls = SyscallCounter::default();
+                let mut job = match task {
+                    Task::Job(job) => job,
+                    Task::Fill { memory, at, answer } => {
+                        let result = undisturbed(|| calls.read_span(file.as_fd(), Some(at), memory.span()));
+                        // Who does not wait for it any more has panicked.
+                        let _ = answer.send((result, calls.made));
+                        continue;
+                    }
+                };
                 let result = if direction == Direction::Write && gap.is_some_and(|gap| gap != job.at) {
                     None
                 } else {
@@ -118,8 +138,24 @@ impl Worker {
     /// Gives a job to the disk.
     pub fn submit(&mut self, job: Job) {
         self.in_flight += 1;
+        self.ask(Task::Job(job));
+    }
+
+    /// Reads into memory of the caller's, in one call, and waits for it.
+    pub fn fill(&mut self, memory: SpanMut<'_>, at: u64, calls: &mut SyscallCounter) -> Result<usize, Errno> {
+        memory.lend(|memory| {
+            let (answer, answered) = channel();
+            self.ask(Task::Fill { memory, at, answer });
+            let (result, made) = answered.recv().expect("what is asked for is answered");
+            calls.made += made;
+            result
+        })
+    }
+
+    fn ask(&self, task: Task) {
         let jobs = self.jobs.as_ref().expect("the channel is open until drop");
-        jobs.send(job).expect("the worker lives as long as its channel");
+        let taken = jobs.send(task);
+        assert!(taken.is_ok(), "the worker lives as long as its channel");
     }
 
     /// The oldest job, if it is over.
@@ -160,11 +196,16 @@ impl Drop for Worker {
 
 fn work(file: &OwnedFd, direction: Direction, job: &mut Job, calls: &mut SyscallCounter) -> Result<usize, Errno> {
     let (fd, range) = (file.as_fd(), job.range.clone());
+    undisturbed(|| match direction {
+        Direction::Read => calls.read(fd, Some(job.at), &mut job.buffer[range.clone()]),
+        Direction::Write => calls.write(fd, Some(job.at), &job.buffer[range.clone()]),
+    })
+}
+
+/// Makes a call again that a signal has interrupted.
+fn undisturbed(mut call: impl FnMut() -> Result<usize, Errno>) -> Result<usize, Errno> {
     loop {
-        let result = match direction {
-            Direction::Read => calls.read(fd, Some(job.at), &mut job.buffer[range.clone()]),
-            Direction::Write => calls.write(fd, Some(job.at), &job.buffer[range.clone()]),
-        };
+        let result = call();
         if result != Err(Errno::EINTR) {
             return result;
         }

@@ -2,7 +2,7 @@
 //!
 //! What makes the unsafe code here sound: the memory of every operation belongs to the ring (the slots of one registered
 //! buffer, or what its [`Record`] holds) or is borrowed by a call that does not return before the operation is over
-//! ([`Ring::lend`]). A record lives until the kernel has said that it is done with it, and a slot that the kernel writes
+//! ([`Ring::lend`], [`Ring::filling`]). A record lives until the kernel has said that it is done with it, and a slot that the kernel writes
 //! cannot be looked at.
 //!
 //! What the kernel guarantees when a ring is closed: close(2) returns at once, and a kernel worker cancels what is in
@@ -20,6 +20,7 @@ use io_uring::{IoUring, cqueue, squeue};
 use nix::errno::Errno;
 
 use super::record::{Answer, Completion, Memory, Record};
+use super::setup::{errno, register, set_up};
 use crate::buffer::AlignedBuffer;
 use crate::sys::SyscallCounter;
 use crate::sys::fork::Process;
@@ -48,8 +49,8 @@ pub(crate) struct Ring {
     broken: Option<Errno>,
     /// Where the slots begin.
     base: *mut u8,
-    /// The slots' memory; after `uring`, so that the ring is closed first.
-    _buffer: AlignedBuffer,
+    /// The slots' memory, if it has slots; after `uring`, so that the ring is closed first.
+    _buffer: Option<AlignedBuffer>,
 }
 
 // SAFETY: the pointers are to memory that belongs to the ring, and no operation is bound to the thread that submitted it:
@@ -85,25 +86,27 @@ impl Ring {
         slot_size: usize,
         files: u32,
     ) -> Result<Self, (&'static str, Errno)> {
-        let entries = (slots * 4).next_power_of_two() as u32;
         // The two mappings of the queues are made by a library; a buffer's memory is counted nowhere.
         calls.made += 5 + u64::from(files > 0);
-        let uring = IoUring::builder().build(entries).map_err(|error| ("io_uring_setup", errno(&error)))?;
-        let register = |error: std::io::Error| ("io_uring_register", errno(&error));
-        // Asked with nothing in flight only to know whether it can be asked later (Linux 6.0).
-        match uring.submitter().register_sync_cancel(None, CancelBuilder::any()) {
-            Err(error) if errno(&error) != Errno::ENOENT => return Err(register(error)),
-            _ => {}
-        }
+        let uring = set_up(&IoUring::builder(), slots * 4)?;
         let mut buffer = AlignedBuffer::new(slots * slot_size).map_err(|_| ("mmap", Errno::ENOMEM))?;
-        let base = buffer.as_mut_ptr();
-        let whole = libc::iovec { iov_base: base.cast(), iov_len: buffer.len() };
+        let whole = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
         // SAFETY: the buffer is as long as said, and is unmapped only after the ring is closed (order of the fields).
         unsafe { uring.submitter().register_buffers(&[whole]) }.map_err(register)?;
         if files > 0 {
             uring.submitter().register_files_sparse(files).map_err(register)?;
         }
-        Ok(Self {
+        Ok(Self::of(uring, slots, slot_size, Some(buffer)))
+    }
+
+    /// A ring without slots, with room for that many operations at a time on memory that is lent ([`Ring::filling`]).
+    pub fn without_slots(entries: usize) -> Result<Self, (&'static str, Errno)> {
+        // Nobody sleeps elsewhere while something is in flight here, so that nobody has to be interrupted for a completion.
+        set_up(IoUring::builder().setup_coop_taskrun(), entries).map(|uring| Self::of(uring, 0, 0, None))
+    }
+
+    fn of(uring: IoUring, slots: usize, slot_size: usize, mut buffer: Option<AlignedBuffer>) -> Self {
+        Self {
             uring,
             process: Process::this(),
             slots: vec![Users::default(); slots],
@@ -115,9 +118,9 @@ impl Ring {
             lent: 0,
             stash: VecDeque::new(),
             broken: None,
-            base,
+            base: buffer.as_mut().map_or(std::ptr::null_mut(), |buffer| buffer.as_mut_ptr()),
             _buffer: buffer,
-        })
+        }
     }
 
     /// Zero-copy sends that were answered and whose memory the kernel may still read.
@@ -164,7 +167,7 @@ impl Ring {
         let entry = entry.user_data(index as u64 | u64::from(self.pushed) << 32);
         // SAFETY: the caller's promise; the record keeps `memory` where it is (what it points at is on the heap).
         let pushed = unsafe { self.uring.submission().push(&entry) };
-        pushed.expect("the queue has room for four operations a slot");
+        pushed.expect("the queue has room for four operations a slot, or as many as were said");
         self.records[index] = Some(Record { tag, number: self.pushed, memory });
         self.pending += 1;
     }
@@ -297,9 +300,22 @@ impl Ring {
         }
     }
 
+    /// Whether something was pushed and is not submitted yet.
+    pub(super) fn has_queued(&mut self) -> bool {
+        !self.uring.submission().is_empty()
+    }
+
+    /// Forgets everything: what has been answered, and, by submitting nothing ever more, what was never submitted.
+    pub(super) fn forget(&mut self) {
+        while self.next().is_some() {}
+        if self.has_queued() {
+            self.broken = self.broken.or(Some(Errno::ECANCELED));
+        }
+    }
+
     /// Cancels what is in flight and waits until it is over; its completions are then in the stash. What was pushed and
     /// never submitted stays so.
-    fn cancel_and_wait(&mut self, calls: &mut SyscallCounter) {
+    pub(super) fn cancel_and_wait(&mut self, calls: &mut SyscallCounter) {
         loop {
             self.gather_completions();
             if !self.process.is_this() || self.pending <= self.uring.submission().len() {
@@ -318,8 +334,4 @@ impl Drop for Ring {
     fn drop(&mut self) {
         self.cancel_and_wait(&mut SyscallCounter::default());
     }
-}
-
-fn errno(error: &std::io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }

@@ -7,10 +7,11 @@ use crate::mechanism::Mechanism;
 use crate::step::Step;
 
 impl Running<'_, '_> {
-    /// The cache policy before a step: reads ahead, and bounds the step.
+    /// The cache policy before a step: sees what is in memory, reads ahead, and bounds the step.
     pub(super) fn read_ahead(&mut self, limit: u64) -> u64 {
         let engine = &mut *self.engine;
         let Some(cache) = &mut engine.cache else { return limit };
+        cache.look(self.source.descriptor(), self.sink.fd(), engine.progress.taken);
         if let (Some(start), Some(source)) = (engine.progress.source_start, self.source.descriptor()) {
             let at = start + engine.progress.taken;
             cache.ahead(source, at, engine.source_size, &mut engine.calls);
@@ -23,7 +24,7 @@ impl Running<'_, '_> {
     pub(super) fn keep_cache(&mut self, step: Step) -> Result<Step> {
         let engine = &mut *self.engine;
         let Some(cache) = &mut engine.cache else { return Ok(step) };
-        let (source, sink) = (self.source.descriptor(), self.sink.fd());
+        let (source, sink) = (self.source.descriptor(), self.sink.descriptor());
         let delivered = engine.progress.delivered;
         let kept = if step == Step::Done {
             // A mapping that is still there would hold its pages.

@@ -9,7 +9,7 @@ import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** JNI itself: a call that finds at once that there is nothing to do, and one that makes objects. */
+/** JNI itself: a call that finds at once that there is nothing to do, and one that makes an object. */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 @Warmup(iterations = 3, time = 1)
@@ -19,12 +19,12 @@ public class CrossingBenchmark {
     /** Four numbers there, one back, and no system call. */
     @Benchmark
     public long numbers() {
-        return ChannelNative.send(ChannelNative.SENDFILE, -1, -1, 0, 0);
+        return NativeChannel.send(NativeChannel.SENDFILE, -1, -1, 0, 0);
     }
 
-    /** An array of strings back. */
+    /** A string back. */
     @Benchmark
-    public String[] strings() {
-        return Native.mechanisms();
+    public String string() {
+        return NativeLibrary.version();
     }
 }

@@ -62,6 +62,11 @@ public final class Batch implements AutoCloseable {
         private final long offset;
         private final long count;
 
+        @Override
+        public String toString() {
+            return "from " + EndNames.of(source) + Operation.range(offset, count) + " to " + EndNames.of(sink);
+        }
+
         private Item(End source, End sink, long offset, long count) {
             this.source = source;
             this.sink = sink;
@@ -76,6 +81,7 @@ public final class Batch implements AutoCloseable {
          * @return a new item
          * @throws IllegalArgumentException if it is negative
          */
+        @CheckReturnValue
         public Item offset(long offset) {
             return new Item(source, sink, End.requireNotNegative(offset, "offset"), count);
         }
@@ -87,6 +93,7 @@ public final class Batch implements AutoCloseable {
          * @return a new item
          * @throws IllegalArgumentException if it is negative
          */
+        @CheckReturnValue
         public Item count(long count) {
             return new Item(source, sink, offset, End.requireNotNegative(count, "count"));
         }
@@ -195,12 +202,9 @@ public final class Batch implements AutoCloseable {
                 .toArray();
         End[] channels = ends.stream().filter(End::isChannel).toArray(End[]::new);
         Watch watch = new Watch(null, token, channels);
-        watch.before();
-        for (End end : channels) {
-            end.requireConnected();
-        }
-        Object[] given = ends.stream().map(End::passed).toArray();
-        long[] kinds = ends.stream().mapToLong(End::passedKind).toArray();
+        watch.begin();
+        Object[] given = ends.stream().map(PackedEnds::object).toArray();
+        long[] kinds = ends.stream().mapToLong(PackedEnds::kind).toArray();
         Object event = Flight.begin("batch", items, null);
         BatchReport report = null;
         IOException failure = null;

@@ -7,7 +7,6 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.nio.file.ProviderMismatchException;
 import java.util.Objects;
-import java.util.function.LongConsumer;
 
 /**
  * A file made out of a file: cloned where the file system can, holes kept as holes, and on request with mode and times, in
@@ -23,12 +22,10 @@ import java.util.function.LongConsumer;
  * on is waited for. Whatever fails, no half of a file is left that was not there before. On a virtual thread the copying is
  * done by a platform thread of zcio's own while the virtual one is parked.
  */
-public final class Copy {
+public final class Copy extends Operation<CopyReport, Copy> {
     private final End source;
     private final End destination;
     private final CopyOptions options = new CopyOptions();
-    private LongConsumer progress;
-    private CancelToken token;
 
     private Copy(End source, End destination) {
         this.source = source;
@@ -118,29 +115,6 @@ public final class Copy {
     }
 
     /**
-     * Is told the bytes of data that were moved, after every 64 MiB or 100 ms in which there were some, and at the end. What
-     * it throws ends the copy and is thrown by it.
-     *
-     * @param progress the listener
-     * @return this copy
-     */
-    public Copy progress(LongConsumer progress) {
-        this.progress = Objects.requireNonNull(progress, "progress");
-        return this;
-    }
-
-    /**
-     * Can be stopped by this token.
-     *
-     * @param token the token
-     * @return this copy
-     */
-    public Copy cancelledBy(CancelToken token) {
-        this.token = Objects.requireNonNull(token, "token");
-        return this;
-    }
-
-    /**
      * Runs to the end.
      *
      * @return what was done
@@ -152,12 +126,23 @@ public final class Copy {
      *                                    and refused
      * @throws IOException                if the destination cannot be put in place
      */
+    @Override
     public CopyReport run() throws IOException {
+        return run(token);
+    }
+
+    @Override
+    public String toString() {
+        return "Copy of " + EndNames.of(source) + " to " + EndNames.of(destination);
+    }
+
+    @Override
+    CopyReport run(CancelToken token) throws IOException {
         // A copy cannot be left and entered again; but it has nothing of the caller's that the listener could close.
         Watch watch = new Watch(progress, token, source, destination) {
             @Override
             boolean look(long moved) {
-                tell(moved);
+                tell(moved, true);
                 return mustStop();
             }
         };
@@ -167,11 +152,12 @@ public final class Copy {
         IOException failure = null;
         try {
             Packed call = new Packed();
-            source.pack(call);
-            destination.pack(call);
+            PackedEnds.pack(source, call);
+            PackedEnds.pack(destination, call);
             options.pack(call);
+            Object[] given = {PackedEnds.object(source), PackedEnds.object(destination)};
             report = Threads.onPlatformThread(watch, () -> Packed.read(
-                    NativeCopy.run(source.passed(), destination.passed(), call.numbers, watch), Reports::copyReport));
+                    NativeCopy.run(given[0], given[1], call.numbers, watch), Reports::copyReport));
         } catch (TransferException e) {
             failure = watch.after(e);
         } catch (IOException e) {
@@ -181,7 +167,6 @@ public final class Copy {
         if (failure != null) {
             throw failure;
         }
-        watch.after(report.bytes());
         return report;
     }
 }

@@ -3,6 +3,7 @@ package io.zcio;
 import java.io.IOException;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
+import java.nio.channels.CancelledKeyException;
 import java.nio.channels.Channel;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
@@ -10,6 +11,8 @@ import java.nio.channels.IllegalBlockingModeException;
 import java.nio.channels.NotYetConnectedException;
 import java.nio.channels.Pipe;
 import java.nio.channels.SelectableChannel;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
@@ -77,7 +80,10 @@ final class End {
         }
     }
 
-    private static final Hold NONE = () -> {};
+    private static final Hold NONE = new Hold() {
+        @Override
+        public void close() {}
+    };
 
     private static final Class<?> FILE_CHANNEL = jdkClass("sun.nio.ch.FileChannelImpl");
     private static final Class<?> SELECTABLE_CHANNEL = jdkClass("sun.nio.ch.SelChImpl");
@@ -90,6 +96,7 @@ final class End {
     /** Its length; -1 if this end is no memory. */
     final long length;
 
+    /** What is done when bytes have been moved out; null for nothing. */
     private final LongConsumer advance;
 
     /** What is closed, and asked whether it is open: another object where {@code given} belongs to that one. */
@@ -100,7 +107,7 @@ final class End {
     }
 
     private End(Kind kind, Object given, Object owner) {
-        this(kind, given, owner, 0, -1, moved -> {});
+        this(kind, given, owner, 0, -1, null);
     }
 
     private End(Kind kind, Object given, Object owner, long address, long length, LongConsumer advance) {
@@ -115,7 +122,7 @@ final class End {
 
     /** Memory of a region, as a source. It must stay where it is for as long as the owner is reachable. */
     static End ofRegion(Object owner, long address, long length) {
-        return new End(Kind.REGION, owner, owner, address, length, moved -> {});
+        return new End(Kind.REGION, owner, owner, address, length, null);
     }
 
     static End of(ByteBuffer buffer) {
@@ -132,7 +139,9 @@ final class End {
 
     /** Bytes were moved out of this end, which has no position that the kernel would know. */
     void advance(long moved) {
-        advance.accept(moved);
+        if (advance != null) {
+            advance.accept(moved);
+        }
     }
 
     static long requireNotNegative(long value, String name) {
@@ -210,32 +219,6 @@ final class End {
         }
     }
 
-    /** What the native code gets: a channel, or else a path, with its bytes as the operating system writes it. */
-    Object passed() {
-        return given instanceof Path path ? new Object[] {path, PathBytes.of(path.toAbsolutePath())} : given;
-    }
-
-    /** What the native code takes it for: of kinds of memory it knows one. */
-    int passedKind() {
-        return switch (kind) {
-            case PATH -> 0;
-            case FILE -> 1;
-            case STREAM -> given instanceof SocketChannel ? 2 : 3;
-            case BUFFER, REGION -> 4;
-        };
-    }
-
-    /** The numbers that belong to it. */
-    void pack(Packed to) {
-        to.put(passedKind()).put(address).put(length);
-    }
-
-    /** The same of a source. A socket whose input the caller has shut has the length 0: nothing is to be read. */
-    void packSource(Packed to) {
-        boolean shut = given instanceof SocketChannel socket && ChannelLocks.isInputShut(socket);
-        to.put(passedKind()).put(address).put(shut ? 0 : length);
-    }
-
     /** Whether bytes have a way to this end: a socket must be connected. One that was closed is not, either. */
     void requireConnected() throws ClosedChannelException {
         if (given instanceof SocketChannel socket && !socket.isConnected()) {
@@ -250,6 +233,11 @@ final class End {
     boolean isOpen() {
         boolean inner = !(given instanceof Channel channel) || channel.isOpen();
         return inner && (!(owner instanceof Channel outer) || outer.isOpen());
+    }
+
+    /** Whether an interrupt leaves it alone: memory, or a channel that was opened so. */
+    boolean outlivesInterrupts() {
+        return owner instanceof ZeroCopyFileChannel ours ? ours.outlivesInterrupts() : length >= 0;
     }
 
     /** Closes a channel; does nothing to a path. */
@@ -271,6 +259,25 @@ final class End {
         if (given instanceof Path path && Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path)) {
             throw new IllegalArgumentException(
                     path + " is no regular file, and a selector could not wait for it: open a channel");
+        }
+    }
+
+    /** Has a selector look for these operations of a channel, which may be none. */
+    static void setInterest(SelectableChannel channel, Selector selector, int operations) throws ClosedChannelException {
+        SelectionKey key = channel.keyFor(selector);
+        try {
+            if (key != null) {
+                key.interestOps(operations);
+            } else if (operations != 0) {
+                channel.register(selector, operations);
+            }
+        } catch (CancelledKeyException e) {
+            // A channel that is closed keeps its key until the selector has dropped it.
+            if (channel.isOpen()) {
+                throw e;
+            } else if (operations != 0) {
+                throw new ClosedChannelException();
+            }
         }
     }
 

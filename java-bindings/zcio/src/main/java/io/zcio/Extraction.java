@@ -22,7 +22,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Stream;
 
 /**
  * Puts the native library out of the jar into a file from which it can be loaded. The file is removed as soon as that is done.
@@ -30,6 +29,9 @@ import java.util.stream.Stream;
  * <p>What is loaded runs with all the rights of this process. So the file is this user's alone, in a directory that is, too, and
  * its name cannot be guessed: nobody else can have put it there, nor put another in its place, not even by putting another
  * directory in the place of that one.
+ *
+ * <p>Here, and wherever a first transfer comes by, there are no lambdas and no streams: in a process that has none yet the JVM would
+ * need longer for the first of them than for all of the rest.
  *
  * <p>A process that is killed between the two leaves its file. Whoever extracts next removes what is old enough; that harms
  * nobody who has loaded it.
@@ -144,10 +146,12 @@ final class Extraction {
      * root instead: of a program with capabilities.)
      */
     private static long user() throws IOException {
-        try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
-            String numbers = lines.filter(line -> line.startsWith("Uid:")).findFirst().orElseThrow();
-            return Long.parseLong(numbers.substring(numbers.lastIndexOf('\t') + 1));
+        for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
+            if (line.startsWith("Uid:")) {
+                return Long.parseLong(line.substring(line.lastIndexOf('\t') + 1));
+            }
         }
+        throw new IOException("/proc/self/status names no user");
     }
 
     /** From the kernel: the JDK's generators need classes that would be broken for ever, should there be no descriptor now. */
@@ -159,9 +163,9 @@ final class Extraction {
 
     private static void removeOld(Path directory) throws IOException {
         Instant limit = Instant.now().minus(LEFT);
-        try (DirectoryStream<Path> left = Files.newDirectoryStream(directory, Extraction::isOurs)) {
+        try (DirectoryStream<Path> left = Files.newDirectoryStream(directory)) {
             for (Path file : left) {
-                if (Files.getLastModifiedTime(file, LinkOption.NOFOLLOW_LINKS).toInstant().isBefore(limit)) {
+                if (isOurs(file) && Files.getLastModifiedTime(file, LinkOption.NOFOLLOW_LINKS).toInstant().isBefore(limit)) {
                     Files.deleteIfExists(file);
                 }
             }
@@ -171,6 +175,7 @@ final class Extraction {
     }
 
     private static boolean isOurs(Path file) {
-        return file.getFileName().toString().matches(PREFIX + ".+-[0-9a-f]+\\.(so|tmp)");
+        String name = file.getFileName().toString();
+        return name.startsWith(PREFIX) && (name.endsWith(".so") || name.endsWith(".tmp"));
     }
 }

@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
-import java.util.function.LongConsumer;
 import java.util.function.LongFunction;
 
 /**
@@ -28,13 +27,11 @@ import java.util.function.LongFunction;
  * exception and dropped, and the rest go on; when none is left the fan-out fails. Ends are as for a {@link Transfer}, and so
  * are interrupt and close: one closed channel stops it all.
  */
-public final class FanOut {
+public final class FanOut extends Operation<FanOutReport, FanOut> {
     private final List<End> ends = new ArrayList<>();
     /** Where to begin in each sink; negative for its position. */
     private final List<Long> offsets = new ArrayList<>();
     private final FanOutOptions options = new FanOutOptions();
-    private LongConsumer progress;
-    private CancelToken token;
 
     private FanOut(End source) {
         ends.add(source);
@@ -174,29 +171,6 @@ public final class FanOut {
     }
 
     /**
-     * Is told the bytes that every sink has, in the fan-out's own thread, after every 64 MiB or 100 ms in which there were
-     * some, and at the end. What it throws ends the fan-out and is thrown by it.
-     *
-     * @param progress the listener
-     * @return this fan-out
-     */
-    public FanOut progress(LongConsumer progress) {
-        this.progress = Objects.requireNonNull(progress, "progress");
-        return this;
-    }
-
-    /**
-     * Can be stopped by this token.
-     *
-     * @param token the token
-     * @return this fan-out
-     */
-    public FanOut cancelledBy(CancelToken token) {
-        this.token = Objects.requireNonNull(token, "token");
-        return this;
-    }
-
-    /**
      * Runs to the end, waiting as needed. That some of the sinks failed is no exception: see {@link FanOutReport#sinks}.
      *
      * @return what happened
@@ -208,12 +182,22 @@ public final class FanOut {
      *                                    one as their cause
      * @throws IOException                if an end cannot be opened
      */
+    @Override
     public FanOutReport run() throws IOException {
-        try (Stepper<FanOutReport> stepper = open(Stepper.waiting())) {
+        return run(token);
+    }
+
+    @Override
+    public String toString() {
+        End[] sinks = ends.subList(1, ends.size()).toArray(End[]::new);
+        return "FanOut from " + EndNames.of(ends.get(0)) + range(options.offset, options.count) + " to " + EndNames.of(sinks);
+    }
+
+    @Override
+    FanOutReport run(CancelToken token) throws IOException {
+        try (Stepper<FanOutReport> stepper = open(Stepper.waiting(), token)) {
             try {
-                FanOutReport report = stepper.run();
-                stepper.tellEnd(report.bytes());
-                return report;
+                return stepper.run();
             } catch (IOException e) {
                 FanOutReport report = stepper.report();
                 if (report == null && !(e instanceof TransferException)) {
@@ -237,19 +221,19 @@ public final class FanOut {
      */
     public Stepper<FanOutReport> start() throws IOException {
         Stepper.requireSelectable(ends.toArray(End[]::new));
-        return open(Stepper.IN_SELECTOR);
+        return open(Stepper.IN_SELECTOR, token);
     }
 
-    private Stepper<FanOutReport> open(int waiting) throws IOException {
+    private Stepper<FanOutReport> open(int waiting, CancelToken token) throws IOException {
         End[] all = ends.toArray(End[]::new);
-        Object[] given = Arrays.stream(all).map(End::passed).toArray();
+        Object[] given = Arrays.stream(all).map(PackedEnds::object).toArray();
         long[] sinks = new long[2 * offsets.size()];
         for (int i = 0; i < offsets.size(); i++) {
-            sinks[2 * i] = all[i + 1].passedKind();
+            sinks[2 * i] = PackedEnds.kind(all[i + 1]);
             sinks[2 * i + 1] = offsets.get(i);
         }
         Packed call = new Packed();
-        all[0].packSource(call);
+        PackedEnds.packSource(all[0], call);
         options.pack(call);
         call.put(waiting);
         Watch watch = new Watch(progress, token, all);

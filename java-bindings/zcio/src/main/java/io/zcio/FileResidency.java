@@ -56,7 +56,8 @@ public record FileResidency(long present, long total, String countedBy) {
         End.requireNotNegative(offset, "offset");
         End.requireNotNegative(length, "length");
         try (End.Hold held = end.hold()) {
-            return Packed.read(NativeCopy.residency(end.passed(), end.passedKind(), offset, length), Reports::fileResidency);
+            Object[] answer = NativeCopy.residency(PackedEnds.object(end), PackedEnds.kind(end), offset, length);
+            return Packed.read(answer, Reports::fileResidency);
         }
     }
 }

@@ -279,8 +279,8 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
 
     /**
      * A buffer over part of the region, without a copy: the JDK's own, whose {@code force}, {@code load} and {@code isLoaded}
-     * work. It is big-endian, whatever the {@linkplain #order() region's order}. What becomes of it when the region is closed
-     * or resized, see above.
+     * work, in the {@linkplain #order() region's order} of now. What becomes of it when the region is closed or resized, see
+     * above.
      *
      * @param offset where in the region to begin
      * @param size   in bytes; at most {@link Integer#MAX_VALUE} - 8
@@ -293,7 +293,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         if (size > LONGEST_BUFFER) {
             throw new IllegalArgumentException(size + " bytes are more than a buffer can have");
         }
-        return pages(offset, size).buffer(offset, size);
+        return (MappedByteBuffer) pages(offset, size).buffer(offset, size).order(order());
     }
 
     /** This range as the source of a transfer. */

@@ -44,7 +44,12 @@ public enum Mechanism {
      */
     REFLINK,
     /** io_uring(7): reads and writes in flight many at a time, to TCP by reference. Never chosen automatically. */
-    URING;
+    URING,
+    /**
+     * getsockopt(2) with {@code TCP_ZEROCOPY_RECEIVE}: into regions made for it, which only Rust has so far. Never
+     * chosen automatically.
+     */
+    ZEROCOPY_RECEIVE;
 
     private final String name = name().toLowerCase(Locale.ROOT);
 

@@ -19,7 +19,7 @@ final class NativeBatch {
     /**
      * Runs a batch.
      *
-     * @param ends  each end once, as {@link End#passed} gives it
+     * @param ends  each end once, as {@link PackedEnds#object} gives it
      * @param kinds what they are
      * @param items for each item the places of its source and its sink among the ends, its offset and its count; a
      *     negative              count for all

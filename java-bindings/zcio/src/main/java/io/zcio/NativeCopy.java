@@ -16,15 +16,15 @@ final class NativeCopy {
     /**
      * Copies a file.
      *
-     * @param source      what {@link End#passed} gives
-     * @param destination what {@link End#passed} gives
+     * @param source      what {@link PackedEnds#object} gives
+     * @param destination what {@link PackedEnds#object} gives
      * @param call        numbers of the source, of the destination, and of the options
      */
     static native Object[] run(Object source, Object destination, long[] call, LongPredicate watch) throws IOException;
 
     /**
-     * What is in the page cache of a file: {@link FileResidency}. Of what {@link End#passed} gives, and the number
-     * of its kind.
+     * What is in the page cache of a file: {@link FileResidency}. Of what {@link PackedEnds#object} gives, and the
+     * number of its kind.
      */
     static native Object[] residency(Object file, long kind, long offset, long length) throws IOException;
 }

@@ -23,6 +23,8 @@ final class NativeLibrary {
     static final String PATH = PREFIX + "path";
 
     private static volatile boolean loaded;
+    /** The version of these classes, when it has been read. */
+    private static String expected;
     /** What will not be otherwise the next time. */
     private static UnsatisfiedLinkError refusal;
 
@@ -55,7 +57,7 @@ final class NativeLibrary {
     }
 
     /** The version of the native library; bound when it is loaded, as the next one. */
-    private static native String version();
+    static native String version();
 
     /** Binds the native methods of a class. {@link Upcalls}, which has none, has to be the first. */
     private static native void register(Class<?> type, String name);
@@ -126,10 +128,14 @@ final class NativeLibrary {
     }
 
     private static String expectedVersion() throws IOException {
+        if (expected != null) {
+            return expected;
+        }
         try (InputStream stream = NativeLibrary.class.getResourceAsStream("native.properties")) {
             Properties properties = new Properties();
             properties.load(stream);
-            return properties.getProperty("version");
+            expected = properties.getProperty("version");
+            return expected;
         }
     }
 }

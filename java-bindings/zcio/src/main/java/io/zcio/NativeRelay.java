@@ -13,8 +13,10 @@ final class NativeRelay {
 
     private NativeRelay() {}
 
-    /** Joins two sockets and moves nothing yet; gives back a handle. */
-    static native long start(SocketChannel first, SocketChannel second, long waiting) throws IOException;
+    /** Joins two sockets, of which one or both may give nothing, and moves nothing yet; gives back a handle. */
+    static native long start(
+            SocketChannel first, SocketChannel second, boolean firstIsShut, boolean secondIsShut, long waiting)
+            throws IOException;
 
     /** What has happened so far. */
     static native Object[] report(long handle);

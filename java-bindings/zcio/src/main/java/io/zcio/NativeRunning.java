@@ -19,14 +19,14 @@ final class NativeRunning {
 
     private NativeRunning() {}
 
-    /**
-     * Runs to the end, waiting in poll(2): {@link #DONE}, or the bytes delivered when the watch stopped it; it can
-     * go on.
-     */
+    /** Runs to the end, waiting in poll(2): {@link #DONE}, or 0 when the watch stopped it; it can go on. */
     static native long run(long handle, LongPredicate watch) throws IOException;
 
     /** One step: {@link #DONE}, {@link #BLOCKED}, or the number of bytes moved. */
     static native long step(long handle) throws IOException;
+
+    /** The bytes delivered so far: of a relay in both directions, of a fan-out to every sink. */
+    static native long moved(long handle);
 
     /** What the next step needs, three numbers each: the end's place, its descriptor, the events of poll(2). */
     static native int[] interests(long handle);

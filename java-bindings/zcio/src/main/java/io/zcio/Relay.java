@@ -7,8 +7,6 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.IllegalBlockingModeException;
 import java.nio.channels.NotYetConnectedException;
 import java.nio.channels.SocketChannel;
-import java.util.Objects;
-import java.util.function.LongConsumer;
 
 /**
  * Joins two sockets: what comes out of one goes into the other, in both directions at once, without passing through user
@@ -19,15 +17,14 @@ import java.util.function.LongConsumer;
  * }</pre>
  *
  * <p>The end of one side is passed on when everything before it has been delivered ({@link SocketChannel#shutdownOutput} of
- * the other side), and the other direction goes on: a half-close stays a half-close. While a relay runs, the descriptors of
+ * the other side), and the other direction goes on: a half-close stays a half-close. Nothing is read of a side whose input
+ * was shut before ({@link SocketChannel#shutdownInput}): that is its end. While a relay runs, the descriptors of
  * its sockets are in non-blocking mode, whatever {@link SocketChannel#isBlocking} says. Interrupt and close are as for a
  * {@link Transfer}.
  */
-public final class Relay {
+public final class Relay extends Operation<RelayReport, Relay> {
     private final SocketChannel first;
     private final SocketChannel second;
-    private LongConsumer progress;
-    private CancelToken token;
 
     private Relay(SocketChannel first, SocketChannel second) {
         this.first = first;
@@ -49,29 +46,6 @@ public final class Relay {
     }
 
     /**
-     * Is told the bytes delivered in both directions, in the relay's own thread, after every 64 MiB or 100 ms in which there
-     * were some, and at the end. What it throws ends the relay and is thrown by it.
-     *
-     * @param progress the listener
-     * @return this relay
-     */
-    public Relay progress(LongConsumer progress) {
-        this.progress = Objects.requireNonNull(progress, "progress");
-        return this;
-    }
-
-    /**
-     * Can be stopped by this token.
-     *
-     * @param token the token
-     * @return this relay
-     */
-    public Relay cancelledBy(CancelToken token) {
-        this.token = Objects.requireNonNull(token, "token");
-        return this;
-    }
-
-    /**
      * Runs until both directions are over, waiting as needed.
      *
      * @return what happened
@@ -84,12 +58,21 @@ public final class Relay {
      *                                    for close and interrupt have one as their cause
      * @throws IOException                if there is no descriptor left for the relay
      */
+    @Override
     public RelayReport run() throws IOException {
-        try (Stepper<RelayReport> stepper = open(Stepper.waiting())) {
+        return run(token);
+    }
+
+    @Override
+    public String toString() {
+        return "Relay between " + EndNames.of(first) + " and " + EndNames.of(second);
+    }
+
+    @Override
+    RelayReport run(CancelToken token) throws IOException {
+        try (Stepper<RelayReport> stepper = open(Stepper.waiting(), token)) {
             try {
-                RelayReport report = stepper.run();
-                stepper.tellEnd(report.bytes());
-                return report;
+                return stepper.run();
             } catch (IOException e) {
                 throw stepper.failed(new RelayException(e, stepper.report(), stepper.undelivered(0), stepper.undelivered(1)));
             }
@@ -105,18 +88,21 @@ public final class Relay {
      */
     public Stepper<RelayReport> start() throws IOException {
         Stepper.requireSelectable(End.of(first), End.of(second));
-        return open(Stepper.IN_SELECTOR);
+        return open(Stepper.IN_SELECTOR, token);
     }
 
-    private Stepper<RelayReport> open(int waiting) throws IOException {
+    private Stepper<RelayReport> open(int waiting, CancelToken token) throws IOException {
         End[] ends = {End.of(first), End.of(second)};
         Watch watch = new Watch(progress, token, ends);
-        return Stepper.open(
-                "relay",
-                how -> NativeRelay.start(first, second, how),
-                waiting,
-                watch,
-                handle -> Packed.read(NativeRelay.report(handle), Reports::relayReport),
-                ends);
+        return Stepper.open("relay", this::startNative, waiting, watch, Relay::reportNative, ends);
+    }
+
+    private long startNative(int waiting) throws IOException {
+        boolean firstIsShut = ChannelLocks.isInputShut(first);
+        return NativeRelay.start(first, second, firstIsShut, ChannelLocks.isInputShut(second), waiting);
+    }
+
+    private static RelayReport reportNative(long handle) {
+        return Packed.read(NativeRelay.report(handle), Reports::relayReport);
     }
 }

@@ -99,6 +99,14 @@ final class Reports {
                 Optional.ofNullable((Throwable) in.object()));
     }
 
+    static ReadsReport readsReport(Packed in) {
+        return new ReadsReport(in.list(Reports::readsReportResult), in.optional(Reports::attempt), in.number());
+    }
+
+    static ReadsReport.Result readsReportResult(Packed in) {
+        return new ReadsReport.Result(in.number(), Optional.ofNullable((Throwable) in.object()));
+    }
+
     static FileResidency fileResidency(Packed in) {
         return new FileResidency(in.number(), in.number(), COUNTED_BY.get((int) in.number()));
     }

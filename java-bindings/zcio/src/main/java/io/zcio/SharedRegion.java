@@ -153,6 +153,15 @@ public final class SharedRegion implements AutoCloseable {
     }
 
     /**
+     * Ordered and atomic access to it, by which its holders agree.
+     *
+     * @return a view, which can be kept
+     */
+    public RegionAtomics atomics() {
+        return new RegionAtomics(region);
+    }
+
+    /**
      * Adds seals, for all who have it. {@link Seal#WRITE} makes the region itself read-only, and ends its buffers, as
      * {@link MappedRegion#resize} does.
      *

@@ -8,8 +8,13 @@ import java.util.stream.Stream;
 /** Counts for the whole process, since zcio was loaded: {@link ZcioMXBean}. */
 final class Statistics {
     /** By the mechanism's place; the last one is for bytes of an operation that failed without a report. */
-    private static final LongAdder[] BYTES =
-            Stream.generate(LongAdder::new).limit(Mechanism.values().length + 1L).toArray(LongAdder[]::new);
+    private static final LongAdder[] BYTES = new LongAdder[Mechanism.values().length + 1];
+
+    static {
+        for (int i = 0; i < BYTES.length; i++) {
+            BYTES[i] = new LongAdder();
+        }
+    }
 
     private static final LongAdder OPERATIONS = new LongAdder();
     private static final LongAdder FAILURES = new LongAdder();

@@ -2,6 +2,7 @@ package io.zcio;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.CancelledKeyException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
@@ -100,10 +101,7 @@ public final class Stepper<R> implements AutoCloseable {
     static <R> Stepper<R> open(
             String operation, Opening opening, int waiting, Watch watch, LongFunction<R> reporter, End... ends)
             throws IOException {
-        watch.before();
-        for (End end : ends) {
-            end.requireConnected();
-        }
+        watch.begin();
         End.Hold kept = End.keepAll(ends);
         long number = 0;
         try {
@@ -151,6 +149,7 @@ public final class Stepper<R> implements AutoCloseable {
      * @param selector where the channels are registered, or will be
      * @param step     the last step; after one that is not blocked nothing is looked for
      * @throws ClosedChannelException if a channel to be registered is closed
+     * @throws CancelledKeyException  if somebody has cancelled its key, and the selector has not selected since
      */
     public void register(Selector selector, Step step) throws ClosedChannelException {
         Map<SelectableChannel, Integer> wanted = new HashMap<>();
@@ -161,13 +160,7 @@ public final class Stepper<R> implements AutoCloseable {
         }
         for (End end : ends) {
             if (end.given instanceof SelectableChannel channel) {
-                int operations = wanted.getOrDefault(channel, 0);
-                SelectionKey key = channel.keyFor(selector);
-                if (key != null) {
-                    key.interestOps(operations);
-                } else if (operations != 0) {
-                    channel.register(selector, operations);
-                }
+                End.setInterest(channel, selector, wanted.getOrDefault(channel, 0));
             }
         }
     }
@@ -205,7 +198,7 @@ public final class Stepper<R> implements AutoCloseable {
             last = reporter.apply(number);
             record(last, null);
             handle.close();
-            watch.after(moved);
+            tell(true);
             return new Step.Done();
         }
         blocked(blocked, result == NativeRunning.BLOCKED);
@@ -213,11 +206,14 @@ public final class Stepper<R> implements AutoCloseable {
         Step step = result == NativeRunning.BLOCKED
                 ? new Step.Blocked(interests(NativeRunning.interests(number)))
                 : new Step.Moved(result);
-        watch.tell(moved);
-        if (watch.hasThrown()) {
+        tell(false);
+        return step;
+    }
+
+    private void tell(boolean last) throws TransferException {
+        if (!watch.tell(moved, last)) {
             throw stopped();
         }
-        return step;
     }
 
     /** One step, or run, at a time: not one more from the listener of this one. */
@@ -245,16 +241,15 @@ public final class Stepper<R> implements AutoCloseable {
     /** One native step, with the ends held. */
     private long advance(long number) throws IOException {
         try (End.Hold held = End.holdAll(ends)) {
-            long result = NativeRunning.step(number);
-            if (result > 0) {
-                moved(moved + result);
-            }
-            return result;
+            return NativeRunning.step(number);
+        } finally {
+            count(number);
         }
     }
 
-    /** So many bytes have been delivered. */
-    private void moved(long bytes) {
+    /** After each native call, however it has ended. */
+    private void count(long number) {
+        long bytes = NativeRunning.moved(number);
         ends[0].advance(bytes - moved);
         moved = bytes;
     }
@@ -277,6 +272,7 @@ public final class Stepper<R> implements AutoCloseable {
             } else {
                 runInPoll(number);
             }
+            tell(true);
         } catch (IOException e) {
             failure = e;
         }
@@ -291,18 +287,14 @@ public final class Stepper<R> implements AutoCloseable {
     /** Leaves the native code whenever the listener is to be told. */
     private void runInPoll(long number) throws IOException {
         while (!watch.mustStop()) {
-            long result;
             try (End.Hold held = End.holdAll(ends)) {
-                result = NativeRunning.run(number, watch);
-            } catch (TransferException e) {
-                moved(e.moved());
-                throw e;
+                if (NativeRunning.run(number, watch) == NativeRunning.DONE) {
+                    return;
+                }
+            } finally {
+                count(number);
             }
-            if (result == NativeRunning.DONE) {
-                return;
-            }
-            moved(result);
-            watch.tell(moved);
+            tell(false);
         }
         throw stopped();
     }
@@ -321,7 +313,7 @@ public final class Stepper<R> implements AutoCloseable {
                 // Ready, and then again not: epoll reports what somebody else has left in a socket's error queue, for ever.
                 LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(Math.min(inVain, 16)));
             }
-            watch.tell(moved);
+            tell(false);
         }
         throw stopped();
     }
@@ -350,11 +342,6 @@ public final class Stepper<R> implements AutoCloseable {
             exception.initCause(failure);
         }
         return watch.after(exception);
-    }
-
-    /** The last word about the bytes delivered. */
-    void tellEnd(long bytes) {
-        watch.after(bytes);
     }
 
     private List<Step.Interest> interests(int[] found) {

@@ -1,22 +1,18 @@
 package io.zcio;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.IllegalBlockingModeException;
-import java.nio.channels.NonReadableChannelException;
-import java.nio.channels.NonWritableChannelException;
-import java.nio.channels.NotYetConnectedException;
 import java.nio.channels.Pipe;
 import java.nio.channels.SocketChannel;
 import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.nio.file.ProviderMismatchException;
 import java.util.Objects;
-import java.util.function.LongConsumer;
 import java.util.function.LongFunction;
 
 /**
@@ -42,17 +38,17 @@ import java.util.function.LongFunction;
  * paths are interruptible in the same way. After the close of a channel by another thread the other channel stays open and
  * {@link AsynchronousCloseException} is thrown. The exception's cause is a {@link TransferException} that says how much had
  * been moved. Closing a file channel waits for the transfer to notice. Channels in non-blocking mode are waited for as well.
+ * Where another reader of a device was quicker ({@code /proc/kmsg}), the read that sleeps then is woken by a close, but not by
+ * an interrupt.
  *
  * <p>A virtual thread that waits for an end is parked and does not hold its carrier; a socket that it used stays in
  * non-blocking mode for the operating system, whatever {@link SocketChannel#isBlocking} says, as after the JDK's own
  * operations on virtual threads.
  */
-public final class Transfer {
+public final class Transfer extends Operation<Report, Transfer> {
     private final End source;
     private final End sink;
     private final TransferOptions options = new TransferOptions();
-    private LongConsumer progress;
-    private CancelToken token;
 
     private Transfer(End source, End sink) {
         this.source = source;
@@ -110,6 +106,17 @@ public final class Transfer {
         public Transfer to(Pipe.SinkChannel channel) {
             return new Transfer(end, End.of(channel));
         }
+
+        /**
+         * To something else that has a channel: a {@code FileOutputStream}, {@code RandomAccessFile}, or {@code Socket}.
+         *
+         * @param sink what has one, or is one
+         * @return the transfer
+         * @throws IllegalArgumentException if it has none of the JDK's own, with the reason and what to do
+         */
+        public Transfer to(Closeable sink) {
+            return new Transfer(end, OtherEnds.of(sink));
+        }
     }
 
     /**
@@ -155,6 +162,17 @@ public final class Transfer {
      */
     public static Source from(Pipe.SourceChannel channel) {
         return new Source(End.of(channel));
+    }
+
+    /**
+     * From something else that has a channel: a {@code FileInputStream}, {@code RandomAccessFile}, or {@code Socket}.
+     *
+     * @param source what has one, or is one
+     * @return the first half of a transfer
+     * @throws IllegalArgumentException if it has none of the JDK's own, with the reason and what to do
+     */
+    public static Source from(Closeable source) {
+        return new Source(OtherEnds.of(source));
     }
 
     /**
@@ -261,40 +279,15 @@ public final class Transfer {
     }
 
     /**
-     * Is told the bytes delivered so far, in the transfer's own thread, after every 64 MiB or 100 ms in which there were some,
-     * and at the end. What it throws ends the transfer and is thrown by it, with the {@link TransferException} that says how
-     * far it had come {@linkplain Throwable#getSuppressed suppressed}. It may do anything to the ends and to the transfer, but a
-     * {@link Stepper} makes no step within its own step.
-     *
-     * @param progress the listener
-     * @return this transfer
-     */
-    public Transfer progress(LongConsumer progress) {
-        this.progress = Objects.requireNonNull(progress, "progress");
-        return this;
-    }
-
-    /**
-     * Can be stopped by this token.
-     *
-     * @param token the token
-     * @return this transfer
-     */
-    public Transfer cancelledBy(CancelToken token) {
-        this.token = Objects.requireNonNull(token, "token");
-        return this;
-    }
-
-    /**
      * Runs to the end, waiting for its ends as needed. It may be run again, and then begins anew.
      *
      * @return what happened
      * @throws IllegalArgumentException      if the request makes no sense between these ends: an offset for a socket, ranges
      *                                       of one file that overlap
      * @throws UnsupportedOperationException if the named mechanism cannot serve these ends
-     * @throws NonReadableChannelException   if the source was not opened for reading
-     * @throws NonWritableChannelException   if the sink was not opened for writing
-     * @throws NotYetConnectedException      if a socket is not connected
+     * @throws java.nio.channels.NonReadableChannelException if the source was not opened for reading
+     * @throws java.nio.channels.NonWritableChannelException if the sink was not opened for writing
+     * @throws java.nio.channels.NotYetConnectedException if a socket is not connected
      * @throws FileSystemException           or one of its subclasses, if a path cannot be opened
      * @throws ClosedChannelException        if a channel is closed
      * @throws AsynchronousCloseException    if another thread closed a channel while bytes were moved
@@ -303,14 +296,24 @@ public final class Transfer {
      * @throws TransferException             for everything else, and whenever bytes had been moved before it
      * @throws IOException                   if there is no descriptor left for the transfer
      */
+    @Override
     public Report run() throws IOException {
+        return run(token);
+    }
+
+    @Override
+    public String toString() {
+        return "Transfer from " + EndNames.of(source) + range(options.offset, options.count) + " to "
+                + EndNames.of(sink) + range(options.sinkOffset, -1);
+    }
+
+    @Override
+    Report run(CancelToken token) throws IOException {
         if (Threads.isVirtual() || progress != null) {
-            return runInSteps();
+            return runInSteps(token);
         }
         Watch watch = new Watch(progress, token, source, sink);
-        watch.before();
-        source.requireConnected();
-        sink.requireConnected();
+        watch.begin();
         Object event = Flight.begin("transfer", source, sink);
         Report report = null;
         IOException failure = null;
@@ -329,7 +332,6 @@ public final class Transfer {
         if (failure != null) {
             throw failure;
         }
-        watch.after(report.bytes());
         return report;
     }
 
@@ -338,26 +340,24 @@ public final class Transfer {
         try (End.Hold held = source.hold();
                 End.Hold alsoHeld = sink.hold()) {
             long[] call = call(Stepper.IN_POLL);
-            Object[] answer = NativeTransfer.run(source.passed(), sink.passed(), call, watch);
+            Object[] answer = NativeTransfer.run(PackedEnds.object(source), PackedEnds.object(sink), call, watch);
             return answer != null && answer.length == 0 ? null : Reports.report(Packed.answered(call, answer));
         }
     }
 
     private long[] call(int waiting) {
         Packed call = new Packed();
-        source.packSource(call);
-        sink.pack(call);
+        PackedEnds.packSource(source, call);
+        PackedEnds.pack(sink, call);
         options.pack(call);
         return call.put(waiting).numbers;
     }
 
     /** On a virtual thread, which must not wait inside the native code; and where a listener is told, which must not run there. */
-    private Report runInSteps() throws IOException {
-        try (Stepper<Report> stepper = open(Stepper.waiting())) {
+    private Report runInSteps(CancelToken token) throws IOException {
+        try (Stepper<Report> stepper = open(Stepper.waiting(), token)) {
             try {
-                Report report = stepper.run();
-                stepper.tellEnd(report.bytes());
-                return report;
+                return stepper.run();
             } catch (IOException e) {
                 throw stepper.failed(e);
             }
@@ -368,18 +368,18 @@ public final class Transfer {
      * Begins a transfer that is moved on step by step, for an event loop.
      *
      * @return the stepper, at the byte where the transfer begins
-     * @throws IllegalBlockingModeException if a channel is in blocking mode
+     * @throws java.nio.channels.IllegalBlockingModeException if a channel is in blocking mode
      * @throws IllegalArgumentException     if a path is something that would have to be waited for, such as a FIFO
      * @throws IOException                  as {@link #run}
      */
     public Stepper<Report> start() throws IOException {
         Stepper.requireSelectable(source, sink);
-        return open(Stepper.IN_SELECTOR);
+        return open(Stepper.IN_SELECTOR, token);
     }
 
-    private Stepper<Report> open(int waiting) throws IOException {
+    private Stepper<Report> open(int waiting, CancelToken token) throws IOException {
         Watch watch = new Watch(progress, token, source, sink);
-        Stepper.Opening opening = how -> NativeTransfer.start(source.passed(), sink.passed(), call(how));
+        Stepper.Opening opening = how -> NativeTransfer.start(PackedEnds.object(source), PackedEnds.object(sink), call(how));
         LongFunction<Report> reporter = handle -> Packed.read(NativeTransfer.report(handle), Reports::report);
         return Stepper.open("transfer", opening, waiting, watch, reporter, source, sink);
     }

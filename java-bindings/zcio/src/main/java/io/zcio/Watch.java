@@ -21,6 +21,8 @@ class Watch implements LongPredicate {
     private final End[] ends;
     private final LongConsumer progress;
     private final CancelToken token;
+    /** Whether no end cares for an interrupt. */
+    private final boolean outlivesInterrupts;
     private volatile boolean interrupted;
     /** What the caller's progress callback threw. */
     private Throwable thrown;
@@ -31,6 +33,16 @@ class Watch implements LongPredicate {
         this.ends = ends;
         this.progress = progress;
         this.token = token;
+        outlivesInterrupts = allOutliveInterrupts(ends);
+    }
+
+    private static boolean allOutliveInterrupts(End[] ends) {
+        for (End end : ends) {
+            if (!end.outlivesInterrupts()) {
+                return false;
+            }
+        }
+        return ends.length > 0;
     }
 
     /**
@@ -49,8 +61,12 @@ class Watch implements LongPredicate {
 
     /** Whether it is over; after {@link #before} and {@link #look} only that says why. */
     boolean mustStop() {
-        interrupted |= Thread.currentThread().isInterrupted();
+        lookForInterrupt();
         return interrupted || thrown != null || isToEnd();
+    }
+
+    private void lookForInterrupt() {
+        interrupted |= !outlivesInterrupts && Thread.currentThread().isInterrupted();
     }
 
     private boolean isDue(long moved) {
@@ -60,10 +76,12 @@ class Watch implements LongPredicate {
 
     /**
      * Calls the listener if it is time, with the bytes delivered so far. It may do anything to the ends and to who calls it,
-     * so no end is held then, and no native code is below.
+     * so no end is held then, and no native code is below. The last time is due whenever the count has changed.
+     *
+     * @return false if it has thrown something, which {@link #after} will throw
      */
-    void tell(long moved) {
-        if (thrown == null && isDue(moved)) {
+    boolean tell(long moved, boolean last) {
+        if (thrown == null && (last ? progress != null && moved != told : isDue(moved))) {
             told = moved;
             toldAt = System.nanoTime();
             try {
@@ -73,11 +91,7 @@ class Watch implements LongPredicate {
                 thrown = e;
             }
         }
-    }
-
-    /** Whether the listener has thrown something that {@link #after} will throw. */
-    boolean hasThrown() {
-        return thrown != null;
+        return thrown == null;
     }
 
     /** Whether a channel was closed or the token cancelled; asked by any thread. */
@@ -100,7 +114,7 @@ class Watch implements LongPredicate {
 
     /** The thread was interrupted, as somebody else noticed. */
     void interrupt() {
-        interrupted = true;
+        interrupted |= !outlivesInterrupts;
     }
 
     /**
@@ -111,9 +125,17 @@ class Watch implements LongPredicate {
         before(null);
     }
 
+    /** {@link #before}, for the first time: each end must have a way for bytes. */
+    void begin() throws IOException {
+        before();
+        for (End end : ends) {
+            end.requireConnected();
+        }
+    }
+
     /** The same in the middle; {@code moved} says how far it has come. */
     void before(TransferException moved) throws IOException {
-        interrupted |= Thread.currentThread().isInterrupted();
+        lookForInterrupt();
         if (interrupted) {
             throw closedByInterrupt(moved);
         }
@@ -123,14 +145,6 @@ class Watch implements LongPredicate {
         if (isCancelled()) {
             throw new TransferCancelledException(
                     moved == null ? new TransferException("cancelled", 0, 0, new byte[0]) : moved);
-        }
-    }
-
-    /** The last word about the bytes delivered. */
-    void after(long moved) {
-        if (progress != null && moved != told) {
-            told = moved;
-            progress.accept(moved);
         }
     }
 
@@ -161,6 +175,9 @@ class Watch implements LongPredicate {
     private IOException closedByInterrupt(TransferException cause) {
         IOException exception = withCause(new ClosedByInterruptException(), cause);
         for (End end : ends) {
+            if (end.outlivesInterrupts()) {
+                continue;
+            }
             try {
                 end.close();
             } catch (IOException e) {

@@ -17,8 +17,10 @@ import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -56,6 +58,8 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
     /** The JDK's set of threads inside the channel; null where it cannot be had or is no channel of the JDK's own. */
     private final Object threads;
     private volatile CachePolicy cache = CachePolicy.NONE;
+    /** See {@link InterruptOption}. */
+    private boolean outlivesInterrupts;
 
     /** See {@link JdkGeneration#channel}. */
     ZeroCopyFileChannel(FileChannel delegate, boolean readable, boolean writable, boolean append) {
@@ -66,6 +70,15 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
         threads = CloseProtocol.AVAILABLE && End.hasDescriptor(delegate) ? CloseProtocol.threads(delegate) : null;
     }
 
+    /** Before anybody else knows this channel, whose delegate has been told. */
+    void outliveInterrupts() {
+        outlivesInterrupts = true;
+    }
+
+    boolean outlivesInterrupts() {
+        return outlivesInterrupts;
+    }
+
     /**
      * Opens or creates a file, as {@link FileChannel#open(Path, Set, FileAttribute...)} does, and gives a channel of this class; or
      * the JDK's own, and a line in the log, where zcio is {@linkplain Zcio#isAvailable not available} or does not know how this
@@ -73,7 +86,7 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
      *
      * @param path       the file
      * @param options    how to open it: {@link StandardOpenOption}, {@code LinkOption.NOFOLLOW_LINKS},
-     *                   {@code com.sun.nio.file.ExtendedOpenOption.DIRECT}, …
+     *                   {@code com.sun.nio.file.ExtendedOpenOption.DIRECT}, {@link InterruptOption}, …
      * @param attributes of a file that is created
      * @return a new channel
      * @throws IllegalArgumentException      if the options contradict each other
@@ -82,35 +95,7 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
      */
     public static FileChannel open(Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
             throws IOException {
-        FileChannel opened = FileChannel.open(path, options, attributes);
-        if (!isOfUse()) {
-            return opened;
-        }
-        boolean append = options.contains(StandardOpenOption.APPEND);
-        boolean writable = append || options.contains(StandardOpenOption.WRITE);
-        boolean readable = !writable || options.contains(StandardOpenOption.READ);
-        try {
-            return JdkGeneration.current().channel(opened, readable, writable, append);
-        } catch (Throwable e) {
-            opened.close();
-            throw e;
-        }
-    }
-
-    private static boolean isOfUse() {
-        UnsatisfiedLinkError unavailable = NativeLibrary.unavailabilityCause();
-        if (unavailable != null) {
-            Notices.once("no channels of zcio's", () -> "file channels are the JDK's own: " + unavailable.getMessage());
-        } else if (!isKnown()) {
-            Notices.once(
-                    "no channels of zcio's",
-                    () -> "file channels are the JDK's own: zcio does not know how this Java runtime makes them");
-        }
-        return unavailable == null && isKnown();
-    }
-
-    private static boolean isKnown() {
-        return DescriptorField.IN_PLACE && CloseProtocol.AVAILABLE;
+        return ChannelOpening.open(path, options, attributes);
     }
 
     /**
@@ -434,6 +419,9 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
     }
 
     long interruptibly(Waiting call) throws IOException {
+        if (outlivesInterrupts) {
+            return call.run();
+        }
         boolean completed = false;
         begin();
         try {
@@ -473,12 +461,14 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
         return failure.moved();
     }
 
-    /** As NIO: both channels were open when the transfer began, and an interrupt closes both. */
+    /** As NIO: both channels were open when the transfer began, and an interrupt closes those that it can. */
     private ClosedChannelException stopped(ClosedChannelException failure, Channel other) {
-        if (Thread.currentThread().isInterrupted()) {
+        List<Channel> interruptible = new ArrayList<>(List.of(this, other));
+        interruptible.removeIf(channel -> channel instanceof ZeroCopyFileChannel ours && ours.outlivesInterrupts);
+        if (Thread.currentThread().isInterrupted() && !interruptible.isEmpty()) {
             ClosedChannelException interrupted =
                     failure instanceof ClosedByInterruptException ? failure : withCause(new ClosedByInterruptException(), failure);
-            for (Channel channel : new Channel[] {this, other}) {
+            for (Channel channel : interruptible) {
                 try {
                     channel.close();
                 } catch (IOException e) {

@@ -17,6 +17,13 @@
  * <p>A region, stepper or batch that is forgotten instead of closed is freed by the garbage collector, and a warning is logged
  * once ({@link System.Logger}, {@code io.zcio}); {@code -Dio.zcio.leakDetection=true} makes it say where each was made.
  *
+ * <h2>Null, ranges and setters</h2>
+ *
+ * <p>No argument may be null ({@link NullPointerException}), and no method returns null, unless it says so; what may be absent is an
+ * {@link java.util.Optional}. Where bytes begin is an <i>offset</i>, how many are wanted a <i>count</i>, how long something is its
+ * <i>size</i>; {@link ZeroCopyFileChannel} has the words of {@link java.nio.channels.FileChannel} besides. All are in bytes. The
+ * setters of an operation change it and return it; an item of a {@link Batch} and a report never change.
+ *
  * <h2>The native library</h2>
  *
  * <p>The jar carries it. On first use it is copied to a directory of the user's own below {@code java.io.tmpdir}, loaded, and the

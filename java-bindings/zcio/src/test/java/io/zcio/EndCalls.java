@@ -2,7 +2,6 @@ package io.zcio;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.CancelledKeyException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.Pipe;
@@ -118,7 +117,7 @@ final class EndCalls {
                 if (step instanceof Step.Blocked) {
                     try {
                         stepper.register(selector, step);
-                    } catch (ClosedChannelException | CancelledKeyException e) {
+                    } catch (ClosedChannelException e) {
                         // The next step says so.
                         continue;
                     }

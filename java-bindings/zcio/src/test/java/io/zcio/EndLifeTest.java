@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 import io.zcio.EndOperation.Answer;
 import io.zcio.EndOperation.Drive;
 import io.zcio.EndRow.Made;
+import java.io.Closeable;
 import java.io.IOException;
 import java.lang.reflect.Method;
 import java.nio.ByteBuffer;
@@ -86,7 +87,9 @@ class EndLifeTest {
             for (Method method : each.getMethods()) {
                 if (Set.of("from", "to", "between").contains(method.getName())) {
                     Class<?> end = method.getParameterTypes()[0];
-                    assertTrue(types.contains(end), method + " takes an end that has no row here");
+                    // What is given as this is the end that its channel is: see OtherEnds.
+                    boolean ofAChannel = end == Closeable.class;
+                    assertTrue(ofAChannel || types.contains(end), method + " takes an end that has no row here");
                 }
             }
         }

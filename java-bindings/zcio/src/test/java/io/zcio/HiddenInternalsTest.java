@@ -178,6 +178,7 @@ class HiddenInternalsTest {
         "fd, sun/nio/ch/FileChannelImpl.*, file",
         "threads, sun/nio/ch/FileChannelImpl.*, file",
         "positionLock, sun/nio/ch/FileChannelImpl.*, ''",
+        "setUninterruptible, ALL, ''",
         "writeLock, sun/nio/ch/SocketChannelImpl.*, ''",
         "writeLock, sun/nio/ch/SinkChannelImpl.*, ''",
         "readLock, sun/nio/ch/SocketChannelImpl.*, ''",

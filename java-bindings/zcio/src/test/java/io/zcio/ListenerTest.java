@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
-import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -262,19 +261,6 @@ class ListenerTest {
             assertEquals(CONTENT.length, made.report().bytes());
             assertInstanceOf(Step.Done.class, made.step());
         }
-    }
-
-    @Test
-    void itClosesWhatACopyMoves() throws Exception {
-        Path file = Files.write(directory.resolve("file"), CONTENT);
-        Path copy = directory.resolve("copy");
-        IllegalStateException thrown = new IllegalStateException("the listener's own");
-        assertSame(thrown, assertThrowsExactly(IllegalStateException.class, () -> Copy.of(file, copy)
-                .progress(moved -> {
-                    throw thrown;
-                })
-                .run()));
-        assertEquals(-1, Files.mismatch(file, copy));
     }
 
     /** Collected while its own step runs, a stepper is freed after it. */

@@ -177,6 +177,38 @@ class NioPromisesTest {
         }
     }
 
+    /** A relay passes that end on, and the other direction goes on. */
+    @Test
+    @Timeout(60)
+    void aRelayReadsNothingOfASideWhoseInputIsShut() throws Exception {
+        for (boolean stepped : List.of(false, true)) {
+            try (Ends.Pair left = Ends.tcp(); Ends.Pair right = Ends.tcp()) {
+                left.far().write(ByteBuffer.wrap("not to be read".getBytes()));
+                left.near().shutdownInput();
+                right.far().write(ByteBuffer.wrap("answer".getBytes()));
+                right.far().shutdownOutput();
+                RelayReport report;
+                if (stepped) {
+                    left.near().configureBlocking(false);
+                    right.near().configureBlocking(false);
+                    try (Stepper<RelayReport> stepper = Relay.between(left.near(), right.near()).start()) {
+                        while (!(stepper.step() instanceof Step.Done)) {
+                            Thread.onSpinWait();
+                        }
+                        report = stepper.report();
+                    }
+                } else {
+                    report = Relay.between(left.near(), right.near()).run();
+                }
+                assertEquals(0, report.forward().bytes());
+                assertTrue(report.forward().hasEnded());
+                assertEquals(6, report.backward().bytes());
+                assertEquals("answer", new String(Ends.readAll(left.far())));
+                assertEquals(0, Ends.readAll(right.far()).length);
+            }
+        }
+    }
+
     /** The first operation on a channel around one that was closed says so, and closes it. */
     @Test
     void aChannelAroundOneThatIsClosedElsewhere() throws Exception {

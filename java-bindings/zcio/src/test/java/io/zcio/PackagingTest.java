@@ -73,6 +73,61 @@ class PackagingTest {
         assertEquals(Set.of(), missing, "not in jni-config.json");
     }
 
+    /** The members that method handles are asked for, in the format of today and in that of older native images. */
+    @Test
+    void everythingThatReflectionLooksUpIsReachable() throws Exception {
+        String rust = Files.readString(Path.of("../src/internals.rs"));
+        Set<String> classes = matches(rust, "\\(\"([\\w.$]+)\", (?:&|STREAM)");
+        assertTrue(classes.size() > 8, classes.toString());
+        Set<String> members = matches(rust, "\"(\\w+)\"[,\\]]");
+        String today = entry(METADATA + "reachability-metadata.json");
+        String old = entry(METADATA + "reflect-config.json");
+        for (String metadata : new String[] {today, old}) {
+            Set<String> listed = matches(metadata, "\"(?:name|type)\": \"([^\"]+)\"");
+            assertTrue(listed.containsAll(classes), listed.toString());
+            assertTrue(listed.containsAll(members), members + " in " + listed);
+        }
+        Set<String> jni = matches(entry(METADATA + "jni-config.json"), "(?m)^ *\\{\"name\": \"([^\"]+)\"");
+        assertEquals(jni, matches(today, "(?m)^ *\\{\"type\": \"([^\"]+)\".*\"jniAccessible\": true"));
+        Set<String> reflection = matches(old, "(?m)^ *\\{\"name\": \"([^\"]+)\"");
+        assertTrue(matches(today, "\"type\": \"([^\"]+)\"").containsAll(reflection));
+    }
+
+    /** What a repository and a lawyer ask for. */
+    @Test
+    void thePomStandsAloneAndTheLicencesAreThere() throws Exception {
+        assertTrue(entry("META-INF/LICENSE-MIT").contains("MIT"));
+        assertTrue(entry("META-INF/LICENSE-APACHE").contains("Apache License"));
+        String licences = entry("META-INF/LICENSES-OF-CRATES.txt");
+        Set<String> crates = matches(entry("META-INF/sbom/crates.cdx.json"), "\"purl\": \"pkg:cargo/([^\"@]+)@");
+        assertTrue(crates.containsAll(Set.of("jni", "nix", "libc", "memmap2")), crates.toString());
+        for (String crate : crates) {
+            assertTrue(licences.contains("\n" + crate + " "), crate);
+        }
+        String pom = Files.readString(Path.of(System.getProperty("zcio.pom")));
+        assertFalse(pom.contains("<parent>") || pom.contains("${") || pom.contains("junit"), pom);
+        for (String element : new String[] {"name", "description", "url", "licenses", "developers", "scm"}) {
+            assertTrue(pom.contains("<" + element), element);
+        }
+        assertTrue(pom.contains("<url>https://github.com/zcio/zcio</url>"), pom);
+    }
+
+    /** What is published says nothing of the machine that it was built on. */
+    @Test
+    void thePublishedLibraryHasNoBuildPaths() throws Exception {
+        Assumptions.assumeTrue(Boolean.getBoolean("zcio.release"), "with -Prelease");
+        String base = Path.of("../..").toRealPath().toString();
+        try (JarFile jar = new JarFile(JAR.toFile())) {
+            JarEntry library = jar.stream().filter(entry -> entry.getName().endsWith(".so")).findFirst().orElseThrow();
+            try (InputStream in = jar.getInputStream(library)) {
+                String bytes = new String(in.readAllBytes(), java.nio.charset.StandardCharsets.ISO_8859_1);
+                assertFalse(bytes.contains(".cargo/registry"), "a path of cargo's");
+                assertFalse(bytes.contains(base), base);
+                assertFalse(bytes.contains(".symtab"), "symbols");
+            }
+        }
+    }
+
     /** A name that no longer exists would be believed for ever. */
     @Test
     void everyListedClassExists() throws Exception {

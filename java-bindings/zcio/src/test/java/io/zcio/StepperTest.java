@@ -117,6 +117,23 @@ class StepperTest {
         }
     }
 
+    /** Also until a selector has dropped the key, which it does when it selects. */
+    @Test
+    void aChannelThatIsClosedIsNotRegistered() throws Exception {
+        try (Ends.Pair pair = Ends.unix();
+                Selector selector = Selector.open();
+                Stepper<Report> stepper = Transfer.from(file()).to(nonBlocking(pair.near())).start()) {
+            Step.Blocked blocked = untilBlocked(stepper);
+            stepper.register(selector, blocked);
+            pair.near().close();
+            assertThrowsExactly(ClosedChannelException.class, () -> stepper.register(selector, blocked));
+            // Nothing is looked for any more.
+            stepper.register(selector, new Step.Done());
+            selector.selectNow();
+            assertThrowsExactly(ClosedChannelException.class, () -> stepper.register(selector, blocked));
+        }
+    }
+
     @Test
     void aFileToASocket() throws Exception {
         try (Ends.Pair pair = Ends.unix(); FileChannel source = FileChannel.open(file())) {

@@ -8,17 +8,14 @@ import io.netty.channel.ChannelPromise;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
-import io.netty.util.concurrent.Promise;
 import io.netty.util.internal.logging.InternalLogger;
 import io.netty.util.internal.logging.InternalLoggerFactory;
-import java.io.Closeable;
 import java.io.EOFException;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
+import java.util.ArrayDeque;
+import java.util.Queue;
 
 /**
  * Puts so many bytes that arrive on a connection into a file, and then takes itself out of the pipeline: for an upload whose
@@ -30,11 +27,13 @@ import java.nio.file.StandardOpenOption;
  * connection, with the reason. Either way the file has exactly the bytes that were announced, from its beginning on, and
  * what follows them goes to the next handler.
  *
- * <p>An upload that fails never makes its bytes anybody else's message: {@link #done} fails at once, so that an answer can be
- * written, and the handler stays until it has read and dropped the rest of the upload. Where it cannot know how much that is,
- * because a splice has failed, and where it is removed before, the connection is closed.
+ * <p>An upload that fails never makes its bytes anybody else's message: {@link #done} fails before they have all come, so that an
+ * answer can be written, and the handler stays until it has read and dropped the rest of the upload. Where it cannot know how
+ * much that is, because a splice has failed, and where it is removed before, the connection is closed. What follows an upload
+ * waits until {@link #done} has been told: the answers go out in the order of the requests.
  *
- * <p>Writing to the file takes place in the event loop. The handler switches auto-read on.
+ * <p>The file is opened, closed and renamed outside the event loop, which may mean a wait for a network or another process; it is
+ * written to in the event loop. The handler switches auto-read off while the file is opened or closed, and then on.
  */
 public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
     private static final InternalLogger LOGGER = InternalLoggerFactory.getInstance(FileUploadHandler.class);
@@ -45,18 +44,19 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
     private final Path path;
     private final UploadTarget target;
     private final long length;
-    private FileChannel file;
-    private SpliceUpload splice;
-    /** Bytes that were read, but for those of a splice that is under way: into the file, or dropped once that has failed. */
+    /** What came behind the upload before that was over. */
+    private final Queue<Object> next = new ArrayDeque<>();
+    /** Bytes that were read, but for those of a splice that is under way: kept, or dropped once it has failed. */
     private long received;
     private boolean begun;
     private boolean splicing;
     private boolean spliceBegun;
     /** Whether nothing of the upload can come any more. */
     private boolean over;
+    private boolean left;
     /** What the connection was configured to before a splice. */
     private boolean halfClosure;
-    private Promise<Void> done;
+    private UploadFile file;
 
     /**
      * An upload into a file, which after a failure has what has arrived and no more; see {@link #atomic} for one that leaves
@@ -95,12 +95,12 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
 
     /**
      * Succeeds when the file has all the bytes and is closed; fails with {@link EOFException} if the connection ends
-     * before, or with the error of the file. There is one as soon as the handler is in a pipeline.
+     * before, or with the error of the file, which is closed then, too. There is one as soon as the handler is in a pipeline.
      *
      * @return the future
      */
     public Future<Void> done() {
-        return done;
+        return file == null ? null : file.done();
     }
 
     /** Whether splice(2) has been at work. */
@@ -110,22 +110,16 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void handlerAdded(ChannelHandlerContext context) {
-        done = context.executor().newPromise();
-        done.setUncancellable();
-        try {
-            Path open = target.begin();
-            if (SpliceUpload.obstacle(context.channel()) == null) {
-                // Now, because Netty empties what it opens, and bytes may come before the splice begins.
-                splice = SpliceUpload.into(open);
-            }
-            file = FileChannel.open(
-                    open, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
-        } catch (IOException e) {
-            finish(e);
-        }
-        if (context.channel().isActive()) {
-            // Later: while an initializer adds handlers it is still among them itself.
-            context.executor().execute(() -> begin(context));
+        file = new UploadFile(target, context);
+        context.channel().config().setAutoRead(false);
+        file.open(SpliceUpload.obstacle(context.channel()) == null, () -> opened(context));
+    }
+
+    private void opened(ChannelHandlerContext context) {
+        if (received == length) {
+            end(context);
+        } else if (context.channel().isActive()) {
+            begin(context);
         }
     }
 
@@ -136,15 +130,13 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void begin(ChannelHandlerContext context) {
-        if (begun || context.isRemoved()) {
+        if (begun || over || !file.isOpen() || context.isRemoved()) {
             return;
         }
         begun = true;
         boolean first = WayOut.handlers(context).stream().allMatch(handler -> handler instanceof FileTurns);
         String obstacle = first ? SpliceUpload.obstacle(context.channel()) : "it is not the first handler";
-        if (received == length) {
-            end(context, null);
-        } else if (done.isDone()) {
+        if (file.isFinishing()) {
             read(context);
         } else if (obstacle != null) {
             fallBack(context, obstacle);
@@ -171,33 +163,50 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
         // half a connection it says so instead, and the rest can be taken (userEventTriggered).
         context.channel().config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
         ChannelPromise promise = context.newPromise();
+        SpliceUpload splice = file.takeSplice();
         try {
             splice.start(context, received, Math.min(length, SPLICE_LIMIT) - received, promise);
             promise.addListener(future -> spliced(context, future.cause()));
+            context.channel().config().setAutoRead(true);
         } catch (RuntimeException | LinkageError e) {
             // Nothing has been moved: Netty 4.1 splices in a mode that must be chosen, and a later one no more.
+            file.notSpliced(splice);
             endSplicing(context);
             spliceBegun = false;
             fallBack(context, e.toString());
         }
     }
 
-    private void spliced(ChannelHandlerContext context, Throwable cause) throws IOException {
+    private void spliced(ChannelHandlerContext context, Throwable cause) {
         if (!splicing) {
             return;
         }
         endSplicing(context);
-        if (cause != null || done.isDone()) {
-            finish(cause == null ? null : ended(cause));
-            // What Netty has taken out of the socket is not known, and so neither is what is still to come.
-            context.close();
+        if (cause == null && !file.isFinishing()) {
+            received = Math.min(length, SPLICE_LIMIT);
+            file.spliced(received);
+            if (received == length) {
+                end(context);
+            } else {
+                fallBack(context, "Netty cannot splice beyond 2 GiB");
+            }
             return;
         }
-        received = file.size();
-        if (received == length) {
-            end(context, null);
-        } else {
-            fallBack(context, "Netty cannot splice beyond 2 GiB");
+        if (cause != null) {
+            finish(context, ended(cause));
+        }
+        // What Netty has taken out of the socket is not known, and so neither is what is still to come.
+        context.close();
+    }
+
+    /** What a splice that was broken off has put into the file. */
+    private boolean count(ChannelHandlerContext context) {
+        try {
+            received = file.count();
+            return true;
+        } catch (IOException e) {
+            finish(context, e);
+            return false;
         }
     }
 
@@ -210,16 +219,15 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
     public void userEventTriggered(ChannelHandlerContext context, Object event) throws Exception {
         if (splicing && event instanceof ChannelInputShutdownEvent) {
             endSplicing(context);
-            boolean failed = file == null;
-            if (!failed) {
-                received = file.size();
+            boolean whole = !file.isFinishing() && count(context);
+            if (whole) {
                 // Everything the peer has sent is in the socket now.
                 for (ByteBuf bytes = SpliceUpload.rest(context); bytes != null; bytes = SpliceUpload.rest(context)) {
                     context.pipeline().fireChannelRead(bytes);
                 }
             }
-            end(context, ended(new ClosedChannelException()));
-            if (failed || !halfClosure) {
+            noMore(context);
+            if (!whole || !halfClosure) {
                 context.close();
             }
         }
@@ -237,99 +245,104 @@ public final class FileUploadHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
-        if (!(message instanceof ByteBuf bytes) || received == length) {
+        if (left || received < length && !(message instanceof ByteBuf)) {
             context.fireChannelRead(message);
             return;
         }
-        ByteBuf mine = bytes.readSlice((int) Math.min(bytes.readableBytes(), length - received));
-        if (file != null) {
-            write(mine);
+        if (received == length) {
+            next.add(message);
+            return;
         }
-        received += mine.writerIndex();
+        ByteBuf bytes = (ByteBuf) message;
+        ByteBuf mine = bytes.readRetainedSlice((int) Math.min(bytes.readableBytes(), length - received));
+        received += mine.readableBytes();
         if (bytes.isReadable()) {
-            // Before this handler leaves, while it still has a place to pass them on from.
-            context.fireChannelRead(bytes);
+            next.add(bytes);
         } else {
             bytes.release();
         }
-        if (received == length) {
-            end(context, null);
-        }
-    }
-
-    private void write(ByteBuf bytes) {
-        try {
-            long at = received;
-            for (ByteBuffer buffer : bytes.nioBuffers()) {
-                while (buffer.hasRemaining()) {
-                    at += file.write(buffer, at);
-                }
-            }
-        } catch (IOException e) {
-            finish(e);
+        file.write(mine, () -> leave(context));
+        if (received == length && file.isOpen()) {
+            end(context);
         }
     }
 
     @Override
     public void channelInactive(ChannelHandlerContext context) {
         if (!splicing) {
-            end(context, ended(new ClosedChannelException()));
+            noMore(context);
         }
+        passOn(context);
         context.fireChannelInactive();
+    }
+
+    /** The stream has ended. What came before the file was open is still to be written. */
+    private void noMore(ChannelHandlerContext context) {
+        over = true;
+        if (received < length) {
+            finish(context, ended(new ClosedChannelException()));
+        }
+        leave(context);
     }
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-        finish(cause);
+        finish(context, cause);
         context.fireExceptionCaught(cause);
     }
 
     @Override
     public void handlerRemoved(ChannelHandlerContext context) {
-        if (!over) {
-            // What is still to come is no message for the handlers behind; and a splice, which cannot be stopped, would put it
-            // into the file.
-            context.close();
+        if (over) {
+            passOn(context);
+            context.channel().config().setAutoRead(true);
+            return;
         }
-        finish(ended(new ClosedChannelException()));
+        // What is still to come is no message for the handlers behind; and a splice, which cannot be stopped, would put it into
+        // the file. On io_uring a read that is under way ends after the close.
+        context.pipeline().addFirst(new Dropping());
+        context.close();
+        finish(context, ended(new ClosedChannelException()));
     }
 
-    /** The upload is over, and all of it was read, or no more can come. */
-    private void end(ChannelHandlerContext context, Throwable cause) {
+    private static final class Dropping extends ChannelInboundHandlerAdapter {
+        @Override
+        public void channelRead(ChannelHandlerContext context, Object message) {
+            ReferenceCountUtil.release(message);
+        }
+    }
+
+    /** All of the upload was read. */
+    private void end(ChannelHandlerContext context) {
         over = true;
-        finish(cause);
+        finish(context, null);
+        leave(context);
+    }
+
+    private void finish(ChannelHandlerContext context, Throwable cause) {
+        if (cause == null) {
+            // What follows waits, if it can, where it is.
+            context.channel().config().setAutoRead(false);
+        }
+        file.finish(cause, () -> leave(context));
+    }
+
+    /** Makes way for what follows, when the upload is over and its outcome known. */
+    private void leave(ChannelHandlerContext context) {
+        if (!over || !file.done().isDone() || left) {
+            return;
+        }
+        passOn(context);
         if (!context.isRemoved()) {
             context.pipeline().remove(this);
         }
     }
 
-    /** Closes the file and says how it ended; once. */
-    private void finish(Throwable cause) {
-        if (done.isDone()) {
-            return;
-        }
-        Throwable failure = closed(file, cause);
-        file = null;
-        // A splice that has begun closes its file itself, when Netty no longer uses it.
-        failure = closed(splice == null || spliceBegun ? null : splice::close, failure);
-        failure = closed(failure == null ? target::keep : target::discard, failure);
-        if (failure == null) {
-            done.trySuccess(null);
-        } else {
-            // After a failure to keep it, too.
-            done.tryFailure(closed(target::discard, failure));
-        }
-    }
-
-    /** The first failure. */
-    private static Throwable closed(Closeable what, Throwable failure) {
-        try {
-            if (what != null) {
-                what.close();
-            }
-            return failure;
-        } catch (IOException e) {
-            return failure == null ? e : failure;
+    private void passOn(ChannelHandlerContext context) {
+        left = over;
+        for (Object message = next.poll(); message != null; message = next.poll()) {
+            context.fireChannelRead(message);
+            context.fireChannelReadComplete();
         }
     }
 }

@@ -53,6 +53,10 @@ final class SpliceUpload {
 
     /** What is still in a socket whose peer has ended the stream, a part at a time; null if there is nothing more. */
     static ByteBuf rest(ChannelHandlerContext context) throws IOException {
+        if (!context.channel().isOpen()) {
+            // What was done with the part before has closed it, and its descriptor's number may be another connection's by now.
+            return null;
+        }
         ByteBuf bytes = context.alloc().directBuffer(PART);
         int read = 0;
         try {

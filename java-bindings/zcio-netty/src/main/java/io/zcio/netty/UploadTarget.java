@@ -1,6 +1,9 @@
 package io.zcio.netty;
 
+import io.netty.buffer.ByteBuf;
+import java.io.Closeable;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -13,6 +16,8 @@ import java.util.HexFormat;
 /**
  * Where an upload goes: the file itself, which is emptied first; or one beside it that takes its name in one moment when it is
  * complete, and is gone if it never is.
+ *
+ * <p>{@link #open} and {@link #end} may wait for a disk or another process, so the event loop calls neither.
  */
 final class UploadTarget {
     private final Path path;
@@ -20,17 +25,25 @@ final class UploadTarget {
     /** What gets the name, which may be behind symbolic links. */
     private Path destination;
     private Path temporary;
+    private FileChannel file;
+    private SpliceUpload splice;
 
     UploadTarget(Path path, boolean atomic) {
         this.path = path;
         this.atomic = atomic;
     }
 
-    /** Where to open the file that is written to, which is emptied, and made if it is not there. */
-    Path begin() throws IOException {
-        if (!atomic) {
-            return path;
+    /** Opens the file, which is made if it is not there, and emptied; for splices too, because Netty empties what it opens. */
+    void open(boolean forSplice) throws IOException {
+        Path open = atomic ? beside() : path;
+        if (forSplice) {
+            splice = SpliceUpload.into(open);
         }
+        file = FileChannel.open(
+                open, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
+    }
+
+    private Path beside() throws IOException {
         destination = Files.exists(path) ? path.toRealPath() : path.toAbsolutePath();
         boolean there = Files.exists(destination);
         if (there && !Files.isRegularFile(destination)) {
@@ -55,19 +68,56 @@ final class UploadTarget {
         return HexFormat.of().formatHex(random);
     }
 
-    /** It is complete. */
-    void keep() throws IOException {
-        if (temporary != null) {
-            Files.move(temporary, destination, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            temporary = null;
+    void write(ByteBuf bytes, long at) throws IOException {
+        for (ByteBuffer buffer : bytes.nioBuffers()) {
+            while (buffer.hasRemaining()) {
+                at += file.write(buffer, at);
+            }
         }
     }
 
-    /** It will never be. */
-    void discard() throws IOException {
-        if (temporary != null) {
-            Files.deleteIfExists(temporary);
-            temporary = null;
+    long size() throws IOException {
+        return file.size();
+    }
+
+    /** For one splice, which closes it itself when Netty no longer uses it, unless it is {@linkplain #notSpliced not begun}. */
+    SpliceUpload takeSplice() {
+        SpliceUpload taken = splice;
+        splice = null;
+        return taken;
+    }
+
+    void notSpliced(SpliceUpload taken) {
+        splice = taken;
+    }
+
+    /**
+     * Closes what is open, and gives the file its name, if it is complete and has another one until now; else that is gone.
+     *
+     * @param cause why it is not complete; null if it is
+     * @return that, or why it could not be kept; null if it could
+     */
+    Throwable end(Throwable cause) {
+        Throwable failure = after(cause, file);
+        failure = after(failure, splice == null ? null : splice::close);
+        if (failure == null && temporary != null) {
+            failure = after(null, () -> {
+                Files.move(temporary, destination, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+                temporary = null;
+            });
+        }
+        return after(failure, temporary == null ? null : () -> Files.deleteIfExists(temporary));
+    }
+
+    /** The first failure. */
+    private static Throwable after(Throwable failure, Closeable what) {
+        try {
+            if (what != null) {
+                what.close();
+            }
+            return failure;
+        } catch (IOException e) {
+            return failure == null ? e : failure;
         }
     }
 }

@@ -33,8 +33,6 @@ import io.netty.handler.codec.http2.Http2StreamChannel;
 import io.netty.handler.codec.http2.Http2StreamChannelBootstrap;
 import io.netty.handler.codec.http2.Http2StreamFrame;
 import io.netty.handler.ssl.SslContext;
-import io.netty.handler.ssl.SslContextBuilder;
-import io.netty.handler.ssl.util.InsecureTrustManagerFactory;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
@@ -43,12 +41,10 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.KeyStore;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.zip.GZIPInputStream;
-import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
@@ -106,35 +102,14 @@ class SeenBytesTest {
         return head.toString();
     }
 
-    private SslContext tls(boolean server) throws Exception {
-        if (!server) {
-            return SslContextBuilder.forClient().trustManager(InsecureTrustManagerFactory.INSTANCE).build();
-        }
-        Path store = directory.resolve("keys");
-        String tool = Path.of(System.getProperty("java.home"), "bin", "keytool").toString();
-        Process made = new ProcessBuilder(tool, "-genkeypair", "-alias", "a", "-keyalg", "EC", "-dname", "CN=localhost",
-                        "-keystore", store.toString(), "-storepass", "secret", "-storetype", "PKCS12")
-                .redirectErrorStream(true)
-                .start();
-        String said = new String(made.getInputStream().readAllBytes());
-        assertEquals(0, made.waitFor(), said);
-        KeyStore keys = KeyStore.getInstance(store.toFile(), "secret".toCharArray());
-        KeyManagerFactory factory = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
-        factory.init(keys, "secret".toCharArray());
-        return SslContextBuilder.forServer(factory).build();
-    }
-
     @ParameterizedTest
     @EnumSource
     void tls(Transport transport) throws Exception {
-        SslContext context = tls(true);
-        javax.net.ssl.SSLContext client = javax.net.ssl.SSLContext.getInstance("TLS");
-        client.init(null, InsecureTrustManagerFactory.INSTANCE.getTrustManagers(), null);
+        SslContext context = Tls.server(directory);
         try (Transport.Server server = transport.serve(() -> new ChannelHandler[] {
                     context.newHandler(io.netty.buffer.ByteBufAllocator.DEFAULT), new HttpServerCodec(), application()
                 });
-                SSLSocket socket = (SSLSocket) client.getSocketFactory().createSocket(
-                        server.address().getAddress(), server.address().getPort())) {
+                SSLSocket socket = Tls.connect(server)) {
             for (int request = 0; request < 2; request++) {
                 socket.getOutputStream().write("GET / HTTP/1.1\r\nhost: x\r\n\r\n".getBytes());
                 head(socket.getInputStream());

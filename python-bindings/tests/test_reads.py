@@ -1,0 +1,162 @@
+"""Many reads into buffers in one call, against the content of the file."""
+
+import asyncio
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy
+import pytest
+import zcio
+import zcio.aio
+from support import content
+
+DATA = content(1_000_003)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    # Beside the tests, if one may write there, which lie on a disk.
+    beside = Path(__file__).parent
+    path = (beside if os.access(beside, os.W_OK) else tmp_path) / f".reads-{os.getpid()}"
+    path.write_bytes(DATA)
+    yield path
+    path.unlink()
+
+
+def places() -> list[tuple[int, int]]:
+    chosen = random.Random(5)
+    odd = [(chosen.randrange(len(DATA) + 5000), chosen.randrange(50_000)) for _ in range(200)]
+    blocks = [(4096 * chosen.randrange(250), 4096 * chosen.randrange(1, 5)) for _ in range(200)]
+    return [*odd, *blocks, (0, 0), (len(DATA), 5), (1 << 40, 5)]
+
+
+def check(file: int, depth: int) -> zcio.ReadsReport:
+    asked = [(offset, memoryview(zcio.AlignedBuffer(max(length, 1)))[:length]) for offset, length in places()]
+    report = zcio.reads([(file, offset, into) for offset, into in asked], depth=depth)
+    for (offset, into), count in zip(asked, report.reads, strict=True):
+        expected = DATA[offset : offset + len(into)]
+        assert count == len(expected)
+        assert into[: len(expected)] == expected
+    return report
+
+
+@pytest.mark.parametrize("depth", [1, 2, 32])
+def test_every_read_has_its_own_bytes(path: Path, depth: int) -> None:
+    flags = [os.O_RDONLY, os.O_RDONLY | os.O_DIRECT]
+    for flag in flags:
+        try:
+            file = os.open(path, flag)
+        except OSError:
+            continue
+        report = check(file, depth)
+        assert report.system_calls > 0
+        assert os.lseek(file, 0, os.SEEK_CUR) == 0
+        os.close(file)
+
+
+def test_into_every_kind_of_memory(path: Path) -> None:
+    array = numpy.zeros(1000, dtype=numpy.uint64)
+    with path.open("rb") as file, zcio.Region.anonymous(8192) as region:
+        file.seek(3)
+        buffers = [bytearray(100), array, memoryview(region)[4096:4200], region, zcio.AlignedBuffer(5000)]
+        report = zcio.reads((file, 7 * index, into) for index, into in enumerate(buffers))
+        assert report.reads == (100, 8000, 104, 8192, 5000)
+        assert file.tell() == 3
+        assert bytes(buffers[0]) == DATA[:100]
+        assert array.tobytes() == DATA[7:8007]
+        assert region.read() == DATA[21 : 21 + 8192]
+        del buffers
+
+
+def test_one_reads_failure_is_its_own(path: Path) -> None:
+    with path.open("rb") as good, path.open("ab") as bad:
+        report = zcio.reads([(bad, 0, bytearray(5)), (good, 0, bytearray(5)), (good, (1 << 63) - 2, bytearray(5))])
+    failed, count, beyond = report.reads
+    assert isinstance(failed, OSError)
+    assert isinstance(beyond, ValueError)
+    assert count == 5
+
+
+def test_what_is_refused(path: Path) -> None:
+    with path.open("rb") as file:
+        for depth in (0, 4097):
+            with pytest.raises(ValueError, match="in flight"):
+                zcio.reads([], depth=depth)
+        with pytest.raises(ValueError, match="tuple"):
+            zcio.reads([(file, 0)])  # type: ignore[list-item]
+        with pytest.raises(TypeError, match="writable"):
+            zcio.reads([(file, 0, bytes(5))])
+        with pytest.raises(TypeError, match="open a path"):
+            zcio.reads([(path, 0, bytearray(5))])  # type: ignore[list-item]
+        with pytest.raises(ValueError, match="offset"):
+            zcio.reads([(file, -1, bytearray(5))])
+    assert zcio.reads([]).reads == ()
+
+
+def test_a_buffer_cannot_be_resized_meanwhile_and_can_afterwards(path: Path) -> None:
+    buffer = bytearray(4096)
+
+    class Items:
+        def __iter__(self) -> Iterator[tuple[int, int, bytearray]]:
+            yield file, 0, buffer
+            with pytest.raises(BufferError):
+                buffer.append(1)
+
+    file = os.open(path, os.O_RDONLY)
+    assert zcio.reads(Items()).reads == (4096,)  # type: ignore[arg-type]
+    os.close(file)
+    buffer.append(1)
+
+
+def test_a_signal_handler_that_raises_stops_them(path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stop
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    file = os.open(path, os.O_RDONLY)
+    memory = memoryview(bytearray(4096))
+    items = [(file, 4096 * (number % 200), memory) for number in range(300_000)]
+    timer = threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGUSR1))
+    try:
+        with pytest.raises(Stop):
+            timer.start()
+            zcio.reads(items)
+            timer.join()
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+        os.close(file)
+
+
+def test_in_an_event_loop(path: Path) -> None:
+    async def main() -> None:
+        buffers = [bytearray(1000) for _ in range(50)]
+        with path.open("rb") as file:
+            report = await zcio.aio.reads([(file, 1000 * index, into) for index, into in enumerate(buffers)], depth=4)
+        assert report.reads == (1000,) * 50
+        assert b"".join(buffers) == DATA[:50_000]
+
+    asyncio.run(main())
+
+
+def test_in_a_child(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    check(file, 8)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            check(file, 8)
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    check(file, 8)
+    os.close(file)
