@@ -322,5 +322,5 @@ final class Reports {{
         body += "    }\n";
     }
     body += "}\n";
-    file("Reports", "the reports in core/src or records.rs in tests/generate/src", IMPORTS, &body)
+    file("Reports", "the reports in core/src or the records in tests/generate/src", IMPORTS, &body)
 }

@@ -22,7 +22,7 @@ const MOST_ARGUMENTS: usize = 5;
 
 /// `impl Pack` for the reports.
 pub fn reports(core: &Sources) -> Written {
-    let mut text = header("//", "the reports in core/src or records.rs in tests/generate/src");
+    let mut text = header("//", "the reports in core/src or the records in tests/generate/src");
     text += "//! Packs reports, in the order in which `Reports.java` reads them.\n\n";
     text += "use jni::errors::Result;\n\nuse crate::packed::{Pack, Packer};\n";
     for record in RECORDS {

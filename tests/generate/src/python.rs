@@ -84,7 +84,7 @@ fn description(core: &Sources, record: &Record) -> String {
 
 /// The classes and functions in Rust.
 pub fn reports(core: &Sources) -> Vec<Written> {
-    let mut text = header("//", "the reports in core/src or records.rs in tests/generate/src");
+    let mut text = header("//", "the reports in core/src or the records in tests/generate/src");
     text += "//! Reports as Python has them: frozen classes that compare, hash, print and pickle, and functions that make the\n\
              //! dataclasses of `zcio/_reports.py`. What a function is given beside a report is what only its caller has.\n\n\
              use std::borrow::Cow;\nuse std::time::Duration;\n\n\
@@ -279,7 +279,7 @@ fn maker(core: &Sources, record: &Record) -> String {
 
 /// `_reports.py`.
 pub fn dataclasses(core: &Sources) -> Written {
-    let mut text = header("#", "the reports in core/src or records.rs in tests/generate/src");
+    let mut text = header("#", "the reports in core/src or the records in tests/generate/src");
     text += "\"\"\"What an operation on more than one pair of ends did: frozen records. ``Report``, which is made for every transfer, \
              is\nnative.\n\"\"\"\n\nimport builtins\nfrom dataclasses import dataclass\n\n\
              from zcio._errors import TransferError\nfrom zcio._names import Mechanism\nfrom zcio._zcio import Attempt, ItemReport\n";
