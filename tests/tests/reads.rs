@@ -229,6 +229,7 @@ fn a_child_reads_by_a_ring_of_its_own() {
 /// A watcher that forks and returns in the child, too: there the reads end with errors, in the parent with everything.
 #[test]
 fn a_watcher_may_fork() {
+    const NEVER_CALLED: i32 = 7;
     let _dog = watchdog(120, "watchers that fork");
     let file = file();
     // More and more reads, until they take so long that the watcher is called.
@@ -260,7 +261,6 @@ fn a_watcher_may_fork() {
             None => NEVER_CALLED,
         }
     };
-    const NEVER_CALLED: i32 = 7;
     let until_called = || {
         (17..23).map(|power| in_child(|| run(1 << power))).find(|&code| code != NEVER_CALLED).expect("it was called")
     };
