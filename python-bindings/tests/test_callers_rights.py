@@ -61,7 +61,7 @@ def in_thread(work: Callable[[], None]) -> None:
     """In a thread of its own, which may give up what it likes."""
     with background(work):
         pass
-    # Who becomes another takes from others the right to look into the process, and so to find its memory: for all threads.
+    # Who becomes another takes from others the right to look into the process and find its memory, for all threads.
     LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 

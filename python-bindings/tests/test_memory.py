@@ -236,12 +236,11 @@ except (MemoryError, OSError) as error:
 
 
 @pytest.mark.parametrize("room", [0, 1 << 16, 1 << 18])
-@pytest.mark.parametrize(
-    "way", [*zcio.MECHANISMS, "pipe", "fan_out", "relay", "batch", "copy", "region"]
-)
+@pytest.mark.parametrize("way", [*zcio.MECHANISMS, "pipe", "fan_out", "relay", "batch", "copy", "region"])
 def test_short_of_memory_is_an_error(way: str, room: int, tmp_path: Path) -> None:
     """The interpreter's end would be that of the whole program."""
     (tmp_path / "source").write_bytes(bytes(4 << 20))
-    command = [sys.executable, "-c", SHORT_OF_MEMORY, way, str(room), tmp_path / "source", tmp_path / "sink"]
+    ends = [str(tmp_path / "source"), str(tmp_path / "sink")]
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, way, str(room), *ends]
     ended = subprocess.run(command, capture_output=True, check=False)
     assert ended.returncode == 0, ended.stderr

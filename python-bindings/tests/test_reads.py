@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -62,7 +63,7 @@ def test_into_every_kind_of_memory(path: Path) -> None:
     array = numpy.zeros(1000, dtype=numpy.uint64)
     with path.open("rb") as file, zcio.Region.anonymous(8192) as region:
         file.seek(3)
-        buffers = [bytearray(100), array, memoryview(region)[4096:4200], region, zcio.AlignedBuffer(5000)]
+        buffers: list[Any] = [bytearray(100), array, memoryview(region)[4096:4200], region, zcio.AlignedBuffer(5000)]
         report = zcio.reads((file, 7 * index, into) for index, into in enumerate(buffers))
         assert report.reads == (100, 8000, 104, 8192, 5000)
         assert file.tell() == 3
@@ -107,7 +108,7 @@ def test_a_buffer_cannot_be_resized_meanwhile_and_can_afterwards(path: Path) -> 
                 buffer.append(1)
 
     file = os.open(path, os.O_RDONLY)
-    assert zcio.reads(Items()).reads == (4096,)  # type: ignore[arg-type]
+    assert zcio.reads(Items()).reads == (4096,)
     os.close(file)
     buffer.append(1)
 

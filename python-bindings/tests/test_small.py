@@ -169,7 +169,7 @@ def test_errors_are_the_same(source: Path) -> None:
 
 
 def closed_while_it_sends(source: Path) -> bool:
-    """Whether the transfer was at work when its socket was closed: what is full may take more once the peer's kernel has."""
+    """Whether the transfer was at work at the close: a full socket may take more as its peer's kernel does."""
     with tcp_pair() as (near, far), source.open("rb") as file:
         near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -182,8 +182,8 @@ def closed_while_it_sends(source: Path) -> bool:
                 reports.append(zcio.transfer(file, near, offset=0, count=16_000))
 
         with background(send):
-            waiting = f"/proc/self/fd/{number}"
-            inode = os.readlink(waiting)
+            waiting = Path(f"/proc/self/fd/{number}")
+            inode = waiting.readlink()
             received = bytearray()
             # Full, and a transfer that holds the socket: it waits.
             end = time.monotonic() + 30
@@ -195,7 +195,7 @@ def closed_while_it_sends(source: Path) -> bool:
                 at_work = near.fileno() == number
                 assert not at_work or other.fileno() != number
             if at_work := at_work and near.fileno() == number:
-                assert os.readlink(waiting) == inode, "it is open as long as the transfer needs it"
+                assert waiting.readlink() == inode, "it is open as long as the transfer needs it"
             while chunk := far.recv(1 << 20):
                 received += chunk
         assert near.fileno() == -1

@@ -162,7 +162,7 @@ class ReadsReport:
     """What happened to a number of reads."""
 
     reads: tuple[int | Exception, ...]
-    """For each read how many bytes it has put into its buffer, fewer than fit only at the end of the file; or its
+    """For each read the bytes it has put into its buffer, fewer than fit only at the end of the file; or its
     exception."""
 
     refusal: Attempt | None
