@@ -159,7 +159,7 @@ class ReadsReport:
     """What happened to a number of reads."""
 
     reads: tuple[int | Exception, ...]
-    """For each read the bytes it has put into its buffer, fewer than fit only at the end of the file; or its exception."""
+    """For each read the bytes it has put into its buffer, fewer than fit only at EOF; or its exception."""
 
     refusal: Attempt | None
     """Why they were not made by io_uring; None if nothing kept it from being used."""
