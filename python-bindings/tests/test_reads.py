@@ -114,11 +114,11 @@ def test_a_buffer_cannot_be_resized_meanwhile_and_can_afterwards(path: Path) -> 
 
 
 def test_a_signal_handler_that_raises_stops_them(path: Path) -> None:
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop(*_: object) -> None:
-        raise Stop
+        raise StopError
 
     before = signal.signal(signal.SIGUSR1, stop)
     file = os.open(path, os.O_RDONLY)
@@ -126,7 +126,7 @@ def test_a_signal_handler_that_raises_stops_them(path: Path) -> None:
     items = [(file, 4096 * (number % 200), memory) for number in range(300_000)]
     timer = threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGUSR1))
     try:
-        with pytest.raises(Stop):
+        with pytest.raises(StopError):  # noqa: PT012 - the signal comes wherever it comes.
             timer.start()
             zcio.reads(items)
             timer.join()

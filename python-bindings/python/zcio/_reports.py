@@ -162,8 +162,7 @@ class ReadsReport:
     """What happened to a number of reads."""
 
     reads: tuple[int | Exception, ...]
-    """For each read the bytes it has put into its buffer, fewer than fit only at the end of the file; or its
-    exception."""
+    """For each read the bytes it has put into its buffer, fewer than fit only at EOF; or its exception."""
 
     refusal: Attempt | None
     """Why ``io_uring`` was not used, or not to the end; None if nothing kept it from being used."""

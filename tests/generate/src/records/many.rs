@@ -108,8 +108,7 @@ pub const READS: Record = Record {
             name: "reads",
             ty: "given",
             value: "",
-            docs: "For each read the bytes it has put into its buffer, fewer than fit only at the end of the file; or its \
-                   exception.",
+            docs: "For each read the bytes it has put into its buffer, fewer than fit only at EOF; or its exception.",
         }],
         given: &[("reads", "tuple[int | Exception, ...]")],
         ..DATACLASS
