@@ -120,12 +120,12 @@ impl Cache {
     }
 
     /// Before a step that begins `taken` bytes behind the starts: finds what is in memory already.
-    pub fn look(&mut self, source: Option<BorrowedFd<'_>>, sink: BorrowedFd<'_>, taken: u64) {
+    pub fn look(&mut self, source: Option<BorrowedFd<'_>>, sink: Option<BorrowedFd<'_>>, taken: u64) {
         let ahead = self.policy.read_ahead.unwrap_or(0).saturating_add(STEP);
         if let (Some(behind), Some(source)) = (&mut self.source, source) {
             behind.hot.look(source, (behind.start + taken).saturating_add(ahead));
         }
-        if let Some(behind) = &mut self.sink {
+        if let (Some(behind), Some(sink)) = (&mut self.sink, sink) {
             behind.hot.look(sink, (behind.start + taken).saturating_add(STEP));
         }
     }

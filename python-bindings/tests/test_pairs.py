@@ -14,6 +14,7 @@ KINDS = ["path", "file", "tcp", "unix", "pipe"]
 NEEDS: dict[str, tuple[list[str], str]] = {
     "copy_file_range": (["path", "file"], "both ends must be regular files"),
     "vmsplice": ([], "its source must be memory"),
+    "zerocopy_receive": ([], "its sink must be a region made for it"),
     "zerocopy_send": (["tcp"], "its sink must be a TCP socket"),
 }
 SIZES = [0, 1, 65537, (2 << 20) + 3]

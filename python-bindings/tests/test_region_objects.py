@@ -43,7 +43,7 @@ HOLDERS: dict[str, Callable[[Path], tuple[Any, list[Any]]]] = {
     "BufferExporter": lambda _: ((region := zcio.Region.anonymous(1)), (BufferExporter(region), [region]))[1],
 }
 # Numbers and bytes of their own; steps, which zcio.aio closes and so lets their ends go.
-OTHERS = {"AlignedBuffer", "Attempt", "ItemReport", "PreparedBatch", "Report", "Residency"} | {
+OTHERS = {"AlignedBuffer", "Attempt", "ItemReport", "PreparedBatch", "PreparedReads", "Report", "Residency"} | {
     name for name in vars(zcio._zcio) if name.endswith("Steps")
 }
 

@@ -11,7 +11,7 @@ impl Running<'_, '_> {
     pub(super) fn read_ahead(&mut self, limit: u64) -> u64 {
         let engine = &mut *self.engine;
         let Some(cache) = &mut engine.cache else { return limit };
-        cache.look(self.source.descriptor(), self.sink.fd(), engine.progress.taken);
+        cache.look(self.source.descriptor(), self.sink.descriptor(), engine.progress.taken);
         if let (Some(start), Some(source)) = (engine.progress.source_start, self.source.descriptor()) {
             let at = start + engine.progress.taken;
             cache.ahead(source, at, engine.source_size, &mut engine.calls);

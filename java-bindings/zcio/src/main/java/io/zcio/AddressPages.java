@@ -33,6 +33,6 @@ final class AddressPages extends RegionPages {
     /** One that is still here keeps the claim. */
     @Override
     void leave(long claim) {
-        Cleaners.register(this, () -> Regions.drop(claim));
+        Cleaners.register(this, () -> Regions.Handle.drop(claim));
     }
 }

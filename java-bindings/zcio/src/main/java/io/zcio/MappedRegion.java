@@ -375,7 +375,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
             pages.end();
             long claim = handle.takeClaim();
             if (isAlone()) {
-                Regions.drop(claim);
+                Regions.Handle.drop(claim);
             } else {
                 pages.leave(claim);
             }

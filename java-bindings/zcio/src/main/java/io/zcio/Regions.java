@@ -4,13 +4,6 @@ package io.zcio;
 final class Regions {
     private Regions() {}
 
-    /** Gives a view back; 0 is none. */
-    static void drop(long view) {
-        if (view != 0) {
-            NativeRegion.dropView(view);
-        }
-    }
-
     /**
      * The owner of a region's handle, for the time after the {@link MappedRegion}; it must not know that one.
      *
@@ -34,6 +27,13 @@ final class Regions {
             this.what = what;
             this.where = Leaks.here();
             Statistics.region(1, 0);
+        }
+
+        /** Gives a view back; 0 is none. (Here, because a cleaner of an application that has ended can load no class any more.) */
+        static void drop(long view) {
+            if (view != 0) {
+                NativeRegion.dropView(view);
+            }
         }
 
         synchronized void closed() {

@@ -164,7 +164,7 @@ class ReadsTest {
             for (int round = 0; round < 20; round++) {
                 FileChannel file = FileChannel.open(path);
                 List<Reads.Item> items = new ArrayList<>();
-                for (int i = 0; i < 2000; i++) {
+                for (int i = 0; i < 200; i++) {
                     items.add(Reads.read(file, 4096L * (i % 200), ByteBuffer.allocateDirect(4096)));
                 }
                 Thread closing = new Thread(() -> {
