@@ -8,7 +8,7 @@ use std::net::Shutdown;
 
 use zcio::region::Region;
 use zcio::{Endpoint, ErrorKind, KnownBy, Mechanism, Report, Side, Step, Transfer};
-use zcio_tests::{Kind, Source, file_with, nonblocking, pattern, skip, tcp_pair, watchdog};
+use zcio_tests::{Kind, Source, file_with, nonblocking, pattern, tcp_pair, watchdog};
 
 const RECEIVE: Mechanism = Mechanism::ZerocopyReceive;
 
