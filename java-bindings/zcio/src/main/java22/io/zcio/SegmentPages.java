@@ -97,7 +97,7 @@ final class SegmentPages extends RegionPages {
     void leave(long claim) {
         // Stops every thread once, as if something had been given out: none is in a loop over the old addresses after it.
         Arena.ofShared().close();
-        Regions.drop(claim);
+        Regions.Handle.drop(claim);
     }
 
     private static boolean isEnded(Arena arena) {
