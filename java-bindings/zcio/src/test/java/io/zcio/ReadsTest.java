@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.nio.file.ExtendedOpenOption;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ReadOnlyBufferException;
@@ -83,10 +82,10 @@ class ReadsTest {
     }
 
     @Test
-    void pastThePageCache() throws IOException {
+    void pastThePageCache() throws Exception {
         FileChannel direct;
         try {
-            direct = FileChannel.open(path, StandardOpenOption.READ, ExtendedOpenOption.DIRECT);
+            direct = FileChannel.open(path, StandardOpenOption.READ, FileChannelOpenTest.option("DIRECT"));
         } catch (IOException | UnsupportedOperationException e) {
             org.junit.jupiter.api.Assumptions.abort("no direct I/O here: " + e);
             return;
