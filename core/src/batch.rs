@@ -136,8 +136,9 @@ impl Batch {
     /// bytes move or a sink is waited for. [`ControlFlow::Break`] ends the batch: items that are not over fail
     /// with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), each with the bytes that were delivered of it.
     ///
-    /// Sinks that are streams in blocking mode are switched to `O_NONBLOCK` until it returns, because nobody can be called
-    /// while a send sleeps.
+    /// Sinks that are sockets in blocking mode are switched to `O_NONBLOCK` until it returns, because nobody can be called
+    /// while a send sleeps; a pipe is opened once more for that. Where it cannot be (no `/proc`), a full pipe keeps `watch` from
+    /// being called.
     pub fn run_watched(
         &mut self,
         items: &[Item<'_>],

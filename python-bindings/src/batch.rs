@@ -32,6 +32,9 @@ use crate::transfer::{exception, number, visibility_of};
 ///
 /// Returns a `BatchReport` whose .items are each item's `ItemReport`, or the exception that ended it: one item's failure is
 /// its own. After an item that failed in the middle, later ones for the same dst fail too, unsent.
+///
+/// Blocking sockets among the dst are in non-blocking mode until it returns: another thread that receives from one of them
+/// meanwhile may get `BlockingIOError`.
 #[pyfunction]
 #[pyo3(signature = (items, *, visibility="aliased"))]
 pub fn batch<'py>(py: Python<'py>, items: &Bound<'py, PyAny>, visibility: &str) -> PyResult<Bound<'py, PyAny>> {

@@ -18,6 +18,9 @@ use crate::transfer::{Request, callable, done, exception, sync_position};
 /// progress, which is called with the bytes that every sink has. A slow sink holds the others back. A sink that fails is reported in the
 /// `FanOutReport` with its exception and its count, and the rest go on; when none is left its exception is raised. Whatever
 /// is raised after the first byte has .report, which says how far each sink has come, and what it lacks of a socket or pipe.
+///
+/// Sinks that are blocking sockets are in non-blocking mode until it returns: another thread that receives from one of them
+/// meanwhile may get `BlockingIOError`. src is left as it is.
 #[pyfunction]
 #[pyo3(signature = (src, sinks, *, offset=None, count=None, visibility="aliased", progress=None))]
 pub fn fan_out<'py>(

@@ -21,6 +21,8 @@ use crate::transfer::{callable, done, exception};
 /// Returns a `RelayReport`. When a direction breaks (`ConnectionResetError`, `BrokenPipeError`, …) the exception is raised as
 /// soon as the other one has no more to give for the moment; its .report says how both stand, with the bytes that were
 /// taken and could not be delivered. What a signal handler or progress raises has .report as well.
+///
+/// Blocking sockets are in non-blocking mode until it returns, for other threads, too.
 #[pyfunction]
 #[pyo3(signature = (a, b, *, progress=None))]
 pub fn relay<'py>(

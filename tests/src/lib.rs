@@ -17,6 +17,7 @@ pub mod alone;
 pub mod documents;
 mod ends;
 pub mod extents;
+pub mod forked;
 pub mod mounts;
 pub mod seccomp;
 pub mod terminals;

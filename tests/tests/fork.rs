@@ -19,23 +19,8 @@ use zcio::{
     Batch, Capabilities, Direction, Endpoint, ErrorKind, FanOut, Item, Mechanism, NonBlockingGuard, Reflink, Relay,
     Transfer,
 };
+use zcio_tests::forked::in_child;
 use zcio_tests::{content, has, watchdog};
-
-/// The exit code of a child that has done that; 99 if it panicked.
-fn in_child(work: impl FnOnce() -> i32) -> i32 {
-    // SAFETY: the child allocates, which the C library's malloc allows after a fork, and takes no other thread's lock.
-    match unsafe { fork() }.unwrap() {
-        ForkResult::Parent { child } => match waitpid(child, None).unwrap() {
-            WaitStatus::Exited(_, code) => code,
-            other => panic!("{other:?}"),
-        },
-        ForkResult::Child => {
-            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(99);
-            // SAFETY: ends this process, whatever other threads were doing in the parent.
-            unsafe { libc::_exit(code) }
-        }
-    }
-}
 
 #[test]
 fn a_batch_made_before_sends_the_right_bytes_on_both_sides() {

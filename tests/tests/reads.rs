@@ -12,6 +12,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use zcio::inject::{self, Fault};
 use zcio::{AlignedBuffer, Attempt, Endpoint, ErrorKind, Mechanism, ReadAt, Reads};
+use zcio_tests::forked::in_child;
 use zcio_tests::seccomp::{refuse, refusing};
 use zcio_tests::{has, pattern, storm_of_signals, watchdog};
 
@@ -198,22 +199,6 @@ fn an_error_is_one_reads_own_and_says_where() {
         }
     }
     assert_eq!(errors, BTreeMap::from([(1, 1), (8, 1)]));
-}
-
-/// The exit code of a child that has done that; 99 if it panicked.
-fn in_child(work: impl FnOnce() -> i32) -> i32 {
-    // SAFETY: the child allocates, which the C library's malloc allows after a fork, and takes no other thread's lock.
-    match unsafe { fork() }.unwrap() {
-        ForkResult::Parent { child } => match waitpid(child, None).unwrap() {
-            WaitStatus::Exited(_, code) => code,
-            other => panic!("{other:?}"),
-        },
-        ForkResult::Child => {
-            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(99);
-            // SAFETY: ends this process, whatever other threads were doing in the parent.
-            unsafe { libc::_exit(code) }
-        }
-    }
 }
 
 #[test]

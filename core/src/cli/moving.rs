@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::documents::{self, TransferDocument};
 use super::failure::{self, Failure};
 use super::interruption::wait_for;
-use super::network::{self, Address, Listener, is_standard};
+use super::network::{self, Address, Listener, is_input, is_output};
 use super::peers::Network;
 use super::progress::remark;
 use super::watchdog::Watchdog;
@@ -59,7 +59,7 @@ fn mechanisms() -> impl clap::builder::TypedValueParser<Value = Mechanism> {
 
 /// A file or standard input to read from. Opening a FIFO waits for its writer.
 pub(super) fn source(path: &Path) -> io::Result<Endpoint<'static>> {
-    if is_standard(path) {
+    if is_input(path) {
         return owning(io::stdin().as_fd());
     }
     let path = path.to_path_buf();
@@ -68,7 +68,7 @@ pub(super) fn source(path: &Path) -> io::Result<Endpoint<'static>> {
 
 /// Standard output, or what is no regular file, to write to. Opening a FIFO waits for its reader.
 pub(super) fn sink(path: &Path) -> io::Result<Endpoint<'static>> {
-    if is_standard(path) {
+    if is_output(path) {
         return owning(io::stdout().as_fd());
     }
     let path = path.to_path_buf();

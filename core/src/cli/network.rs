@@ -37,32 +37,31 @@ pub(super) enum Address {
 }
 
 impl Address {
-    /// For clap.
+    /// For clap: where bytes come from.
+    pub fn source(text: OsString) -> Result<Self, String> {
+        if is_input(text.as_ref()) { Ok(Self::Standard) } else { Self::parse(text) }
+    }
+
+    /// For clap: where bytes go.
+    pub fn target(text: OsString) -> Result<Self, String> {
+        if is_output(text.as_ref()) { Ok(Self::Standard) } else { Self::parse(text) }
+    }
+
+    /// For clap: a socket, and no standard stream.
     pub fn parse(text: OsString) -> Result<Self, String> {
-        if is_standard(text.as_ref()) {
-            return Ok(Self::Standard);
-        }
         if let Some(path) = text.as_bytes().strip_prefix(b"unix:") {
             return Ok(Self::Unix(OsStr::from_bytes(path).into()));
         }
         let text = String::from_utf8(text.into_vec()).map_err(|_| "neither HOST:PORT nor unix:PATH".to_owned())?;
         match text.rsplit_once(':') {
             Some((_, port)) if port.parse::<u16>().is_ok() => Ok(Self::Tcp(text)),
-            _ => Err("neither HOST:PORT nor unix:PATH nor -".to_owned()),
+            _ => Err("neither HOST:PORT nor unix:PATH".to_owned()),
         }
     }
 
     /// Whether the system is to choose the port, so that only [`Listener::address`] can tell it.
     pub fn leaves_choice(&self) -> bool {
         matches!(self, Self::Tcp(text) if text.ends_with(":0"))
-    }
-
-    /// As [`Address::parse`], for who needs a socket.
-    pub fn parse_socket(text: OsString) -> Result<Self, String> {
-        match Self::parse(text)? {
-            Self::Standard => Err("neither HOST:PORT nor unix:PATH".to_owned()),
-            address => Ok(address),
-        }
     }
 }
 
@@ -76,9 +75,14 @@ impl fmt::Display for Address {
     }
 }
 
-/// What standard input and output are called on the command line.
-pub(super) fn is_standard(path: &Path) -> bool {
-    ["-", "/dev/stdin", "/dev/stdout"].map(OsStr::new).contains(&path.as_os_str())
+/// What standard input is called on the command line.
+pub(super) fn is_input(path: &Path) -> bool {
+    ["-", "/dev/stdin"].map(OsStr::new).contains(&path.as_os_str())
+}
+
+/// … and standard output.
+pub(super) fn is_output(path: &Path) -> bool {
+    ["-", "/dev/stdout"].map(OsStr::new).contains(&path.as_os_str())
 }
 
 /// A connection to that address, waited for as long as `check` has no error.
@@ -253,7 +257,7 @@ mod tests {
 
     #[test]
     fn addresses_are_told_apart() {
-        let parse = |text: &str| Address::parse(text.into());
+        let parse = |text: &str| Address::source(text.into());
         assert_eq!(parse("-"), Ok(Address::Standard));
         assert_eq!(parse("unix:/a b"), Ok(Address::Unix("/a b".into())));
         for text in ["host:80", ":0", "[::1]:443"] {
@@ -262,6 +266,11 @@ mod tests {
         for text in ["host", "host:", "host:http", "host:70000", ""] {
             assert!(parse(text).is_err(), "{text}");
         }
-        assert!(Address::parse_socket("-".into()).is_err());
+        assert!(Address::parse("-".into()).is_err());
+        // The other stream's name is a file's.
+        for (ours, others) in [(Address::source as fn(OsString) -> _, "/dev/stdout"), (Address::target, "/dev/stdin")] {
+            assert_eq!(ours("-".into()), Ok(Address::Standard));
+            assert!(ours(others.into()).is_err());
+        }
     }
 }

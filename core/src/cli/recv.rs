@@ -19,8 +19,8 @@ use super::watchdog::Watchdog;
 
 /// Receive what `zcio send` sends, into a file or to standard output.
 ///
-/// The file is written aside and gets its name when everything has come: what was there before stays until then, and also if
-/// the sender is killed, the connection breaks or Ctrl-C comes. So does a port scan change nothing; it ends the command.
+/// The file is written aside and gets its name when everything has come. What was there before stays until then, and stays for
+/// good if the sender is killed, the connection breaks or Ctrl-C comes. A port scan changes nothing either, but ends the command.
 ///
 /// With --raw the sender may be another program, and the end of its connection counts as the end of the bytes, unless --count
 /// says how many there are. One who ends without a byte changes no file: that is a failure, unless --count 0 says that nothing
@@ -31,7 +31,7 @@ use super::watchdog::Watchdog;
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// HOST:PORT, unix:PATH, or `-` for standard input.
-    #[arg(value_name = "SOURCE", value_parser = OsStringValueParser::new().try_map(Address::parse))]
+    #[arg(value_name = "SOURCE", value_parser = OsStringValueParser::new().try_map(Address::source))]
     source: Address,
     /// The file; `-` for standard output.
     file: PathBuf,
@@ -45,7 +45,7 @@ pub(super) struct Arguments {
 impl Arguments {
     /// Whether standard output carries the bytes.
     pub fn occupies_output(&self) -> bool {
-        network::is_standard(&self.file)
+        network::is_output(&self.file)
     }
 }
 

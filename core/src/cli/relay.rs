@@ -3,7 +3,6 @@
 //! A thread a connection: each waits in poll(2) nearly all its life and needs little stack. A connection that breaks is
 //! reset at both ends, is told of on standard error, and harms no other.
 
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
@@ -29,10 +28,10 @@ use crate::{Endpoint, Error, Relay, RelayReport};
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Where to listen: HOST:PORT (port 0: the system chooses) or unix:PATH. Without a host for this machine alone; *:PORT for all.
-    #[arg(value_parser = OsStringValueParser::new().try_map(address))]
+    #[arg(value_parser = OsStringValueParser::new().try_map(Address::parse))]
     listen: Address,
     /// Where to connect to: HOST:PORT or unix:PATH.
-    #[arg(value_parser = OsStringValueParser::new().try_map(address))]
+    #[arg(value_parser = OsStringValueParser::new().try_map(Address::parse))]
     target: Address,
     /// End after one connection; its failure is the command's.
     #[arg(long)]
@@ -46,10 +45,6 @@ pub(super) struct Arguments {
     /// Reset a connection over which nothing has moved for so long.
     #[arg(long, value_name = "SECONDS", value_parser = network::seconds)]
     idle: Option<Duration>,
-}
-
-fn address(text: OsString) -> Result<Address, String> {
-    Address::parse_socket(text)
 }
 
 /// What one thread needs: the kernel's own work is not on this stack.

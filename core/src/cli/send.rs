@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// The file; `-` for standard input.
     file: PathBuf,
     /// HOST:PORT, unix:PATH, or `-` for standard output.
-    #[arg(value_name = "TARGET", value_parser = OsStringValueParser::new().try_map(Address::parse))]
+    #[arg(value_name = "TARGET", value_parser = OsStringValueParser::new().try_map(Address::target))]
     target: Address,
     /// Begin at this byte of the file.
     #[arg(long, value_name = "BYTE")]
@@ -194,7 +194,7 @@ fn size(source: &Endpoint<'_>, fd: BorrowedFd<'_>) -> Result<u64, Errno> {
 fn expected(source: &Endpoint<'_>, arguments: &Arguments) -> Option<u64> {
     let facts = source.facts();
     let size =
-        (facts.kind == Kind::File && !network::is_standard(&arguments.file) && facts.size > 0).then_some(facts.size);
+        (facts.kind == Kind::File && !network::is_input(&arguments.file) && facts.size > 0).then_some(facts.size);
     let rest = size.map(|size| size.saturating_sub(arguments.offset.unwrap_or(0)));
     match (rest, arguments.options.count) {
         (Some(rest), Some(count)) => Some(rest.min(count)),

@@ -26,7 +26,7 @@ impl<'a> Target<'a> {
         let special =
             |mode| ![SFlag::S_IFREG, SFlag::S_IFDIR].contains(&(SFlag::from_bits_truncate(mode) & SFlag::S_IFMT));
         let found = stat(path);
-        if network::is_standard(path) || found.is_ok_and(|found| special(found.st_mode)) {
+        if network::is_output(path) || found.is_ok_and(|found| special(found.st_mode)) {
             return moving::sink(path).map(Self::Stream);
         }
         let wanted =

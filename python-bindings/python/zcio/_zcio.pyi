@@ -106,6 +106,9 @@ def batch(items: Iterable[BatchItem], *, visibility: Visibility = "aliased") -> 
 
     Returns a `BatchReport` whose .items are each item's `ItemReport`, or the exception that ended it: one item's
     failure is its own. After an item that failed in the middle, later ones for the same dst fail too, unsent.
+
+    Blocking sockets among the dst are in non-blocking mode until it returns: another thread that receives from one
+    of them meanwhile may get `BlockingIOError`.
     """
 
 @disjoint_base
@@ -167,6 +170,9 @@ def fan_out(
     fails is reported in the `FanOutReport` with its exception and its count, and the rest go on; when none is left
     its exception is raised. Whatever is raised after the first byte has .report, which says how far each sink has
     come, and what it lacks of a socket or pipe.
+
+    Sinks that are blocking sockets are in non-blocking mode until it returns: another thread that receives from one
+    of them meanwhile may get `BlockingIOError`. src is left as it is.
     """
 
 @final
@@ -472,6 +478,8 @@ def relay(a: Socket, b: Socket, *, progress: Callable[[int, int], object] | None
     Returns a `RelayReport`. When a direction breaks (`ConnectionResetError`, `BrokenPipeError`, …) the exception is
     raised as soon as the other one has no more to give for the moment; its .report says how both stand, with the
     bytes that were taken and could not be delivered. What a signal handler or progress raises has .report as well.
+
+    Blocking sockets are in non-blocking mode until it returns, for other threads, too.
     """
 
 @final

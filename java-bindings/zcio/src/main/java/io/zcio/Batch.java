@@ -32,7 +32,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * an item that reads a file which an earlier one writes finds the old bytes or the new is not said.
  *
  * <p>A batch keeps a ring with 2 MiB of memory for its next {@link #run}; it serves one thread at a time. On a virtual thread
- * the work is done by a platform thread of zcio's own while the virtual one is parked.
+ * the work is done by a platform thread of zcio's own while the virtual one is parked. While {@link #run} works, the descriptors
+ * of sinks that are sockets are in non-blocking mode, whatever {@link java.nio.channels.SocketChannel#isBlocking} says.
  */
 public final class Batch implements AutoCloseable {
     private final ReentrantLock lock = new ReentrantLock();

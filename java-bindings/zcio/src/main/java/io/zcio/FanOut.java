@@ -25,7 +25,8 @@ import java.util.function.LongFunction;
  *
  * <p>A sink that is slow holds the others back and never disturbs what they get. A sink that fails is reported with its
  * exception and dropped, and the rest go on; when none is left the fan-out fails. Ends are as for a {@link Transfer}, and so
- * are interrupt and close: one closed channel stops it all.
+ * are interrupt and close: one closed channel stops it all. While it runs, the descriptors of sinks that are sockets are in
+ * non-blocking mode, whatever {@link SocketChannel#isBlocking} says: who reads from one of them meanwhile may find nothing there.
  */
 public final class FanOut extends Operation<FanOutReport, FanOut> {
     private final List<End> ends = new ArrayList<>();
