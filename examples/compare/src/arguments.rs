@@ -41,9 +41,9 @@ pub struct Arguments {
     #[arg(long, value_parser = clap::value_parser!(u32).range(5..))]
     pub rounds: Option<u32>,
 
-    /// Keep the process under test and its peer on one processor, or each on one of its own
-    #[arg(long)]
-    pub pin: Option<Pin>,
+    /// Keep the process under test and its peer on one processor, or each on one of its own, or leave them to the scheduler
+    #[arg(long, default_value = "same")]
+    pub pin: Pin,
 
     /// The folder for files that are made [default: a temporary one in target/, or on the demo file's own disk]
     #[arg(long, value_name = "FOLDER")]
@@ -121,11 +121,12 @@ impl Arguments {
         Language::ALL.into_iter().filter(asked)
     }
 
-    /// Whether a lane of a language that was asked for is wanted: it was named, or others are measured against it.
+    /// Whether a lane of a language that was asked for is wanted: it was named, others are measured against it, or it says how
+    /// much noise there is.
     pub fn wants(&self, language: Language, method: &Method) -> bool {
         let named = self.lanes.is_empty() || self.names(language) || self.asks(method);
         let measured_against = |route: &&str| families::of(language).any(|m| self.asks(m) && m.label(route).is_some());
-        (method.demo || !self.demo) && (named || method.reference.iter().any(measured_against))
+        (method.demo || !self.demo) && (named || method.control || method.reference.iter().any(measured_against))
     }
 
     fn names(&self, wanted: Language) -> bool {
@@ -141,9 +142,9 @@ impl Arguments {
         match route.axis() {
             Axis::Size if !self.sizes.is_empty() => self.sizes.clone(),
             Axis::Size if self.quick => vec![64 << 10, 16 << 20],
-            Axis::Size => vec![4 << 10, 64 << 10, 1 << 20, 16 << 20, 128 << 20, 1 << 30, 8 << 30],
+            Axis::Size => vec![4 << 10, 64 << 10, 1 << 20, 64 << 20, 1 << 30, 8 << 30],
             Axis::Connections if self.quick => vec![1, 32],
-            Axis::Connections => vec![1, 4, 16, 64, 256],
+            Axis::Connections => vec![1, 16, 256, 1024],
             Axis::Depth if self.quick => vec![1, 16],
             Axis::Depth => vec![1, 4, 16, 64],
             Axis::Fixed => vec![route.only_point()],
@@ -216,7 +217,7 @@ mod tests {
         assert!(asked.languages().eq([Language::Python]));
         let wanted = families::of(Language::Python).filter(|method| asked.wants(Language::Python, method));
         let names: Vec<_> = wanted.map(|method| method.name).collect();
-        assert_eq!(names, ["stdlib", "asyncio"]);
+        assert_eq!(names, ["stdlib", "control", "asyncio"]);
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! A running lane: a child process that answers the protocol of [`crate::protocol`].
 //!
-//! Whatever ends a lane's life early becomes an error that names the lane; a lane is never restarted.
+//! Whatever ends a lane's life early becomes a [`Failed`] that names the lane. It costs what was being measured, and the lane
+//! starts again for the next: a wrong byte ends the program, a lane that gives up does not.
 
+use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::calls::Counting;
@@ -21,6 +23,18 @@ use crate::routes::Route;
 /// How long a lane may take to end.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// That a lane gave up, in its own words.
+#[derive(Debug)]
+pub struct Failed(String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
+
 /// One method of one language on one runtime, in a process of its own.
 #[derive(Debug)]
 pub struct Lane {
@@ -32,6 +46,9 @@ pub struct Lane {
     pub version: String,
     /// What it does.
     pub method: &'static Method,
+    /// To start it again.
+    command: Command,
+    pin: Pin,
     child: Child,
     answers: BufReader<ChildStdout>,
     process: Process,
@@ -67,27 +84,30 @@ impl Lane {
         language: Language,
         runtime: &str,
         method: &'static Method,
-        pin: Option<Pin>,
+        pin: Pin,
         mut command: Command,
     ) -> Result<Self> {
-        let pinned = Pinned::here(pin, Side::Lane)?;
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        drop(pinned);
-        let answers = child.stdout.take().expect("it was asked to be a pipe");
+        let (child, answers) = begin(&mut command, pin)?;
         Ok(Self {
             language,
             runtime: runtime.to_string(),
             version: String::new(),
             method,
+            command,
+            pin,
             process: Process::new(child.id())?,
             child,
-            answers: BufReader::new(answers),
+            answers,
             counting: false,
         })
+    }
+
+    /// Ends what is left of the process and starts another.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.end();
+        (self.child, self.answers) = begin(&mut self.command, self.pin)?;
+        self.process = Process::new(self.child.id())?;
+        self.greet()
     }
 
     /// Waits for `hello`. An error means that the lane cannot run here, and says why.
@@ -163,26 +183,30 @@ impl Lane {
 
     fn say(&mut self, message: &Message) -> Result<()> {
         let requests = self.child.stdin.as_mut().expect("it was asked to be a pipe and is closed only by drop");
-        writeln!(requests, "{message}").context("the lane has ended")
+        writeln!(requests, "{message}").map_err(|error| Failed(format!("the lane has ended: {error}")).into())
     }
 
     fn expect(&mut self, word: &str) -> Result<Message> {
         let mut line = String::new();
         if self.answers.read_line(&mut line)? == 0 {
-            bail!("the lane ended without an answer ({})", self.child.wait()?);
+            return Err(Failed(format!("the lane ended without an answer ({})", self.child.wait()?)).into());
         }
         let answer = Message::parse(&line)?;
         if answer.word == "failed" {
-            bail!("{}", answer.get("message").unwrap_or("the lane failed without a message"));
+            let message = answer.get("message").unwrap_or("the lane failed without a message");
+            return Err(Failed(message.to_string()).into());
         }
         ensure!(answer.word == word, "the lane said \"{answer}\" instead of \"{word}\"");
         Ok(answer)
     }
-}
 
-impl Drop for Lane {
+    /// CPU time that its process has used so far, in nanoseconds.
+    pub fn cpu_ns(&self) -> Result<u64> {
+        self.process.cpu_ns()
+    }
+
     /// Ends its requests, which ends the lane, so that it can clean up; a lane that is stuck in a job is killed.
-    fn drop(&mut self) {
+    fn end(&mut self) {
         drop(self.child.stdin.take());
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
@@ -195,4 +219,22 @@ impl Drop for Lane {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Starts a lane's process where lanes run.
+fn begin(command: &mut Command, pin: Pin) -> Result<(Child, BufReader<ChildStdout>)> {
+    let _pinned = Pinned::here(pin, Side::Lane)?;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let answers = child.stdout.take().expect("it was asked to be a pipe");
+    Ok((child, BufReader::new(answers)))
 }

@@ -5,6 +5,7 @@
 //! neutral [`peer`] for all of them. Nothing is timed before every lane has delivered every byte ([`schedule`]); a lane
 //! that does not ends the program with a failure. No figure is written down here: all are measured when it runs.
 
+mod answers;
 mod arguments;
 mod calls;
 mod families;
@@ -12,6 +13,7 @@ mod host;
 mod lane;
 mod markdown;
 mod network;
+mod others;
 mod outside;
 mod page;
 mod peer;
@@ -27,7 +29,6 @@ mod schedule;
 mod statistics;
 mod subject;
 mod table;
-mod verdicts;
 
 use std::fs;
 use std::process::ExitCode;

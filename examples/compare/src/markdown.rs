@@ -1,118 +1,141 @@
-//! The outcome as Markdown: what `BENCHMARKS.md` is made of. Everything in it comes from the results.
+//! The outcome as Markdown: what `BENCHMARKS.md` is made of. The answer comes first; every figure behind it is in the results.
 
 use std::fmt::{self, Write};
 
-use crate::results::{Outcome, Row};
-use crate::statistics::Summary;
-use crate::verdicts;
+use crate::answers;
+use crate::results::{Outcome, Standing};
 
 /// The whole document.
 pub fn render(outcome: &Outcome) -> Result<String, fmt::Error> {
-    let (host, settings) = (&outcome.host, &outcome.settings);
     let mut text = String::from("# Benchmarks\n\n");
-    writeln!(
-        text,
-        "Written by `compare --markdown` from one run; to repeat it:\n\n```sh\n{}\n```\n",
-        settings.command
-    )?;
-    writeln!(
-        text,
-        "| | |\n|---|---|\n| date | {} |\n| kernel | {} |\n| processor | {} |",
-        host.date, host.kernel, host.cpu
-    )?;
-    writeln!(text, "| memory | {:.1} GB |\n| zcio | {} |", host.memory_gigabytes, host.zcio)?;
-    for (name, version) in host.runtimes.iter().chain(&host.file_systems) {
-        writeln!(text, "| {name} | {version} |")?;
+    if answers::is_void(outcome) {
+        writeln!(text, "**Too noisy: do not decide by this run.**\n")?;
     }
-    let pin = settings.pin.map_or("left to the scheduler", |pin| match pin {
-        crate::pin::Pin::Same => "lane and peer on one processor",
-        crate::pin::Pin::Apart => "lane and peer on one processor each",
-    });
-    writeln!(text, "| processes | {pin} |\n| rounds | {}, in random order |", settings.rounds)?;
-    let calls = settings.system_calls_not_counted.as_ref();
-    writeln!(text, "| system calls | {} |", calls.map_or("counted by strace, in a run of their own", String::as_str))?;
-    writeln!(
-        text,
-        "\nAbsolute figures are this machine's. Ratios are taken round by round against the reference of the same runtime; in\n\
-         brackets the order-statistics interval of their median, which covers {:.1} %. CPU time is the lane's own process.",
-        settings.coverage * 100.0
-    )?;
-    floors(&mut text, outcome)?;
-    for cell in &outcome.cells {
-        writeln!(text, "\n## {}\n\n{}\n", cell.heading(), cell.about)?;
-        writeln!(
-            text,
-            "| lane | GB/s | CPU s/GB | speed ratio | CPU ratio | calls/MiB | switches/MiB | peak MiB | by |"
-        )?;
-        writeln!(text, "|---|--:|--:|--:|--:|--:|--:|--:|---|")?;
-        cell.lanes.iter().try_for_each(|row| line(&mut text, row))?;
+    let columns = answers::columns(outcome);
+    writeln!(text, "What to take, by a run on one machine ([how it was measured](#how-it-was-measured)):\n")?;
+    for column in &columns {
+        for sentence in answers::sentences(outcome, column) {
+            writeln!(text, "- **{column}**: {}", answers::plain(&sentence))?;
+        }
     }
+    table(&mut text, outcome, &columns)?;
+    provenance(&mut text, outcome)?;
     omissions(&mut text, outcome)?;
     Ok(text)
 }
 
-fn floors(text: &mut String, outcome: &Outcome) -> fmt::Result {
-    writeln!(text, "\n## Never slower than stated\n")?;
-    if let Some(noise) = verdicts::noise(outcome) {
-        writeln!(
-            text,
-            "The same lane, run twice as two (A/A), came out up to {:.1} % from itself: no smaller difference means anything.\n",
-            noise * 100.0
-        )?;
-    }
-    writeln!(text, "| route | lane | stated | measured | verdict |\n|---|---|--:|--:|---|")?;
-    for judged in verdicts::judged(outcome) {
-        writeln!(
-            text,
-            "| {} | {} · {} | {} | {} | {} |",
-            judged.cell.heading(),
-            judged.row.runtime,
-            judged.row.label,
-            judged.stated(),
-            interval(&judged.ratio),
-            judged.verdict.name()
-        )?;
+/// zcio against the best without it, at each point and in each column.
+fn table(text: &mut String, outcome: &Outcome, columns: &[String]) -> fmt::Result {
+    writeln!(
+        text,
+        "\n🟩 faster, 🟨 the same, 🟥 slower than the best way without zcio, ⬜ not shown. The ratio of speeds, then of CPU time.\n"
+    )?;
+    writeln!(text, "| | {} |\n|---|{}", columns.join(" | "), "---|".repeat(columns.len()))?;
+    for (index, cell) in outcome.cells.iter().enumerate() {
+        write!(text, "| {} |", cell.heading())?;
+        for column in columns {
+            match answers::at(outcome, index, column) {
+                Some(answer) => {
+                    write!(text, " {} {:.2} · {:.2} |", square(answer.against.time), answer.speed().1, answer.cpu().1)?;
+                }
+                None => write!(text, " |")?,
+            }
+        }
+        writeln!(text)?;
     }
     Ok(())
 }
 
-fn line(text: &mut String, row: &Row) -> fmt::Result {
-    let ratio = |ratio: Option<&Summary>| match ratio {
-        _ if row.reference => "reference".to_string(),
-        Some(ratio) => interval(ratio),
-        None => String::new(),
-    };
-    let figure = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
-    writeln!(
-        text,
-        "| {} · {} | {:.2} | {:.3} | {} | {} | {} | {} | {} | {} |",
-        row.runtime,
-        row.label,
-        row.gigabytes_per_second.median,
-        row.cpu_seconds_per_gigabyte.median,
-        ratio(row.speed_ratio.as_ref()),
-        ratio(row.cpu_ratio.as_ref()),
-        figure(row.system_calls_per_mebibyte),
-        figure(row.context_switches_per_mebibyte.map(|summary| summary.median)),
-        row.peak_mebibytes.map_or_else(String::new, |peak| format!("{peak:.0}")),
-        row.mechanism.as_deref().unwrap_or_default(),
-    )
+const fn square(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Better => "🟩",
+        Standing::Same => "🟨",
+        Standing::Worse => "🟥",
+        Standing::Unclear | Standing::Noisy => "⬜",
+    }
 }
 
-fn interval(ratio: &Summary) -> String {
-    format!("{:.2} [{:.2}, {:.2}]", ratio.median, ratio.low, ratio.high)
+fn provenance(text: &mut String, outcome: &Outcome) -> fmt::Result {
+    let (host, settings) = (&outcome.host, &outcome.settings);
+    writeln!(text, "\n## How it was measured\n")?;
+    writeln!(
+        text,
+        "`{}`, on {}: {}, {}, {:.1} GB of memory, zcio {}; {} timed rounds in random order, {}.\n",
+        settings.command,
+        host.date,
+        host.kernel,
+        host.cpu,
+        host.memory_gigabytes,
+        host.zcio,
+        settings.rounds,
+        settings.pin.described()
+    )?;
+    let named: Vec<_> = host.runtimes.iter().chain(&host.file_systems).map(|(a, b)| format!("{a}: {b}")).collect();
+    writeln!(text, "{}\n", named.join("; "))?;
+    writeln!(
+        text,
+        "Ratios are taken round by round, zcio's lane by the fastest one without it of the same runtime and kind. A standing \
+         follows from the order-statistics interval of their median, which covers {:.1} %, widened by what the reference, \
+         run as a second lane, differs from itself.",
+        settings.coverage * 100.0
+    )?;
+    if let Some((cell, _, ratio)) = answers::loudest(outcome) {
+        writeln!(text, "At the worst that was {ratio:.2} ({}).", cell.heading())?;
+    }
+    let others = outcome.cells.iter().map(|cell| cell.others).fold(0.0, f64::max);
+    writeln!(text, "Other programs used up to {others:.2} processors. All figures: `compare --page`.")
 }
 
 fn omissions(text: &mut String, outcome: &Outcome) -> fmt::Result {
-    if outcome.skipped.is_empty() && outcome.missing.is_empty() {
-        return Ok(());
-    }
-    writeln!(text, "\n## Left out\n")?;
-    for skipped in &outcome.skipped {
-        writeln!(text, "- {} {}: {}", skipped.route, skipped.point, skipped.reason)?;
-    }
-    for missing in &outcome.missing {
-        writeln!(text, "- {}: {} (what would help: {})", missing.lane, missing.reason, missing.remedy)?;
+    let skipped = outcome.skipped.iter().map(|it| format!("{} {}: {}", it.route, it.point, it.reason));
+    let failed =
+        outcome.failed.iter().map(|it| format!("{} {}: {} gave up: {}", it.route, it.point, it.lane, it.reason));
+    let missing =
+        outcome.missing.iter().map(|it| format!("{}: {} (what would help: {})", it.lane, it.reason, it.remedy));
+    let all: Vec<_> = skipped.chain(failed).chain(missing).collect();
+    if !all.is_empty() {
+        writeln!(text, "\n## Left out\n\n- {}", all.join("\n- "))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routes::{self, Axis};
+    use crate::statistics::Summary;
+    use crate::table::tests::{cell, outcome};
+
+    #[test]
+    fn a_whole_comparison_is_a_short_document() {
+        let ratio = Summary { median: 1.3, low: 1.2, high: 1.4, min: 1.2, max: 1.4 };
+        let mut outcome = outcome(ratio);
+        outcome.cells.clear();
+        let arguments = <crate::arguments::Arguments as clap::Parser>::parse_from(["compare"]);
+        for route in routes::ALL {
+            for point in arguments.points(route) {
+                let mut cell = cell(ratio);
+                (cell.route, cell.title, cell.axis, cell.point) =
+                    (route.name().to_string(), route.title().to_string(), route.axis(), point);
+                cell.label = route.axis().label(point);
+                let mut lanes = Vec::new();
+                for runtime in ["Rust", "Java 17", "Java 25", "Python"] {
+                    lanes.extend(
+                        cell.lanes.iter().cloned().map(|row| crate::results::Row { runtime: runtime.into(), ..row }),
+                    );
+                }
+                if route.axis() == Axis::Connections {
+                    let netty =
+                        lanes.clone().into_iter().map(|row| crate::results::Row { kind: "Netty".into(), ..row });
+                    lanes.extend(netty.collect::<Vec<_>>());
+                }
+                cell.lanes = lanes;
+                outcome.cells.push(cell);
+            }
+        }
+        let text = render(&outcome).unwrap();
+        assert!(text.lines().count() <= 150, "{}", text.lines().count());
+        assert!(text.contains("- **Java 17**: file → TCP: zcio at 4 KiB to 8 GiB (1.30 × as fast"), "{text}");
+        assert!(text.contains("🟩 1.30 · 0.50 |"), "{text}");
+    }
 }

@@ -45,9 +45,13 @@ impl Process {
 
     /// What it has used so far. `CLOCK_PROCESS_CPUTIME_ID` of that process: nanoseconds, threads that have ended included.
     pub fn usage(&self) -> Result<Usage> {
+        Ok(Usage { cpu_ns: self.cpu_ns()?, switches: self.switches() })
+    }
+
+    /// CPU time it has used so far, in nanoseconds.
+    pub fn cpu_ns(&self) -> Result<u64> {
         let cpu = clock_gettime(self.cpu_clock).context("the clock of the lane's CPU time")?;
-        let cpu_ns = cpu.tv_sec() as u64 * 1_000_000_000 + cpu.tv_nsec() as u64;
-        Ok(Usage { cpu_ns, switches: self.switches() })
+        Ok(cpu.tv_sec() as u64 * 1_000_000_000 + cpu.tv_nsec() as u64)
     }
 
     /// The sum over its threads. One that ends takes its count along; a sum that became smaller is no answer.

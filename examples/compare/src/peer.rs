@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::socket::{MsgFlags, recv};
+use nix::sys::socket::{Backlog, MsgFlags, listen, recv};
 
 use crate::lane::{Lane, Sample};
 use crate::pin::{Pin, Pinned, Side};
@@ -47,6 +47,8 @@ impl Peer {
     /// Listens. The lane is expected to connect before it is accepted.
     pub fn listen() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on the loopback address")?;
+        // All connections are opened before one is accepted, and the standard library makes room for 128.
+        listen(&listener, Backlog::MAXALLOWABLE)?;
         listener.set_nonblocking(true)?;
         Ok(Self(listener))
     }
@@ -70,7 +72,7 @@ impl Peer {
 /// has its end of file.
 pub fn beside<T: Send>(
     lane: &mut Lane,
-    pin: Option<Pin>,
+    pin: Pin,
     streams: Vec<TcpStream>,
     duty: impl Fn(usize, &TcpStream) -> Result<T> + Sync,
 ) -> Result<(Sample, Vec<T>)> {
@@ -107,7 +109,7 @@ pub fn beside<T: Send>(
 /// Listens, hands over the job, and runs [`beside`] the only connection.
 pub fn beside_one<T: Send>(
     lane: &mut Lane,
-    pin: Option<Pin>,
+    pin: Pin,
     job: impl FnOnce(SocketAddr) -> Result<Message>,
     duty: impl Fn(&TcpStream) -> Result<T> + Sync,
 ) -> Result<(Sample, T)> {

@@ -17,6 +17,19 @@ pub enum Pin {
     Same,
     /// Each on one of its own.
     Apart,
+    /// Where the scheduler puts them.
+    Free,
+}
+
+impl Pin {
+    /// In words.
+    pub const fn described(self) -> &'static str {
+        match self {
+            Self::Same => "lane and peer on one processor",
+            Self::Apart => "lane and peer on one processor each",
+            Self::Free => "left to the scheduler",
+        }
+    }
 }
 
 /// One of the two sides.
@@ -33,9 +46,11 @@ pub enum Side {
 pub struct Pinned(Option<CpuSet>);
 
 impl Pinned {
-    /// Pins the calling thread; does nothing without a `pin`.
-    pub fn here(pin: Option<Pin>, side: Side) -> Result<Self> {
-        let Some(pin) = pin else { return Ok(Self(None)) };
+    /// Pins the calling thread, unless processes are left to the scheduler.
+    pub fn here(pin: Pin, side: Side) -> Result<Self> {
+        if pin == Pin::Free {
+            return Ok(Self(None));
+        }
         let before = sched_getaffinity(Pid::from_raw(0)).context("sched_getaffinity")?;
         let mut wanted = CpuSet::new();
         wanted.set(processor(&before, pin, side)?)?;
@@ -89,7 +104,7 @@ mod tests {
     #[test]
     fn a_thread_is_where_it_was_before_once_it_is_unpinned() {
         let before = sched_getaffinity(Pid::from_raw(0)).unwrap();
-        let pinned = Pinned::here(Some(Pin::Same), Side::Lane).unwrap();
+        let pinned = Pinned::here(Pin::Same, Side::Lane).unwrap();
         let during = sched_getaffinity(Pid::from_raw(0)).unwrap();
         assert_eq!((0..CpuSet::count()).filter(|&processor| during.is_set(processor).unwrap()).count(), 1);
         drop(pinned);

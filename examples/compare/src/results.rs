@@ -4,6 +4,7 @@
 //! that is printed, the page and the Markdown are made from this and nothing else.
 
 mod row;
+pub mod standing;
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -16,10 +17,11 @@ use crate::host::Host;
 use crate::pin::Pin;
 use crate::routes::{Axis, Route};
 use crate::subject::Subject;
-pub use row::{Row, Verdict, per_mebibyte};
+pub use row::{Against, Row, per_mebibyte};
+pub use standing::Standing;
 
 /// Raised when a reader of the file would have to change.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The whole outcome of one run of the program, or of several that went on with it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +36,8 @@ pub struct Outcome {
     pub cells: Vec<Cell>,
     /// Points that were left out.
     pub skipped: Vec<Skipped>,
+    /// Lanes that gave up at a point.
+    pub failed: Vec<Failed>,
     /// Lanes that could not run.
     pub missing: Vec<Missing>,
 }
@@ -46,7 +50,7 @@ pub struct Settings {
     /// Timed rounds.
     pub rounds: u32,
     /// Where the processes ran.
-    pub pin: Option<Pin>,
+    pub pin: Pin,
     /// What every interval covers, by the binomial distribution.
     pub coverage: f64,
     /// Why system calls were not counted; `None` if they were, by strace(1).
@@ -72,6 +76,8 @@ pub struct Cell {
     pub point: u64,
     /// The same in words.
     pub label: String,
+    /// How many processors were busy for others meanwhile, at the most: from 0.25 on nothing is claimed.
+    pub others: f64,
     /// One row each.
     pub lanes: Vec<Row>,
 }
@@ -84,6 +90,19 @@ pub struct Skipped {
     /// The point in words.
     pub point: String,
     /// Why.
+    pub reason: String,
+}
+
+/// A lane that gave up at a point, in its own words. It is not in that point's cell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// The route's name.
+    pub route: String,
+    /// The point in words.
+    pub point: String,
+    /// Which lane.
+    pub lane: String,
+    /// What it said.
     pub reason: String,
 }
 
@@ -123,13 +142,14 @@ impl Outcome {
     }
 
     /// Adds rows to the cell of that point; rows of the same runtimes are replaced.
-    pub fn add(&mut self, route: &dyn Route, point: u64, rows: Vec<Row>) {
+    pub fn add(&mut self, route: &dyn Route, point: u64, rows: Vec<Row>, others: f64) {
         let known = self.cells.iter().position(|cell| cell.route == route.name() && cell.point == point);
         let index = known.unwrap_or_else(|| {
             self.cells.push(Cell::new(route, point));
             self.cells.len() - 1
         });
-        let lanes = &mut self.cells[index].lanes;
+        let Cell { lanes, others: most, .. } = &mut self.cells[index];
+        *most = most.max(others);
         lanes.retain(|old| rows.iter().all(|row| row.runtime != old.runtime));
         lanes.extend(rows);
         lanes.sort_by(|a, b| (a.language, &a.runtime).cmp(&(b.language, &b.runtime)));
@@ -147,6 +167,7 @@ impl Cell {
             axis: route.axis(),
             point,
             label: route.axis().label(point),
+            others: 0.0,
             lanes: Vec::new(),
         }
     }

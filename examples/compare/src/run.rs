@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::exit;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
@@ -47,12 +48,16 @@ pub fn compare(arguments: &Arguments) -> Result<Outcome> {
 
     let subjects = Subjects::new(&places, given);
     let bench = Bench { subjects: &subjects, places: &places, pin: arguments.pin };
-    schedule::check(&bench, &mut lanes, &points, &outcome)?;
+    // Who gave up in an earlier run may have been mended.
+    outcome.failed.clear();
+    let one_round = schedule::check(&bench, &mut lanes, &points, &mut outcome)?;
+    tell_duration(one_round, outcome.settings.rounds);
     let target = arguments.json.as_ref().or(arguments.resume.as_ref());
     for point in &points {
         let point = Point { count_calls: point.count_calls && count_calls, ..*point };
-        if let Some(rows) = schedule::measure(&bench, &mut lanes, &point, outcome.settings.rounds, &outcome)? {
-            outcome.add(point.route, point.at, rows);
+        let rounds = outcome.settings.rounds;
+        if let Some(measured) = schedule::measure(&bench, &mut lanes, &point, rounds, &mut outcome)? {
+            outcome.add(point.route, point.at, measured.rows, measured.others);
             if let Some(path) = target {
                 outcome.write(path)?;
             }
@@ -60,7 +65,16 @@ pub fn compare(arguments: &Arguments) -> Result<Outcome> {
     }
     // Also where there was nothing left to measure.
     target.map_or(Ok(()), |path| outcome.write(path))?;
+    ensure!(outcome.failed.is_empty() || !arguments.require_all, "lanes gave up, and all of them were required");
     Ok(outcome)
+}
+
+/// Says how long it will take, by what one round took when every byte was looked at: no less than a timed one.
+fn tell_duration(one_round: Duration, rounds: u32) {
+    let minutes = (one_round * (rounds + 1)).as_secs().div_ceil(60);
+    if minutes > 1 {
+        eprintln!("timing will take up to {minutes} minutes; what is done is kept with --json, and --resume goes on");
+    }
 }
 
 /// Which points there is room for, and why not for the others.
@@ -115,9 +129,15 @@ fn start(arguments: &Arguments, lanes: &[Lane], settings: Settings) -> Result<Ou
             before.host.add_runtimes(host.runtimes);
             Ok(before)
         }
-        _ => {
-            Ok(Outcome { schema: SCHEMA, host, settings, cells: Vec::new(), skipped: Vec::new(), missing: Vec::new() })
-        }
+        _ => Ok(Outcome {
+            schema: SCHEMA,
+            host,
+            settings,
+            cells: Vec::new(),
+            skipped: Vec::new(),
+            failed: Vec::new(),
+            missing: Vec::new(),
+        }),
     }
 }
 

@@ -6,13 +6,16 @@
 //! meanwhile thus falls on all lanes alike, and each round gives one fair ratio.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::lane::{Lane, Sample};
+use crate::lane::{self, Lane, Sample};
+use crate::others::Others;
 use crate::peer::Check;
 use crate::progress::Progress;
-use crate::results::{Outcome, Row, per_mebibyte};
+use crate::results::standing::BUSY;
+use crate::results::{Against, Failed, Outcome, Row, per_mebibyte};
 use crate::routes::{Bench, Route};
 
 /// A point that is to be measured.
@@ -26,19 +29,31 @@ pub struct Point {
     pub count_calls: bool,
 }
 
-/// Checks the content of each lane's run at each point that is not in the results yet; the first wrong byte is an error.
-pub fn check(bench: &Bench<'_>, lanes: &mut [Lane], points: &[Point], results: &Outcome) -> Result<()> {
+/// Checks the content of each lane's run at each point that is not in the results yet; the first wrong byte is an error. A
+/// lane that gives up is left out at that point. Gives back how long all of that took without the looking.
+pub fn check(bench: &Bench<'_>, lanes: &mut [Lane], points: &[Point], results: &mut Outcome) -> Result<Duration> {
     let jobs = points.iter().map(|point| unmeasured(lanes, point, results).len()).sum();
     let progress = Progress::new("checking every byte by SHA-256", jobs);
+    let mut took = Duration::ZERO;
     for point in points {
         for index in unmeasured(lanes, point, results) {
             let lane = &mut lanes[index];
             progress.step(&lane.title(point.route));
-            bench.run(point.route, lane, point.at, Check::Content).context("the check of the content failed")?;
+            let run = bench.run(point.route, lane, point.at, Check::Content).context("the check of the content failed");
+            took += survived(run, lane, point, &mut results.failed)?
+                .map_or(Duration::ZERO, |sample| Duration::from_nanos(sample.wall_ns));
         }
     }
     progress.finish();
-    Ok(())
+    Ok(took)
+}
+
+/// What became of a point.
+pub struct Measured {
+    /// A row for each lane.
+    pub rows: Vec<Row>,
+    /// Processors that were busy for others meanwhile.
+    pub others: f64,
 }
 
 /// One round to warm up and `rounds` timed ones, of the lanes that are not in the results yet. `None` if all are.
@@ -47,41 +62,69 @@ pub fn measure(
     lanes: &mut [Lane],
     point: &Point,
     rounds: u32,
-    results: &Outcome,
-) -> Result<Option<Vec<Row>>> {
-    let serving = unmeasured(lanes, point, results);
-    if serving.is_empty() {
+    results: &mut Outcome,
+) -> Result<Option<Measured>> {
+    let mut order = unmeasured(lanes, point, results);
+    if order.is_empty() {
         return Ok(None);
     }
     let Point { route, at, count_calls } = *point;
-    let mut calls = vec![None; serving.len()];
-    let mut series = vec![Vec::new(); serving.len()];
+    let mut calls = vec![None; lanes.len()];
+    let mut series = vec![Vec::new(); lanes.len()];
     let stage = format!("timing {} {}", route.title(), route.axis().label(at));
-    let progress = Progress::new(stage.trim_end(), serving.len() * (rounds as usize + 1 + usize::from(count_calls)));
+    let progress = Progress::new(stage.trim_end(), order.len() * (rounds as usize + 1 + usize::from(count_calls)));
     if count_calls {
-        for (calls, &index) in calls.iter_mut().zip(&serving) {
+        for &index in &order {
             let lane = &mut lanes[index];
             progress.step(&format!("system calls: {}", lane.title(route)));
-            let sample = lane.counting_calls(|lane| bench.run(route, lane, at, Check::Count));
-            let sample = sample.context("a run with system calls counted failed")?;
-            *calls = sample.system_calls.map(|count| per_mebibyte(count, sample.bytes));
+            let run = lane.counting_calls(|lane| bench.run(route, lane, at, Check::Count));
+            let run = run.context("a run with system calls counted failed");
+            let sample = survived(run, lane, point, &mut results.failed)?;
+            calls[index] = sample.and_then(|it| it.system_calls.map(|count| per_mebibyte(count, it.bytes)));
         }
     }
-    let mut order: Vec<usize> = (0..serving.len()).collect();
+    let mut others = None;
     for round in 0..=rounds {
+        order.retain(|&index| !has_failed(&lanes[index], point, results));
         shuffle(&mut order);
+        if round == 1 {
+            others = Some(Others::watch(lanes)?);
+        }
         for &index in &order {
-            let lane = &mut lanes[serving[index]];
+            let lane = &mut lanes[index];
             let what = if round == 0 { "warm-up".to_string() } else { format!("round {round} of {rounds}") };
             progress.step(&format!("{what}: {}", lane.title(route)));
-            let sample = bench.run(route, lane, at, Check::Count).context("a timed run failed")?;
-            if round > 0 {
+            let run = bench.run(route, lane, at, Check::Count).context("a timed run failed");
+            if let Some(sample) = survived(run, lane, point, &mut results.failed)?.filter(|_| round > 0) {
                 series[index].push(sample);
             }
         }
     }
     progress.finish();
-    Ok(Some(rows(lanes, route, &serving, &series, &calls)))
+    let others = others.map_or(Ok(0.0), |others| others.end(lanes))?;
+    order.retain(|&index| !has_failed(&lanes[index], point, results));
+    order.sort_unstable();
+    Ok(Some(Measured { rows: rows(lanes, route, &order, &series, &calls, others > BUSY), others }))
+}
+
+/// What a run gave; `None` if its lane gave up, which is written down, and the lane started again for other points.
+fn survived(run: Result<Sample>, lane: &mut Lane, point: &Point, failed: &mut Vec<Failed>) -> Result<Option<Sample>> {
+    let error = match run {
+        Ok(sample) => return Ok(Some(sample)),
+        Err(error) => error,
+    };
+    let Some(reason) = error.downcast_ref::<lane::Failed>() else { return Err(error) };
+    let (route, at) = (point.route, point.route.axis().label(point.at));
+    let told = Failed { route: route.name().into(), point: at, lane: lane.title(route), reason: reason.to_string() };
+    eprintln!("{} {}: {} gave up: {}", route.title(), told.point, told.lane, told.reason);
+    failed.push(told);
+    lane.start_again().context("a lane that gave up does not start again")?;
+    Ok(None)
+}
+
+fn has_failed(lane: &Lane, point: &Point, results: &Outcome) -> bool {
+    let (at, title) = (point.route.axis().label(point.at), lane.title(point.route));
+    results.failed.iter().any(|one| one.route == point.route.name() && one.point == at && one.lane == title)
 }
 
 fn rows(
@@ -90,23 +133,32 @@ fn rows(
     serving: &[usize],
     series: &[Vec<Sample>],
     calls: &[Option<f64>],
+    is_busy: bool,
 ) -> Vec<Row> {
     let reference_of = |runtime: &str| {
-        let is_one = |&index: &usize| {
-            let lane = &lanes[serving[index]];
-            lane.runtime == runtime && lane.method.is_reference(route.name())
-        };
-        (0..serving.len()).find(is_one)
+        let is_one = |&index: &usize| lanes[index].runtime == runtime && lanes[index].method.is_reference(route.name());
+        serving.iter().copied().find(is_one)
     };
-    let row = |index: usize| {
-        let lane = &lanes[serving[index]];
+    let row = |&index: &usize| {
+        let lane = &lanes[index];
         let reference = reference_of(&lane.runtime);
         let others = reference.filter(|&reference| reference != index).map(|reference| series[reference].as_slice());
         let mut row = Row::of(lane, route, &series[index], others, calls[index])?;
         row.reference = reference == Some(index);
-        Some(row)
+        Some((row, lane.method.is_server))
     };
-    (0..serving.len()).filter_map(row).collect()
+    let all: Vec<_> = serving.iter().filter_map(row).collect();
+    let judge = |row: &Row| {
+        let same = |other: &Row| other.runtime == row.runtime && !other.zcio;
+        let is_like =
+            |(other, is_server): &&(Row, bool)| same(other) && !other.control && other.kind == row.kind && !is_server;
+        let speed = |row: &Row| row.gigabytes_per_second.median;
+        let (best, _) = all.iter().filter(is_like).max_by(|a, b| speed(&a.0).total_cmp(&speed(&b.0)))?;
+        let control = all.iter().map(|(other, _)| other).find(|other| same(other) && other.control);
+        Against::of(row, best, control, is_busy)
+    };
+    let against: Vec<_> = all.iter().map(|(row, _)| if row.zcio { judge(row) } else { None }).collect();
+    all.into_iter().zip(against).map(|((row, _), against)| Row { against, ..row }).collect()
 }
 
 /// The lanes of every runtime that has one which serves the route and is not in the results: ratios need all of a runtime
@@ -117,9 +169,11 @@ fn unmeasured(lanes: &[Lane], point: &Point, results: &Outcome) -> Vec<usize> {
     let is_new = |lane: &Lane| {
         lane.method.label(name).is_some()
             && known.iter().all(|row| row.runtime != lane.runtime || row.method != lane.method.name)
+            && !has_failed(lane, point, results)
     };
     let is_asked = |lane: &Lane| lanes.iter().any(|other| other.runtime == lane.runtime && is_new(other));
-    (0..lanes.len()).filter(|&index| lanes[index].method.label(name).is_some() && is_asked(&lanes[index])).collect()
+    let serves = |lane: &Lane| lane.method.label(name).is_some() && !has_failed(lane, point, results);
+    (0..lanes.len()).filter(|&index| serves(&lanes[index]) && is_asked(&lanes[index])).collect()
 }
 
 /// Fisher–Yates, with the seeds that the standard library draws for its hash maps.

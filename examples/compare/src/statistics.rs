@@ -40,6 +40,12 @@ impl Summary {
         Some(Self { median, low: values[rank - 1], high: values[values.len() - rank], min, max })
     }
 
+    /// That of the inverse values.
+    pub fn inverse(&self) -> Self {
+        let Self { median, low, high, min, max } = *self;
+        Self { median: 1.0 / median, low: 1.0 / high, high: 1.0 / low, min: 1.0 / max, max: 1.0 / min }
+    }
+
     /// The ratios of two series, element by element: `numerators[i] / denominators[i]`.
     pub fn of_ratios(numerators: &[f64], denominators: &[f64]) -> Option<Self> {
         assert_eq!(numerators.len(), denominators.len(), "paired series must have the same number of rounds");

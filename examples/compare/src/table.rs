@@ -1,4 +1,4 @@
-//! The outcome for a terminal: a header, a table per point, and in words where zcio won, lost, or neither.
+//! The outcome for a terminal: a header, a table per point, and in words what to take.
 //!
 //! Every figure and every word comes from the samples; there is no sentence here that a different run could make untrue.
 
@@ -6,9 +6,9 @@ use std::fmt::{self, Write};
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
+use crate::answers;
 use crate::results::{Cell, Outcome, Row};
 use crate::statistics::Summary;
-use crate::verdicts;
 
 /// All of it, ready to print; the demo's tables are narrower.
 pub fn render(outcome: &Outcome, demo: bool) -> Result<String, fmt::Error> {
@@ -23,7 +23,10 @@ pub fn render(outcome: &Outcome, demo: bool) -> Result<String, fmt::Error> {
         writeln!(text, "{}", table(cell, demo))?;
     }
     explanation(&mut text, outcome, demo)?;
-    text.push_str(&if demo { verdicts::rounds(&outcome.cells)? } else { verdicts::floors(outcome)? });
+    answer(&mut text, outcome)?;
+    for failed in &outcome.failed {
+        writeln!(text, "gave up: {} at {} {}: {}", failed.lane, failed.route, failed.point, failed.reason)?;
+    }
     for skipped in &outcome.skipped {
         writeln!(text, "left out: {} {}: {}", skipped.route, skipped.point, skipped.reason)?;
     }
@@ -74,6 +77,27 @@ fn explanation(text: &mut String, outcome: &Outcome, demo: bool) -> fmt::Result 
     )?;
     if let Some(reason) = &settings.system_calls_not_counted {
         writeln!(text, "System calls were not counted: {reason}")?;
+    }
+    Ok(())
+}
+
+/// What to take.
+fn answer(text: &mut String, outcome: &Outcome) -> fmt::Result {
+    writeln!(text)?;
+    for column in answers::columns(outcome) {
+        for sentence in answers::sentences(outcome, &column) {
+            writeln!(text, "{column}: {}", answers::plain(&sentence))?;
+        }
+    }
+    if answers::is_void(outcome) {
+        writeln!(text, "Too noisy: do not decide by this run.")?;
+    }
+    if let Some((cell, _, ratio)) = answers::loudest(outcome) {
+        writeln!(
+            text,
+            "A lane that was run as two came out at {ratio:.2} of itself at the worst ({}).",
+            cell.heading()
+        )?;
     }
     Ok(())
 }
@@ -129,8 +153,20 @@ pub mod tests {
     use crate::families::Missing;
     use crate::families::{Language, ZCIO};
     use crate::host::Host;
-    use crate::results::{SCHEMA, Settings, Skipped, Verdict};
+    use crate::results::{Against, Failed, SCHEMA, Settings, Skipped, Standing};
     use crate::routes::{self, Axis};
+
+    /// How zcio stands with that ratio of speeds and half the CPU time, on a machine without noise.
+    pub fn against(speed_ratio: Summary) -> Against {
+        let alike = |median| Summary { median, low: median, high: median, min: median, max: median };
+        Against {
+            lane: "std".to_string(),
+            speed_ratio,
+            cpu_ratio: alike(0.5),
+            time: Standing::of(&speed_ratio, Some(&alike(1.0)), false),
+            cpu: Standing::Better,
+        }
+    }
 
     /// A row with made-up figures.
     pub fn lane(method: &str, speed_ratio: Option<Summary>) -> Row {
@@ -141,7 +177,8 @@ pub mod tests {
             method: method.to_string(),
             label: method.to_string(),
             zcio: method == ZCIO,
-            control: false,
+            control: method == "control",
+            kind: String::new(),
             reference: speed_ratio.is_none(),
             gigabytes_per_second: summary,
             cpu_seconds_per_gigabyte: summary,
@@ -150,10 +187,7 @@ pub mod tests {
             peak_mebibytes: Some(12.0),
             speed_ratio,
             cpu_ratio: None,
-            floor: speed_ratio.map(|_| 0.97),
-            verdict: speed_ratio.map(|ratio| Verdict::of(&ratio, 0.97)),
-            cpu_ceiling: None,
-            cpu_verdict: None,
+            against: speed_ratio.filter(|_| method == ZCIO).map(against),
             mechanism: (method == ZCIO).then(|| "sendfile".to_string()),
             samples: Vec::new(),
         }
@@ -168,7 +202,8 @@ pub mod tests {
             axis: Axis::Size,
             point: 65536,
             label: "64 KiB".to_string(),
-            lanes: vec![lane("std", None), lane(ZCIO, Some(speed_ratio))],
+            others: 0.125,
+            lanes: vec![lane("std", None), lane(ZCIO, Some(speed_ratio)), lane("control", Some(speed_ratio))],
         }
     }
 
@@ -190,7 +225,7 @@ pub mod tests {
             settings: Settings {
                 command: "make compare".to_string(),
                 rounds: 15,
-                pin: None,
+                pin: crate::pin::Pin::Same,
                 coverage: 0.964_843_75,
                 system_calls_not_counted: None,
                 file: None,
@@ -201,6 +236,12 @@ pub mod tests {
                 route: "relay".to_string(),
                 point: "8 GiB".to_string(),
                 reason: "no room".to_string(),
+            }],
+            failed: vec![Failed {
+                route: "relay".to_string(),
+                point: "4 KiB".to_string(),
+                lane: "Rust".to_string(),
+                reason: "it had enough".to_string(),
             }],
             missing: vec![Missing { lane: "x".to_string(), reason: "y".to_string(), remedy: "z".to_string() }],
         }
@@ -215,7 +256,7 @@ pub mod tests {
     #[test]
     fn a_row_has_the_lane_its_figures_and_its_mechanism() {
         let rows = rows(true);
-        assert_eq!(rows.len(), 2);
+        assert_eq!(rows.len(), 3);
         assert!(rows[0].contains("reference") && rows[0].contains("2.00 (1.00–3.00)"), "{rows:?}");
         assert!(rows[1].contains("0.50 (0.25–0.75)") && rows[1].contains("sendfile"), "{rows:?}");
     }

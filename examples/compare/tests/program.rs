@@ -38,7 +38,10 @@ fn every_lane_of_the_demo_has_a_row_on_every_route_and_nothing_is_left_behind() 
     assert_eq!(cells.iter().map(|cell| cell["route"].as_str().unwrap()).collect::<Vec<_>>(), DEMO);
     for cell in cells {
         let lanes = cell["lanes"].as_array().unwrap();
-        assert_eq!(lanes.iter().map(|lane| lane["method"].as_str().unwrap()).collect::<Vec<_>>(), ["std", "zcio"]);
+        assert_eq!(
+            lanes.iter().map(|lane| lane["method"].as_str().unwrap()).collect::<Vec<_>>(),
+            ["raw", "control", "std", "zcio"]
+        );
         for lane in lanes {
             let samples = lane["samples"].as_array().unwrap();
             assert_eq!(samples.len(), 5, "{lane}");
@@ -50,7 +53,8 @@ fn every_lane_of_the_demo_has_a_row_on_every_route_and_nothing_is_left_behind() 
             assert!(speed["min"].as_f64() > Some(0.0) && speed["min"].as_f64() <= speed["median"].as_f64(), "{lane}");
         }
         assert!(lanes[0]["reference"] == true && lanes[0]["mechanism"].is_null(), "{lanes:?}");
-        assert!(lanes[1]["speed_ratio"]["median"].is_f64() && lanes[1]["mechanism"].is_string(), "{lanes:?}");
+        assert!(lanes[3]["speed_ratio"]["median"].is_f64() && lanes[3]["mechanism"].is_string(), "{lanes:?}");
+        assert!(lanes[1]["against"].is_null() && lanes[3]["against"]["time"].is_string(), "{lanes:?}");
     }
     for title in ["file → TCP", "TCP → file", "file → file", "Rust · zcio"] {
         assert!(run.stdout().contains(title), "{}", run.stdout());
@@ -107,7 +111,7 @@ fn a_missing_lane_is_named_with_the_reason_and_fails_the_run_where_all_are_requi
     let run = Run::demo(&without_python);
     assert!(run.succeeded(), "{}", run.stderr());
     assert!(run.stdout().contains("missing: Python · zcio: cannot start /no/such/python"), "{}", run.stdout());
-    assert_eq!(run.json()["missing"].as_array().unwrap().len(), 3);
+    assert_eq!(run.json()["missing"].as_array().unwrap().len(), 4);
 
     let run = Run::demo(&[&without_python[..], &["--require-all"]].concat());
     assert!(!run.succeeded());

@@ -74,7 +74,13 @@ def arrays(method: str) -> tuple[str, Serve]:
     return "", serve(method)
 
 
+def control(method: str) -> tuple[str, Serve]:
+    """What the others are measured against."""
+    return "", lambda job: (arrays("numpy")[1] if job.route == "mapped_sum" else LIBRARY[job.route])(job)
+
+
 METHODS = {
+    "control": control,
     "loop": plain,
     "stdlib": plain,
     "asyncio": event_loop,

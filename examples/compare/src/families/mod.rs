@@ -45,8 +45,8 @@ pub struct Method {
     pub demo: bool,
     /// Whether it is zcio, which is being judged.
     pub zcio: bool,
-    /// Whether the ratio that zcio states for a route is about this lane.
-    pub stated: bool,
+    /// What kind of program it is, where that is not one of plain calls: zcio is judged among its like.
+    pub kind: &'static str,
     /// Whether it is its runtime's reference again, to show how far two lanes of the same code come out apart.
     pub control: bool,
     /// Whether the process is a server that a client asks for the file.
@@ -62,12 +62,15 @@ pub const PLAIN: Method = Method {
     name: "",
     demo: false,
     zcio: false,
-    stated: true,
+    kind: "",
     control: false,
     is_server: false,
     routes: &[],
     reference: &[],
 };
+
+/// What a control is called: its runtime's reference, run as a second lane.
+const CONTROL: &str = "the reference again (A/A)";
 
 /// The name of zcio's own method, in every language.
 pub const ZCIO: &str = "zcio";
@@ -116,7 +119,7 @@ pub struct Starting<'a> {
     folder: &'a Path,
     jdks: &'a [Jdk],
     routes: &'a [&'static dyn Route],
-    pin: Option<Pin>,
+    pin: Pin,
     lanes: Vec<Lane>,
     missing: Vec<Missing>,
 }
@@ -238,11 +241,22 @@ mod tests {
     }
 
     #[test]
-    fn rust_has_zcio_and_a_control_on_every_route() {
-        for route in routes::ALL {
-            let serving: Vec<_> = rust::METHODS.iter().filter(|method| method.label(route.name()).is_some()).collect();
-            assert!(serving.iter().any(|method| method.zcio), "{route:?}");
-            assert_eq!(serving.iter().filter(|method| method.control).count(), 1, "{route:?}");
+    fn every_language_has_a_control_wherever_it_has_zcio() {
+        for table in [rust::METHODS, java::METHODS, python::METHODS] {
+            for route in routes::ALL {
+                let serving: Vec<_> = table.iter().filter(|method| method.label(route.name()).is_some()).collect();
+                let is_judged = serving.iter().any(|method| method.zcio);
+                assert_eq!(serving.iter().filter(|method| method.control).count(), usize::from(is_judged), "{route:?}");
+                assert!(is_judged || table != rust::METHODS, "{route:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn zcio_is_judged_among_its_like() {
+        for method in all().filter(|method| method.zcio) {
+            let is_like = |other: &&Method| !other.zcio && !other.control && other.kind == method.kind;
+            assert!(all().any(|other| is_like(&other)), "{}", method.name);
         }
     }
 

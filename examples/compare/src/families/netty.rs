@@ -24,19 +24,20 @@ const ZERO_COPY_PROGRAM: [(&str, &str); 1] =
 
 /// In the order in which they are printed.
 pub const METHODS: &[Method] = &[
-    Method { name: "netty_nio", routes: &[(SERVED, "Netty NIO, DefaultFileRegion")], ..PLAIN },
-    Method { name: "netty_epoll", routes: &[(SERVED, "Netty epoll, DefaultFileRegion")], ..PLAIN },
-    Method { name: "netty_io_uring", routes: &[(SERVED, "Netty io_uring, DefaultFileRegion")], ..PLAIN },
+    Method { name: "netty_nio", routes: &[(SERVED, "Netty NIO, DefaultFileRegion")], ..NETTY },
+    Method { name: "netty_epoll", routes: &[(SERVED, "Netty epoll, DefaultFileRegion")], ..NETTY },
+    Method { name: "netty_io_uring", routes: &[(SERVED, "Netty io_uring, DefaultFileRegion")], ..NETTY },
 ];
 
-/// The same with zcio's region. Nothing is stated of it: what it is to be measured against stands beside it.
+/// The same with zcio's region.
 pub const ZERO_COPY: &[Method] = &[
     Method { name: "zcio_netty_nio", routes: &[(SERVED, "Netty NIO, ZeroCopyFileRegion")], ..OURS },
     Method { name: "zcio_netty_epoll", routes: &[(SERVED, "Netty epoll, ZeroCopyFileRegion")], ..OURS },
     Method { name: "zcio_netty_io_uring", routes: &[(SERVED, "Netty io_uring, ZeroCopyFileRegion")], ..OURS },
 ];
 
-const OURS: Method = Method { zcio: true, stated: false, ..PLAIN };
+const NETTY: Method = Method { kind: "Netty", ..PLAIN };
+const OURS: Method = Method { zcio: true, ..NETTY };
 
 const SERVED: &[&str] = &[FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS];
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{Language, Method, PLAIN, Starting, ZCIO, missing};
+use super::{CONTROL, Language, Method, PLAIN, Starting, ZCIO, missing};
 use crate::routes::{
     FILE_TO_FILE, FILE_TO_FILE_TMPFS, FILE_TO_FILE_XFS, FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, HAND_OVER,
     MAP_CLOSE, MAPPED_SCAN, MAPPED_SUM, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE,
@@ -29,8 +29,30 @@ const PROGRAM: [(&str, &str); 11] = [
 const COPIES: &[&str] = &[FILE_TO_FILE, FILE_TO_FILE_XFS, FILE_TO_FILE_TMPFS];
 const EVENT_LOOP: &[&str] = &[FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, TCP_TO_FILE, RELAY];
 
+const ALL: &[&str] = &[
+    FILE_TO_TCP,
+    FILE_TO_TCP_CONNECTIONS,
+    TCP_TO_FILE,
+    TCP_TO_FILE_DURABLE,
+    RELAY,
+    FILE_TO_FILE,
+    FILE_TO_FILE_XFS,
+    FILE_TO_FILE_TMPFS,
+    FILE_TO_PIPE,
+    SMALL_FILES,
+    SMALL_RANGES,
+    MAPPED_SCAN,
+    MAPPED_SUM,
+    MAP_CLOSE,
+    RANDOM_READ,
+    RANDOM_READ_DIRECT,
+    HAND_OVER,
+];
+const IN_LOOP: Method = Method { kind: "event loop", ..PLAIN };
+
 /// In the order in which they are printed.
 pub const METHODS: &[Method] = &[
+    Method { name: "control", routes: &[(ALL, CONTROL)], control: true, demo: true, ..PLAIN },
     Method {
         name: "loop",
         demo: true,
@@ -79,8 +101,8 @@ pub const METHODS: &[Method] = &[
         ],
         ..PLAIN
     },
-    Method { name: "asyncio", routes: &[(EVENT_LOOP, "asyncio")], ..PLAIN },
-    Method { name: "uvloop", routes: &[(EVENT_LOOP, "uvloop")], ..PLAIN },
+    Method { name: "asyncio", routes: &[(EVENT_LOOP, "asyncio")], ..IN_LOOP },
+    Method { name: "uvloop", routes: &[(EVENT_LOOP, "uvloop")], ..IN_LOOP },
     Method { name: "numpy", routes: &[(&[MAPPED_SUM], "numpy.memmap")], reference: &[MAPPED_SUM], ..PLAIN },
     Method {
         name: ZCIO,
@@ -109,15 +131,8 @@ pub const METHODS: &[Method] = &[
     },
     Method { name: "zcio_copy", zcio: true, routes: &[(COPIES, "zcio.copy")], ..PLAIN },
     Method { name: "zcio_numpy", zcio: true, routes: &[(&[MAPPED_SUM], "numpy on a zcio.Region")], ..PLAIN },
-    // What is stated is about the blocking calls, measured against blocking calls.
-    Method { name: "zcio_aio", zcio: true, stated: false, routes: &[(EVENT_LOOP, "zcio.aio")], ..PLAIN },
-    Method {
-        name: "zcio_each",
-        zcio: true,
-        stated: false,
-        routes: &[(&[SMALL_FILES], "zcio, a transfer each")],
-        ..PLAIN
-    },
+    Method { name: "zcio_aio", zcio: true, routes: &[(EVENT_LOOP, "zcio.aio")], ..IN_LOOP },
+    Method { name: "zcio_each", zcio: true, routes: &[(&[SMALL_FILES], "zcio, a transfer each")], ..PLAIN },
 ];
 
 /// What would help a lane that is missing.

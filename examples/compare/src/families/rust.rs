@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use super::{Language, Method, PLAIN, Starting, ZCIO, missing};
+use super::{CONTROL, Language, Method, PLAIN, Starting, ZCIO, missing};
 use crate::routes::{
     FILE_TO_FILE, FILE_TO_FILE_TMPFS, FILE_TO_FILE_XFS, FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, HAND_OVER,
     MAP_CLOSE, MAPPED_SCAN, MAPPED_SUM, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE,
@@ -55,8 +55,8 @@ const RAW: &[(&[&str], &str)] = &[
 
 /// In the order in which they are printed.
 pub const METHODS: &[Method] = &[
-    Method { name: "raw", routes: RAW, reference: ALL, ..PLAIN },
-    Method { name: "control", routes: &[(ALL, "the first lane again (A/A)")], control: true, ..PLAIN },
+    Method { name: "raw", demo: true, routes: RAW, reference: ALL, ..PLAIN },
+    Method { name: "control", routes: &[(ALL, CONTROL)], control: true, demo: true, ..PLAIN },
     Method {
         name: "std",
         demo: true,
@@ -90,13 +90,7 @@ pub const METHODS: &[Method] = &[
         ],
         ..PLAIN
     },
-    Method {
-        name: "zcio_each",
-        zcio: true,
-        stated: false,
-        routes: &[(&[SMALL_FILES], "zcio, a Transfer each")],
-        ..PLAIN
-    },
+    Method { name: "zcio_each", zcio: true, routes: &[(&[SMALL_FILES], "zcio, a Transfer each")], ..PLAIN },
     Method {
         name: "zcio_direct",
         zcio: true,

@@ -11,7 +11,6 @@ mod route;
 
 use std::fmt::{self, Write};
 
-use crate::pin::Pin;
 use crate::results::Outcome;
 use html::{Figure, escape};
 
@@ -27,22 +26,23 @@ pub fn render(outcome: &Outcome) -> Result<String, fmt::Error> {
         escape(&outcome.host.date),
         include_str!("style.css")
     )?;
-    header(&mut page, outcome)?;
+    writeln!(
+        page,
+        "<header>\n<h1>zcio compared</h1>\n<p class=\"lead\">Bytes moved by zcio and by the usual ways, in rounds of random \
+         order, every byte checked.</p>\n</header>"
+    )?;
     overview::render(&mut page, outcome)?;
+    provenance(&mut page, outcome)?;
     route::render_all(&mut page, outcome)?;
     omissions(&mut page, outcome)?;
     page.push_str("</main>\n</body>\n</html>\n");
     Ok(page)
 }
 
-fn header(page: &mut String, outcome: &Outcome) -> fmt::Result {
+/// Where, when and how; folded, because it is the answer that is looked for.
+fn provenance(page: &mut String, outcome: &Outcome) -> fmt::Result {
     let (host, settings) = (&outcome.host, &outcome.settings);
-    writeln!(page, "<header>\n<h1>zcio compared</h1>")?;
-    writeln!(
-        page,
-        "<p class=\"lead\">Bytes moved by zcio and by the usual ways, in rounds of random order, every byte checked.</p>"
-    )?;
-    writeln!(page, "<dl class=\"facts\">")?;
+    writeln!(page, "<details>\n<summary>How it was measured</summary>\n<dl class=\"facts\">")?;
     let mut fact = |name: &str, text: &str| writeln!(page, "<div><dt>{}</dt><dd>{text}</dd></div>", escape(name));
     fact("date", &escape(&host.date))?;
     fact("kernel", &escape(&host.kernel))?;
@@ -52,22 +52,18 @@ fn header(page: &mut String, outcome: &Outcome) -> fmt::Result {
     for (name, version) in host.runtimes.iter().chain(&host.file_systems) {
         fact(name, &escape(version))?;
     }
-    let pin = match settings.pin {
-        None => "left to the scheduler",
-        Some(Pin::Same) => "lane and peer on one processor",
-        Some(Pin::Apart) => "lane and peer on one processor each",
-    };
+    let pin = settings.pin.described();
     fact("processes", pin)?;
     fact("rounds", &Figure::new("/settings/rounds", settings.rounds.into(), 0).to_string())?;
     fact("zcio", &escape(&host.zcio))?;
     if let Some(reason) = &settings.system_calls_not_counted {
         fact("system calls", &escape(&format!("not counted: {reason}")))?;
     }
-    writeln!(page, "</dl>\n<p class=\"command\"><code>{}</code></p>\n</header>", escape(&settings.command))
+    writeln!(page, "</dl>\n<p class=\"command\"><code>{}</code></p>\n</details>", escape(&settings.command))
 }
 
 fn omissions(page: &mut String, outcome: &Outcome) -> fmt::Result {
-    if outcome.skipped.is_empty() && outcome.missing.is_empty() {
+    if outcome.skipped.is_empty() && outcome.failed.is_empty() && outcome.missing.is_empty() {
         return Ok(());
     }
     writeln!(page, "<section>\n<h2>Left out</h2>\n<ul class=\"omissions\">")?;
@@ -79,6 +75,11 @@ fn omissions(page: &mut String, outcome: &Outcome) -> fmt::Result {
             escape(&skipped.point),
             escape(&skipped.reason)
         )?;
+    }
+    for failed in &outcome.failed {
+        let place = format!("{} {}", failed.route, failed.point);
+        let (place, lane, reason) = (escape(&place), escape(&failed.lane), escape(&failed.reason));
+        writeln!(page, "<li><b>{place}</b>: {lane} gave up: {reason}</li>")?;
     }
     for missing in &outcome.missing {
         writeln!(

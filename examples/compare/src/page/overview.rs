@@ -1,82 +1,58 @@
-//! The first thing a reader sees: on every route and runtime, zcio's speed against the best without it, and whether what
-//! is stated was kept.
+//! The first thing a reader sees: what to take, in sentences, and a table of three colours.
 
 use std::fmt::{self, Write};
 
 use super::html::{Figure, decimals, escape};
-use crate::results::{Outcome, Verdict};
-use crate::verdicts::{self, Judged};
+use crate::answers::{self, Answer, Part};
+use crate::results::{Outcome, Standing};
 
-/// Counts, the noise of the machine, and a table of routes and runtimes.
+/// Sentences for each runtime, the table they are read from, and the noise of the machine.
 pub fn render(page: &mut String, outcome: &Outcome) -> fmt::Result {
-    let judged: Vec<_> = verdicts::judged(outcome).into_iter().filter(|judged| !judged.is_cpu).collect();
-    if judged.is_empty() {
+    let columns = answers::columns(outcome);
+    if columns.is_empty() {
         return Ok(());
     }
-    let count = |verdict| judged.iter().filter(|judged| judged.verdict == verdict).count();
-    writeln!(page, "<section>\n<h2>Never slower than stated</h2>")?;
-    writeln!(
-        page,
-        "<p class=\"counts\"><span><b>{}</b> hold</span><span><b>{}</b> undecided</span>\
-         <span class=\"{}\"><b>{}</b> broken</span></p>",
-        count(Verdict::Holds),
-        count(Verdict::Undecided),
-        if count(Verdict::Broken) > 0 { "broken" } else { "none" },
-        count(Verdict::Broken)
-    )?;
-    writeln!(
-        page,
-        "<p>For each route zcio states a speed, as a ratio to the best way of the same runtime without it. It holds where the \
-         whole interval of the measured ratio is at that ratio or above, is broken where the whole interval is below, and \
-         otherwise this run cannot tell. The interval is the order-statistics interval of the median; it covers \
-         <span data-n=\"/settings/coverage\" data-d=\"3\">{:.3}</span>.</p>",
-        outcome.settings.coverage
-    )?;
+    writeln!(page, "<section class=\"answer\">\n<h2>What to take</h2>")?;
+    if answers::is_void(outcome) {
+        writeln!(page, "<p class=\"void\">Too noisy: do not decide by this run.</p>")?;
+    }
+    for column in &columns {
+        writeln!(page, "<h3>{}</h3>\n<ul>", escape(column))?;
+        for sentence in answers::sentences(outcome, column) {
+            writeln!(page, "<li>{}</li>", html(&sentence))?;
+        }
+        writeln!(page, "</ul>")?;
+    }
+    matrix(page, outcome, &columns)?;
     noise(page, outcome)?;
-    matrix(page, &judged)?;
     writeln!(page, "</section>")
 }
 
-fn noise(page: &mut String, outcome: &Outcome) -> fmt::Result {
-    let far = |ratio: f64| (ratio - 1.0).abs();
-    let controls = verdicts::controls(outcome);
-    let Some((cell, row, ratio)) = controls.iter().max_by(|a, b| far(a.2.median).total_cmp(&far(b.2.median))) else {
-        return Ok(());
-    };
-    let place = format!("/cells/{cell}/lanes/{row}/speed_ratio/median");
-    writeln!(
-        page,
-        "<p>How much noise there is: a lane that was run as two (A/A) came out at most at {} of itself ({}).</p>",
-        Figure::new(&place, ratio.median, 2),
-        escape(&outcome.cells[*cell].heading())
-    )
+fn html(parts: &[Part]) -> String {
+    let text = parts.iter().map(|part| match part {
+        Part::Words(words) => escape(words),
+        Part::Number(place, number) => Figure::new(place, *number, 2).to_string(),
+    });
+    text.collect()
 }
 
-/// The last point of each route, zcio's first lane there, a column for each runtime.
-fn matrix(page: &mut String, judged: &[Judged<'_>]) -> fmt::Result {
-    let mut runtimes: Vec<&str> = Vec::new();
-    let mut routes: Vec<&str> = Vec::new();
-    for one in judged {
-        if !runtimes.contains(&one.row.runtime.as_str()) {
-            runtimes.push(&one.row.runtime);
-        }
-        if !routes.contains(&one.cell.route.as_str()) {
-            routes.push(&one.cell.route);
-        }
-    }
-    writeln!(page, "<table class=\"matrix\">\n<thead><tr><th>speed ratio, at the last point of each route</th>")?;
-    runtimes.iter().try_for_each(|runtime| writeln!(page, "<th>{}</th>", escape(runtime)))?;
+/// Every point, and a column for each runtime and kind of program.
+fn matrix(page: &mut String, outcome: &Outcome, columns: &[String]) -> fmt::Result {
+    writeln!(
+        page,
+        "<p>zcio's speed by that of the best way without it, and its CPU time by that way's: <span class=\"key better\">faster</span> \
+         <span class=\"key same\">the same</span> <span class=\"key worse\">slower</span> <span class=\"key\">not shown</span></p>"
+    )?;
+    writeln!(page, "<table class=\"matrix\">\n<thead><tr><th></th>")?;
+    columns.iter().try_for_each(|column| writeln!(page, "<th>{}</th>", escape(column)))?;
     writeln!(page, "</tr></thead>\n<tbody>")?;
-    for route in routes {
-        let of_route: Vec<_> = judged.iter().filter(|one| one.cell.route == route).collect();
-        let Some(last) = of_route.iter().map(|one| one.cell_index).max() else { continue };
-        let cell = judged.iter().find(|one| one.cell_index == last).map(|one| one.cell);
-        let (title, label) = cell.map_or(("", ""), |cell| (cell.title.as_str(), cell.label.as_str()));
-        write!(page, "<tr><th><a href=\"#{route}\">{}</a> <small>{}</small></th>", escape(title), escape(label))?;
-        for runtime in &runtimes {
-            match of_route.iter().find(|one| one.cell_index == last && one.row.runtime == *runtime) {
-                Some(one) => entry(page, one)?,
-                None => write!(page, "<td class=\"none\">–</td>")?,
+    for (index, cell) in outcome.cells.iter().enumerate() {
+        let (route, title) = (&cell.route, escape(&cell.title));
+        write!(page, "<tr><th><a href=\"#{route}\">{title}</a> <small>{}</small></th>", escape(&cell.label))?;
+        for column in columns {
+            match answers::at(outcome, index, column) {
+                Some(answer) => entry(page, column, &answer)?,
+                None => write!(page, "<td class=\"none\"></td>")?,
             }
         }
         writeln!(page, "</tr>")?;
@@ -84,13 +60,45 @@ fn matrix(page: &mut String, judged: &[Judged<'_>]) -> fmt::Result {
     writeln!(page, "</tbody>\n</table>")
 }
 
-fn entry(page: &mut String, judged: &Judged<'_>) -> fmt::Result {
-    let place = format!("/cells/{}/lanes/{}/speed_ratio/median", judged.cell_index, judged.row_index);
-    let verdict = judged.verdict.name();
-    let median = judged.ratio.median;
+fn entry(page: &mut String, column: &str, answer: &Answer<'_>) -> fmt::Result {
+    let (standing, figure) = (answer.against.time, |(place, number): (String, f64)| {
+        Figure::new(&place, number, decimals(number)).to_string()
+    });
     write!(
         page,
-        "<td class=\"{verdict}\">{}<small>{verdict}</small></td>",
-        Figure::new(&place, median, decimals(median))
+        "<td class=\"{}\" data-l=\"{}\"><b>{}</b> {}<small>CPU {}</small></td>",
+        class(standing),
+        escape(column),
+        figure(answer.speed()),
+        standing.name(),
+        figure(answer.cpu())
+    )
+}
+
+/// What colours a standing.
+pub const fn class(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Better => "better",
+        Standing::Same => "same",
+        Standing::Worse => "worse",
+        Standing::Unclear | Standing::Noisy => "unclear",
+    }
+}
+
+fn noise(page: &mut String, outcome: &Outcome) -> fmt::Result {
+    if let Some((cell, place, ratio)) = answers::loudest(outcome) {
+        let (figure, at) = (Figure::new(&place, ratio, 2), escape(&cell.heading()));
+        writeln!(page, "<p>Noise: a lane that was run as two came out at {figure} of itself at the worst ({at}).")?;
+    }
+    let busy = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1);
+    let others = outcome.cells.iter().map(|cell| cell.others).enumerate().max_by(busy);
+    let (index, others) = others.unwrap_or_default();
+    let figure = Figure::new(&format!("/cells/{index}/others"), others, 2).to_string();
+    writeln!(
+        page,
+        "Other programs used up to {figure} processors meanwhile. An interval is the order-statistics interval of the median and \
+         covers <span data-n=\"/settings/coverage\" data-d=\"3\">{:.3}</span>; it is widened by the noise at its point before \
+         anything is said of it.</p>",
+        outcome.settings.coverage
     )
 }

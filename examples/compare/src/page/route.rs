@@ -4,7 +4,8 @@ use std::fmt::{self, Write};
 
 use super::chart::{self, Measure};
 use super::html::{Figure, decimals, escape, interval};
-use crate::results::{Cell, Outcome, Row};
+use super::overview::class as class_of;
+use crate::results::{Cell, Outcome, Row, Standing};
 use crate::routes::Axis;
 use crate::statistics::Summary;
 
@@ -46,7 +47,7 @@ fn section(page: &mut String, cells: &[Cell], first: usize) -> fmt::Result {
     writeln!(page, "</section>")
 }
 
-/// A bar for each zcio lane and each control lane: the interval, the median on it, the stated ratio as a mark.
+/// A bar for each zcio lane and each control lane: the interval, the median on it, and how it stands against the best without zcio.
 fn ratios(page: &mut String, cells: &[Cell], first: usize) -> fmt::Result {
     let any = cells.iter().flat_map(|cell| &cell.lanes).any(|row| row.zcio && row.speed_ratio.is_some());
     if !any {
@@ -58,48 +59,32 @@ fn ratios(page: &mut String, cells: &[Cell], first: usize) -> fmt::Result {
             let Some(ratio) = row.speed_ratio.filter(|_| row.zcio || row.control) else { continue };
             let place = format!("/cells/{}/lanes/{row_index}", first + index);
             let class = if row.zcio { "zcio" } else { "control" };
+            let standing = row.against.as_ref().map(|against| against.time);
             writeln!(
                 page,
                 "<div class=\"ratio {class}\"><span class=\"who\">{} · {} <small>{}</small></span>{}\
-                 <span class=\"value\">{}</span><span class=\"verdict {}\">{}</span></div>",
+                 <span class=\"value\">{}</span><span class=\"standing {}\">{}</span></div>",
                 escape(&row.runtime),
                 escape(&row.label),
                 escape(&cell.label),
-                bar(&ratio, row.floor),
+                bar(&ratio),
                 interval(&format!("{place}/speed_ratio"), &ratio),
-                row.verdict.map_or("", crate::results::Verdict::name),
-                stated(&place, row)
+                standing.map_or("", class_of),
+                standing.map_or("noise", Standing::name)
             )?;
         }
     }
     writeln!(page, "</div>")
 }
 
-fn stated(place: &str, row: &Row) -> String {
-    match (row.verdict, row.floor) {
-        (Some(verdict), Some(floor)) => {
-            let speed = format!("{} ≥ {}", verdict.name(), Figure::new(&format!("{place}/floor"), floor, 2));
-            let Some((verdict, ceiling)) = row.cpu_verdict.zip(row.cpu_ceiling) else { return speed };
-            let place = format!("{place}/cpu_ceiling");
-            format!("{speed}<br>CPU {} ≤ {}", verdict.name(), Figure::new(&place, ceiling, 2))
-        }
-        _ if row.control => "noise".to_string(),
-        _ => "nothing stated".to_string(),
-    }
-}
-
 /// Drawn in per cent of its width, so that it has any width.
-fn bar(ratio: &Summary, floor: Option<f64>) -> String {
-    let mark = |at: f64, class: &str, reach: u32| {
-        let x = position(at);
-        format!("<line class=\"{class}\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"{}\" y2=\"{}\"/>", 10 - reach, 10 + reach)
-    };
+fn bar(ratio: &Summary) -> String {
+    let one = position(1.0);
     format!(
-        "<svg class=\"bar\" height=\"20\" role=\"img\" aria-hidden=\"true\">{}{}\
+        "<svg class=\"bar\" height=\"20\" role=\"img\" aria-hidden=\"true\">\
+         <line class=\"one\" x1=\"{one:.2}%\" x2=\"{one:.2}%\" y1=\"0\" y2=\"20\"/>\
          <line class=\"interval\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"10\" y2=\"10\"/>\
          <circle cx=\"{:.2}%\" cy=\"10\" r=\"4\"/></svg>",
-        mark(1.0, "one", 10),
-        floor.map_or_else(String::new, |floor| mark(floor, "floor", 6)),
         position(ratio.low),
         position(ratio.high),
         position(ratio.median)

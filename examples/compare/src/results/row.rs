@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::standing::Standing;
 use crate::families::Language;
 use crate::lane::{Lane, Sample};
 use crate::routes::Route;
@@ -22,6 +23,8 @@ pub struct Row {
     pub zcio: bool,
     /// Whether it is its reference again.
     pub control: bool,
+    /// What kind of program it is, where that is not one of plain calls.
+    pub kind: String,
     /// Whether its runtime is measured against it here.
     pub reference: bool,
     /// 10⁹ bytes per second of wall time.
@@ -38,30 +41,27 @@ pub struct Row {
     pub speed_ratio: Option<Summary>,
     /// CPU time by the reference's CPU time, round by round.
     pub cpu_ratio: Option<Summary>,
-    /// The speed ratio that zcio states here; `None` for other lanes, and where nothing is stated.
-    pub floor: Option<f64>,
-    /// What this run says of it.
-    pub verdict: Option<Verdict>,
-    /// The CPU ratio that zcio states here at the most; `None` as for `floor`.
-    pub cpu_ceiling: Option<f64>,
-    /// What this run says of it.
-    pub cpu_verdict: Option<Verdict>,
+    /// How zcio stands against the best way without it; `None` for other lanes, and where there is none.
+    pub against: Option<Against>,
     /// The mechanism that zcio reported in every round, or all of them.
     pub mechanism: Option<String>,
     /// One per round.
     pub samples: Vec<Sample>,
 }
 
-/// Whether the stated ratio was kept, by the interval of the measured one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// The whole interval is on the good side of what is stated, or at it.
-    Holds,
-    /// The whole interval is on the other side.
-    Broken,
-    /// What is stated is inside: this run cannot tell.
-    Undecided,
+/// zcio beside the best lane without it among its like, by speed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Against {
+    /// What that lane is called.
+    pub lane: String,
+    /// zcio's speed by its speed, round by round.
+    pub speed_ratio: Summary,
+    /// zcio's CPU time by its CPU time.
+    pub cpu_ratio: Summary,
+    /// What follows for the time it takes.
+    pub time: Standing,
+    /// What follows for the CPU time it takes.
+    pub cpu: Standing,
 }
 
 impl Row {
@@ -81,9 +81,6 @@ impl Row {
         mechanisms.dedup();
         let speed_ratio = ratio(speed);
         let cpu_ratio = ratio(cpu_cost);
-        let is_stated = speed_ratio.is_some() && lane.method.zcio && lane.method.stated;
-        let floor = if is_stated { route.floor(lane.language, &lane.runtime) } else { None };
-        let cpu_ceiling = if is_stated { route.cpu_ceiling(lane.language) } else { None };
         let switches: Option<Vec<f64>> = samples.iter().map(switches).collect();
         let peak = samples.iter().filter_map(|sample| sample.peak_bytes).max();
         Some(Self {
@@ -93,6 +90,7 @@ impl Row {
             label: lane.method.label(route.name())?.to_string(),
             zcio: lane.method.zcio,
             control: lane.method.control,
+            kind: lane.method.kind.to_string(),
             reference: false,
             gigabytes_per_second: Summary::of(each(samples, speed))?,
             cpu_seconds_per_gigabyte: Summary::of(each(samples, cpu_cost))?,
@@ -101,42 +99,26 @@ impl Row {
             peak_mebibytes: peak.map(|bytes| bytes as f64 / f64::from(1 << 20)),
             speed_ratio,
             cpu_ratio,
-            floor,
-            verdict: speed_ratio.zip(floor).map(|(ratio, floor)| Verdict::of(&ratio, floor)),
-            cpu_ceiling,
-            cpu_verdict: cpu_ratio.zip(cpu_ceiling).map(|(ratio, ceiling)| Verdict::of_ceiling(&ratio, ceiling)),
+            against: None,
             mechanism: (!mechanisms.is_empty()).then(|| mechanisms.join(", ")),
             samples: samples.to_vec(),
         })
     }
 }
 
-impl Verdict {
-    /// By the interval, not by the median: a median above the floor proves nothing.
-    pub fn of(ratio: &Summary, floor: f64) -> Self {
-        match ratio {
-            ratio if ratio.low >= floor => Self::Holds,
-            ratio if ratio.high < floor => Self::Broken,
-            _ => Self::Undecided,
-        }
-    }
-
-    /// The same of a ratio that is to be small.
-    pub fn of_ceiling(ratio: &Summary, ceiling: f64) -> Self {
-        match ratio {
-            ratio if ratio.high <= ceiling => Self::Holds,
-            ratio if ratio.low > ceiling => Self::Broken,
-            _ => Self::Undecided,
-        }
-    }
-
-    /// In a word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Holds => "holds",
-            Self::Broken => "broken",
-            Self::Undecided => "undecided",
-        }
+impl Against {
+    /// `control` is the row of their runtime's control.
+    pub fn of(zcio: &Row, best: &Row, control: Option<&Row>, is_busy: bool) -> Option<Self> {
+        let ratio = |of: fn(&Sample) -> f64| Summary::of_ratios(&each(&zcio.samples, of), &each(&best.samples, of));
+        let (speed_ratio, cpu_ratio) = (ratio(speed)?, ratio(cpu_cost)?);
+        let noise = |of: fn(&Row) -> Option<Summary>| control.and_then(of);
+        Some(Self {
+            lane: best.label.clone(),
+            speed_ratio,
+            cpu_ratio,
+            time: Standing::of(&speed_ratio, noise(|row| row.speed_ratio).as_ref(), is_busy),
+            cpu: Standing::of(&cpu_ratio.inverse(), noise(|row| row.cpu_ratio).as_ref(), is_busy),
+        })
     }
 }
 
@@ -184,16 +166,5 @@ mod tests {
         assert_eq!(speed(&sample), 0.5);
         assert_eq!(cpu_cost(&sample), 0.5);
         assert_eq!(per_mebibyte(32, 4 << 20), 8.0);
-    }
-
-    #[test]
-    fn a_verdict_is_the_intervals_and_not_the_medians() {
-        let ratio = |low, high| Summary { median: 1.0, low, high, min: low, max: high };
-        assert_eq!(Verdict::of(&ratio(0.98, 1.1), 0.97), Verdict::Holds);
-        assert_eq!(Verdict::of(&ratio(0.9, 1.1), 0.97), Verdict::Undecided);
-        assert_eq!(Verdict::of(&ratio(0.9, 0.96), 0.97), Verdict::Broken);
-        assert_eq!(Verdict::of_ceiling(&ratio(0.3, 0.6), 0.6), Verdict::Holds);
-        assert_eq!(Verdict::of_ceiling(&ratio(0.3, 0.7), 0.6), Verdict::Undecided);
-        assert_eq!(Verdict::of_ceiling(&ratio(0.61, 0.7), 0.6), Verdict::Broken);
     }
 }

@@ -4,7 +4,6 @@ use anyhow::Result;
 
 use super::tcp_to_file::take_away;
 use super::{Bench, Route, claimed, job};
-use crate::families::Language;
 use crate::lane::{Lane, Sample};
 use crate::peer::Check;
 use crate::places::Place;
@@ -53,14 +52,6 @@ impl Route for FileToFile {
 
     fn place(&self) -> Place {
         self.place
-    }
-
-    fn floor(&self, language: Language, _: &str) -> Option<f64> {
-        Some(match (self.place, language) {
-            (Place::Tmpfs, _) => 0.97,
-            (_, Language::Rust) => 1.4,
-            _ => 1.0,
-        })
     }
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {

@@ -10,8 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
 use nix::sys::stat::Mode;
 
-use super::{Bench, Route, claimed, is_newer_jdk, job};
-use crate::families::Language;
+use super::{Bench, Route, claimed, job};
 use crate::lane::{Lane, Sample};
 use crate::peer::Check;
 use crate::pin::{Pinned, Side};
@@ -35,10 +34,6 @@ impl Route for FileToPipe {
 
     fn about(&self) -> &'static str {
         "A cached file is written into a pipe whose reader discards it, until the last byte is in the pipe."
-    }
-
-    fn floor(&self, _: Language, runtime: &str) -> Option<f64> {
-        Some(if is_newer_jdk(runtime) { 2.0 } else { 0.95 })
     }
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {

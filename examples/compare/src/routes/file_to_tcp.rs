@@ -6,7 +6,6 @@ use std::net::{SocketAddr, TcpStream};
 use anyhow::{Context, Result, ensure};
 
 use super::{Axis, Bench, Route, claimed, job};
-use crate::families::Language;
 use crate::lane::{Lane, Sample};
 use crate::peer::{self, Check, Peer};
 use crate::pin::{Pin, Pinned, Side};
@@ -35,14 +34,6 @@ impl Route for One {
         "A cached file is opened, sent over loopback and closed, until the receiver has taken the last byte."
     }
 
-    fn floor(&self, _: Language, _: &str) -> Option<f64> {
-        Some(0.97)
-    }
-
-    fn cpu_ceiling(&self, language: Language) -> Option<f64> {
-        (language != Language::Python).then_some(1.03)
-    }
-
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {
         run(self, bench, lane, (point, 1), check)
     }
@@ -64,10 +55,6 @@ impl Route for Many {
 
     fn axis(&self) -> Axis {
         Axis::Connections
-    }
-
-    fn floor(&self, _: Language, _: &str) -> Option<f64> {
-        Some(0.97)
     }
 
     fn file_bytes(&self, _: u64) -> u64 {
@@ -104,7 +91,7 @@ fn run(route: &dyn Route, bench: &Bench<'_>, lane: &mut Lane, size: (u64, u64), 
 
 /// A lane that is a server is asked by HTTP, each connection `times` times after each other, and the client is the clock.
 fn served(
-    pin: Option<Pin>,
+    pin: Pin,
     lane: &mut Lane,
     request: &Message,
     (connections, times): (u64, u64),

@@ -12,7 +12,6 @@ use zcio::SharedRegion;
 use zcio::region::{Peer, Seals};
 
 use super::{Bench, Route, claimed, job};
-use crate::families::Language;
 use crate::lane::{Lane, Sample};
 use crate::peer::Check;
 use crate::pin::{Pinned, Side};
@@ -38,10 +37,6 @@ impl Route for HandOver {
     fn about(&self) -> &'static str {
         "The lane puts bytes into a UNIX socket, or into shared memory that it hands over; until the other process has \
          looked at one byte of every page and has said so."
-    }
-
-    fn floor(&self, _: Language, _: &str) -> Option<f64> {
-        None
     }
 
     fn memory(&self, point: u64) -> u64 {

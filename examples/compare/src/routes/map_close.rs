@@ -5,7 +5,6 @@ use std::fs;
 use anyhow::Result;
 
 use super::{Axis, Bench, Route, digested, job};
-use crate::families::Language;
 use crate::lane::{Lane, Sample};
 use crate::peer::Check;
 use crate::places::Place;
@@ -37,10 +36,6 @@ impl Route for MapClose {
 
     fn only_point(&self) -> u64 {
         2000
-    }
-
-    fn floor(&self, language: Language, _: &str) -> Option<f64> {
-        Some(if language == Language::Java { 1.0 } else { 0.9 })
     }
 
     fn file_bytes(&self, _: u64) -> u64 {

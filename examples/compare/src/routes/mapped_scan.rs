@@ -3,7 +3,6 @@
 use anyhow::Result;
 
 use super::{Bench, Route, digested, job};
-use crate::families::Language;
 use crate::lane::{Lane, Sample};
 use crate::peer::Check;
 use crate::places::Place;
@@ -22,10 +21,6 @@ impl Route for MappedScan {
 
     fn about(&self) -> &'static str {
         "The CRC-32 of a cached file, mapped or read, from opening it to closing it; each language's own CRC-32."
-    }
-
-    fn floor(&self, _: Language, _: &str) -> Option<f64> {
-        Some(0.97)
     }
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, _: Check) -> Result<Sample> {

@@ -6,7 +6,6 @@ use std::io::{BufReader, Read};
 use anyhow::Result;
 
 use super::{Bench, Route, digested, job};
-use crate::families::Language;
 use crate::lane::{Lane, Sample};
 use crate::peer::Check;
 use crate::places::Place;
@@ -29,10 +28,6 @@ impl Route for MappedSum {
     fn about(&self) -> &'static str {
         "The 64-bit words of a cached, mapped file are added up, from opening it to closing it: by a loop, in Java of \
          getLong, in Python by numpy."
-    }
-
-    fn floor(&self, _: Language, _: &str) -> Option<f64> {
-        Some(0.97)
     }
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, _: Check) -> Result<Sample> {

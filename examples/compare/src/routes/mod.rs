@@ -1,7 +1,6 @@
 //! The routes bytes can take, one file each: what is measured, what stands at the lane's other end, how it is checked.
 //!
-//! A route knows nothing of languages but the ratio that zcio states for each; how a language serves it is its family's
-//! business ([`crate::families`]). A new route is one file here, one line in [`ALL`], and a label in the families' tables.
+//! A route knows nothing of languages; how one serves it is its family's business ([`crate::families`]). A new route is one file here, one line in [`ALL`], and a label in the families' tables.
 //! Timed or not, a run succeeds only if the receiving end has what it should; what the lane claims has to agree, and is
 //! never enough.
 
@@ -24,8 +23,6 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::families::Language;
-use crate::families::jdk::OLDEST;
 use crate::lane::{Lane, Sample};
 use crate::peer::Check;
 use crate::pin::Pin;
@@ -126,13 +123,6 @@ pub trait Route: Sync {
     fn place(&self) -> Place {
         Place::Here
     }
-    /// The speed that zcio states, as a ratio to the reference of that language; what is measured is judged by it. `None`
-    /// where nothing is stated. The runtime (`Java 17`) is given because NIO itself is not the same on each JDK.
-    fn floor(&self, language: Language, runtime: &str) -> Option<f64>;
-    /// The CPU time that zcio states to need at the most, as the same kind of ratio.
-    fn cpu_ceiling(&self, _: Language) -> Option<f64> {
-        None
-    }
     /// Bytes of the largest file at that point of the axis.
     fn file_bytes(&self, point: u64) -> u64 {
         point
@@ -158,7 +148,7 @@ pub struct Bench<'a> {
     /// Where new ones go.
     pub places: &'a Places,
     /// Where the peer runs.
-    pub pin: Option<Pin>,
+    pub pin: Pin,
 }
 
 impl Bench<'_> {
@@ -209,13 +199,6 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// Whether it is a JDK whose NIO copies for itself where that of 17 made one call of `sendfile(2)`: into pipes, and with
-/// `copy_file_range(2)` tried in vain before each transfer to a socket.
-fn is_newer_jdk(runtime: &str) -> bool {
-    let major = runtime.strip_prefix("Java ").and_then(|version| version.split('.').next()?.parse::<u32>().ok());
-    major.is_some_and(|major| major > OLDEST)
-}
-
 /// The route of that name.
 #[cfg(test)]
 pub fn named(name: &str) -> Option<&'static dyn Route> {
@@ -249,7 +232,7 @@ mod tests {
         for route in ALL {
             assert_eq!(named(route.name()).unwrap().title(), route.title());
             assert!(ALL.iter().filter(|other| other.name() == route.name()).count() == 1);
-            assert!(!route.about().is_empty() && route.floor(Language::Rust, Language::Rust.name()) != Some(0.0));
+            assert!(!route.about().is_empty());
         }
         assert!(DEMO.iter().all(|name| named(name).is_some()));
     }

@@ -6,7 +6,6 @@ use std::os::unix::fs::FileExt;
 use anyhow::Result;
 
 use super::{Axis, Bench, Route, digested, job};
-use crate::families::Language;
 use crate::lane::{Lane, Sample};
 use crate::peer::Check;
 use crate::places::Place;
@@ -67,10 +66,6 @@ impl Route for RandomRead {
 
     fn axis(&self) -> Axis {
         Axis::Depth
-    }
-
-    fn floor(&self, _: Language, _: &str) -> Option<f64> {
-        None
     }
 
     fn file_bytes(&self, _: u64) -> u64 {

@@ -3,7 +3,6 @@
 use anyhow::{Context, Result};
 
 use super::{Bench, Route, claimed, job};
-use crate::families::Language;
 use crate::lane::{Lane, Sample};
 use crate::peer::{self, Check, Peer};
 use crate::places::Place;
@@ -22,18 +21,6 @@ impl Route for Relay {
 
     fn about(&self) -> &'static str {
         "The lane stands between a sender and a receiver and hands on everything, until the receiver has the last byte."
-    }
-
-    fn floor(&self, language: Language, _: &str) -> Option<f64> {
-        Some(if language == Language::Python { 2.0 } else { 1.8 })
-    }
-
-    fn cpu_ceiling(&self, language: Language) -> Option<f64> {
-        match language {
-            Language::Rust => Some(0.35),
-            Language::Java => Some(0.4),
-            Language::Python => None,
-        }
     }
 
     fn run(&self, bench: &Bench<'_>, lane: &mut Lane, point: u64, check: Check) -> Result<Sample> {

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::{Axis, Bench, Route, claimed, job};
-use crate::families::Language;
 use crate::lane::{Lane, Sample};
 use crate::peer::{self, Check};
 use crate::places::Place;
@@ -38,11 +37,6 @@ impl Route for SmallFiles {
 
     fn only_point(&self) -> u64 {
         1000
-    }
-
-    fn floor(&self, language: Language, _: &str) -> Option<f64> {
-        // Nothing is stated of Python's batch.
-        (language != Language::Python).then_some(1.5)
     }
 
     fn file_bytes(&self, point: u64) -> u64 {

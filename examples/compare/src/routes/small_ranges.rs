@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Axis, Bench, Route, claimed, is_newer_jdk, job};
-use crate::families::Language;
+use super::{Axis, Bench, Route, claimed, job};
 use crate::lane::{Lane, Sample};
 use crate::peer::{self, Check};
 use crate::places::Place;
@@ -34,16 +33,6 @@ impl Route for SmallRanges {
 
     fn only_point(&self) -> u64 {
         4096
-    }
-
-    fn floor(&self, language: Language, runtime: &str) -> Option<f64> {
-        // Stated in nanoseconds: at most 300 over a call of about two microseconds; Python at most 1,000.
-        Some(match language {
-            Language::Rust => 0.85,
-            Language::Java if is_newer_jdk(runtime) => 1.1,
-            Language::Java => 1.0,
-            Language::Python => 0.7,
-        })
     }
 
     fn file_bytes(&self, point: u64) -> u64 {

@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{Bench, Route, claimed, job};
-use crate::families::Language;
 use crate::lane::{Lane, Sample};
 use crate::peer::{self, Check};
 use crate::places::Place;
@@ -36,23 +35,6 @@ impl Route for TcpToFile {
             "What a TCP sender sends is written to a new file, until the disk has it: fsync(2) or fdatasync(2) included."
         } else {
             "What a TCP sender sends is written to a new file, until the last byte is in the page cache; not synced."
-        }
-    }
-
-    fn floor(&self, language: Language, _: &str) -> Option<f64> {
-        Some(match (self.durable, language) {
-            (false, Language::Rust) => 0.97,
-            (_, Language::Java) => 2.0,
-            (false, Language::Python) => 1.05,
-            (true, _) => 1.7,
-        })
-    }
-
-    fn cpu_ceiling(&self, language: Language) -> Option<f64> {
-        match (self.durable, language) {
-            (true, Language::Rust) => Some(0.5),
-            (false, Language::Java) => Some(0.6),
-            _ => None,
         }
     }
 
