@@ -126,7 +126,7 @@ pub(crate) enum Descriptor {
     /// A duplicate of a socket's or pipe's.
     Duplicate(OwnedFd),
     /// Memory that the Java side keeps where it is, by its address and length: others may write to it meanwhile.
-    Memory(*const u8, usize),
+    Memory(*mut u8, usize),
 }
 
 /// An endpoint for the core, and whether it is a FIFO that nobody may have opened for writing yet.
@@ -146,7 +146,7 @@ impl Descriptor {
     pub fn of<'local>(env: &mut Env<'local>, given: &Given<'_, 'local>, waiting: Waiting) -> Result<Self, Failure> {
         Ok(match given.kind {
             Kind::Path => Self::Path(given.path(env)?.expect("it is a path")),
-            Kind::Memory => Self::Memory(given.memory.0 as *const u8, given.memory.1 as usize),
+            Kind::Memory => Self::Memory(given.memory.0 as *mut u8, given.memory.1 as usize),
             Kind::File => registered(env, given.object)?,
             Kind::Socket => Self::Duplicate(keep_awake(duplicate(env, given.object)?, waiting)),
             Kind::Pipe => Self::Duplicate(pipe_of_our_own(duplicate(env, given.object)?, waiting)),
@@ -190,6 +190,9 @@ impl Descriptor {
                 Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
                 created => created.map(Some),
             },
+            // SAFETY: as in `endpoint`; and what may not be written the Java side refuses, but a region that receives.
+            #[allow(unsafe_code)]
+            Self::Memory(start, length) => Ok(Some(unsafe { Endpoint::lent_mut(start, length) })),
             other => other.endpoint().map(Some),
         }
     }

@@ -55,9 +55,10 @@ pub(crate) fn give(env: &mut Env<'_>, held: Held, into: &JLongArray<'_>) -> Resu
     }
 }
 
-/// A view's handle, address, length, and 1 if it may be written to.
+/// A view's handle, address, length, and what may be done with it: see [`NativeRegion::view`].
 fn facts(env: &mut Env<'_>, view: View, into: &JLongArray<'_>) -> Result<(), Failure> {
-    let of_view = [view.as_ptr() as jlong, view.len() as jlong, jlong::from(view.is_writable())];
+    let rights = if view.receives() { 2 } else { jlong::from(view.is_writable()) };
+    let of_view = [view.as_ptr() as jlong, view.len() as jlong, rights];
     let view = handle::give(view);
     let written = into.set_region(env, 0, &[view, of_view[0], of_view[1], of_view[2]]);
     written.map_err(|error| {
@@ -126,6 +127,12 @@ impl NativeRegion {
         give(env, Held::Own(region), facts)
     }
 
+    /// A region that receives pages of a socket's queue.
+    pub fn receiving(env: &mut Env<'_>, length: jlong, facts: &JLongArray<'_>) -> Result<jlong, Failure> {
+        let region = Region::receiving(length as u64).map_err(Failure::region)?;
+        give(env, Held::Own(region), facts)
+    }
+
     /// Lets a view go, if {@code claim} is not 0, and then file and memory; the addresses stay, as zeroes, while a view exists.
     pub fn close(region: jlong, claim: jlong) -> Result<(), Failure> {
         if claim != 0 {
@@ -138,7 +145,8 @@ impl NativeRegion {
         handle::take::<Held>(region);
     }
 
-    /// A claim on all the region's addresses; into {@code facts} go its handle, address, length, and 1 if it may be written to.
+    /// A claim on all the region's addresses; into {@code facts} go its handle, address, length, and 1 if it may be written to, 2 if
+    /// it may not but receives pages of a socket's queue.
     pub fn view(env: &mut Env<'_>, region: jlong, facts: &JLongArray<'_>) -> Result<(), Failure> {
         let view = with(region, |region| region.view(..))?;
         self::facts(env, view, facts)

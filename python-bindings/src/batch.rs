@@ -209,6 +209,11 @@ impl Request {
             return Err(PyValueError::new_err("the source of an item is a file; transfer() sends a buffer"));
         }
         let sink = ends.add(&parts.get_item(1)?, Side::Sink)?;
+        if ends.list[sink].is_memory() {
+            let message =
+                "the sink of an item is a file, a pipe or a socket; transfer() fills a buffer, reads() many of them";
+            return Err(PyValueError::new_err(message));
+        }
         Ok(Self { source, sink, offset: part(2, "offset")?.unwrap_or(0), count: part(3, "count")? })
     }
 

@@ -1,5 +1,5 @@
-//! What `src` and `dst` may be: a file descriptor, a file, a socket or a pipe object, a path, or, as src, a buffer; and the
-//! core's endpoint for each.
+//! What `src` and `dst` may be: a file descriptor, a file, a socket or a pipe object, a path, or a buffer; and the core's endpoint
+//! for each.
 //!
 //! Looking at an argument changes nothing. An object whose `fileno()` leads to other bytes than its own (a text file, a TLS
 //! socket, a gzip file) is refused with the way out ([`files::transparent`]).
@@ -62,7 +62,7 @@ impl End {
         }
         // Before fileno(): a shared region's leads to a position that nobody knows of, not to its memory.
         if let Ok(region) = object.cast::<Region>() {
-            return Self::of_region(region, side);
+            return Ok(Self::at(Place::Memory(BorrowedBuffer::of_region(region, side)?), side));
         }
         let py = object.py();
         if object.is_instance_of::<PyString>() || object.is_instance_of::<PyBytes>() {
@@ -74,15 +74,13 @@ impl End {
         if object.hasattr(intern!(py, "__fspath__"))? {
             return Self::of_path(object, side);
         }
-        if side == Side::Source
-            && let Some(lent) = BorrowedBuffer::new(object)?
-        {
+        if let Some(lent) = BorrowedBuffer::new(object, side)? {
             return Ok(Self::at(Place::Memory(lent), side));
         }
         Err(PyTypeError::new_err(format!(
-            "{} must be a file descriptor (int), a binary file or a socket, {}a path (str, bytes, os.PathLike), not '{}'",
+            "{} must be a file descriptor (int), a binary file or a socket, a {}buffer, or a path (str, bytes, os.PathLike), not '{}'",
             role(side),
-            if side == Side::Source { "a buffer, or " } else { "or " },
+            if side == Side::Source { "" } else { "writable " },
             object.get_type().name()?
         )))
     }
@@ -109,13 +107,6 @@ impl End {
         }
         let path = OsString::from_vec(bytes).into();
         Ok(Self::at(Place::Path { path, name: name.unbind(), sent: None }, side))
-    }
-
-    fn of_region(region: &Bound<'_, Region>, side: Side) -> PyResult<Self> {
-        if side == Side::Sink {
-            return Err(PyTypeError::new_err("dst is a region, and memory cannot be the sink of a transfer"));
-        }
-        Ok(Self::at(Place::Memory(BorrowedBuffer::all_of(region)?), side))
     }
 
     fn of_object(object: &Bound<'_, PyAny>, fileno: &Bound<'_, PyAny>, side: Side) -> PyResult<Self> {
@@ -145,7 +136,7 @@ impl End {
             (Place::Path { sent: Some(sent), .. }, _) => sent.endpoint(),
             (Place::Path { path, .. }, side) => open(path, side),
             (Place::Descriptor(hold), _) => Endpoint::new(unbound(hold.descriptor()?)),
-            (Place::Memory(lent), _) => Ok(lent.endpoint()),
+            (Place::Memory(lent), side) => Ok(lent.endpoint(side)),
         }
     }
 

@@ -26,7 +26,7 @@ use crate::residency::{Residency, items};
 
 /// A mapped file, or memory of no file, as a buffer: what `mmap.mmap` is, but no use of it crashes.
 ///
-/// Made by `Region.open` and `Region.anonymous`. numpy, pyarrow and memoryview use it without a copy:
+/// Made by `Region.open`, `Region.anonymous` and `Region.receiving`. numpy, pyarrow and memoryview use it without a copy:
 /// `numpy.asarray(region)`, `pyarrow.py_buffer(region)`; `region[a:b]` is a memoryview, `region[i]` a number.
 /// All offsets and lengths are in bytes; where a method takes both, they default to the whole region. Any method of a
 /// closed region raises `ValueError`. Methods can be called from any thread.
@@ -111,13 +111,9 @@ impl Region {
         })
     }
 
-    /// The answer to whoever wants to pickle or copy it.
-    pub fn refuse_copies(object: &Bound<'_, PyAny>) -> PyResult<()> {
-        Err(PyTypeError::new_err(format!(
-            "cannot pickle or copy a '{}': it is memory of this process; its bytes are read(), and a SharedRegion can be \
-             pickled for other processes",
-            object.get_type().name()?
-        )))
+    fn made(py: Python<'_>, region: Result<zcio::Region, Error>, name: Option<Py<PyAny>>) -> PyResult<Self> {
+        let region = region.map_err(|error| region_errors::exception(py, &error, name.as_ref()))?;
+        Ok(Self { kind: Kind::Plain(region), name: Mutex::new(name) })
     }
 
     /// Runs an operation of the core without the GIL.
@@ -173,11 +169,7 @@ impl Region {
         opening.check(&place)?;
         opening.create(file)?;
         let name = matches!(place, File::Path(_)).then(|| file.clone().unbind());
-        let opened = detached(py, || opening.open(&place))?;
-        match opened {
-            Ok(region) => Ok(Self { kind: Kind::Plain(region), name: Mutex::new(name) }),
-            Err(error) => Err(region_errors::exception(py, &error, name.as_ref())),
-        }
+        Self::made(py, detached(py, || opening.open(&place))?, name)
     }
 
     /// Private memory of no file: `length` bytes of zeroes, readable and writable.
@@ -197,9 +189,16 @@ impl Region {
         if let Some(size) = huge_pages {
             options = options.huge_pages(size);
         }
-        let region = detached(py, || options.anonymous())?;
-        let region = region.map_err(|error| region_errors::exception(py, &error, None))?;
-        Ok(Self { kind: Kind::Plain(region), name: Mutex::new(None) })
+        Self::made(py, detached(py, || options.anonymous())?, None)
+    }
+
+    /// Memory to receive into from a TCP socket by `transfer(sock, region, mechanism="zerocopy_receive")`, which puts pages of the
+    /// socket's queue in the place of its own: `length` bytes, for reading, and filled by nothing else.
+    ///
+    /// Zeroes at first, and again behind the byte where a transfer begins to fill it.
+    #[staticmethod]
+    fn receiving(py: Python<'_>, #[pyo3(from_py_with = count)] length: u64) -> PyResult<Self> {
+        Self::made(py, detached(py, || zcio::Region::receiving(length))?, None)
     }
 
     /// The path it was opened from, as it was given; None if there was none.
@@ -444,7 +443,7 @@ impl Region {
     /// Of every protocol, and for copies: Python's own answer to the oldest is an object that cannot be made again.
     fn __reduce_ex__(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         let _ = protocol;
-        Self::refuse_copies(slf.as_any())
+        region_errors::refuse_copies(slf.as_any())
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

@@ -3,7 +3,7 @@
 //! They are the builtin `OSError` and its subclasses, which Python chooses by errno, with the file's name; `ValueError`
 //! for a closed region, as everywhere in `io` and `mmap`; `BufferError` where views stand in the way.
 
-use pyo3::exceptions::{PyBufferError, PyOSError, PyPermissionError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyOSError, PyPermissionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use zcio::{Error, ErrorKind};
 
@@ -36,4 +36,13 @@ fn faulted(py: Python<'_>, moved: u64, arguments: (Option<i32>, String, Option<P
         Ok(error)
     });
     error.map_or_else(|error| error, PyErr::from_value)
+}
+
+/// The answer to whoever wants to pickle or copy it.
+pub fn refuse_copies(object: &Bound<'_, PyAny>) -> PyResult<()> {
+    Err(PyTypeError::new_err(format!(
+        "cannot pickle or copy a '{}': it is memory of this process; its bytes are read(), and a SharedRegion can be \
+         pickled for other processes",
+        object.get_type().name()?
+    )))
 }

@@ -148,12 +148,12 @@ impl SharedRegion {
     }
 
     fn __copy__(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Region::refuse_copies(slf)
+        region_errors::refuse_copies(slf)
     }
 
     fn __deepcopy__(slf: &Bound<'_, Self>, memo: &Bound<'_, PyAny>) -> PyResult<()> {
         let _ = memo;
-        Region::refuse_copies(slf)
+        region_errors::refuse_copies(slf)
     }
 
     /// Hands it to the process at the other end of an `AF_UNIX` socket: its descriptor, so that this takes microseconds

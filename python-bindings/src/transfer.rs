@@ -19,11 +19,14 @@ use crate::small;
 /// Moves bytes from src to dst without taking them through this process, where the kernel can.
 ///
 /// src and dst are each a file descriptor (int), an object whose bytes are its descriptor's (a binary file, a socket, a pipe;
-/// any other is a `TypeError`), or a path (str, bytes, `os.PathLike`); src can also be a contiguous buffer (memoryview, bytearray,
-/// array, …), which stays exported until the end. bytes are a path, as for `open()`: memoryview(data) is what they contain. A
-/// path as src is opened for reading; a path as dst is created, or emptied once every check has passed. Without offset, a file is
-/// read from its position on and left behind the bytes moved; with offset it is read from there and its position stays. At most
-/// count bytes are moved; to the end of src without it. dst is written at its position, or at `dst_offset`.
+/// any other is a `TypeError`), a path (str, bytes, `os.PathLike`), or a contiguous buffer (memoryview, bytearray, array, …), which
+/// stays exported until the end and as dst must be writable. bytes are a path, as for `open()`: memoryview(data) is what they
+/// contain. A path as src is opened for reading; a path as dst is created, or emptied once every check has passed. Without offset,
+/// a file is read from its position on and left behind the bytes moved; with offset it is read from there and its position stays.
+/// At most count bytes are moved; to the end of src without it. dst is written at its position, or at `dst_offset`.
+///
+/// A buffer as dst is filled from its first byte on, and no further than it goes: what src has beyond stays there. If src ends
+/// before, .bytes of the report says how far it was filled, and .short is true.
 ///
 /// mechanism is "auto" or one of MECHANISMS; a named one is used or refused, never replaced. With visibility="aliased"
 /// the receiver may see changes made to src after the call; with "snapshot" it may not.

@@ -11,8 +11,9 @@ import pytest
 import zcio
 import zcio.aio
 from loops import Library
+from places import DATA, OTHER, SIZE, SOURCES, STREAMS, TAKEN, Place, Source
 from support import background, read_all, write_all
-from test_ends import AIO, DATA, OTHER, SIZE, SOURCES, STREAMS, SYNC, TAKEN, Place, Source, do, run_sync
+from test_ends import AIO, SYNC, do, run_sync
 
 # A relay joins sockets.
 SHAPES: dict[str, Callable[[socket.socket], Any]] = {

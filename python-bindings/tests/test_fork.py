@@ -64,16 +64,24 @@ def test_a_child_goes_on_with_nothing(tmp_path: Path) -> None:
     """In the middle of each operation: the child's copy of it ends with an error, the parent's with every byte."""
     data = content(10_000)
     with contextlib.ExitStack() as stack:
-        pairs = [stack.enter_context(unix_pair()) for _ in range(4)]
+        pairs = [stack.enter_context(unix_pair()) for _ in range(5)]
         for near, _ in pairs:
             near.sendall(data[:1000])
         options = (None, None, "auto", "aliased", None, None, False, b"")
         transfer = TransferSteps(pairs[0][1], tmp_path / "transfer", *options)
         fan_out = FanOutSteps(pairs[1][1], [tmp_path / "one", tmp_path / "other"], None, None, "aliased", b"")
         relay = RelaySteps(pairs[2][1], pairs[3][1], b"", b"")
+        buffer = bytearray(len(data))
+        memory = TransferSteps(pairs[4][1], buffer, *options)
         assert transfer.open(True)
         assert fan_out.open(True)
-        steps: list[Callable[[], object]] = [lambda: transfer.step(False), lambda: fan_out.step(False), relay.step]
+        assert memory.open(True)
+        steps: list[Callable[[], object]] = [
+            lambda: transfer.step(False),
+            lambda: fan_out.step(False),
+            lambda: memory.step(False),
+            relay.step,
+        ]
         for step in steps:
             step()
         for near, _ in pairs:
@@ -84,6 +92,7 @@ def test_a_child_goes_on_with_nothing(tmp_path: Path) -> None:
                 refuses(step)
             assert transfer.close() == b""
             assert fan_out.close()[1] == b""
+            assert memory.close() == b""
             relay.close()
 
         assert in_child(child) == 0
@@ -97,8 +106,10 @@ def test_a_child_goes_on_with_nothing(tmp_path: Path) -> None:
         assert relay.bytes == (len(data), len(data))
         for name in ("transfer", "one", "other"):
             assert (tmp_path / name).read_bytes() == data
-        for near, _ in pairs[2:]:
+        for near, _ in pairs[2:4]:
             assert read_all(near.fileno()) == data
+        assert buffer == data
+        memory.close()
         transfer.close()
         fan_out.close()
         relay.close()

@@ -126,3 +126,23 @@ fn only_such_a_region_and_only_by_its_name() {
         assert!(error.message().contains(word), "{error}");
     }
 }
+
+#[test]
+fn without_room_for_a_mapping_the_bytes_are_copied() {
+    if !zcio_tests::alone::is_alone("without_room_for_a_mapping_the_bytes_are_copied") {
+        return;
+    }
+    let bytes = pattern(3 << 20);
+    let source = Source::with(Kind::Tcp, &bytes);
+    let region = Region::receiving(bytes.len() as u64).unwrap();
+    let sink = Endpoint::region(&region, ..).unwrap();
+    let mut transfer = Transfer::new(source.end(), sink).mechanism(RECEIVE);
+    let mut found = vec![1; bytes.len()];
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let size = status.split(' ').next().unwrap().parse::<u64>().unwrap() * 4096 + (512 << 10);
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_AS, size, size).unwrap();
+    let report = transfer.run().unwrap();
+    region.read_at(0, &mut found).unwrap();
+    assert_eq!((report.bytes, report.mapped), (bytes.len() as u64, 0));
+    assert!(found == bytes);
+}

@@ -2,7 +2,7 @@
 
 use crate::endpoint::Endpoint;
 use crate::reads::ReadAt;
-use crate::region::keeper;
+use crate::region::{View, keeper};
 use crate::sys::{Span, SpanMut};
 
 impl Endpoint<'_> {
@@ -20,13 +20,16 @@ impl Endpoint<'_> {
     }
 
     /// A sink that is memory which others may look at meanwhile. Otherwise as [`Endpoint::bytes_mut`]; memory of a region is
-    /// known as by [`Endpoint::lent`].
+    /// known as by [`Endpoint::lent`], and of a [region that receives](crate::Region::receiving) it is a part of that.
     ///
     /// # Safety
     ///
-    /// `length` bytes from `start` on stay writable for as long as the endpoint, and the transfer it is given to, lives, and
-    /// Rust has no reference to them while a step is made.
+    /// `length` bytes from `start` on stay writable, or a part of that region, for as long as the endpoint, and the transfer it is
+    /// given to, lives, and Rust has no reference to them while a step is made.
     pub unsafe fn lent_mut(start: *mut u8, length: usize) -> Self {
+        if let Some(view) = View::receiving_at(start, length) {
+            return Endpoint::view(view);
+        }
         // SAFETY: the caller's promise.
         Self::of_span_mut(unsafe { SpanMut::new(start, length) }).kept(keeper(start))
     }

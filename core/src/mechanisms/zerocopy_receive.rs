@@ -44,6 +44,8 @@ pub(super) struct ZerocopyReceive {
     is_ready: bool,
     /// Bytes that the kernel has said can only be read.
     to_read: usize,
+    /// The last page that [`View::copy_page`](crate::region::View) was asked for.
+    own_page: Option<usize>,
     mapped: u64,
     copied: u64,
 }
@@ -82,7 +84,15 @@ impl Mover for ZerocopyReceive {
                 window
             } else {
                 route.calls.made += 1;
-                Window::map(route.source(), pages).map_err(|errno| Stop::sort("mmap", errno, refusal))?
+                match Window::map(route.source(), pages) {
+                    Ok(window) => window,
+                    // The process has as many mappings as it should, or no room: the rest can only be copied.
+                    Err(Errno::ENOMEM) => {
+                        self.to_read = usize::MAX;
+                        return Ok(Advance::Moved(0));
+                    }
+                    Err(errno) => return Err(Stop::sort("mmap", errno, refusal)),
+                }
             };
             match route.calls.map_received(route.source(), window.span().part(0, pages as u64)) {
                 Ok(found) => {
@@ -131,6 +141,12 @@ impl Mover for ZerocopyReceive {
             }
             Err(Errno::EINTR) => Ok(Advance::Interrupted),
             Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Source)),
+            // A page of an earlier transfer's, inside of which this one begins or ends.
+            Err(Errno::EFAULT) if self.own_page != Some(place / page) => {
+                self.own_page = Some(place / page);
+                view.copy_page(at as usize).map_err(|errno| Stop::Failed(Error::os("mremap", errno)))?;
+                Ok(Advance::Moved(0))
+            }
             Err(Errno::EFAULT) => Err(Stop::Failed(gone("recv"))),
             Err(errno) => Err(Stop::Failed(Error::os("recv", errno))),
         }

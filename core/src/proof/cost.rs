@@ -15,10 +15,12 @@ use super::cell::{Cell, Evidence};
 use super::counters::{BlockBytes, BlockDevice, Interrupts};
 use super::ends::{self, Near, Source};
 use super::helper::Helper;
+use super::mapped::Mapped;
 use super::route::Route;
 use super::setting::Setting;
 use super::subject::Subject;
 use super::witness::{Devices, Process};
+use crate::mechanism::Mechanism;
 use crate::memory::Faults;
 use crate::residency::residency;
 
@@ -61,6 +63,9 @@ pub struct Cost {
     pub network: Cell<u64>,
     /// Interrupts of the whole machine during the transfer.
     pub interrupts: Cell<Interrupts>,
+    /// What `zerocopy_receive` mapped; of no other mechanism.
+    #[cfg_attr(feature = "cli", serde(skip_serializing_if = "Option::is_none"))]
+    pub mapped: Option<Mapped>,
 }
 
 /// Whether the source's pages are in memory before.
@@ -105,6 +110,12 @@ impl<'a> Section<'a> {
         let process = Process::begin(&helpers, calls)?;
         let report = (subject.run)(from, to, self.size);
         let counted = process.end(&helpers)?;
+        let mapped = match (&report, source.descriptor()) {
+            (Ok(report), Some(socket)) if report.mechanism == Mechanism::ZerocopyReceive => {
+                Some(Mapped::of(report, socket))
+            }
+            _ => None,
+        };
 
         // The peer waits for the end of what it receives, also when there was an error.
         match near {
@@ -133,6 +144,7 @@ impl<'a> Section<'a> {
             block,
             network,
             interrupts: counted.interrupts,
+            mapped,
         })
     }
 

@@ -34,6 +34,7 @@ mod counters;
 mod ends;
 mod hazard;
 mod helper;
+mod mapped;
 mod network;
 mod options;
 mod privilege;
@@ -53,6 +54,7 @@ pub use cell::{Cell, Evidence};
 pub use cost::Cost;
 pub use counters::{BlockBytes, Interrupts};
 pub use hazard::{Arrival, Hazard, hazard};
+pub use mapped::Mapped;
 pub use options::Options;
 pub use route::Route;
 pub use row::{Claim, CopyCount, Row};
@@ -167,5 +169,14 @@ mod tests {
             (&2.into(), &(1 << 20).into())
         );
         assert_eq!(json["hazard"]["value"]["aliased"]["mechanism"], "sendfile");
+        let received = rows.iter().find(|row| row["subject"] == "zerocopy_receive").unwrap();
+        if received["warm"]["value"].is_object() {
+            let mapped = &received["warm"]["value"]["mapped"];
+            assert_eq!(mapped["bytes"] == 0, mapped["why_none"].is_string(), "{mapped}");
+            assert!(
+                mapped["why_none"].is_null() || proof.to_string().contains("mapped: nothing: the kernel maps"),
+                "{proof}"
+            );
+        }
     }
 }

@@ -61,6 +61,9 @@ fn line(f: &mut Formatter<'_>, row: &Row) -> fmt::Result {
         Some(warm) => costs(f, warm, row.cold.value())?,
         None => writeln!(f)?,
     }
+    if let Some(mapped) = row.warm.value().and_then(|warm| warm.mapped.as_ref()) {
+        wrapped(f, "     mapped: ", &mapped.to_string())?;
+    }
     if let Some(reason) = row.warm.reason() {
         wrapped(f, "     costs unknown: ", reason)?;
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::RangeBounds;
 use std::str::FromStr;
 
-use super::refusal::being_sent;
+use super::refusal::{being_sent, invalid};
 use super::{Region, range};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::memory;
@@ -136,6 +136,12 @@ impl Region {
             };
             if length == 0 {
                 return Ok(());
+            }
+            if advice.is_destructive() && state.mapping.receives {
+                // A load from a page of a queue that has gone is SIGBUS.
+                return Err(invalid(
+                    "pages of a region that receives cannot be thrown away: the next transfer does it",
+                ));
             }
             if advice.is_destructive() && state.mapping.is_in_use() {
                 return Err(being_sent("pages cannot be thrown away"));

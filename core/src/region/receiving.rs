@@ -9,10 +9,11 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use super::addresses::Addresses;
+use super::checked::copy_between;
 use super::mapping::{Mapping, Parts};
 use super::{Access, Region, View};
 use crate::error::{Error, Result};
-use crate::sys::{SpanMut, Sys, memory};
+use crate::sys::{Span, SpanMut, Sys, memory};
 
 impl Region {
     /// Memory to receive into from a TCP socket by [`Mechanism::ZerocopyReceive`](crate::Mechanism::ZerocopyReceive), which
@@ -51,9 +52,16 @@ impl Window {
 }
 
 impl View {
-    /// Whether it is of a region that receives.
-    pub(crate) fn receives(&self) -> bool {
+    /// Whether it is of a region that [receives](Region::receiving).
+    pub fn receives(&self) -> bool {
         self.mapping.receives
+    }
+
+    /// A view of memory that is given by its address, if a region that receives has it.
+    pub(crate) fn receiving_at(start: *mut u8, length: usize) -> Option<Self> {
+        let mapping = Mapping::at(start as usize).filter(|mapping| mapping.receives)?;
+        let end = mapping.start() as usize + mapping.len();
+        (length <= end.saturating_sub(start as usize)).then(|| Self { start, length, writable: false, mapping })
     }
 
     /// The memory of a region that receives, for the one who fills it.
@@ -74,6 +82,22 @@ impl View {
         unsafe { memory::replace_by_zeroes(start as *mut u8, whole - start, libc::PROT_READ | libc::PROT_WRITE) }
     }
 
+    /// Puts a page of our own, with the same bytes, in the place of the one that has that byte of the view, which may be a queue's.
+    pub(crate) fn copy_page(&self, at: usize) -> Sys<()> {
+        let page = self.mapping.page();
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        let mut own = Addresses::map(None, page, rights, libc::MAP_PRIVATE)?;
+        let target = ((self.start as usize + at) / page * page) as *mut u8;
+        assert!(self.receives() && at < self.length, "a page of a region that receives");
+        // SAFETY: both are mapped, a page each; the new one is nobody else's.
+        unsafe {
+            copy_between(Span::new(target, page), SpanMut::new(own.start, page))?;
+            memory::grow_to(own.start, page, target, page)?;
+        }
+        own.length = 0;
+        Ok(())
+    }
+
     /// Moves the first `mapped` bytes of a window, whole pages, to that byte of the view, the beginning of a page.
     pub(crate) fn put(&self, at: usize, mut window: Window, mapped: usize) -> Sys<()> {
         let page = self.mapping.page();
@@ -86,5 +110,46 @@ impl View {
         window.0.start = window.0.start.wrapping_add(mapped);
         window.0.length -= mapped;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::{Endpoint, ErrorKind, Mechanism, Transfer};
+
+    #[test]
+    fn a_transfer_begins_and_ends_inside_pages_of_an_earlier_one() {
+        let page = memory::page_size();
+        let region = Region::receiving(4 * page as u64).unwrap();
+        let view = region.view(..).unwrap();
+        // As a transfer leaves them: they may not be written.
+        for at in [0, page, 2 * page] {
+            let queue = Addresses::map(None, page, libc::PROT_READ, libc::MAP_PRIVATE).unwrap();
+            view.put(at, Window(queue), page).unwrap();
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let near = listener.accept().unwrap().0;
+        far.write_all(&vec![7; 2 * page]).unwrap();
+        let sink = Endpoint::region(&region, 5..(2 * page + 5) as u64).unwrap();
+        let mut transfer = Transfer::new(Endpoint::new(&near).unwrap(), sink).mechanism(Mechanism::ZerocopyReceive);
+        assert_eq!(transfer.run().unwrap().bytes, 2 * page as u64);
+        let mut found = vec![0; 4 * page];
+        region.read_at(0, &mut found).unwrap();
+        let expected: Vec<_> = (0..4 * page).map(|at| if (5..2 * page + 5).contains(&at) { 7 } else { 0 }).collect();
+        assert!(found == expected);
+    }
+
+    #[test]
+    fn pages_that_would_not_come_again_cannot_be_thrown_away() {
+        let region = Region::receiving(10).unwrap();
+        for advice in crate::Advice::ALL.iter().filter(|advice| advice.is_destructive()) {
+            assert_eq!(region.advise(.., *advice).unwrap_err().kind(), ErrorKind::InvalidInput, "{advice}");
+        }
+        region.advise(.., crate::Advice::WillNeed).unwrap();
     }
 }

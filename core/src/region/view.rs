@@ -31,7 +31,7 @@ pub struct View {
     pub(super) mapping: Arc<Mapping>,
     pub(super) start: *mut u8,
     pub(super) length: usize,
-    writable: bool,
+    pub(super) writable: bool,
 }
 
 // SAFETY: the pointer is only handed out, never followed here, and what is behind it outlives the view on any thread.

@@ -451,6 +451,15 @@ mod native_region {
         crate::region::NativeRegion::anonymous(env, length, room, &facts)
     }
 
+    fn receiving<'local>(
+        env: &mut Env<'local>,
+        _class: JClass<'local>,
+        length: jlong,
+        facts: JLongArray<'local>,
+    ) -> Result<jlong, Failure> {
+        crate::region::NativeRegion::receiving(env, length, &facts)
+    }
+
     fn close<'local>(
         _env: &mut Env<'local>,
         _class: JClass<'local>,
@@ -520,6 +529,7 @@ mod native_region {
         native!(fn open(path: [byte], name: java.lang.String, facts: [long]) -> long),
         native!(fn map(descriptor: int, facts: [long]) -> long),
         native!(fn anonymous(length: long, room: long, facts: [long]) -> long),
+        native!(fn receiving(length: long, facts: [long]) -> long),
         native!(fn close(region: long, claim: long) -> void),
         native!(fn drop(region: long) -> void),
         native!(fn view(region: long, facts: [long]) -> void),

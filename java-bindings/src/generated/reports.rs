@@ -28,6 +28,7 @@ impl Pack for zcio::Report {
         self.waits.pack(to)?;
         self.copies.count.pack(to)?;
         self.copies.known_by.pack(to)?;
+        self.mapped.pack(to)?;
         self.elapsed.pack(to)?;
         Ok(())
     }

@@ -42,6 +42,9 @@ End: TypeAlias = int | HasFileno | str | bytes | os.PathLike[str] | os.PathLike[
 Source: TypeAlias = End | Buffer
 """Where a transfer's bytes come from: an end, or memory (a memoryview, a bytearray, an array); bytes are a path."""
 
+Sink: TypeAlias = End | Buffer
+"""Where a transfer's bytes go to: an end, or memory that may be written (a bytearray, an array, a Region)."""
+
 Socket: TypeAlias = int | HasFileno
 """A connected stream socket, or its descriptor."""
 

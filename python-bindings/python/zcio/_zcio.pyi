@@ -20,6 +20,7 @@ from zcio._types import (
     ReadItem,
     RegionMode,
     Seal,
+    Sink,
     Socket,
     Source,
     Visibility,
@@ -238,6 +239,7 @@ class Report:
         waits: int,
         copies: int | None,
         copies_known_by: str,
+        mapped: int,
         elapsed: float,
     ) -> Report: ...
     @property
@@ -269,6 +271,10 @@ class Report:
         """Where the knowledge about copies comes from: `"model"`, the way the mechanism works between such ends;
         `"kernel"`, which said so itself; or `"unknown"`, it depends on the network device or on the file system.
         """
+
+    @property
+    def mapped(self) -> int:
+        """Bytes that were mapped instead of copied, by `zerocopy_receive`; the rest was copied once."""
 
     @property
     def mechanism(self) -> Mechanism:
@@ -317,10 +323,10 @@ def reads(items: Iterable[ReadItem], *, depth: int = 32) -> ReadsReport:
 class Region:
     """A mapped file, or memory of no file, as a buffer: what `mmap.mmap` is, but no use of it crashes.
 
-    Made by `Region.open` and `Region.anonymous`. numpy, pyarrow and memoryview use it without a copy:
-    `numpy.asarray(region)`, `pyarrow.py_buffer(region)`; `region[a:b]` is a memoryview, `region[i]` a number. All
-    offsets and lengths are in bytes; where a method takes both, they default to the whole region. Any method of a
-    closed region raises `ValueError`. Methods can be called from any thread.
+    Made by `Region.open`, `Region.anonymous` and `Region.receiving`. numpy, pyarrow and memoryview use it without a
+    copy: `numpy.asarray(region)`, `pyarrow.py_buffer(region)`; `region[a:b]` is a memoryview, `region[i]` a number.
+    All offsets and lengths are in bytes; where a method takes both, they default to the whole region. Any method of
+    a closed region raises `ValueError`. Methods can be called from any thread.
 
     Where the file was cut short by somebody else, `read`, `write` and the other methods raise `zcio.FaultedError`. A
     load through a view (an array, a memoryview) would kill the process; with guard=True it reads zeroes instead, and
@@ -367,6 +373,15 @@ class Region:
         administrator has reserved; the length is rounded up to whole ones. `advise("huge_page")` asks for
         transparent ones instead. reserve=False asks the system not to count it as memory that may be needed
         (`MAP_NORESERVE`).
+        """
+
+    @staticmethod
+    def receiving(length: int) -> Region:
+        """Memory to receive into from a TCP socket by `transfer(sock, region, mechanism="zerocopy_receive")`, which
+        puts pages of the socket's queue in the place of its own: `length` bytes, for reading, and filled by nothing
+        else.
+
+        Zeroes at first, and again behind the byte where a transfer begins to fill it.
         """
 
     @property
@@ -612,7 +627,7 @@ class TransferSteps:
     def __new__(
         cls,
         src: Source,
-        dst: End,
+        dst: Sink,
         offset: int | None,
         count: int | None,
         mechanism: str,
@@ -680,7 +695,7 @@ class FanOutSteps:
 
 def transfer(
     src: Source,
-    dst: End,
+    dst: Sink,
     *,
     offset: int | None = None,
     count: int | None = None,
@@ -694,12 +709,15 @@ def transfer(
     """Moves bytes from src to dst without taking them through this process, where the kernel can.
 
     src and dst are each a file descriptor (int), an object whose bytes are its descriptor's (a binary file, a
-    socket, a pipe; any other is a `TypeError`), or a path (str, bytes, `os.PathLike`); src can also be a contiguous
-    buffer (memoryview, bytearray, array, …), which stays exported until the end. bytes are a path, as for `open()`:
-    memoryview(data) is what they contain. A path as src is opened for reading; a path as dst is created, or emptied
-    once every check has passed. Without offset, a file is read from its position on and left behind the bytes moved;
-    with offset it is read from there and its position stays. At most count bytes are moved; to the end of src
-    without it. dst is written at its position, or at `dst_offset`.
+    socket, a pipe; any other is a `TypeError`), a path (str, bytes, `os.PathLike`), or a contiguous buffer
+    (memoryview, bytearray, array, …), which stays exported until the end and as dst must be writable. bytes are a
+    path, as for `open()`: memoryview(data) is what they contain. A path as src is opened for reading; a path as dst
+    is created, or emptied once every check has passed. Without offset, a file is read from its position on and left
+    behind the bytes moved; with offset it is read from there and its position stays. At most count bytes are moved;
+    to the end of src without it. dst is written at its position, or at `dst_offset`.
+
+    A buffer as dst is filled from its first byte on, and no further than it goes: what src has beyond stays there.
+    If src ends before, .bytes of the report says how far it was filled, and .short is true.
 
     mechanism is "auto" or one of MECHANISMS; a named one is used or refused, never replaced. With
     visibility="aliased" the receiver may see changes made to src after the call; with "snapshot" it may not.

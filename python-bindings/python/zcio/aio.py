@@ -48,7 +48,7 @@ from zcio._loops import Drive, Library, Progress, annotate, library
 from zcio._reports import FanOutReport, RelayReport
 from zcio._streams import Reading, SocketStream, StreamPair, flushed, is_stream, plain, socket_of
 from zcio._threads import batch, copy, read_direct, reads
-from zcio._types import End, Mechanism, Socket, Source, Visibility
+from zcio._types import End, Mechanism, Sink, Socket, Source, Visibility
 from zcio._zcio import FanOutSteps, RelaySteps, Report, TransferSteps
 
 __all__ = ["FanOut", "Relay", "Transfer", "batch", "copy", "fan_out", "read_direct", "reads", "relay", "transfer"]
@@ -63,7 +63,7 @@ class Transfer:
     def __init__(
         self,
         src: "Source | _StreamSource",
-        dst: "End | _StreamSink",
+        dst: "Sink | _StreamSink",
         *,
         offset: int | None = None,
         count: int | None = None,
@@ -111,7 +111,7 @@ class Transfer:
         try:
             source = cast(Source, src if reading is None else reading.socket)
             taken = b"" if reading is None else reading.taken
-            sink = cast(End, socket_of(dst) if is_stream(dst) else dst)
+            sink = cast(Sink, socket_of(dst) if is_stream(dst) else dst)
             self._steps = TransferSteps(source, sink, *self._options, taken)
             await self._move(self._steps, loop, dst)
         except BaseException as error:
@@ -142,7 +142,7 @@ class Transfer:
 
 async def transfer(
     src: "Source | _StreamSource",
-    dst: "End | _StreamSink",
+    dst: "Sink | _StreamSink",
     *,
     offset: int | None = None,
     count: int | None = None,

@@ -103,6 +103,9 @@ pub struct Report {
     /// `"kernel"`, which said so itself; or `"unknown"`, it depends on the network device or on the file system.
     #[pyo3(get)]
     copies_known_by: Cow<'static, str>,
+    /// Bytes that were mapped instead of copied, by `zerocopy_receive`; the rest was copied once.
+    #[pyo3(get)]
+    mapped: u64,
     elapsed: Duration,
 }
 
@@ -120,6 +123,7 @@ impl Report {
         waits: u64,
         copies: Option<u8>,
         copies_known_by: String,
+        mapped: u64,
         elapsed: f64,
     ) -> PyResult<Self> {
         Ok(Self {
@@ -132,6 +136,7 @@ impl Report {
             waits,
             copies,
             copies_known_by: Cow::Owned(copies_known_by),
+            mapped,
             elapsed: seconds(elapsed)?,
         })
     }
@@ -164,7 +169,8 @@ impl Report {
     fn __getnewargs__<'py>(
         &self,
         py: Python<'py>,
-    ) -> PyResult<(u64, Option<u64>, &'static str, bool, Bound<'py, PyTuple>, u64, u64, Option<u8>, &str, f64)> {
+    ) -> PyResult<(u64, Option<u64>, &'static str, bool, Bound<'py, PyTuple>, u64, u64, Option<u8>, &str, u64, f64)>
+    {
         Ok((
             self.bytes,
             self.requested,
@@ -175,13 +181,14 @@ impl Report {
             self.waits,
             self.copies,
             &self.copies_known_by,
+            self.mapped,
             self.elapsed(),
         ))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!(
-            "Report(bytes={}, requested={}, mechanism={}, automatic={}, attempts={}, system_calls={}, waits={}, copies={}, copies_known_by={}, elapsed={}, short={})",
+            "Report(bytes={}, requested={}, mechanism={}, automatic={}, attempts={}, system_calls={}, waits={}, copies={}, copies_known_by={}, mapped={}, elapsed={}, short={})",
             self.bytes,
             optional(self.requested),
             self.mechanism().into_pyobject(py)?.repr()?,
@@ -191,6 +198,7 @@ impl Report {
             self.waits,
             optional(self.copies),
             self.copies_known_by.as_ref().into_pyobject(py)?.repr()?,
+            self.mapped,
             self.elapsed().into_pyobject(py)?.repr()?,
             boolean(self.short())
         ))
@@ -209,6 +217,7 @@ impl From<zcio::Report> for Report {
             waits: report.waits,
             copies: report.copies.count,
             copies_known_by: Cow::Borrowed(report.copies.known_by.name()),
+            mapped: report.mapped,
             elapsed: report.elapsed,
         }
     }

@@ -52,8 +52,9 @@ pub const ENUMS: &[Enum] = &[
                 ),
                 (
                     "ZerocopyReceive",
-                    "getsockopt(2) with {@code TCP_ZEROCOPY_RECEIVE}: into regions made for it, which only Rust has so far. \
-                     Never chosen automatically.",
+                    "getsockopt(2) with {@code TCP_ZEROCOPY_RECEIVE}: pages of a TCP socket's queue are mapped into a region made for \
+                     it ({@link MappedRegion#receiving}); what cannot be mapped is copied, see {@link Report#mapped}. Never \
+                     chosen automatically.",
                 ),
             ],
         }),
@@ -190,12 +191,6 @@ pub struct Options {
     pub path: &'static str,
     pub methods: &'static [&'static str],
 }
-
-/// Fields of reports that only Rust has: no other language has what they are about.
-pub const ONLY_RUST: &[(&str, &str)] = &[
-    // Regions that pages of a socket's queue are mapped into.
-    ("Report", "mapped"),
-];
 
 pub const OPTIONS: &[Options] = &[
     Options {

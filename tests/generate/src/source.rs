@@ -6,8 +6,6 @@ use std::path::Path;
 
 use syn::{Attribute, Expr, Fields, ImplItem, Item, Lit, Meta, Token, Type};
 
-use crate::declaration::ONLY_RUST;
-
 /// The items of a crate.
 pub struct Sources {
     /// By their paths in the crate, in alphabetical order.
@@ -63,7 +61,6 @@ impl Sources {
             docs: docs(&field.attrs),
             ty: Some(field.ty.clone()),
         });
-        let fields = fields.filter(|field| !ONLY_RUST.contains(&(name, field.name.as_str())));
         (docs(&found.attrs), fields.collect())
     }
 

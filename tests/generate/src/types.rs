@@ -3,9 +3,11 @@
 /// Types of parameters, results (`return`) and properties that Rust does not know. Those of one function come first.
 pub const TYPES: &[(&str, &str)] = &[
     ("transfer.src", "Source"),
+    ("transfer.dst", "Sink"),
     ("copy.src", "Path"),
     ("copy.dst", "Path"),
     ("TransferSteps.__new__.src", "Source"),
+    ("TransferSteps.__new__.dst", "Sink"),
     ("TransferSteps.__new__.mechanism", "str"),
     ("TransferSteps.__new__.visibility", "str"),
     ("relay.progress", "Callable[[int, int], object] | None"),
@@ -107,6 +109,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "ReadItem",
             "RegionMode",
             "Seal",
+            "Sink",
             "Socket",
             "Source",
             "Visibility",

@@ -96,8 +96,8 @@ final class End {
     /** Its length; -1 if this end is no memory. */
     final long length;
 
-    /** What is done when bytes have been moved out; null for nothing. */
-    private final LongConsumer advance;
+    /** What is done when bytes have been moved out, or in; null for nothing. */
+    private LongConsumer advance;
 
     /** What is closed, and asked whether it is open: another object where {@code given} belongs to that one. */
     private final Object owner;
@@ -120,24 +120,22 @@ final class End {
         this.advance = advance;
     }
 
-    /** Memory of a region, as a source. It must stay where it is for as long as the owner is reachable. */
+    /** Memory of a region. It must stay where it is for as long as the owner is reachable. */
     static End ofRegion(Object owner, long address, long length) {
         return new End(Kind.REGION, owner, owner, address, length, null);
     }
 
-    static End of(ByteBuffer buffer) {
-        if (!buffer.isDirect()) {
-            throw new IllegalArgumentException("a buffer on the heap has no address that the kernel could read from, and would"
-                    + " be copied first: allocate it with ByteBuffer.allocateDirect, or write it with the channel itself");
-        }
-        NativeLibrary.load();
-        long address = Native.address(buffer) + buffer.position();
-        // A limit that a listener has lowered is no reason to lose the report.
-        LongConsumer advance = moved -> buffer.position((int) Math.min(buffer.limit(), buffer.position() + moved));
+    /** Memory of a buffer, which the session keeps; {@code advance} puts its position behind what was moved. */
+    static End ofBuffer(ByteBuffer buffer, long address, LongConsumer advance) {
         return new End(Kind.BUFFER, buffer, buffer, address, buffer.remaining(), advance);
     }
 
-    /** Bytes were moved out of this end, which has no position that the kernel would know. */
+    /** From now on its position stays, as that of a file does where an offset is given. */
+    void leavePosition() {
+        advance = null;
+    }
+
+    /** Bytes were moved out of this end, or into it, which has no position that the kernel would know. */
     void advance(long moved) {
         if (advance != null) {
             advance.accept(moved);

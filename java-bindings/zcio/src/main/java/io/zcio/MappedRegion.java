@@ -8,7 +8,6 @@ import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.Objects;
 
 /**
@@ -54,8 +53,6 @@ import java.util.Objects;
  * to throw an {@link IOException} say so.
  */
 public final class MappedRegion extends RegionOperations implements AutoCloseable {
-    private static final Map<MapMode, Integer> ACCESS =
-            Map.of(MapMode.READ_ONLY, 0, MapMode.READ_WRITE, 1, MapMode.PRIVATE, 2);
     /** How many {@linkplain NativeRegion#view facts} there are. */
     static final int FACTS = 4;
 
@@ -164,11 +161,11 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      * @throws IOException              as {@link #open(Path, MapMode)}
      */
     public static MappedRegion map(Path path, MapMode mode, long offset, long size, Room room) throws IOException {
-        return open(path, mode, offset, requireNotNegative(size, "size"), room);
+        return open(path, mode, offset, End.requireNotNegative(size, "size"), room);
     }
 
     private static MappedRegion open(Path path, MapMode mode, long offset, long size, Room room) throws IOException {
-        long[] facts = {access(mode), requireNotNegative(offset, "offset"), size, room.ordinal()};
+        long[] facts = {Regions.access(mode), End.requireNotNegative(offset, "offset"), size, room.ordinal()};
         End.of(path);
         byte[] bytes = PathBytes.of(path.toAbsolutePath());
         return make(path.toString(), facts, asked -> NativeRegion.open(bytes, path.toString(), asked));
@@ -210,7 +207,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
     public static MappedRegion map(FileChannel channel, MapMode mode, long offset, long size, Room room)
             throws IOException {
         long[] facts = {
-            access(mode), requireNotNegative(offset, "offset"), requireNotNegative(size, "size"), room.ordinal()
+            Regions.access(mode), End.requireNotNegative(offset, "offset"), End.requireNotNegative(size, "size"), room.ordinal()
         };
         FileChannel own = (FileChannel) End.of(channel).given;
         return make("a file channel", facts, asked -> {
@@ -242,23 +239,23 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      */
     public static MappedRegion anonymous(long size, Room room) throws IOException {
         int reserve = room.ordinal();
-        requireNotNegative(size, "size");
+        End.requireNotNegative(size, "size");
         return make(size + " bytes of memory", new long[FACTS], facts -> NativeRegion.anonymous(size, reserve, facts));
     }
 
-    private static int access(MapMode mode) {
-        Integer access = ACCESS.get(Objects.requireNonNull(mode, "mode"));
-        if (access == null) {
-            throw new UnsupportedOperationException("a region is mapped read-only, read-write or private, not " + mode);
-        }
-        return access;
-    }
-
-    private static long requireNotNegative(long value, String name) {
-        if (value < 0) {
-            throw new IllegalArgumentException(name + " is negative: " + value);
-        }
-        return value;
+    /**
+     * Memory to receive into from a TCP socket by {@link Mechanism#ZEROCOPY_RECEIVE}, which puts pages of the socket's queue in the
+     * place of its own. For reading, and filled by nothing else; zeroes at first, and again behind the byte where a transfer
+     * begins to fill it.
+     *
+     * @param size in bytes
+     * @return the region, read-only
+     * @throws IllegalArgumentException if it is negative, or more than can be addressed
+     * @throws IOException              if there is no room for it
+     */
+    public static MappedRegion receiving(long size) throws IOException {
+        End.requireNotNegative(size, "size");
+        return make(size + " bytes to receive into", new long[FACTS], facts -> NativeRegion.receiving(size, facts));
     }
 
     /**
@@ -296,14 +293,6 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         return (MappedByteBuffer) pages(offset, size).buffer(offset, size).order(order());
     }
 
-    /** This range as the source of a transfer. */
-    End end(long offset, long size) {
-        synchronized (changing) {
-            checkRange(offset, size);
-            return pages.end(offset, size);
-        }
-    }
-
     /** The region's pages, if the range lies in the region; throws otherwise, and if the region is closed. */
     RegionPages pages(long offset, long length) {
         synchronized (changing) {
@@ -339,7 +328,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      *                                  (EBUSY); the region is as it was, without its buffers
      */
     public void resize(long size) throws IOException {
-        requireNotNegative(size, "size");
+        End.requireNotNegative(size, "size");
         moving(region -> NativeRegion.resize(region, size, false));
     }
 
@@ -352,7 +341,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      * @throws IOException              if the file cannot be changed, or as {@link #resize}
      */
     public void resizeWithFile(long size) throws IOException {
-        requireNotNegative(size, "size");
+        End.requireNotNegative(size, "size");
         moving(region -> NativeRegion.resize(region, size, true));
     }
 

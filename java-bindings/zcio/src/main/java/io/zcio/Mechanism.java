@@ -46,7 +46,8 @@ public enum Mechanism {
     /** io_uring(7): reads and writes in flight many at a time, to TCP by reference. Never chosen automatically. */
     URING,
     /**
-     * getsockopt(2) with {@code TCP_ZEROCOPY_RECEIVE}: into regions made for it, which only Rust has so far. Never
+     * getsockopt(2) with {@code TCP_ZEROCOPY_RECEIVE}: pages of a TCP socket's queue are mapped into a region made
+     * for it ({@link MappedRegion#receiving}); what cannot be mapped is copied, see {@link Report#mapped}. Never
      * chosen automatically.
      */
     ZEROCOPY_RECEIVE;

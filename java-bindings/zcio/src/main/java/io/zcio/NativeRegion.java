@@ -58,6 +58,9 @@ final class NativeRegion {
 
     static native long anonymous(long length, long room, long[] facts) throws IOException;
 
+    /** A region that receives pages of a socket's queue. */
+    static native long receiving(long length, long[] facts) throws IOException;
+
     /**
      * Lets a view go, if {@code claim} is not 0, and then file and memory; the addresses stay, as zeroes, while a
      * view exists.
@@ -68,7 +71,7 @@ final class NativeRegion {
 
     /**
      * A claim on all the region's addresses; into {@code facts} go its handle, address, length, and 1 if it may be
-     * written to.
+     * written to, 2 if it may not but receives pages of a socket's queue.
      */
     static native void view(long region, long[] facts) throws IOException;
 

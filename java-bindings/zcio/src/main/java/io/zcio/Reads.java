@@ -85,13 +85,7 @@ public final class Reads implements AutoCloseable {
      * @throws ReadOnlyBufferException  if the buffer may not be written
      */
     public static Item read(FileChannel file, long offset, ByteBuffer into) {
-        if (!into.isDirect()) {
-            throw new IllegalArgumentException("a buffer on the heap has no address that the kernel could write to: allocate it with"
-                    + " ByteBuffer.allocateDirect, or read it with the channel itself");
-        }
-        if (into.isReadOnly()) {
-            throw new ReadOnlyBufferException();
-        }
+        BufferEnds.requireWritable(into);
         return new Item(End.of(file), End.requireNotNegative(offset, "offset"), into);
     }
 

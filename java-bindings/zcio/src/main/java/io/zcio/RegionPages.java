@@ -2,6 +2,7 @@ package io.zcio;
 
 import java.nio.ByteOrder;
 import java.nio.MappedByteBuffer;
+import java.nio.ReadOnlyBufferException;
 
 /**
  * The addresses of a region, and the buffers over them.
@@ -17,6 +18,8 @@ abstract class RegionPages {
     /** In bytes. */
     final long length;
     final boolean readOnly;
+    /** Whether pages of a socket's queue can be put into it, although it is read-only. */
+    final boolean receives;
 
     /** {@code facts}: see {@link NativeRegion#view}. */
     RegionPages(MappedRegion owner, long[] facts) {
@@ -24,7 +27,8 @@ abstract class RegionPages {
         this.claims = new Claims(owner, facts[0]);
         this.address = facts[1];
         this.length = facts[2];
-        this.readOnly = facts[3] == 0;
+        this.readOnly = facts[3] != 1;
+        this.receives = facts[3] == 2;
     }
 
     /** For the accesses of one thread; of all threads if that is null. */
@@ -41,6 +45,14 @@ abstract class RegionPages {
     /** For a transfer: the addresses stay claimed for as long as the end is reachable. */
     final End end(long offset, long length) {
         return End.ofRegion(claims.claimed(new Object()), address + offset, length);
+    }
+
+    /** For a transfer that fills it. */
+    final End sink(long offset, long length) {
+        if (readOnly && !receives) {
+            throw new ReadOnlyBufferException();
+        }
+        return end(offset, length);
     }
 
     /** Nothing is given out from now on, because the region is closed or moves away. */

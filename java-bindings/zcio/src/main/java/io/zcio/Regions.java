@@ -1,8 +1,24 @@
 package io.zcio;
 
-/** What looks after regions that were forgotten. */
+import java.nio.channels.FileChannel.MapMode;
+import java.util.Map;
+import java.util.Objects;
+
+/** How regions are mapped, and what looks after those that were forgotten. */
 final class Regions {
+    private static final Map<MapMode, Integer> ACCESS =
+            Map.of(MapMode.READ_ONLY, 0, MapMode.READ_WRITE, 1, MapMode.PRIVATE, 2);
+
     private Regions() {}
+
+    /** The mode as the native code knows it. */
+    static int access(MapMode mode) {
+        Integer access = ACCESS.get(Objects.requireNonNull(mode, "mode"));
+        if (access == null) {
+            throw new UnsupportedOperationException("a region is mapped read-only, read-write or private, not " + mode);
+        }
+        return access;
+    }
 
     /**
      * The owner of a region's handle, for the time after the {@link MappedRegion}; it must not know that one.

@@ -21,6 +21,8 @@ import java.util.OptionalLong;
  * @param copiesKnownBy where the knowledge about copies comes from: {@code "model"}, the way the mechanism works
  *                      between such ends; {@code "kernel"}, which said so itself; or {@code "unknown"}, it depends
  *                      on the network device or on the file system
+ * @param mapped        bytes that were mapped instead of copied, by {@code zerocopy_receive}; the rest was copied
+ *                      once
  * @param elapsed       time from the first step to the last
  */
 public record Report(
@@ -33,6 +35,7 @@ public record Report(
         long waits,
         OptionalInt copies,
         String copiesKnownBy,
+        long mapped,
         Duration elapsed) {
     /**
      * Whether the source ended before the requested count was reached. That is no error: a range that reaches beyond

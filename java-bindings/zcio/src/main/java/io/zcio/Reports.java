@@ -34,6 +34,7 @@ final class Reports {
                 in.number(),
                 in.optionalInt(),
                 KNOWN_BY.get((int) in.number()),
+                in.number(),
                 Duration.ofNanos(in.number()));
     }
 

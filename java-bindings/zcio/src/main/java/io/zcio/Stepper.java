@@ -250,7 +250,7 @@ public final class Stepper<R> implements AutoCloseable {
     /** After each native call, however it has ended. */
     private void count(long number) {
         long bytes = NativeRunning.moved(number);
-        ends[0].advance(bytes - moved);
+        Arrays.asList(ends).forEach(end -> end.advance(bytes - moved));
         moved = bytes;
     }
 

@@ -13,7 +13,6 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.nio.file.ProviderMismatchException;
 import java.util.Objects;
-import java.util.function.LongFunction;
 
 /**
  * Moves bytes from one end to another by the best way the kernel has between them.
@@ -108,6 +107,43 @@ public final class Transfer extends Operation<Report, Transfer> {
         }
 
         /**
+         * To a direct buffer: the room from position to limit, as it is when the transfer is described. It bounds the count, and
+         * what the source has beyond it stays there; a source that ends before is no error, see {@link Report#isShort}. The
+         * position advances by the bytes that have arrived, after an exception as well. The room is the transfer's until it is
+         * over.
+         *
+         * <p>Memory of an arena is in use for as long as that of a {@linkplain Transfer#from(ByteBuffer) source} is.
+         *
+         * @param buffer a direct buffer: of {@link ByteBuffer#allocateDirect}, of an arena, of a region
+         * @return the transfer, which can be run once
+         * @throws IllegalArgumentException         if the buffer is on the heap, where the kernel could not write to it
+         * @throws java.nio.ReadOnlyBufferException if the buffer may not be written
+         */
+        public Transfer to(ByteBuffer buffer) {
+            return new Transfer(end, BufferEnds.sink(buffer));
+        }
+
+        /**
+         * To part of a region, which bounds the count as {@linkplain #to(ByteBuffer) a buffer's room} does. A region that is closed
+         * meanwhile ends the transfer with a {@link TransferException} that counts the bytes that have arrived; closing it does
+         * not wait for the transfer.
+         *
+         * <p>A region that {@linkplain MappedRegion#receiving receives} is filled by {@link Mechanism#ZEROCOPY_RECEIVE}, which must
+         * be named, and by nothing else.
+         *
+         * @param region the sink
+         * @param offset where in it to begin, in bytes
+         * @param size   how many bytes there is room for
+         * @return the transfer
+         * @throws IndexOutOfBoundsException        if the range does not lie in the region
+         * @throws java.nio.ReadOnlyBufferException if the region may not be written, and does not receive
+         * @throws IllegalStateException            if the region is closed
+         */
+        public Transfer to(MappedRegion region, long offset, long size) {
+            return new Transfer(end, region.pages(offset, size).sink(offset, size));
+        }
+
+        /**
          * To something else that has a channel: a {@code FileOutputStream}, {@code RandomAccessFile}, or {@code Socket}.
          *
          * @param sink what has one, or is one
@@ -190,7 +226,7 @@ public final class Transfer extends Operation<Report, Transfer> {
      * @throws IllegalArgumentException if the buffer is on the heap, where the kernel could not read it without a copy
      */
     public static Source from(ByteBuffer buffer) {
-        return new Source(End.of(buffer));
+        return new Source(BufferEnds.source(buffer));
     }
 
     /**
@@ -206,11 +242,12 @@ public final class Transfer extends Operation<Report, Transfer> {
      * @throws IllegalStateException     if the region is closed
      */
     public static Source from(MappedRegion region, long offset, long size) {
-        return new Source(region.end(offset, size));
+        return new Source(region.pages(offset, size).end(offset, size));
     }
 
     /**
-     * Starts at this byte of the source file and leaves the channel's position alone.
+     * Starts at this byte of the source file and leaves the channel's position alone. In a buffer it counts from the position,
+     * which stays as well.
      *
      * @param offset in bytes
      * @return this transfer
@@ -218,11 +255,13 @@ public final class Transfer extends Operation<Report, Transfer> {
      */
     public Transfer offset(long offset) {
         options.offset = End.requireNotNegative(offset, "offset");
+        source.leavePosition();
         return this;
     }
 
     /**
-     * Writes from this byte of the sink file on and leaves the channel's position alone.
+     * Writes from this byte of the sink file on and leaves the channel's position alone. In a buffer it counts from the position,
+     * which stays as well.
      *
      * @param sinkOffset in bytes
      * @return this transfer
@@ -230,6 +269,7 @@ public final class Transfer extends Operation<Report, Transfer> {
      */
     public Transfer sinkOffset(long sinkOffset) {
         options.sinkOffset = End.requireNotNegative(sinkOffset, "sinkOffset");
+        sink.leavePosition();
         return this;
     }
 
@@ -309,59 +349,11 @@ public final class Transfer extends Operation<Report, Transfer> {
 
     @Override
     Report run(CancelToken token) throws IOException {
-        if (Threads.isVirtual() || progress != null) {
-            return runInSteps(token);
-        }
-        Watch watch = new Watch(progress, token, source, sink);
-        watch.begin();
-        Object event = Flight.begin("transfer", source, sink);
-        Report report = null;
-        IOException failure = null;
-        try {
-            for (report = runOnce(watch); report == null; report = runOnce(watch)) {
-                Stepper.waitForReader(watch);
-            }
-            source.advance(report.bytes());
-        } catch (TransferException e) {
-            source.advance(e.moved());
-            failure = watch.after(e);
-        } catch (IOException e) {
-            failure = e;
-        }
-        Flight.end(event, report, failure);
-        if (failure != null) {
-            throw failure;
-        }
-        return report;
+        return with(token).run();
     }
 
-    /** Null if the sink is a FIFO that nobody reads yet. */
-    private Report runOnce(Watch watch) throws IOException {
-        try (End.Hold held = source.hold();
-                End.Hold alsoHeld = sink.hold()) {
-            long[] call = call(Stepper.IN_POLL);
-            Object[] answer = NativeTransfer.run(PackedEnds.object(source), PackedEnds.object(sink), call, watch);
-            return answer != null && answer.length == 0 ? null : Reports.report(Packed.answered(call, answer));
-        }
-    }
-
-    private long[] call(int waiting) {
-        Packed call = new Packed();
-        PackedEnds.packSource(source, call);
-        PackedEnds.pack(sink, call);
-        options.pack(call);
-        return call.put(waiting).numbers;
-    }
-
-    /** On a virtual thread, which must not wait inside the native code; and where a listener is told, which must not run there. */
-    private Report runInSteps(CancelToken token) throws IOException {
-        try (Stepper<Report> stepper = open(Stepper.waiting(), token)) {
-            try {
-                return stepper.run();
-            } catch (IOException e) {
-                throw stepper.failed(e);
-            }
-        }
+    private TransferRun with(CancelToken token) {
+        return new TransferRun(source, sink, options, progress, token);
     }
 
     /**
@@ -374,13 +366,6 @@ public final class Transfer extends Operation<Report, Transfer> {
      */
     public Stepper<Report> start() throws IOException {
         Stepper.requireSelectable(source, sink);
-        return open(Stepper.IN_SELECTOR, token);
-    }
-
-    private Stepper<Report> open(int waiting, CancelToken token) throws IOException {
-        Watch watch = new Watch(progress, token, source, sink);
-        Stepper.Opening opening = how -> NativeTransfer.start(PackedEnds.object(source), PackedEnds.object(sink), call(how));
-        LongFunction<Report> reporter = handle -> Packed.read(NativeTransfer.report(handle), Reports::report);
-        return Stepper.open("transfer", opening, waiting, watch, reporter, source, sink);
+        return with(token).open(Stepper.IN_SELECTOR);
     }
 }

@@ -38,6 +38,11 @@ final class EndCalls {
     }
 
     static Transfer to(Transfer.Source source, Object end) {
+        if (end instanceof ByteBuffer buffer) {
+            return source.to(buffer);
+        } else if (end instanceof MappedRegion region) {
+            return source.to(region, 0, region.size());
+        }
         return to(end, source::to, source::to, source::to, source::to);
     }
 

@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 
 /** A kind of end as a caller can have one, and by which of {@link End.Kind} it is held: a row of {@link EndLifeTest}'s table. */
 enum EndRow {
@@ -30,6 +31,8 @@ enum EndRow {
     PIPE_SINK(End.Kind.STREAM, Pipe.SinkChannel.class),
     REGION(End.Kind.REGION, MappedRegion.class),
     SHARED_REGION(End.Kind.REGION, MappedRegion.class),
+    /** Of pages that come from a socket by one mechanism. */
+    RECEIVING_REGION(End.Kind.REGION, MappedRegion.class),
     BUFFER(End.Kind.BUFFER, ByteBuffer.class),
     ARENA(End.Kind.BUFFER, ByteBuffer.class);
 
@@ -55,11 +58,15 @@ enum EndRow {
     }
 
     boolean canBeSource() {
-        return this != PIPE_SINK && (this != ARENA || Arenas.EXIST);
+        return this != PIPE_SINK && this != RECEIVING_REGION && exists();
     }
 
     boolean canBeSink() {
-        return this != PIPE_SOURCE && !isMemory();
+        return this != PIPE_SOURCE && exists();
+    }
+
+    private boolean exists() {
+        return this != ARENA || Arenas.EXIST;
     }
 
     boolean canBeResized() {
@@ -75,8 +82,10 @@ enum EndRow {
         private final Path path;
         private Object owner;
 
-        Made(EndRow row, Path directory, byte[] content) throws Exception {
-            boolean source = content != null;
+        /** A source of that content, or with null a sink. */
+        Made(EndRow row, Path directory, byte[] given) throws Exception {
+            boolean source = given != null;
+            byte[] content = source ? given : new byte[row.isMemory() ? EndLifeTest.LENGTH : 0];
             this.row = row;
             path = directory.resolve((source ? "source-" : "sink-") + row);
             Files.deleteIfExists(path);
@@ -103,6 +112,10 @@ enum EndRow {
                     other = source ? both : FileChannel.open(path, StandardOpenOption.READ);
                 }
                 case REGION, SHARED_REGION -> end = region(content);
+                case RECEIVING_REGION -> {
+                    owner = MappedRegion.receiving(content.length);
+                    end = owner;
+                }
                 case BUFFER -> end = ByteBuffer.allocateDirect(content.length).put(content).flip();
                 case ARENA -> {
                     Arenas arena = Arenas.shared();
@@ -110,7 +123,7 @@ enum EndRow {
                     end = arena.allocate(content.length).put(content).flip();
                 }
                 default -> {
-                    Files.write(path, source ? content : new byte[0]);
+                    Files.write(path, content);
                     StandardOpenOption how = source ? StandardOpenOption.READ : StandardOpenOption.WRITE;
                     end = row == PATH ? path : row == FILE ? FileChannel.open(path, how) : ZeroCopyFileChannel.open(path, how);
                 }
@@ -153,9 +166,33 @@ enum EndRow {
             return (ReadableByteChannel) far;
         }
 
-        /** What has arrived in a sink that is a file. */
+        /** What has arrived in a sink that is a file or memory, in which are zeroes behind it; null if nobody can tell any more. */
         byte[] content(Path moved) throws IOException {
-            return Files.readAllBytes(Files.exists(moved) ? moved : path);
+            if (!row.isMemory()) {
+                return Files.readAllBytes(Files.exists(moved) ? moved : path);
+            }
+            byte[] bytes = new byte[EndLifeTest.LENGTH];
+            try {
+                if (row == REGION) {
+                    bytes = Files.readAllBytes(path);
+                } else if (end instanceof MappedRegion region) {
+                    region.get(0, bytes, 0, (int) Math.min(region.size(), bytes.length));
+                } else {
+                    ((ByteBuffer) end).get(0, bytes);
+                }
+            } catch (IllegalStateException e) {
+                return null;
+            }
+            int length = bytes.length;
+            while (length > 0 && bytes[length - 1] == 0) {
+                length--;
+            }
+            return Arrays.copyOf(bytes, length);
+        }
+
+        /** Whether its position says that so many bytes have arrived, if it is a buffer. */
+        boolean stands(long arrived) {
+            return !(end instanceof ByteBuffer buffer) || buffer.position() == arrived;
         }
 
         /** Nothing more comes: who reads finds the end. */
@@ -185,18 +222,18 @@ enum EndRow {
                         // It is in use.
                     }
                 }
-                case REGION, SHARED_REGION -> ((MappedRegion) end).close();
+                case REGION, SHARED_REGION, RECEIVING_REGION -> ((MappedRegion) end).close();
                 default -> ((Channel) end).close();
             }
         }
 
-        /** A source becomes shorter, a sink longer. */
+        /** A source becomes shorter, a file that is a sink longer, a region shorter or, if it is shared, longer. */
         void resize(int length, boolean source) throws IOException {
             int size = source ? length / 2 : 2 * length;
             if (row == SHARED_REGION) {
                 ((SharedRegion) owner).grow(2L * length);
-            } else if (row == REGION) {
-                ((MappedRegion) end).resize(size);
+            } else if (row.isMemory()) {
+                ((MappedRegion) end).resize(length / 2);
             } else {
                 try (var file = new java.io.RandomAccessFile(path.toFile(), "rw")) {
                     file.setLength(size);
