@@ -53,7 +53,7 @@ impl NativeBatch {
         }
         let end = |place: jlong| match &found[place as usize] {
             Descriptor::Path(path) => End::Path(path),
-            Descriptor::Registered(fd) => End::Descriptor(*fd),
+            Descriptor::Registered(end) => End::Descriptor(end.descriptor().expect("it is no memory")),
             Descriptor::Duplicate(fd) => End::Descriptor(fd.as_fd()),
             Descriptor::Memory(..) => unreachable!("a batch takes no memory"),
         };

@@ -11,15 +11,12 @@ use nix::fcntl::{FcntlArg, copy_file_range, fcntl};
 use nix::sys::sendfile::sendfile64;
 use nix::sys::stat::{SFlag, fstat};
 
-use crate::descriptors::{Descriptor, registered};
+use crate::descriptors::registered;
 use crate::errors::{Failure, Throw};
 use crate::natives::FileChannel;
 
 fn file<'fd>(env: &mut Env<'_>, channel: &'fd FileChannel<'_>) -> Result<BorrowedFd<'fd>, Failure> {
-    match registered(env, channel)? {
-        Descriptor::Registered(fd) => Ok(fd),
-        _ => Err(Failure::Closed),
-    }
+    registered(env, channel)
 }
 
 /// Calls the core with the channel's descriptor and a range.

@@ -6,6 +6,9 @@
 //! duplicated, and only then is the channel asked whether it is still open. If it is, the number was its own when it was
 //! duplicated, because a channel says that it is closed before it closes its descriptor.
 //!
+//! A `FileChannel` may be a stream as well: of a FIFO, a terminal, standard input. That is waited for, and nobody is registered
+//! with the channel then, so it is duplicated, too. It has no locks that the duplicate's close could take away.
+//!
 //! The fields and methods are the JDK's own (`sun.nio.ch`); JNI is not bound by the encapsulation of modules.
 
 use std::ffi::OsString;
@@ -18,7 +21,8 @@ use jni::{Env, jni_sig, jni_str};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::stat::{Mode, SFlag, fstat, stat};
-use zcio::{Endpoint, ErrorKind, NonBlockingGuard};
+use nix::unistd::isatty;
+use zcio::{Endpoint, ErrorKind, Kind as EndKind, NonBlockingGuard};
 
 use crate::errors::Failure;
 use crate::jdk_channels;
@@ -90,6 +94,14 @@ impl<'a, 'local> Given<'a, 'local> {
         self.kind == Kind::Socket && self.memory.1 == 0
     }
 
+    /// Whether a selector of the caller's can be asked to wait for it: not for a file channel that is a stream.
+    pub fn require_selectable(&self, end: &Endpoint<'_>, waiting: Waiting) -> Result<(), Failure> {
+        let kind = end.facts().kind;
+        let terminal = kind == EndKind::CharDevice && end.descriptor().is_some_and(|fd| isatty(fd).unwrap_or(false));
+        let waits = self.kind == Kind::File && (kind.is_stream() || terminal);
+        if waits && waiting == Waiting::InSelector { Err(Failure::Unselectable) } else { Ok(()) }
+    }
+
     /// A path as the operating system writes it; `None` for another end.
     pub fn path(&self, env: &mut Env<'local>) -> Result<Option<PathBuf>, Failure> {
         if self.kind != Kind::Path {
@@ -122,7 +134,7 @@ pub(crate) enum Descriptor {
     /// A path, to be opened by the core.
     Path(PathBuf),
     /// A `FileChannel`'s own, valid only while a thread is registered with it.
-    Registered(BorrowedFd<'static>),
+    Registered(Endpoint<'static>),
     /// A duplicate of a socket's or pipe's.
     Duplicate(OwnedFd),
     /// Memory that the Java side keeps where it is, by its address and length: others may write to it meanwhile.
@@ -147,7 +159,7 @@ impl Descriptor {
         Ok(match given.kind {
             Kind::Path => Self::Path(given.path(env)?.expect("it is a path")),
             Kind::Memory => Self::Memory(given.memory.0 as *mut u8, given.memory.1 as usize),
-            Kind::File => registered(env, given.object)?,
+            Kind::File => of_a_file_channel(registered(env, given.object)?, waiting)?,
             Kind::Socket => Self::Duplicate(keep_awake(duplicate(env, given.object)?, waiting)),
             Kind::Pipe => Self::Duplicate(pipe_of_our_own(duplicate(env, given.object)?, waiting)),
         })
@@ -201,7 +213,7 @@ impl Descriptor {
     fn endpoint(self) -> zcio::error::Result<Endpoint<'static>> {
         match self {
             Self::Path(path) => Endpoint::open(path),
-            Self::Registered(fd) => Endpoint::new(fd),
+            Self::Registered(end) => Ok(end),
             Self::Duplicate(fd) => Endpoint::owning(fd),
             // SAFETY: the Java side gives the address and length of memory that it keeps where it is until the transfer is
             // freed (a direct buffer, a mapped region).
@@ -213,6 +225,20 @@ impl Descriptor {
 /// A FIFO is opened without waiting for its other end: the wait would be inside open(2), where no interrupt reaches it.
 fn is_fifo(path: &PathBuf) -> bool {
     stat(path).is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO)
+}
+
+/// A file; or a duplicate, if the channel is one of a stream.
+fn of_a_file_channel(fd: BorrowedFd<'static>, waiting: Waiting) -> Result<Descriptor, Failure> {
+    let end = Endpoint::new(fd)?;
+    let kind = end.facts().kind;
+    if !kind.is_stream() && kind != EndKind::CharDevice {
+        return Ok(Descriptor::Registered(end));
+    }
+    let duplicate = fd.try_clone_to_owned().map_err(Failure::Descriptor)?;
+    Ok(Descriptor::Duplicate(match kind {
+        EndKind::Pipe => pipe_of_our_own(duplicate, waiting),
+        _ => duplicate,
+    }))
 }
 
 /// A stream for a thread that must not sleep in a system call.
@@ -255,14 +281,14 @@ fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
 
 /// `sun.nio.ch.FileChannelImpl.fd` → `java.io.FileDescriptor.fd`
 #[allow(unsafe_code)]
-pub(crate) fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Descriptor, Failure> {
+pub(crate) fn registered(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<BorrowedFd<'static>, Failure> {
     let number = jdk_channels::number(env, channel)?;
     if number < 0 {
         return Err(Failure::Closed);
     }
     // SAFETY: the thread is registered with the channel before this call and before each one that moves bytes later, and
     // leaves it after, so the channel does not close the descriptor while it is used.
-    Ok(Descriptor::Registered(unsafe { BorrowedFd::borrow_raw(number) }))
+    Ok(unsafe { BorrowedFd::borrow_raw(number) })
 }
 
 /// `sun.nio.ch.SelChImpl.getFDVal()`, duplicated with `F_DUPFD_CLOEXEC`.

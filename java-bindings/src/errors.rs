@@ -25,11 +25,16 @@ pub(crate) enum Failure {
     Stopped,
     /// The channel was closed when its descriptor was to be read.
     Closed,
+    /// The caller would wait in a selector for a channel that cannot be registered with one.
+    Unselectable,
     /// There is no descriptor to be had: this process has as many as it may have.
     Descriptor(std::io::Error),
     /// JNI itself failed, or a Java method that was called threw: then its exception is pending and stands.
     Jni(jni::errors::Error),
 }
+
+const UNSELECTABLE: &str = "a file channel of a FIFO, a socket or a terminal is waited for, and cannot be registered with a selector: \
+                            run it in a thread";
 
 /// The core's error with what only the caller of the core knows.
 #[derive(Debug)]
@@ -86,6 +91,7 @@ impl<T: Default> ErrorPolicy<T, Failure> for Throw {
             Failure::Region(trouble) => region_exception(env, trouble),
             Failure::Stopped => transfer_exception(env, "stopped by the caller", 0, 0, &[]),
             Failure::Closed => plain(env, jni_str!("java/nio/channels/ClosedChannelException")),
+            Failure::Unselectable => with_message(env, jni_str!("java/lang/IllegalArgumentException"), UNSELECTABLE),
             Failure::Descriptor(error) => with_message(env, jni_str!("java/io/IOException"), &error.to_string()),
             Failure::Jni(error) => illegal_state(env, &format!("zcio does not know this Java runtime: {error}")),
         })

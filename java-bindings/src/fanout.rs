@@ -40,6 +40,7 @@ impl NativeFanOut {
             Ok(opened) => opened,
             Err(error) => return Err(Failure::about(error, given.name(env)?)),
         };
+        given.require_selectable(&opened.endpoint, waiting)?;
         let mut numbers = vec![number(&opened.endpoint)];
         let mut fan_out = options.apply(FanOut::new(opened.endpoint));
         let mut of_sinks = vec![0; sinks.len(env)?];
@@ -52,6 +53,7 @@ impl NativeFanOut {
                 Ok(None) => return Ok(0),
                 Err(error) => return Err(Failure::about(error, given.name(env)?)),
             };
+            given.require_selectable(&end, waiting)?;
             numbers.push(number(&end));
             fan_out = match u64::try_from(sink[1]) {
                 Ok(offset) => fan_out.sink_at(end, offset),

@@ -41,7 +41,7 @@ impl NativeReads {
         let mut ends = Vec::new();
         for index in 0..files.len(env)? {
             let file = files.get_element(env, index)?;
-            ends.push(descriptors::registered(env, &file)?.source()?.endpoint);
+            ends.push(Endpoint::new(descriptors::registered(env, &file)?)?);
             env.delete_local_ref(file);
         }
         let words = longs(env, places)?;

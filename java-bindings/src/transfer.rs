@@ -61,6 +61,8 @@ impl<'a, 'local> Request<'a, 'local> {
             Ok((_, None)) => return Ok(None),
             Err(error) => return Err(self.failure(env, error, Vec::new())),
         };
+        self.source.require_selectable(&source.endpoint, self.waiting)?;
+        self.sink.require_selectable(&sink, self.waiting)?;
         let send_timeout = match self.waiting {
             Waiting::InPoll => SendTimeout::limit(&sink, self.length(&source.endpoint)),
             Waiting::Parked | Waiting::InSelector => None,

@@ -18,6 +18,9 @@ import java.util.concurrent.atomic.AtomicInteger;
  * written are handed back ({@link TransferException#undelivered}).
  */
 final class BufferedCopy {
+    /** In the place of a count: no transfer can be made of it, of ranges of one file that overlap above all, but a buffer can serve. */
+    static final long NEEDED = -1;
+
     /** Bytes in a buffer. */
     static final int SIZE = 256 << 10;
 
@@ -28,6 +31,12 @@ final class BufferedCopy {
     private static final AtomicInteger KEEPING = new AtomicInteger();
 
     private BufferedCopy() {}
+
+    /** As NIO: no more than the file has when a transfer begins, for it may be the one that grows. A size of 0 says nothing in /proc. */
+    static long untilEnd(FileChannel file, long position, long count) throws IOException {
+        long size = file.size();
+        return size > position ? Math.min(count, size - position) : count;
+    }
 
     /** From a file to any channel; gives back how many bytes the channel took. */
     static long transferTo(FileChannel file, long position, long count, WritableByteChannel target) throws IOException {

@@ -37,7 +37,7 @@ final class End {
     enum Kind {
         /** The native code opens it, and what it opened is its own. */
         PATH,
-        /** The thread is registered with the channel, whose {@code close} waits for it. */
+        /** The thread is registered with the channel, whose {@code close} waits for it. One of a stream is duplicated as well. */
         FILE {
             @Override
             Hold hold(End end) throws IOException {
@@ -256,7 +256,7 @@ final class End {
         }
         if (given instanceof Path path && Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path)) {
             throw new IllegalArgumentException(
-                    path + " is no regular file, and a selector could not wait for it: open a channel");
+                    path + " is no regular file, and a selector could not wait for it: run it in a thread");
         }
     }
 

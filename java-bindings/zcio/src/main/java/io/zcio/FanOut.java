@@ -218,6 +218,7 @@ public final class FanOut extends Operation<FanOutReport, FanOut> {
      *
      * @return the stepper
      * @throws IllegalBlockingModeException if a channel is in blocking mode
+     * @throws IllegalArgumentException     as {@link Transfer#start}
      * @throws IOException                  as {@link #run}
      */
     public Stepper<FanOutReport> start() throws IOException {

@@ -44,6 +44,11 @@ final class OtherEnds {
             throw new IllegalArgumentException("a " + socket.getClass().getName() + " that was not made by a channel has no"
                     + " descriptor to use: open a SocketChannel, whose socket() has one");
         }
+        // One that is layered over another, as an SSLSocket is, answers with that one's channel, past which nothing may go.
+        if (channel.socket() != socket) {
+            throw new IllegalArgumentException("a " + socket.getClass().getName() + " may do anything with the bytes before its"
+                    + " channel has them: copy through its streams");
+        }
         return End.of(channel);
     }
 }

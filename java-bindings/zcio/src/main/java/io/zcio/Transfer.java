@@ -361,7 +361,7 @@ public final class Transfer extends Operation<Report, Transfer> {
      *
      * @return the stepper, at the byte where the transfer begins
      * @throws java.nio.channels.IllegalBlockingModeException if a channel is in blocking mode
-     * @throws IllegalArgumentException     if a path is something that would have to be waited for, such as a FIFO
+     * @throws IllegalArgumentException     if a path or file channel is something that would have to be waited for, as a FIFO
      * @throws IOException                  as {@link #run}
      */
     public Stepper<Report> start() throws IOException {

@@ -187,7 +187,7 @@ class Watch implements LongPredicate {
         return exception;
     }
 
-    static IOException withCause(IOException exception, TransferException cause) {
+    static <E extends IOException> E withCause(E exception, Throwable cause) {
         exception.initCause(cause);
         return exception;
     }

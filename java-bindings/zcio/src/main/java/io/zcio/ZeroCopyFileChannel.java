@@ -156,25 +156,31 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
             throw new NonWritableChannelException();
         }
         requireRange(position, count);
-        return ChannelLocks.whileWriting(target, () -> transferToAlone(position, count, target));
-    }
-
-    private long transferToAlone(long position, long count, WritableByteChannel target) throws IOException {
         try {
-            long moved = ~0L;
-            if (threads != null && cache.isNone() && SmallTransfer.serves(target, count)) {
-                moved = SmallTransfer.send(this, threads, position, count, target);
-            }
-            return moved >= 0 ? moved : goOn(~moved, position, count, target);
+            long moved = ChannelLocks.whileWriting(target, () -> transferToAlone(position, count, target));
+            // Outside of the lock, which a transfer the other way holds while it wants that of the size.
+            long most = moved == BufferedCopy.NEEDED ? BufferedCopy.untilEnd(this, position, count) : 0;
+            return moved != BufferedCopy.NEEDED
+                    ? moved
+                    : ChannelLocks.whileWriting(target, () -> BufferedCopy.transferTo(this, position, most, target));
         } catch (ClosedChannelException e) {
             throw stopped(e, target);
         }
     }
 
+    private long transferToAlone(long position, long count, WritableByteChannel target) throws IOException {
+        long moved = ~0L;
+        if (threads != null && cache.isNone() && SmallTransfer.serves(target, count)) {
+            moved = SmallTransfer.send(this, threads, position, count, target);
+        }
+        return moved >= 0 ? moved : goOn(~moved, position, count, target);
+    }
+
     /** After so many bytes. */
     private long goOn(long moved, long position, long count, WritableByteChannel target) throws IOException {
         try {
-            return moved + transferToAny(position + moved, count - moved, target);
+            long more = transferToAny(position + moved, count - moved, target);
+            return more != BufferedCopy.NEEDED || moved == 0 ? moved + more : moved;
         } catch (TransferException e) {
             if (moved == 0) {
                 throw e;
@@ -186,13 +192,13 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
             }
             long more = e.getCause() instanceof TransferException failure ? failure.moved() : 0;
             TransferException counted = new TransferException("a channel was closed", moved + more, 0, new byte[0]);
-            throw withCause(new AsynchronousCloseException(), counted);
+            throw Watch.withCause(new AsynchronousCloseException(), counted);
         }
     }
 
     private long transferToAny(long position, long count, WritableByteChannel target) throws IOException {
         if (!End.hasDescriptor(delegate) || !End.hasDescriptor(target)) {
-            return BufferedCopy.transferTo(this, position, count, target);
+            return BufferedCopy.transferTo(this, position, BufferedCopy.untilEnd(this, position, count), target);
         }
         try {
             Transfer.Source source = Transfer.from(this);
@@ -203,8 +209,7 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
         } catch (TransferException e) {
             return movedBefore(e);
         } catch (IllegalArgumentException e) {
-            // Ranges of one file that overlap.
-            return BufferedCopy.transferTo(this, position, count, target);
+            return BufferedCopy.NEEDED;
         }
     }
 
@@ -222,7 +227,12 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
             if (position > size() && !BeyondEnd.grows(delegate, position)) {
                 return 0;
             }
-            return ChannelLocks.whileReading(source, () -> transferFromAny(source, position, count));
+            long moved = ChannelLocks.whileReading(source, () -> transferFromAny(source, position, count));
+            if (moved != BufferedCopy.NEEDED) {
+                return moved;
+            }
+            long most = source instanceof FileChannel file ? BufferedCopy.untilEnd(file, file.position(), count) : count;
+            return ChannelLocks.whileReading(source, () -> BufferedCopy.transferFrom(source, this, position, most));
         } catch (ClosedChannelException e) {
             throw stopped(e, source);
         }
@@ -243,7 +253,7 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
         } catch (TransferException e) {
             return movedBefore(e);
         } catch (IllegalArgumentException e) {
-            return BufferedCopy.transferFrom(source, this, position, count);
+            return BufferedCopy.NEEDED;
         }
     }
 
@@ -392,13 +402,7 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
         return MappedRegion.map(delegate, mode, offset, size);
     }
 
-    /** A call that uses the delegate's descriptor. */
-    @FunctionalInterface
-    private interface DescriptorCall<T> {
-        T run() throws IOException;
-    }
-
-    private <T> T insideDelegate(DescriptorCall<T> call) throws IOException {
+    private <T> T insideDelegate(Threads.Work<T> call) throws IOException {
         requireDescriptor();
         try (End.Hold held = End.hold(delegate)) {
             return call.run();
@@ -467,7 +471,7 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
         interruptible.removeIf(channel -> channel instanceof ZeroCopyFileChannel ours && ours.outlivesInterrupts);
         if (Thread.currentThread().isInterrupted() && !interruptible.isEmpty()) {
             ClosedChannelException interrupted =
-                    failure instanceof ClosedByInterruptException ? failure : withCause(new ClosedByInterruptException(), failure);
+                    failure instanceof ClosedByInterruptException ? failure : Watch.withCause(new ClosedByInterruptException(), failure);
             for (Channel channel : interruptible) {
                 try {
                     channel.close();
@@ -480,11 +484,6 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
         following(failure);
         return failure instanceof AsynchronousCloseException
                 ? failure
-                : withCause(new AsynchronousCloseException(), failure);
-    }
-
-    private static ClosedChannelException withCause(ClosedChannelException exception, Throwable cause) {
-        exception.initCause(cause);
-        return exception;
+                : Watch.withCause(new AsynchronousCloseException(), failure);
     }
 }

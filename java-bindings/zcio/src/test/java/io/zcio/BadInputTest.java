@@ -234,4 +234,21 @@ class BadInputTest {
             refused(IllegalArgumentException.class, () -> Transfer.from(source).to(foreign));
         }
     }
+
+    /** No selector could wait for it: refused before anything is asked of it, as a path of one is. */
+    @Test
+    void aFileChannelOfAFifoInASelectorsLoop() throws Exception {
+        Path fifo = directory.resolve("fifo");
+        assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+        try (FileChannel channel = FileChannel.open(fifo, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            refused(IllegalArgumentException.class, () -> Transfer.from(channel).to(absent).start());
+            refused(IllegalArgumentException.class, () -> Transfer.from(source).to(channel).start());
+            refused(IllegalArgumentException.class, () -> FanOut.from(channel).to(absent).start());
+            refused(IllegalArgumentException.class, () -> FanOut.from(source).to(absent).to(channel).start());
+        }
+        try (FileChannel device = FileChannel.open(Path.of("/dev/zero"));
+                Stepper<Report> stepper = Transfer.from(device).to(Path.of(kept + "-copy")).count(5000).start()) {
+            assertEquals(5000, EndCalls.stepped(stepper).bytes());
+        }
+    }
 }

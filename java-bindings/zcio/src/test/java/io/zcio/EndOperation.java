@@ -21,15 +21,19 @@ enum EndOperation {
 
     boolean serves(EndRow row, boolean source, Drive drive) {
         // Whoever waits in a selector cannot wait for a FIFO.
-        boolean driven = drive != Drive.STEPPED || this != BATCH && row != EndRow.FIFO;
+        boolean driven = drive != Drive.STEPPED || this != BATCH && !row.isFifo();
         return driven && switch (this) {
             case TRANSFER -> true;
             case FAN_OUT -> !row.isMemory();
             case RELAY -> row.isSocket();
             case BATCH -> !row.isMemory() && !(source && row.isStream());
-            case TRANSFER_TO -> source ? row == EndRow.ZERO_COPY_FILE : row.kind == End.Kind.STREAM;
-            case TRANSFER_FROM -> source ? row.kind == End.Kind.STREAM : row == EndRow.ZERO_COPY_FILE;
+            case TRANSFER_TO -> source ? row == EndRow.ZERO_COPY_FILE : isChannelOfAStream(row);
+            case TRANSFER_FROM -> source ? isChannelOfAStream(row) : row == EndRow.ZERO_COPY_FILE;
         };
+    }
+
+    private static boolean isChannelOfAStream(EndRow row) {
+        return row.isStream() && row != EndRow.FIFO;
     }
 
     /** With that mechanism, or null; {@code second} is another sink for a fan-out. */

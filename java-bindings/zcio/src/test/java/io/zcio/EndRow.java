@@ -23,6 +23,7 @@ import java.util.Arrays;
 enum EndRow {
     PATH(End.Kind.PATH, Path.class),
     FIFO(End.Kind.PATH, Path.class),
+    FIFO_CHANNEL(End.Kind.FILE, FileChannel.class),
     FILE(End.Kind.FILE, FileChannel.class),
     ZERO_COPY_FILE(End.Kind.FILE, FileChannel.class),
     TCP(End.Kind.STREAM, SocketChannel.class),
@@ -49,8 +50,12 @@ enum EndRow {
         return this == TCP || this == UNIX;
     }
 
+    boolean isFifo() {
+        return this == FIFO || this == FIFO_CHANNEL;
+    }
+
     boolean isStream() {
-        return kind == End.Kind.STREAM || this == FIFO;
+        return kind == End.Kind.STREAM || isFifo();
     }
 
     boolean isMemory() {
@@ -101,15 +106,15 @@ enum EndRow {
                     end = source ? pipe.source() : pipe.sink();
                     other = source ? pipe.sink() : pipe.source();
                 }
-                case FIFO -> {
+                case FIFO, FIFO_CHANNEL -> {
                     if (new ProcessBuilder("mkfifo", path.toString()).start().waitFor() != 0) {
                         throw new IOException("mkfifo " + path);
                     }
-                    end = path;
                     // Both directions: an open of one would wait for the other.
                     FileChannel both = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
                     owner = source ? null : both;
                     other = source ? both : FileChannel.open(path, StandardOpenOption.READ);
+                    end = row == FIFO ? path : FileChannel.open(path, source ? StandardOpenOption.READ : StandardOpenOption.WRITE);
                 }
                 case REGION, SHARED_REGION -> end = region(content);
                 case RECEIVING_REGION -> {

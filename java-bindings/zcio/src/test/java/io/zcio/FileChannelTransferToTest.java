@@ -11,8 +11,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.channels.Channel;
+import java.nio.channels.Channels;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
@@ -232,6 +234,28 @@ class FileChannelTransferToTest {
             assertThrowsExactly(ClosedByInterruptException.class, () -> file.transferTo(0, 1000, pair.near()));
             assertTrue(Thread.interrupted());
             assertFalse(file.isOpen());
+        }
+    }
+
+    /** A file that grows by what is written to it has an end all the same: where it was. */
+    @ParameterizedTest
+    @EnumSource
+    @Timeout(60)
+    void aFileIntoItself(Opener opener) throws Exception {
+        try (FileChannel file = opener.open(source, READ, WRITE);
+                FileChannel other = FileChannel.open(source, READ, WRITE);
+                FileChannel end = FileChannel.open(source, APPEND);
+                WritableByteChannel foreign = Channels.newChannel(new FileOutputStream(source.toFile(), true) {})) {
+            assertEquals(CONTENT.length, file.transferTo(0, Long.MAX_VALUE, file.position(1)));
+            assertEquals(CONTENT.length + 1, file.size());
+            assertEquals(CONTENT.length, file.transferTo(1, Long.MAX_VALUE, other.position(2)));
+            assertEquals(CONTENT.length + 2, file.size());
+            assertEquals(CONTENT.length, file.transferTo(2, 1L << 40, end));
+            assertEquals(CONTENT.length, file.transferTo(CONTENT.length + 2, 1L << 40, foreign));
+            file.truncate(CONTENT.length);
+            assertEquals(CONTENT.length, file.transferFrom(file.position(0), 1, 1L << 40));
+            assertEquals(CONTENT.length, file.transferFrom(other.position(1), 2, 1L << 40));
+            assertEquals(CONTENT.length + 2, file.size());
         }
     }
 }

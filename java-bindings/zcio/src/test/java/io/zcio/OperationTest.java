@@ -3,6 +3,7 @@ package io.zcio;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -13,6 +14,7 @@ import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.RandomAccessFile;
 import java.net.Socket;
+import java.nio.channels.SocketChannel;
 import java.nio.channels.NonWritableChannelException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -23,6 +25,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLSocketFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -159,6 +162,28 @@ class OperationTest {
             assertTrue(assertThrows(IllegalArgumentException.class, () -> Transfer.from(socket))
                     .getMessage()
                     .contains("SocketChannel"));
+        }
+    }
+
+    /** Its channel is the one below, past whose encryption nothing may go. */
+    @Test
+    void aSocketThatIsLayeredOverAnother() throws Exception {
+        try (Ends.Pair pair = Ends.tcp()) {
+            Socket below = pair.near().socket();
+            Socket tls = ((SSLSocketFactory) SSLSocketFactory.getDefault()).createSocket(below, "localhost", 443, false);
+            assertSame(pair.near(), tls.getChannel());
+            Socket subclass = new Socket() {
+                @Override
+                public SocketChannel getChannel() {
+                    return pair.near();
+                }
+            };
+            for (Socket layered : new Socket[] {tls, subclass}) {
+                assertThrowsExactly(IllegalArgumentException.class, () -> Transfer.from(file("source")).to(layered).run());
+                assertThrowsExactly(IllegalArgumentException.class, () -> Transfer.from(layered));
+            }
+            pair.near().close();
+            assertEquals(0, Ends.readAll(pair.far()).length);
         }
     }
 }

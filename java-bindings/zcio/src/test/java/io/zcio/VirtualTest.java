@@ -1,14 +1,20 @@
 package io.zcio;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.FileChannel;
 import java.nio.channels.Pipe;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -155,5 +161,42 @@ class VirtualTest {
             assertEquals((byte) i, Files.readAllBytes(directory.resolve("sink" + i))[0]);
             pairs[i].close();
         }
+    }
+
+    /** A channel's number may be somebody else's by the time that a thread stops waiting for it. */
+    @Test
+    void aFifosChannelThatIsClosedDisturbsNobody() throws Exception {
+        Assumptions.assumeTrue(Virtual.EXIST, "no virtual threads before 21");
+        Path fifo = directory.resolve("fifo");
+        assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+        for (int i = 0; i < 20; i++) {
+            Path sink = Files.write(directory.resolve("sink"), new byte[0]);
+            try (Ends.Pair pair = Ends.tcp(); FileChannel out = FileChannel.open(sink, StandardOpenOption.WRITE)) {
+                FileChannel in = FileChannel.open(fifo, StandardOpenOption.READ, StandardOpenOption.WRITE);
+                CompletableFuture<Object> first = waiting(() -> Transfer.from(in).to(directory.resolve("nothing")).run(), 1);
+                in.close();
+                CompletableFuture<Object> second = waiting(() -> Transfer.from(pair.near()).to(out).run(), 1);
+                assertInstanceOf(AsynchronousCloseException.class, first.get(60, TimeUnit.SECONDS));
+                Ends.writeAll(pair.far(), new byte[] {5});
+                pair.far().close();
+                assertEquals(1, ((Report) second.get(60, TimeUnit.SECONDS)).bytes());
+            }
+        }
+    }
+
+    /** What a virtual thread's work gives or throws; once so many or more of them wait. */
+    private static CompletableFuture<Object> waiting(Ends.Work<?> work, int threads) throws InterruptedException {
+        CompletableFuture<Object> answer = new CompletableFuture<>();
+        Virtual.start(() -> {
+            try {
+                answer.complete(work.run());
+            } catch (Throwable e) {
+                answer.complete(e);
+            }
+        });
+        while (Poller.waiting() < threads && !answer.isDone()) {
+            Thread.sleep(1);
+        }
+        return answer;
     }
 }
