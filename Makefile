@@ -27,6 +27,7 @@ RESULTS := target/compare/results.json
 
 .PHONY: help demo compare compare-libraries benchmarks test docs lint package tools venv jar arrow compare-program test-rust test-java test-python clean
 .PHONY: test-contained test-contained-root test-contained-user
+.PHONY: test-kernels
 .PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
 
 help:
@@ -34,6 +35,7 @@ help:
 	@echo "make compare        every route, size and lane, and a page of it (ARGS=--quick: in minutes)"
 	@echo "make test           every test, in Rust, Java (on each JDK) and Python"
 	@echo "make test-contained the same as in a container, and again as an ordinary user there"
+	@echo "make test-kernels   old and new kernels, booted in virtual machines, with the tests of the mechanisms in each"
 	@echo "make docs           the guide, with the references of all three languages, in target/site/index.html"
 	@echo "make lint           import circles and long files, formatting, clippy, documentation, types"
 	@echo "make sanitize       the region tests under AddressSanitizer, ThreadSanitizer and Miri, as far as they are here"
@@ -124,6 +126,20 @@ test-contained-root test-contained-user: venv jar arrow
 	  CONTAINED="$(IN) $$jdk/bin/java" JAVA_HOME=$$jdk $(MVN) verify -Djvm=$(CURDIR)/target/contained/bin/java; \
 	done
 	cd python-bindings && $(IN_VENV) $(IN) python -m pytest -q -rs -p no:cacheprovider
+
+# Debian's kernels under QEMU, emulated (tests/kernels): some 20 minutes each. MACHINES="6.1/xfs" boots one alone.
+MACHINES ?=
+KERNELS := target/kernels
+
+test-kernels: venv jar
+	@for tool in qemu-system-x86_64 debootstrap busybox cpio depmod mke2fs; do PATH=$$PATH:/usr/sbin:/sbin command -v $$tool > /dev/null || \
+	  { echo "missing: $$tool (apt-get install qemu-system-x86 debootstrap busybox-static cpio kmod e2fsprogs)" >&2; exit 1; }; done
+	@mkdir -p $(KERNELS)
+	cargo build -p zcio --features cli --bin zcio
+	cargo test -p zcio -p zcio-tests --no-run --message-format=json > $(KERNELS)/built.json
+	$(OLDEST_JDK)/bin/javac -cp java-bindings/zcio/target/classes -d $(KERNELS) tests/kernels/Smoke.java
+	PATH=$$PATH:/usr/sbin:/sbin $(PYTHON) tests/kernels/run $(MACHINES)
+	$(if $(MACHINES),,$(PYTHON) tests/kernels/table)
 
 # Javadoc reads the compiled modules, and one of them reads another.
 lint: venv jar package
