@@ -129,6 +129,7 @@ test-contained-root test-contained-user: venv jar arrow
 lint: venv jar package
 	$(PYTHON) .ci/circles --self-test
 	$(PYTHON) .ci/circles
+	.ci/version --check
 	.ci/notices --check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
