@@ -44,11 +44,12 @@ tools:
 
 $(VENV)/.tools: python-bindings/pyproject.toml | tools
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check "maturin>=1.9.4,<2"
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1" "maturin>=1.9.4,<2"
 	touch $@
 
 venv: $(VENV)/.tools
-	cd python-bindings && $(IN_VENV) maturin develop --quiet --release --extras dev > /dev/null
+	cd python-bindings && $(IN_VENV) pip install --quiet --disable-pip-version-check --group dev
+	cd python-bindings && $(IN_VENV) maturin develop --quiet --release > /dev/null
 
 jar: tools
 	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q package -DskipTests -pl zcio,zcio-netty
