@@ -46,11 +46,12 @@ tools:
 
 $(VENV)/.tools: python-bindings/pyproject.toml | tools
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check "maturin>=1.9.4,<2"
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1" "maturin>=1.9.4,<2"
 	touch $@
 
 venv: $(VENV)/.tools
-	cd python-bindings && $(IN_VENV) maturin develop --quiet --release --extras dev > /dev/null
+	cd python-bindings && $(IN_VENV) pip install --quiet --disable-pip-version-check --group dev
+	cd python-bindings && $(IN_VENV) maturin develop --quiet --release > /dev/null
 
 jar: tools
 	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q package -DskipTests -pl zcio,zcio-netty
@@ -145,6 +146,7 @@ test-kernels: venv jar
 lint: venv jar package
 	$(PYTHON) .ci/circles --self-test
 	$(PYTHON) .ci/circles
+	.ci/version --check
 	.ci/notices --check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings

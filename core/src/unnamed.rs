@@ -15,14 +15,14 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat, renameat2};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, fsync, linkat, unlinkat};
 
 use crate::error::{Error, ErrorKind};
 use crate::opening::open;
-use crate::sys::Sys;
 use crate::sys::fork::Process;
+use crate::sys::{Sys, by_number};
 
 /// A file on its way to a name.
 #[derive(Debug)]
@@ -176,7 +176,7 @@ fn remove_if_at(file: &OwnedFd, folder: &OwnedFd, name: &OsStr) {
 /// name is then claimed by an empty file, which is the one that is replaced. Who puts another file there between the last look
 /// at it and the rename(2), a moment later, loses it.
 fn rename_to_new(file: &OwnedFd, folder: &OwnedFd, from: &OsStr, to: &OsStr) -> Sys<()> {
-    match renameat2(folder, from, folder, to, RenameFlags::RENAME_NOREPLACE) {
+    match by_number::rename_to_new(folder, from, folder, to) {
         Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) => {}
         renamed => return renamed,
     }

@@ -11,7 +11,9 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::fcntl::AT_FDCWD;
+
+use crate::sys::by_number;
 
 /// See the module's introduction.
 pub(super) struct UnixSocket {
@@ -75,7 +77,8 @@ fn remove_if_dead(path: &Path) -> bool {
         return false;
     }
     let aside = path.with_file_name(format!(".zcio-{}", std::process::id()));
-    let rename = |from: &Path, to: &Path| renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE);
+    let rename =
+        |from: &Path, to: &Path| by_number::rename_to_new(AT_FDCWD, from.as_os_str(), AT_FDCWD, to.as_os_str());
     match rename(path, &aside) {
         // Somebody else has removed it.
         Err(Errno::ENOENT) => true,

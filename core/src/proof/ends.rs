@@ -190,7 +190,7 @@ pub(super) fn nameless(directory: &Path) -> io::Result<File> {
         opened => return opened,
     }
     // A file system that cannot begin without a name.
-    let path = directory.join(format!(".zcio-proof-{}-{}", std::process::id(), crate::sys::process::thread()));
+    let path = directory.join(format!(".zcio-proof-{}-{}", std::process::id(), crate::sys::by_number::thread()));
     let file = options.create_new(true).open(&path)?;
     std::fs::remove_file(path)?;
     Ok(file)

@@ -13,8 +13,8 @@ use nix::fcntl::{SpliceFFlags, splice};
 use nix::sys::socket::{MsgFlags, recv};
 
 use super::ends::{Near, Sink};
+use crate::sys::by_number;
 use crate::sys::laboratory::usage;
-use crate::sys::process;
 
 const BUFFER: usize = 256 << 10;
 
@@ -31,7 +31,7 @@ impl Helper {
         let (tell, told) = sync_channel(1);
         let (go, gone) = sync_channel(1);
         let work = std::thread::spawn(move || {
-            let _ = tell.send(process::thread());
+            let _ = tell.send(by_number::thread());
             let result = work(&gone);
             // A thread that has ended has no clock any more: it stays until nobody asks for its time.
             while gone.recv().is_ok() {}

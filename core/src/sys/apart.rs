@@ -22,7 +22,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
-use super::{Sys, SyscallCounter};
+use super::{Sys, SyscallCounter, by_number};
 use tables::leave_table;
 
 /// A file to be opened again by another thread, while the caller keeps the descriptor it is about.
@@ -38,9 +38,7 @@ impl SyscallCounter {
     pub fn reopening(&mut self, fd: BorrowedFd<'_>, flags: OFlag) -> Sys<Reopening> {
         self.enter("open", fd, 0)?;
         self.made += 1;
-        // SAFETY: takes nothing and does not fail.
-        let thread = unsafe { libc::gettid() };
-        let path = format!("/proc/self/task/{thread}/fd/{}", fd.as_raw_fd());
+        let path = format!("/proc/self/task/{}/fd/{}", by_number::thread(), fd.as_raw_fd());
         Ok(Reopening { path, flags: flags | OFlag::O_CLOEXEC })
     }
 }

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
-use super::{Sys, SyscallCounter};
+use super::{Sys, SyscallCounter, by_number};
 
 /// Where the file does not say: the page size satisfies every file system in the kernel.
 const SAFE: usize = 4096;
@@ -16,16 +16,11 @@ impl SyscallCounter {
     /// since 6.1); `None` if the file says that it has none.
     pub fn direct_alignment(&mut self, fd: BorrowedFd<'_>) -> Option<usize> {
         self.made += 1;
-        // SAFETY: all-zero is a valid statx buffer.
-        let mut answer: libc::statx = unsafe { std::mem::zeroed() };
-        // SAFETY: the path is an empty C string and the buffer a local of the right type.
-        let result = unsafe {
-            libc::statx(fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_DIOALIGN, &raw mut answer)
+        let answer = match by_number::statx(fd, 0, libc::STATX_DIOALIGN) {
+            Ok(answer) if answer.stx_mask & libc::STATX_DIOALIGN != 0 => answer,
+            // An older kernel, a filter that hides statx, or a file system that does not answer: open(2) will tell.
+            _ => return Some(SAFE),
         };
-        // An older kernel, a filter that hides statx, or a file system that does not answer: open(2) will tell.
-        if result < 0 || answer.stx_mask & libc::STATX_DIOALIGN == 0 {
-            return Some(SAFE);
-        }
         let alignment = answer.stx_dio_mem_align.max(answer.stx_dio_offset_align) as usize;
         (alignment > 0).then_some(alignment.max(512))
     }

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, PosixFadviseAdvice, ResolveFlag, openat2};
 use nix::sys::stat::{FileStat, SFlag};
 
-use super::{Sys, SyscallCounter};
+use super::{Sys, SyscallCounter, by_number};
 
 /// What a descriptor refers to ([`crate::Facts::identity`]). Many nodes can name one block device.
 pub(crate) fn identity(stat: &FileStat) -> (u64, u64) {
@@ -39,14 +39,10 @@ pub(crate) fn find_cached(path: &Path) -> Sys<OwnedFd> {
 
 /// Whether it is a regular file of a file system that is all in the kernel; asked without looking at the disk (statx(2)).
 pub(crate) fn is_local_file(file: BorrowedFd<'_>) -> Sys<bool> {
-    // SAFETY: all-zero is a valid statx buffer.
-    let mut answer: libc::statx = unsafe { std::mem::zeroed() };
-    let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
-    // SAFETY: the path is an empty C string and the buffer a local of the right type.
-    let result = unsafe { libc::statx(file.as_raw_fd(), c"".as_ptr(), flags, libc::STATX_TYPE, &raw mut answer) };
+    let answer = by_number::statx(file, libc::AT_STATX_DONT_SYNC, libc::STATX_TYPE)?;
     // They know of files that cannot be changed (chattr(1)); FUSE and the network file systems do not.
     let local = answer.stx_attributes_mask & libc::STATX_ATTR_IMMUTABLE as u64 != 0;
-    Errno::result(result).map(|_| local && u32::from(answer.stx_mode) & libc::S_IFMT == libc::S_IFREG)
+    Ok(local && u32::from(answer.stx_mode) & libc::S_IFMT == libc::S_IFREG)
 }
 
 /// What cachestat(2) fills in, in pages (`struct cachestat` of linux/mman.h).
@@ -143,10 +139,7 @@ impl SyscallCounter {
 
 /// Appends to a file, whatever position and flags it has (pwritev2(2), `RWF_APPEND`).
 pub(crate) fn append(file: BorrowedFd<'_>, bytes: &[u8]) -> Sys<usize> {
-    let vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    // SAFETY: the kernel reads the bytes of one vector, which the caller has borrowed.
-    let written = unsafe { libc::pwritev2(file.as_raw_fd(), &raw const vector, 1, 0, libc::RWF_APPEND) };
-    Errno::result(written).map(|count| count as usize)
+    by_number::write_at(file, 0, bytes.into(), libc::RWF_APPEND)
 }
 
 /// Magic numbers of file systems that can share blocks between files, some of them only when they were made so, or only

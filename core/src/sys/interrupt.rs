@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 
-use super::Sys;
 use super::fork::PerProcess;
+use super::{Sys, by_number};
 
 const SIGNALS: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGXFSZ];
 
@@ -36,7 +36,7 @@ impl Signals {
     pub fn note() -> Sys<Self> {
         let alone = ALONE.get().lock().unwrap_or_else(PoisonError::into_inner);
         PENDING.store(0, Ordering::SeqCst);
-        THREAD.store(this_thread(), Ordering::SeqCst);
+        THREAD.store(by_number::thread(), Ordering::SeqCst);
         let mut signals = Self { before: [None; SIGNALS.len()], _alone: alone };
         for (signal, before) in SIGNALS.into_iter().zip(&mut signals.before) {
             // SAFETY: zero bytes are a sigaction with an empty mask and no flags, so that system calls return.
@@ -93,17 +93,12 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, _context:
             unsafe { libc::_exit(128 + signal) };
         }
         let thread = THREAD.load(Ordering::SeqCst);
-        if thread != this_thread() {
+        if thread != by_number::thread() {
             // SAFETY: takes numbers; async-signal-safe. A thread that is gone is an error without consequence.
             unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) };
         }
     }
     Errno::set_raw(errno);
-}
-
-fn this_thread() -> i32 {
-    // SAFETY: takes nothing; async-signal-safe.
-    unsafe { libc::syscall(libc::SYS_gettid) as i32 }
 }
 
 fn milliseconds() -> i64 {

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod apart;
+pub(crate) mod by_number;
 #[cfg(feature = "tokio")]
 pub(crate) mod epoll;
 pub(crate) mod files;
@@ -128,10 +129,7 @@ impl SyscallCounter {
     /// preadv2(2) with `RWF_NOWAIT`: what is in the page cache now; EAGAIN if nothing is.
     pub fn read_cached(&mut self, fd: BorrowedFd<'_>, at: u64, into: SpanMut<'_>) -> Sys<usize> {
         let length = self.enter("read", fd, into.len())?;
-        let vector = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: length };
-        // SAFETY: the span is writable for its length, which `length` never exceeds; the kernel checks the pages.
-        let count = unsafe { libc::preadv2(fd.as_raw_fd(), &raw const vector, 1, at as i64, libc::RWF_NOWAIT) };
-        Errno::result(count).map(|count| count as usize)
+        by_number::read_at(fd, at, into.part(0, length as u64), libc::RWF_NOWAIT)
     }
 
     /// The length that an operation of a ring is to have, which is no call of its own: `length`, but for faults made on

@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 
-use super::Sys;
+use super::{Sys, by_number};
 
 /// `cachestat(2)`: one number on all architectures, as for every system call since 5.1 (424).
 const SYS_CACHESTAT: libc::c_long = 451;
@@ -54,22 +54,12 @@ pub(crate) fn clone_file(source: BorrowedFd<'_>, sink: BorrowedFd<'_>) -> Sys<()
 /// statx(2) for `STATX_DIOALIGN`: alignment of memory and of offsets in bytes, 0 if the file cannot do direct I/O;
 /// `None` if it does not say.
 pub(crate) fn statx(fd: BorrowedFd<'_>) -> Sys<Option<(u32, u32)>> {
-    // SAFETY: all-zero is a valid statx buffer.
-    let mut answer: libc::statx = unsafe { std::mem::zeroed() };
-    let (path, flags, mask) = (c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_DIOALIGN);
-    // Not the C library's function: where the kernel says ENOSYS, that one makes an answer up from fstat(2).
-    // SAFETY: the path is an empty C string and the buffer a local of the right type.
-    let result = unsafe { libc::syscall(libc::SYS_statx, fd.as_raw_fd(), path, flags, mask, &raw mut answer) };
-    Errno::result(result)?;
+    let answer = by_number::statx(fd, 0, libc::STATX_DIOALIGN)?;
     let told = answer.stx_mask & libc::STATX_DIOALIGN != 0;
     Ok(told.then_some((answer.stx_dio_mem_align, answer.stx_dio_offset_align)))
 }
 
 /// preadv2(2) of one byte with `RWF_DONTCACHE`.
 pub(crate) fn read_uncached(fd: BorrowedFd<'_>) -> Sys<()> {
-    let mut byte = 0u8;
-    let vector = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
-    // SAFETY: one vector, over one local byte.
-    let result = unsafe { libc::preadv2(fd.as_raw_fd(), &raw const vector, 1, 0, RWF_DONTCACHE) };
-    Errno::result(result).map(|_| ())
+    by_number::read_at(fd, 0, (&mut [0u8][..]).into(), RWF_DONTCACHE).map(drop)
 }

@@ -2,12 +2,6 @@
 
 use std::os::fd::RawFd;
 
-/// The number of the calling thread.
-pub(crate) fn thread() -> i32 {
-    // SAFETY: takes nothing and cannot fail.
-    unsafe { libc::gettid() }
-}
-
 /// Whether two descriptors, both of this thread's table, are of one open file description: its flags are the same for both;
 /// and fcntl(2) (`F_DUPFD_QUERY`, Linux 6.10) knows, or kcmp(2) (`KCMP_FILE`). `None` where neither may be asked: older kernels,
 /// in most containers.
@@ -27,7 +21,7 @@ pub(crate) fn same_description(one: RawFd, other: RawFd) -> Option<bool> {
     if same >= 0 {
         return Some(same == 1);
     }
-    let thread = thread();
+    let thread = super::by_number::thread();
     // SAFETY: takes numbers.
     let order = unsafe { libc::syscall(libc::SYS_kcmp, thread, thread, KCMP_FILE, one, other) };
     (order >= 0).then_some(order == 0)
