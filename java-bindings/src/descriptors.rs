@@ -130,6 +130,7 @@ impl<'a, 'local> Given<'a, 'local> {
 
 /// An end whose descriptor is known.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // It lives for one call, on the stack.
 pub(crate) enum Descriptor {
     /// A path, to be opened by the core.
     Path(PathBuf),

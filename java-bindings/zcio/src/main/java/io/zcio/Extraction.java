@@ -3,7 +3,6 @@ package io.zcio;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.channels.Channels;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
@@ -21,7 +20,6 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * Puts the native library out of the jar into a file from which it can be loaded. The file is removed as soon as that is done.
@@ -82,8 +80,9 @@ final class Extraction {
         removeOld(directory);
         Path library = directory.resolve(PREFIX + version + "-" + random() + ".so");
         boolean complete = false;
-        try (OutputStream out = Channels.newOutputStream(Files.newByteChannel(
-                library, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), mode("rw-------")))) {
+        Files.createFile(library, mode("rw-------"));
+        // Not by a channel of ours, which an interrupt would close: whoever is first may have its status set.
+        try (OutputStream out = Files.newOutputStream(library, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
             content.transferTo(out);
             complete = true;
         } finally {

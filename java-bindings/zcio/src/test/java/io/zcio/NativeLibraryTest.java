@@ -158,4 +158,22 @@ class NativeLibraryTest {
         said = Child.of(Probe.class).property(NativeLibrary.PATH, directory.resolve("none.so")).status(1).run();
         assertTrue(said.contains("none.so") && said.contains(NativeLibrary.PATH), said);
     }
+
+    /** An interrupt is of the operation that it is meant for. */
+    static final class Interrupted {
+        public static void main(String[] arguments) throws Exception {
+            Thread.currentThread().interrupt();
+            MappedRegion.anonymous(1).close();
+            try {
+                Transfer.from(Path.of("/etc/passwd")).to(Path.of("/dev/null")).run();
+            } catch (java.nio.channels.ClosedByInterruptException e) {
+                System.out.println("interrupted: " + Thread.interrupted());
+            }
+        }
+    }
+
+    @Test
+    void theFirstThreadIsInterrupted() throws Exception {
+        assertEquals("interrupted: true\n", Child.of(Interrupted.class).property(NativeLibrary.DIRECTORY, directory).run());
+    }
 }
