@@ -25,7 +25,7 @@ RESULTS := target/compare/results.json
 # Measurements and suites share one machine: one after the other, whatever -j says; cargo uses every processor by itself.
 .NOTPARALLEL:
 
-.PHONY: help demo compare compare-libraries benchmarks test docs lint package tools venv jar arrow compare-program test-rust test-java test-python clean
+.PHONY: help demo compare compare-libraries benchmarks test docs lint package dist test-dist tools venv jar arrow compare-program test-rust test-java test-python clean
 .PHONY: test-contained test-contained-root test-contained-user
 .PHONY: test-kernels
 .PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
@@ -38,6 +38,8 @@ help:
 	@echo "make test-kernels   old and new kernels, booted in virtual machines, with the tests of the mechanisms in each"
 	@echo "make docs           the guide, with the references of all three languages, in target/site/index.html"
 	@echo "make lint           import circles and long files, formatting, clippy, documentation, types"
+	@echo "make dist           what a release publishes, for x86_64 and aarch64, in dist/"
+	@echo "make test-dist      looks at what make dist made, and uses it"
 	@echo "make sanitize       the region tests under AddressSanitizer, ThreadSanitizer and Miri, as far as they are here"
 	@echo "make clean          remove what the other commands made"
 
@@ -154,8 +156,8 @@ lint: venv jar package
 	cargo clippy --quiet -p zcio --lib --features tokio -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet --features zcio/tokio
 	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q compile javadoc:javadoc
-	cd python-bindings && $(IN_VENV) ruff check . ../examples ../docs/experiments ../docs/hooks.py
-	cd python-bindings && $(IN_VENV) ruff format --check . ../examples ../docs/experiments ../docs/hooks.py
+	cd python-bindings && $(IN_VENV) ruff check . ../examples ../docs/experiments ../docs/hooks.py ../tests/dist
+	cd python-bindings && $(IN_VENV) ruff format --check . ../examples ../docs/experiments ../docs/hooks.py ../tests/dist
 	cd python-bindings && $(IN_VENV) mypy python tests
 	cd python-bindings && $(IN_VENV) python -m mypy.stubtest zcio --allowlist stubtest-allowed.txt
 	$(VENV)/bin/mypy --config-file python-bindings/pyproject.toml examples/compare/lanes/python/lane.py examples/python/*.py \
@@ -188,6 +190,14 @@ package:
 	echo '[workspace]' >> target/packed/Cargo.toml
 	cd target/packed && test -s LICENSE-MIT -a -s LICENSE-APACHE
 	cd target/packed && cargo test --quiet --doc --features laboratory,tokio --target-dir ..
+
+# What a release publishes, for both processors, the same bytes each time; and whether it is right (tests/dist has more: in
+# other Linuxes, and in a virtual machine).
+dist:
+	@PYTHON=$(PYTHON) .ci/dist
+
+test-dist:
+	tests/dist/run
 
 clean:
 	cargo clean

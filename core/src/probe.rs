@@ -4,9 +4,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::memfd::MFdFlags;
 
-use crate::sys::{Sys, SyscallCounter};
+use crate::sys::{Sys, SyscallCounter, by_number};
 
 /// The thing's own answer; or, outside, what kept it from being asked.
 pub(crate) type Asked = Sys<Sys<()>>;
@@ -46,7 +46,7 @@ impl Probe {
 
 /// A file of one block in memory.
 pub(crate) fn memory_file() -> Sys<OwnedFd> {
-    let file = memfd_create(c"zcio-probe", MFdFlags::MFD_CLOEXEC)?;
+    let file = by_number::memfd_create(c"zcio-probe", MFdFlags::MFD_CLOEXEC)?;
     nix::unistd::ftruncate(&file, 4096)?;
     Ok(file)
 }

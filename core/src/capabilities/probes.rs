@@ -5,13 +5,13 @@ use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, SpliceFFlags, fcntl, tee};
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::memfd::MFdFlags;
 
 use super::answer::{Answer, Capability, Cause};
 use super::reasons::Surroundings;
 use crate::mechanism::Mechanism;
 use crate::probe::{Asked, Probe, between_pipes, memory_file, pipe};
-use crate::sys::probe;
+use crate::sys::{by_number, probe};
 
 /// What is no mechanism.
 const OTHERS: [(&str, Probe); 7] = [
@@ -84,7 +84,7 @@ fn pagemap_scan() -> Asked {
 }
 
 fn seals() -> Result<(), Errno> {
-    let file = memfd_create(c"zcio-probe", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    let file = by_number::memfd_create(c"zcio-probe", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
     fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE)).map(|_| ())
 }
 

@@ -14,13 +14,14 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::memfd::MFdFlags;
 
 use super::network::Network;
 use crate::buffer::{AlignedBuffer, Pages};
 use crate::endpoint::Endpoint;
 use crate::mechanism::Mechanism;
 use crate::region::{Populate, Region};
+use crate::sys::by_number;
 use crate::transfer::Transfer;
 
 /// How long a receiver waits before it is an error.
@@ -190,7 +191,7 @@ pub(super) fn nameless(directory: &Path) -> io::Result<File> {
         opened => return opened,
     }
     // A file system that cannot begin without a name.
-    let path = directory.join(format!(".zcio-proof-{}-{}", std::process::id(), crate::sys::by_number::thread()));
+    let path = directory.join(format!(".zcio-proof-{}-{}", std::process::id(), by_number::thread()));
     let file = options.create_new(true).open(&path)?;
     std::fs::remove_file(path)?;
     Ok(file)
@@ -198,7 +199,7 @@ pub(super) fn nameless(directory: &Path) -> io::Result<File> {
 
 /// A file that is memory (tmpfs).
 pub(super) fn in_memory() -> io::Result<File> {
-    Ok(memfd_create(c"zcio-proof", MFdFlags::MFD_CLOEXEC)?.into())
+    Ok(by_number::memfd_create(c"zcio-proof", MFdFlags::MFD_CLOEXEC)?.into())
 }
 
 /// The same with that byte everywhere, at position 0.

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::memfd::MFdFlags;
 use nix::sys::stat::fstat;
 
 use super::addresses::Addresses;
@@ -19,7 +19,7 @@ use super::options::map;
 use super::refusal::{busy, closed, invalid, untrusted};
 use super::{Access, Protection, Region, Seals};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::{Sys, memory};
+use crate::sys::{Sys, by_number, memory};
 
 /// A [`Region`] over a memfd that other processes can map, too.
 ///
@@ -180,8 +180,8 @@ pub(super) fn create_memfd() -> Result<OwnedFd> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     // MFD_NOEXEC_SEAL (Linux 6.3): data, never a program. Older kernels say EINVAL.
     let no_exec = MFdFlags::from_bits_retain(0x8);
-    memfd_create(c"zcio", flags | no_exec)
-        .or_else(|_| memfd_create(c"zcio", flags))
+    by_number::memfd_create(c"zcio", flags | no_exec)
+        .or_else(|_| by_number::memfd_create(c"zcio", flags))
         .map_err(|errno| Error::os("memfd_create", errno))
 }
 

@@ -3,11 +3,12 @@
 //!
 //! ENOSYS means that the kernel is older than the call; glibc's functions have other answers for some of them.
 
-use std::ffi::{CString, OsStr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
+use nix::sys::memfd::MFdFlags;
 
 use super::{Span, SpanMut, Sys};
 
@@ -15,6 +16,14 @@ use super::{Span, SpanMut, Sys};
 pub(crate) fn thread() -> i32 {
     // SAFETY: takes nothing and cannot fail.
     unsafe { libc::syscall(libc::SYS_gettid) as i32 }
+}
+
+/// memfd_create(2): a file that is only memory.
+pub(crate) fn memfd_create(name: &CStr, flags: MFdFlags) -> Sys<OwnedFd> {
+    // SAFETY: a C string that outlives the call, and a number.
+    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags.bits()) })?;
+    // SAFETY: the kernel has just made it, for nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 /// statx(2) of what a descriptor is of.

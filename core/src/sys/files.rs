@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, PosixFadviseAdvice, ResolveFlag, openat2};
 use nix::sys::stat::{FileStat, SFlag};
 
-use super::{Sys, SyscallCounter, by_number};
+use super::{SpanMut, Sys, SyscallCounter, by_number};
 
 /// What a descriptor refers to ([`crate::Facts::identity`]). Many nodes can name one block device.
 pub(crate) fn identity(stat: &FileStat) -> (u64, u64) {
@@ -124,6 +124,12 @@ impl SyscallCounter {
     pub fn drop_pages(&mut self, fd: BorrowedFd<'_>, at: u64, length: u64) -> Sys<()> {
         self.made += 1;
         nix::fcntl::posix_fadvise(fd, at as i64, length as i64, PosixFadviseAdvice::POSIX_FADV_DONTNEED)
+    }
+
+    /// preadv2(2) with `RWF_NOWAIT`: what is in the page cache now; EAGAIN if nothing is.
+    pub fn read_cached(&mut self, fd: BorrowedFd<'_>, at: u64, into: SpanMut<'_>) -> Sys<usize> {
+        let length = self.enter("read", fd, into.len())?;
+        by_number::read_at(fd, at, into.part(0, length as u64), libc::RWF_NOWAIT)
     }
 
     /// `sync_file_range(2)`: starts writing dirty pages out and, with `wait`, waits until they are written.

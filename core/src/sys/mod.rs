@@ -126,12 +126,6 @@ impl SyscallCounter {
         Errno::result(count).map(|count| count as usize)
     }
 
-    /// preadv2(2) with `RWF_NOWAIT`: what is in the page cache now; EAGAIN if nothing is.
-    pub fn read_cached(&mut self, fd: BorrowedFd<'_>, at: u64, into: SpanMut<'_>) -> Sys<usize> {
-        let length = self.enter("read", fd, into.len())?;
-        by_number::read_at(fd, at, into.part(0, length as u64), libc::RWF_NOWAIT)
-    }
-
     /// The length that an operation of a ring is to have, which is no call of its own: `length`, but for faults made on
     /// purpose, as in [`Self::enter`].
     pub fn offer(&mut self, operation: &'static str, fd: BorrowedFd<'_>, length: usize) -> Sys<usize> {

@@ -31,9 +31,10 @@
  * stopped is collected, and several versions work side by side. Where that cannot be, a {@code libzcio_jni.so} of the same version in
  * {@code java.library.path} serves; and where there is none, {@link Zcio#unavailabilityCause} says why and what to do.
  *
- * <p>There is a place for each architecture, {@code io/zcio/native/linux-x86_64} and {@code io/zcio/native/linux-aarch64}; a build
- * fills that of the machine it runs on, and a jar for both is made of two builds. Two system properties change where the library is
- * loaded from. They are named after the package, if a build has moved that:
+ * <p>There is a place for each architecture, {@code io/zcio/native/linux-x86_64} and {@code io/zcio/native/linux-aarch64}. What is
+ * published has both, or with a classifier ({@code linux-x86_64}, {@code linux-aarch_64}) one of them; a build from source fills that
+ * of the machine it runs on. Two system properties change where the library is loaded from. They are named after the package, if a
+ * build has moved that:
  * <ul>
  *   <li>{@code io.zcio.native.dir}: copy it to this directory instead, for a {@code /tmp} that is mounted {@code noexec}; if others
  *       can write to it, to a directory of the user's own in it;</li>

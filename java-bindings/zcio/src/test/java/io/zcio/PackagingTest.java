@@ -112,22 +112,6 @@ class PackagingTest {
         assertTrue(pom.contains("<url>https://github.com/zcio/zcio</url>"), pom);
     }
 
-    /** What is published says nothing of the machine that it was built on. */
-    @Test
-    void thePublishedLibraryHasNoBuildPaths() throws Exception {
-        Assumptions.assumeTrue(Boolean.getBoolean("zcio.release"), "with -Prelease");
-        String base = Path.of("../..").toRealPath().toString();
-        try (JarFile jar = new JarFile(JAR.toFile())) {
-            JarEntry library = jar.stream().filter(entry -> entry.getName().endsWith(".so")).findFirst().orElseThrow();
-            try (InputStream in = jar.getInputStream(library)) {
-                String bytes = new String(in.readAllBytes(), java.nio.charset.StandardCharsets.ISO_8859_1);
-                assertFalse(bytes.contains(".cargo/registry"), "a path of cargo's");
-                assertFalse(bytes.contains(base), base);
-                assertFalse(bytes.contains(".symtab"), "symbols");
-            }
-        }
-    }
-
     /** A name that no longer exists would be believed for ever. */
     @Test
     void everyListedClassExists() throws Exception {
