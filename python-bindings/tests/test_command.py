@@ -1,8 +1,10 @@
 """``python -m zcio`` and the console script: the command is tested with the core, its way through Python here."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -106,3 +108,35 @@ command.join()
         assert process.stdout.readline() == b"4999950000\n"
         process.stdin.close()
         assert process.wait(10) == 0
+
+
+def listening_port(process: int) -> int | None:
+    """The TCP port that a process listens on, once it does."""
+    inodes = set[str]()
+    for entry in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            inodes.add(str(entry.readlink()))
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+            return int(fields[1].rpartition(":")[2], 16)
+    return None
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "1>&- 2>&-", "<&- 1>&- 2>&-"])
+def test_no_message_goes_into_a_file_that_has_the_number_of_a_closed_stream(tmp_path: Path, closed: str) -> None:
+    target = tmp_path / "target"
+    receiving = ["recv", "--raw", "--listen", "127.0.0.1:0", str(target)]
+    with subprocess.Popen(["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *MODULE, *receiving]) as receiver:
+        try:
+            deadline = time.monotonic() + 60
+            while (port := listening_port(receiver.pid)) is None:
+                assert receiver.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            with socket.create_connection(("127.0.0.1", port)) as sender:
+                sender.sendall(content(100_000))
+            assert receiver.wait(60) == 0
+        finally:
+            receiver.kill()
+    assert target.read_bytes() == content(100_000)

@@ -27,17 +27,8 @@ pub(super) fn check(operation: &str) -> io::Result<()> {
     if pending().is_some() { Err(interrupted(operation)) } else { Ok(()) }
 }
 
-/// The result of work that may wait without a limit of its own (resolving a name, connecting, opening a FIFO), or the
-/// interruption that came first.
-pub(super) fn wait_for<T, E>(operation: &str, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> io::Result<T>
-where
-    T: Send + 'static,
-    E: Into<io::Error> + Send + 'static,
-{
-    wait_while(operation, &|| check(operation), work)
-}
-
-/// The same, for as long as `check` has no error. The work is then left to itself: the command is about to end.
+/// The result of work that may wait without a limit of its own (resolving a name, connecting, opening a FIFO), for as long as
+/// `check` has no error. The work is then left to itself: the command is about to end.
 pub(super) fn wait_while<T, E>(
     operation: &str,
     check: &dyn Fn() -> io::Result<()>,

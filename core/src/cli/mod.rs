@@ -24,6 +24,7 @@ mod prove;
 mod recv;
 mod relay;
 mod send;
+mod standard;
 mod target;
 mod unix_socket;
 mod watchdog;
@@ -35,6 +36,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
 use interruption::Signals;
+use standard::Filled;
+pub use standard::note_closed;
 
 /// Everything was done.
 pub const DONE: u8 = 0;
@@ -100,6 +103,7 @@ subcommands! {
 /// While it runs, SIGINT, SIGTERM and SIGHUP stop it, whatever they did in this process before; at the end their handlers
 /// are what they were. Only one runs at a time in a process.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let _filled = Filled::now();
     let arguments = std::iter::once(OsString::from("zcio")).chain(arguments);
     let parsed = Command::command().try_get_matches_from(arguments);
     match parsed.and_then(|matches| Command::from_arg_matches(&matches)) {
@@ -147,6 +151,7 @@ struct Output(io::Stdout);
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        standard::must_be_open(libc::STDOUT_FILENO, "standard output")?;
         self.0.write(bytes).map_err(failure::about_output)
     }
 

@@ -9,10 +9,11 @@ use nix::errno::Errno;
 
 use super::documents::{self, TransferDocument};
 use super::failure::{self, Failure};
-use super::interruption::wait_for;
+use super::interruption::wait_while;
 use super::network::{self, Address, Listener, is_input, is_output};
 use super::peers::Network;
 use super::progress::remark;
+use super::standard;
 use super::watchdog::Watchdog;
 use crate::{Endpoint, Mechanism, Report, Transfer, Visibility};
 
@@ -58,21 +59,23 @@ fn mechanisms() -> impl clap::builder::TypedValueParser<Value = Mechanism> {
 }
 
 /// A file or standard input to read from. Opening a FIFO waits for its writer.
-pub(super) fn source(path: &Path) -> io::Result<Endpoint<'static>> {
+pub(super) fn source(path: &Path, watchdog: &Watchdog<'_>) -> io::Result<Endpoint<'static>> {
     if is_input(path) {
+        standard::must_be_open(libc::STDIN_FILENO, "standard input")?;
         return owning(io::stdin().as_fd());
     }
     let path = path.to_path_buf();
-    wait_for("open", move || Endpoint::open(path).map_err(crate::Error::whole))
+    wait_while("open", &|| watchdog.check("open"), move || Endpoint::open(path).map_err(crate::Error::whole))
 }
 
 /// Standard output, or what is no regular file, to write to. Opening a FIFO waits for its reader.
-pub(super) fn sink(path: &Path) -> io::Result<Endpoint<'static>> {
+pub(super) fn sink(path: &Path, watchdog: &Watchdog<'_>) -> io::Result<Endpoint<'static>> {
     if is_output(path) {
+        standard::must_be_open(libc::STDOUT_FILENO, "standard output")?;
         return owning(io::stdout().as_fd());
     }
     let path = path.to_path_buf();
-    wait_for("open", move || Endpoint::create(path).map_err(crate::Error::whole))
+    wait_while("open", &|| watchdog.check("open"), move || Endpoint::create(path).map_err(crate::Error::whole))
 }
 
 fn owning(fd: BorrowedFd<'_>) -> io::Result<Endpoint<'static>> {
@@ -129,9 +132,9 @@ impl Far {
     }
 
     /// All has gone well. Of plain bytes, the peer's kernel (TCP) or the peer (unix) has them all when this returns.
-    pub fn finish(self, sent_raw: bool) -> io::Result<()> {
+    pub fn finish(self, sent_raw: bool, watchdog: &Watchdog<'_>) -> io::Result<()> {
         match &self.socket {
-            Some(socket) if sent_raw => network::finish(socket.as_fd()),
+            Some(socket) if sent_raw => network::finish(socket.as_fd(), watchdog),
             Some(socket) => {
                 network::end_in_order(socket.as_fd());
                 Ok(())

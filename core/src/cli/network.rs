@@ -10,7 +10,6 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,10 +18,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Shutdown, getsockopt, setsockopt, shutdown, sockopt};
 
 use super::failure::Failure;
-use super::interruption::{self, interrupted, wait_while};
+use super::interruption::{self, wait_while};
 use super::peers::Network;
 use super::progress::remark;
-use super::unix_socket::UnixSocket;
+use super::unix_socket::{self, UnixSocket};
+use super::watchdog::Watchdog;
 use crate::sys::unsent::unacknowledged;
 
 /// A far end as the command line names it.
@@ -87,21 +87,14 @@ pub(super) fn is_output(path: &Path) -> bool {
 
 /// A connection to that address, waited for as long as `check` has no error.
 pub(super) fn connect(address: &Address, check: &dyn Fn() -> io::Result<()>) -> io::Result<OwnedFd> {
-    let target = address.clone();
-    let socket = wait_while("connect", check, move || -> io::Result<OwnedFd> {
-        match target {
-            Address::Tcp(address) => {
-                let address = if address.starts_with(':') { format!("localhost{address}") } else { address };
-                prepared(TcpStream::connect(address)?)
-            }
-            Address::Unix(path) => {
-                let socket = UnixStream::connect(path)?;
-                socket.set_nonblocking(true)?;
-                Ok(socket.into())
-            }
-            Address::Standard => unreachable!("the standard streams are not connected"),
+    let socket = match address {
+        Address::Tcp(text) => {
+            let text = if text.starts_with(':') { format!("localhost{text}") } else { text.clone() };
+            wait_while("connect", check, move || -> io::Result<OwnedFd> { prepared(TcpStream::connect(text)?) })
         }
-    });
+        Address::Unix(path) => unix_socket::connect(path, check),
+        Address::Standard => unreachable!("the standard streams are not connected"),
+    };
     socket.map_err(|error| match error.raw_os_error() {
         None if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Failure>) => error,
         _ => Failure::os("connect", &address.to_string(), &error).into(),
@@ -225,16 +218,19 @@ impl Listener {
 
 /// Ends the writing side and waits until the peer's kernel has acknowledged every byte (TCP), or the peer has read it
 /// (`AF_UNIX`): only then has it arrived.
-pub(super) fn finish(socket: BorrowedFd<'_>) -> io::Result<()> {
+pub(super) fn finish(socket: BorrowedFd<'_>, watchdog: &Watchdog<'_>) -> io::Result<()> {
     let fail = |operation, errno: Errno| io::Error::from(Failure::os(operation, "", &io::Error::from(errno)));
     match shutdown(socket.as_raw_fd(), Shutdown::Write) {
         // The peer has reset the connection; SO_ERROR, if it is still there, says more.
         Ok(()) | Err(Errno::ENOTCONN) => {}
         Err(errno) => return Err(fail("shutdown", errno)),
     }
-    let mut pause = Duration::from_micros(100);
+    let (mut pause, mut before) = (Duration::from_micros(100), None);
     loop {
         let left = unacknowledged(socket).map_err(|errno| fail("ioctl", errno))?;
+        if before.replace(left) != Some(left) {
+            watchdog.restart();
+        }
         match getsockopt(&socket, sockopt::SocketError).map_err(|errno| fail("getsockopt", errno))? {
             0 if left == 0 => {
                 end_in_order(socket);
@@ -243,9 +239,7 @@ pub(super) fn finish(socket: BorrowedFd<'_>) -> io::Result<()> {
             0 => {}
             errno => return Err(fail("send", Errno::from_raw(errno))),
         }
-        if interruption::pending().is_some() {
-            return Err(interrupted("send"));
-        }
+        watchdog.check("send")?;
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     }

@@ -58,8 +58,8 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
 fn receive(arguments: &Arguments, progress: &Progress, json: bool, out: &mut dyn Write) -> io::Result<()> {
     let Arguments { source: address, file, fsync, options } = arguments;
     let watchdog = Watchdog::new(progress, options.timeout);
-    let target = Target::open(file)?;
-    let far = Far::meet(address, || moving::source("-".as_ref()), options, &watchdog)?;
+    let target = Target::open(file, &watchdog)?;
+    let far = Far::meet(address, || moving::source("-".as_ref(), &watchdog), options, &watchdog)?;
     let mut receiving = Move::new(options, &watchdog, far.name.clone(), moving::shown(file));
     let frames = if options.frames(&far) { Some(Frames::from(far.fd(), far.is_socket(), &watchdog)?) } else { None };
     progress.says("receiving".to_owned());
@@ -81,7 +81,7 @@ fn receive(arguments: &Arguments, progress: &Progress, json: bool, out: &mut dyn
     if let Some(frames) = &frames {
         frames.confirm()?;
     }
-    far.finish(false)?;
+    far.finish(false, &watchdog)?;
     receiving.tell("received", json, out)
 }
 

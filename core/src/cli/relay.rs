@@ -155,7 +155,11 @@ impl Totals {
     }
 
     fn join(&self, client: &OwnedFd, peer: String, target: &Address, idle: Option<Duration>) -> io::Result<()> {
-        let server = network::connect(target, &|| interruption::check("connect"))?;
+        let began = Instant::now();
+        let server = network::connect(target, &|| match idle.filter(|&idle| began.elapsed() >= idle) {
+            Some(idle) => Err(silent("connect", idle).into()),
+            None => interruption::check("connect"),
+        })?;
         let mut relay = Relay::new(
             Endpoint::new(client.as_fd()).map_err(crate::Error::whole)?,
             Endpoint::new(server.as_fd()).map_err(crate::Error::whole)?,
@@ -180,9 +184,7 @@ impl Totals {
         *self.last.lock().expect("nobody panics with it") = Some(ConnectionDocument::new(peer, &report));
         if is_idle {
             let moved = report.forward.bytes + report.backward.bytes;
-            return Err(Failure::new("relay", format!("nothing moved for {:?}", idle.unwrap_or_default()))
-                .after(moved)
-                .into());
+            return Err(silent("relay", idle.unwrap_or_default()).after(moved).into());
         }
         outcome.map(drop).map_err(crate::Error::whole)
     }
@@ -215,6 +217,11 @@ impl Totals {
             elapsed: elapsed.as_secs_f64(),
         }
     }
+}
+
+/// The failure of a connection over which nothing has moved for so long.
+fn silent(operation: &str, idle: Duration) -> Failure {
+    Failure::new(operation, format!("nothing moved for {idle:?}"))
 }
 
 /// The failure of a connection, with the bytes of both directions.

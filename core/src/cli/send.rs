@@ -52,7 +52,8 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io::Result<u8> {
-    let source = moving::source(&arguments.file)?;
+    let waiting = Progress::new("opening", None);
+    let source = moving::source(&arguments.file, &Watchdog::new(&waiting, arguments.options.timeout))?;
     let progress = Progress::new("sending", expected(&source, arguments));
     let sent = send(arguments, &source, &progress, json, out);
     sent.inspect_err(|_| progress.clear()).map(|()| super::DONE)
@@ -67,7 +68,7 @@ fn send(
 ) -> io::Result<()> {
     let Arguments { file, target, offset, snapshot, options } = arguments;
     let watchdog = Watchdog::new(progress, options.timeout);
-    let far = Far::meet(target, || moving::sink("-".as_ref()), options, &watchdog)?;
+    let far = Far::meet(target, || moving::sink("-".as_ref(), &watchdog), options, &watchdog)?;
     let visibility = if *snapshot { Visibility::Snapshot } else { Visibility::Aliased };
     let mut sending = Move::new(options, &watchdog, moving::shown(file), far.name.clone()).visibility(visibility);
     let raw = !options.frames(&far);
@@ -83,7 +84,7 @@ fn send(
         pieces(&frames, source, *offset, &far, options.count, &mut sending, &watchdog)?;
         frames.end()?;
     }
-    far.finish(raw)?;
+    far.finish(raw, &watchdog)?;
     sending.tell("sent", json, out)
 }
 

@@ -8,6 +8,7 @@ use nix::sys::stat::{Mode, SFlag, stat};
 use nix::unistd::{AccessFlags, access, fsync};
 
 use super::failure::Failure;
+use super::watchdog::Watchdog;
 use super::{interruption, moving, network};
 use crate::Endpoint;
 use crate::destination::{Destination, Wanted};
@@ -22,12 +23,12 @@ pub(super) enum Target<'a> {
 
 impl<'a> Target<'a> {
     /// What cannot be written is an error now, before anybody has sent anything.
-    pub fn open(path: &'a Path) -> io::Result<Self> {
+    pub fn open(path: &'a Path, watchdog: &Watchdog<'_>) -> io::Result<Self> {
         let special =
             |mode| ![SFlag::S_IFREG, SFlag::S_IFDIR].contains(&(SFlag::from_bits_truncate(mode) & SFlag::S_IFMT));
         let found = stat(path);
         if network::is_output(path) || found.is_ok_and(|found| special(found.st_mode)) {
-            return moving::sink(path).map(Self::Stream);
+            return moving::sink(path, watchdog).map(Self::Stream);
         }
         let wanted =
             Wanted { path, create_new: false, atomic: true, mode: Mode::from_bits_truncate(0o666), source: None };

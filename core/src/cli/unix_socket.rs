@@ -5,15 +5,20 @@
 
 use std::fs::symlink_metadata;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, socket};
 
 use crate::sys::by_number;
+
+/// How often to look whether a listener has room for one more.
+const FULL: Duration = Duration::from_millis(10);
 
 /// See the module's introduction.
 pub(super) struct UnixSocket {
@@ -40,6 +45,23 @@ impl UnixSocket {
 
     pub fn accept(&self) -> io::Result<UnixStream> {
         self.listener.accept().map(|(socket, _)| socket)
+    }
+}
+
+/// A connection in non-blocking mode, waited for as long as `check` has no error. connect(2) itself would wait for ever for a
+/// listener that takes nobody, in a thread that nobody could end.
+pub(super) fn connect(path: &Path, check: &dyn Fn() -> io::Result<()>) -> io::Result<OwnedFd> {
+    let (address, flags) = (UnixAddr::new(path)?, SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC);
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    loop {
+        match nix::sys::socket::connect(socket.as_raw_fd(), &address) {
+            Ok(()) => return Ok(socket),
+            // As many wait there already as may.
+            Err(Errno::EAGAIN) => std::thread::sleep(FULL),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        check()?;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `zcio` command as its users meet it: a process with arguments, descriptors, signals and an exit code.
 #![allow(missing_docs)]
 
+mod closed;
 mod copy;
 mod inspect;
 mod inspect_jvm;
@@ -13,6 +14,7 @@ mod sockets;
 mod terminal;
 mod untouched;
 mod usage;
+mod waits;
 mod whole;
 
 use std::ffi::OsStr;

@@ -252,30 +252,6 @@ fn a_sender_with_more_than_the_count_is_refused() {
 }
 
 #[test]
-fn nothing_that_moves_for_so_long_is_given_up() {
-    let (folder, from) = folder(&pattern(LARGE));
-    let to = folder.path().join("to");
-    // Nobody comes.
-    let waiting =
-        ["recv".as_ref(), "--listen".as_ref(), "127.0.0.1:0".as_ref(), to.as_os_str(), "--timeout=0.2".as_ref()];
-    assert!(failed(&run(&waiting), 1).contains("accept: timed out: nothing moved for 200ms"));
-    // The other side says nothing, or takes nothing.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    for raw in [false, true] {
-        let mut sender = zcio(&["send".as_ref(), from.as_os_str(), address.as_ref(), "--timeout=0.2".as_ref()]);
-        if raw {
-            sender.arg("--raw");
-        }
-        let sender = sender.spawn().unwrap();
-        let peer = listener.accept().unwrap();
-        let error = failed(&sender.wait_with_output().unwrap(), 1);
-        assert!(error.contains("timed out: nothing moved for 200ms"), "{error}");
-        drop(peer);
-    }
-}
-
-#[test]
 fn who_is_not_to_come_is_turned_away_and_the_next_one_served() {
     let (folder, from) = folder(b"bytes");
     let (taker, address) = receiver("tcp", folder.path(), &["--from=10.0.0.0/8", "--from=127.0.0.2"]);
