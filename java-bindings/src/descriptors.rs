@@ -189,6 +189,7 @@ impl Descriptor {
     }
 
     /// As a sink; `None` for a FIFO that nobody reads yet.
+    #[allow(unsafe_code)]
     pub fn sink(self) -> zcio::error::Result<Option<Endpoint<'static>>> {
         match self {
             Self::Path(path) if is_fifo(&path) => {
@@ -204,7 +205,6 @@ impl Descriptor {
                 created => created.map(Some),
             },
             // SAFETY: as in `endpoint`; and what may not be written the Java side refuses, but a region that receives.
-            #[allow(unsafe_code)]
             Self::Memory(start, length) => Ok(Some(unsafe { Endpoint::lent_mut(start, length) })),
             other => other.endpoint().map(Some),
         }

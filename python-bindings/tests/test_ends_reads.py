@@ -17,7 +17,7 @@ from support import background
 from test_ends import do
 
 PIECE = 4096
-ROUNDS = 20
+ROUNDS = 6
 NUMBERED = {"number", "object"}
 FILES: Table = {name: row for name, row in SOURCES.items() if row[0] in NUMBERED and name not in STREAMS}
 BUFFERS: Table = {name: row for name, row in SINKS.items() if row[0] in MEMORY}

@@ -2,11 +2,10 @@
 //! queues of this machine have.
 
 use std::fmt;
-use std::os::fd::AsFd;
-
-use nix::sys::socket::{getsockopt, sockopt};
+use std::os::fd::BorrowedFd;
 
 use crate::report::Report;
+use crate::sys::laboratory::segment;
 use crate::sys::memory::page_size;
 
 /// Whether the kernel takes single pages for what is sent: it is a setting of the whole machine.
@@ -35,12 +34,11 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    /// Of what came from that socket, over loopback, so that its segments are as long in both directions.
-    pub(super) fn of(report: &Report, socket: impl AsFd) -> Self {
+    /// Of what came from that socket.
+    pub(super) fn of(report: &Report, socket: BorrowedFd<'_>) -> Self {
         let why_none = || {
             let single = std::fs::read_to_string(SINGLE_PAGES).ok().map(|text| text.trim() != "0");
-            let segment = getsockopt(&socket, sockopt::TcpMaxSeg).ok().map(|bytes| bytes as usize);
-            why_none(single, segment, page_size())
+            why_none(single, segment::received(socket).ok(), page_size())
         };
         Self { bytes: report.mapped, why_none: (report.mapped == 0).then(why_none) }
     }

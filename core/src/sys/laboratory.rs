@@ -5,5 +5,6 @@ pub(crate) mod fiemap;
 pub(crate) mod namespace;
 pub(crate) mod page_table;
 pub(crate) mod pages;
+pub(crate) mod segment;
 pub(crate) mod tracepoint;
 pub(crate) mod usage;
