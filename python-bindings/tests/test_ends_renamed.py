@@ -40,6 +40,17 @@ BATCHES: list[Run] = [zcio.batch, batch_later]
 READS: list[Run] = [zcio.reads, reads_later]
 
 
+opened: list[io.FileIO] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_again() -> Iterator[None]:
+    """At the end only: what is closed earlier is an error of its own."""
+    yield
+    while opened:
+        opened.pop().close()
+
+
 def numbers(paths: list[Path], mode: str) -> Iterator[int]:
     """The same one for all files, each while it is open."""
     for path in paths:
@@ -50,6 +61,7 @@ def numbers(paths: list[Path], mode: str) -> Iterator[int]:
 def objects(paths: list[Path], mode: str) -> Iterator[io.FileIO]:
     """One object, of one file after the other."""
     file = io.FileIO(os.devnull)
+    opened.append(file)
     for path in paths:
         file.__init__(path, mode)  # type: ignore[misc]
         yield file
