@@ -151,7 +151,7 @@ impl Sent {
 }
 
 /// The ends of all items. An object or a number that is that of many is one end, with one descriptor: the core keeps the
-/// order of what goes to one.
+/// order of what goes to one. Between two items the caller's code may run, and close the one that a number meant before.
 #[derive(Default)]
 pub struct Ends {
     pub list: Vec<End>,
@@ -173,7 +173,9 @@ impl Ends {
             Ok(number) if object.is_exact_instance_of::<PyInt>() => Known::Number(number, side),
             _ => Known::Object(object.as_ptr() as usize, side),
         };
-        if let Some(&place) = self.known.get(&known) {
+        if let Some(&place) = self.known.get(&known)
+            && self.list[place].is_still(object)?
+        {
             return Ok(place);
         }
         self.list.push(End::new(object, side)?);

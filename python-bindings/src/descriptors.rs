@@ -215,6 +215,17 @@ impl End {
         }
     }
 
+    /// Whether the argument that this was made of still means the same.
+    pub fn is_still(&self, object: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let Some(hold) = self.hold() else { return Ok(true) };
+        let number: RawFd = if object.is_instance_of::<PyInt>() {
+            object.extract()?
+        } else {
+            object.call_method0(intern!(object.py(), "fileno"))?.extract()?
+        };
+        Ok(hold.is_of(number))
+    }
+
     /// The name the caller gave, if this end was opened from that path.
     pub fn name_of(&self, py: Python<'_>, given: &Path) -> Option<Py<PyAny>> {
         match &self.place {

@@ -169,7 +169,8 @@ impl Region {
         opening.check(&place)?;
         opening.create(file)?;
         let name = matches!(place, File::Path(_)).then(|| file.clone().unbind());
-        Self::made(py, detached(py, || opening.open(&place))?, name)
+        let hold = opening.hold(py, &place)?;
+        Self::made(py, detached(py, || opening.open(&place, hold.as_ref()))?, name)
     }
 
     /// Private memory of no file: `length` bytes of zeroes, readable and writable.
@@ -226,9 +227,7 @@ impl Region {
         let length = region.len().saturating_sub(offset).min(length.unwrap_or(u64::MAX)) as usize;
         self.run(py, || region.check())?;
         PyBytes::new_with(py, length, |bytes| {
-            let count = self.run(py, || region.read_at(offset, bytes))?;
-            // Resized or closed between the two by another thread.
-            if count == length { Ok(()) } else { Err(PyValueError::new_err("the region was resized meanwhile")) }
+            region_errors::whole(self.run(py, || region.read_at(offset, bytes))?, length)
         })
     }
 
@@ -420,7 +419,7 @@ impl Region {
         let Ok(slice) = key.cast::<PySlice>() else {
             let place = region.index(key)?;
             let byte = PyBytes::new(py, &[value.extract()?]);
-            return region.write(py, &byte, place).map(drop);
+            return region_errors::whole(region.write(py, &byte, place)?, 1);
         };
         let wanted = slice.indices(region.core().len() as isize)?;
         if wanted.step != 1 {
@@ -431,7 +430,7 @@ impl Region {
             let message = format!("a region does not change its length: {} bytes, not {given}", wanted.slicelength);
             return Err(PyValueError::new_err(message));
         }
-        region.write(py, value, wanted.start as u64).map(drop)
+        region_errors::whole(region.write(py, value, wanted.start as u64)?, given)
     }
 
     #[allow(clippy::unused_self)] // The protocol's signature.

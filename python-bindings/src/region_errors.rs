@@ -28,6 +28,11 @@ pub fn exception(py: Python<'_>, error: &Error, name: Option<&Py<PyAny>>) -> PyE
     }
 }
 
+/// An error where another thread, or what a value runs to become a number, has made the region shorter meanwhile.
+pub fn whole(count: usize, wanted: usize) -> PyResult<()> {
+    if count == wanted { Ok(()) } else { Err(PyValueError::new_err("the region was resized meanwhile")) }
+}
+
 fn faulted(py: Python<'_>, moved: u64, arguments: (Option<i32>, String, Option<Py<PyAny>>)) -> PyErr {
     static CLASS: Once<Py<PyAny>> = Once::new();
     let error = CLASS.import(py, "zcio._errors", "FaultedError").and_then(|class| {

@@ -2,17 +2,19 @@
 
 use std::ffi::OsString;
 use std::ops;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
+use zcio::apart::Held;
 use zcio::region::guard;
 use zcio::{Access, Protection, RegionOptions};
 
 use crate::files;
+use crate::holds::Hold;
 use crate::once::intern;
 use crate::shared_region::SharedRegion;
 
@@ -180,7 +182,15 @@ impl Opening {
         Ok(())
     }
 
-    pub fn open(&self, file: &File) -> zcio::error::Result<zcio::Region> {
+    /// What keeps a descriptor of the caller's, until it is mapped: before anything else of Python's runs.
+    pub fn hold(&self, py: Python<'_>, file: &File) -> PyResult<Option<Hold>> {
+        match file {
+            File::Number(number) if !self.closefd => Hold::of_number(py, *number).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    pub fn open(&self, file: &File, hold: Option<&Hold>) -> zcio::error::Result<zcio::Region> {
         if self.guard {
             guard::install()?;
         }
@@ -188,15 +198,15 @@ impl Opening {
         if let Some(length) = self.length {
             options = options.length(length);
         }
-        match file {
-            File::Path(path) => options.open(path),
-            File::Number(number) if self.closefd => {
-                // SAFETY: the caller says that the descriptor is handed over.
-                options.map_owning(unsafe { OwnedFd::from_raw_fd(*number) })
-            }
-            // SAFETY: the number is not negative (`File::new`) and only handed to system calls, which answer EBADF if it
-            // is not open.
-            File::Number(number) => options.map(unsafe { BorrowedFd::borrow_raw(*number) }),
+        match (file, hold) {
+            (File::Path(path), _) => options.open(path),
+            (File::Number(_), Some(hold)) => zcio::apart::run(hold.held(), |_| {
+                let opened = hold.descriptor().and_then(|file| options.map(file));
+                hold.held().into_iter().for_each(Held::release);
+                opened
+            })?,
+            // SAFETY: the caller says that the descriptor is handed over.
+            (File::Number(number), None) => options.map_owning(unsafe { OwnedFd::from_raw_fd(*number) }),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! `zcio.SharedRegion`: memory that other processes map too, and its way to them.
 
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::{PyTimeoutError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyTimeoutError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PyTuple};
 use zcio::region::{Peer, Seals};
 
 use crate::files;
+use crate::holds::Hold;
 use crate::interrupt::detached;
 use crate::once::{Once, intern};
 use crate::region::Region;
@@ -191,39 +192,46 @@ impl SharedRegion {
         let (peer, seals) = (peer_of(user, process, anyone)?, seals.map_or(Ok(Seals::NONE), seals_of)?);
         let waiting = Waiting::new(sock)?;
         // Not only when something has come: nothing may ever come from a stranger.
-        peer.check(waiting.fd()).map_err(|error| region_errors::exception(py, &error, None))?;
+        peer.check(waiting.fd()?).map_err(|error| region_errors::exception(py, &error, None))?;
         let memory = waiting.run("POLLIN", |fd| zcio::SharedRegion::receive(fd, peer, seals))?;
         Self::make(py, memory)
     }
 }
 
-/// A socket, and how long to wait for it.
-struct Waiting<'a, 'py> {
-    socket: &'a Bound<'py, PyAny>,
-    number: RawFd,
+/// A socket, and how long to wait for it. It is held: memory must not go to whoever has its number after a close.
+struct Waiting<'py> {
+    py: Python<'py>,
+    socket: Hold,
     /// `None`: for ever. Zero: not at all.
     timeout: Option<Duration>,
 }
 
-impl<'a, 'py> Waiting<'a, 'py> {
-    fn new(socket: &'a Bound<'py, PyAny>) -> PyResult<Self> {
+impl<'py> Waiting<'py> {
+    fn new(socket: &Bound<'py, PyAny>) -> PyResult<Self> {
         let py = socket.py();
-        let number: RawFd = socket.call_method0(intern!(py, "fileno"))?.extract()?;
-        if number < 0 {
-            return Err(PyValueError::new_err("the socket is closed"));
+        let number = || socket.call_method0(intern!(py, "fileno"))?.extract::<RawFd>();
+        let closed = || PyValueError::new_err("the socket is closed");
+        // First of all what is closed says so.
+        if number()? < 0 {
+            return Err(closed());
         }
         files::transparent(socket, "sock")?;
+        let held = match number()? {
+            closed_now if closed_now < 0 => return Err(closed()),
+            number => Hold::of_number(py, number)?,
+        };
         let timeout: Option<f64> = match socket.getattr_opt(intern!(py, "gettimeout"))? {
             Some(gettimeout) => gettimeout.call0()?.extract()?,
             None => None,
         };
         let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        Ok(Self { socket, number, timeout })
+        Ok(Self { py, socket: held, timeout })
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the number is not negative (`new`), and the caller's object keeps it open during the call.
-        unsafe { BorrowedFd::borrow_raw(self.number) }
+    /// `OSError` for what is no stream, and so no socket.
+    fn fd(&self) -> PyResult<BorrowedFd<'_>> {
+        let not_a_socket = || PyOSError::new_err((libc::ENOTSOCK, "Socket operation on non-socket"));
+        self.socket.stream().ok_or_else(not_a_socket)
     }
 
     /// Runs an operation when the socket is ready. Waiting is Python's own `poll()`, so that Ctrl-C works.
@@ -232,13 +240,12 @@ impl<'a, 'py> Waiting<'a, 'py> {
         event: &str,
         operation: impl Fn(BorrowedFd<'_>) -> zcio::error::Result<T> + Sync,
     ) -> PyResult<T> {
-        let py = self.socket.py();
+        let (py, fd) = (self.py, self.fd()?);
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         loop {
             if self.timeout != Some(Duration::ZERO) {
-                self.wait(event, deadline)?;
+                self.wait(fd, event, deadline)?;
             }
-            let fd = self.fd();
             match detached(py, || operation(fd))? {
                 Ok(value) => return Ok(value),
                 // Somebody else was quicker.
@@ -248,10 +255,10 @@ impl<'a, 'py> Waiting<'a, 'py> {
         }
     }
 
-    fn wait(&self, event: &str, deadline: Option<Instant>) -> PyResult<()> {
-        let select = self.socket.py().import(intern!(self.socket.py(), "select"))?;
+    fn wait(&self, fd: BorrowedFd<'_>, event: &str, deadline: Option<Instant>) -> PyResult<()> {
+        let select = self.py.import(intern!(self.py, "select"))?;
         let poll = select.call_method0("poll")?;
-        poll.call_method1("register", (self.number, select.getattr(event)?))?;
+        poll.call_method1("register", (fd.as_raw_fd(), select.getattr(event)?))?;
         let milliseconds = deadline.map(|deadline| {
             let left = deadline.saturating_duration_since(Instant::now());
             left.as_micros().div_ceil(1000) as u64

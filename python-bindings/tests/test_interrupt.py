@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import zcio
-from support import content, unix_pair
+import zcio.wsgi
+from support import background, content, unix_pair
 
 # A process that transfers to a peer that does not read, or from one that does not send, and tells how it ended.
 PROGRAM = """
@@ -171,3 +173,28 @@ except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60)[0] == "interrupted\n"
     assert not (tmp_path / "fifo.sink").exists()
+
+
+def test_what_the_wrapper_has_begun_is_not_begun_again(tmp_path: Path) -> None:
+    """None says that nothing was sent: never after a signal handler has raised what a refusal is, too."""
+
+    class GaveUpError(ValueError):
+        pass
+
+    def give_up(*_: object) -> None:
+        raise GaveUpError
+
+    handler = signal.signal(signal.SIGUSR1, give_up)
+    try:
+        with unix_pair() as (near, far), (tmp_path / "large").open("w+b") as file:
+            file.truncate(64 << 20)
+
+            def interrupt() -> None:
+                far.recv(1)
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+            with background(interrupt), pytest.raises(GaveUpError) as raised:
+                zcio.wsgi.file_wrapper(file).send(near)
+            assert raised.value.moved > 0  # type: ignore[attr-defined]
+    finally:
+        signal.signal(signal.SIGUSR1, handler)

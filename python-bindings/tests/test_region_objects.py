@@ -261,6 +261,36 @@ def test_a_read_beside_a_resize_never_gives_other_bytes() -> None:
             assert into.count(b"\xee") == long - count
 
 
+class Shrinking:
+    """A number that makes a region shorter when it is asked for."""
+
+    def __init__(self, region: Any, number: int) -> None:
+        self.region, self.number = region, number
+
+    def __index__(self) -> int:
+        self.region.resize(4096)
+        return self.number
+
+
+@pytest.mark.parametrize("make", [zcio.Region.anonymous, lambda length: compat_mmap(-1, length)])
+def test_an_assignment_never_ends_before_its_last_byte(make: Callable[[int], Any]) -> None:
+    def item(region: Any) -> None:
+        region[5000] = Shrinking(region, 1)
+
+    def part(region: Any) -> None:
+        region[Shrinking(region, 5000) : 5003] = b"abc"
+
+    def cut(region: Any) -> None:
+        region[Shrinking(region, 4095) : 4098] = b"abc"
+
+    for assign in (item, part, cut):
+        region = make(8192)
+        with pytest.raises((ValueError, IndexError)):
+            assign(region)
+        assert len(region) == 4096
+        region.close()
+
+
 def test_room_is_reserved_or_not_even_counted(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with zcio.Region.open(path, "w+", length=1 << 20) as region:

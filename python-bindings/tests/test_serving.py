@@ -306,3 +306,23 @@ def test_the_wrapper_alone(path: Path) -> None:
         with path.open("rb") as file:
             assert zcio.wsgi.file_wrapper(file).send(near, 5) == 5
             assert file.tell() == 5
+
+
+def test_no_query_ends_the_header_of_a_redirect(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "index.html").write_bytes(DATA)
+    messages: list[Any] = []
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    for query, sent in (
+        (b"a=b%20c&d=/?[e]", b"a=b%20c&d=/?[e]"),
+        (b"a\r\nset-cookie: b\0\xff", b"a%0D%0Aset-cookie:%20b%00%FF"),
+    ):
+        scope = {"type": "http", "method": "GET", "headers": [], "path": "/folder", "query_string": query}
+        asyncio.run(zcio.asgi.Files(tmp_path)(scope, receive, send))
+        assert dict(messages[-2]["headers"])[b"location"] == b"/folder/?" + sent

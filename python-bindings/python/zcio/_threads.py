@@ -52,7 +52,7 @@ async def copy(
 
 async def batch(items: Iterable[BatchItem], *, visibility: Visibility = "aliased") -> BatchReport:
     """As ``zcio.batch``, in a worker thread. The ends are what they are when this is awaited."""
-    prepared = _zcio.PreparedBatch([(*map(plain, item[:2]), *item[2:]) for item in items], visibility)
+    prepared = _zcio.PreparedBatch(((*map(plain, item[:2]), *item[2:]) for item in items), visibility)
     return await library().in_thread_until_cancelled(prepared.run)
 
 

@@ -129,7 +129,8 @@ class Files:
         below = path.removeprefix(root) if path.startswith(root + "/") else path
         names = below.removeprefix("/").split("/")
         names[-1] = names[-1] or "index.html"
-        query = scope.get("query_string", b"").decode("latin-1")
+        # Nothing of it ends the header.
+        query = urllib.parse.quote(scope.get("query_string", b""), safe="!$%&'()*+,/:;=?@[]")
         # What the path of a request was in bytes; of no other host, because each of its names was there.
         location = urllib.parse.quote(path, errors="replace") + "/" + (f"?{query}" if query else "")
         await respond(

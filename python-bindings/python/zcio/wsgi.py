@@ -55,8 +55,11 @@ class file_wrapper(Iterator[bytes]):  # noqa: N801 (the name is PEP 3333's)
         """
         try:
             return transfer(self.filelike, connection, count=count, visibility=self.visibility).bytes  # type: ignore[arg-type]
-        except (TypeError, ValueError, AttributeError):
-            # io.UnsupportedOperation is a ValueError; each of these comes before the first byte.
+        except (TypeError, ValueError, AttributeError) as error:
+            # io.UnsupportedOperation is a ValueError. Each of these comes before the first byte, but for what a signal
+            # handler raises, which has a count then.
+            if getattr(error, "moved", 0):
+                raise
             return None
 
 

@@ -164,7 +164,7 @@ class mmap(BufferExporter):  # noqa: N801
             if len(data) != len(span):
                 raise IndexError("mmap slice assignment is wrong size")
             if span.step == 1:
-                region.write(data, span.start)
+                region[span.start : span.stop] = data
             else:
                 memoryview(region)[key] = data
             return
@@ -172,7 +172,7 @@ class mmap(BufferExporter):  # noqa: N801
         byte = _index(value, "mmap item value must be an int")
         if not 0 <= byte <= 255:
             raise ValueError("mmap item value must be in range(0, 256)")
-        self._open().write(bytes((byte,)), place)
+        self._open()[place] = byte
 
     def __delitem__(self, key: object, /) -> None:
         raise TypeError("mmap object doesn't support item deletion")
@@ -287,7 +287,7 @@ class mmap(BufferExporter):  # noqa: N801
         region = self._writable()
         if to < 0 or source < 0 or length < 0 or len(region) - max(to, source) < length:
             raise ValueError("source, destination, or count out of range")
-        region.write(region.read(source, length), to)
+        region[to : to + length] = region.read(source, length)
 
     def flush(self, offset: SupportsIndex = 0, size: SupportsIndex | None = None, /) -> None:
         """Writes changes back to the file, and waits for the disk."""
