@@ -11,7 +11,7 @@ fn without(descriptors: &'static [i32], arguments: &[&OsStr]) -> Output {
     let mut command = zcio(arguments);
     // SAFETY: close(2) is async-signal-safe.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             for &number in descriptors {
                 libc::close(number);
             }
