@@ -44,8 +44,6 @@ pub(super) struct ZerocopyReceive {
     is_ready: bool,
     /// Bytes that the kernel has said can only be read.
     to_read: usize,
-    /// The last page that [`View::copy_page`](crate::region::View) was asked for.
-    own_page: Option<usize>,
     mapped: u64,
     copied: u64,
 }
@@ -141,12 +139,6 @@ impl Mover for ZerocopyReceive {
             }
             Err(Errno::EINTR) => Ok(Advance::Interrupted),
             Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Source)),
-            // A page of an earlier transfer's, inside of which this one begins or ends.
-            Err(Errno::EFAULT) if self.own_page != Some(place / page) => {
-                self.own_page = Some(place / page);
-                view.copy_page(at as usize).map_err(|errno| Stop::Failed(Error::os("mremap", errno)))?;
-                Ok(Advance::Moved(0))
-            }
             Err(Errno::EFAULT) => Err(Stop::Failed(gone("recv"))),
             Err(errno) => Err(Stop::Failed(Error::os("recv", errno))),
         }

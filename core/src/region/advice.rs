@@ -134,14 +134,14 @@ impl Region {
                 advice if advice.is_destructive() => state.mapping.inward_or_edge(bytes),
                 _ => state.mapping.outward(bytes),
             };
-            if length == 0 {
-                return Ok(());
-            }
             if advice.is_destructive() && state.mapping.receives {
                 // A load from a page of a queue that has gone is SIGBUS.
                 return Err(invalid(
                     "pages of a region that receives cannot be thrown away: the next transfer does it",
                 ));
+            }
+            if length == 0 {
+                return Ok(());
             }
             if advice.is_destructive() && state.mapping.is_in_use() {
                 return Err(being_sent("pages cannot be thrown away"));

@@ -70,12 +70,24 @@ impl View {
         self.receives().then(|| unsafe { SpanMut::new(self.start, self.length) })
     }
 
-    /// Makes all whole pages behind that byte, to the end of the view, memory of our own again: zeroes.
+    /// Makes all pages behind that byte, to the end of the view, memory of our own again: whole ones zeroes, the first and the last
+    /// with the bytes that belong to others.
     pub(crate) fn make_own(&self, from: usize) -> Sys<()> {
+        if !self.receives() || from >= self.length {
+            return Ok(());
+        }
         let page = self.mapping.page();
-        let (start, end) = ((self.start as usize + from).next_multiple_of(page), self.start as usize + self.length);
+        let (first, end) = (self.start as usize + from, self.start as usize + self.length);
+        let start = first.next_multiple_of(page);
         let whole = if self.length == self.mapping.len() { end.next_multiple_of(page) } else { end / page * page };
-        if !self.receives() || start >= whole {
+        if start > first {
+            self.copy_page(from)?;
+        }
+        // It may be the first one.
+        if whole < end && whole >= start {
+            self.copy_page(self.length - 1)?;
+        }
+        if start >= whole {
             return Ok(());
         }
         // SAFETY: pages of this view's, to be filled by the caller, who has entered the mapping.
@@ -83,7 +95,7 @@ impl View {
     }
 
     /// Puts a page of our own, with the same bytes, in the place of the one that has that byte of the view, which may be a queue's.
-    pub(crate) fn copy_page(&self, at: usize) -> Sys<()> {
+    fn copy_page(&self, at: usize) -> Sys<()> {
         let page = self.mapping.page();
         let rights = libc::PROT_READ | libc::PROT_WRITE;
         let mut own = Addresses::map(None, page, rights, libc::MAP_PRIVATE)?;

@@ -217,7 +217,7 @@ mod tests {
         assert!(asked.languages().eq([Language::Python]));
         let wanted = families::of(Language::Python).filter(|method| asked.wants(Language::Python, method));
         let names: Vec<_> = wanted.map(|method| method.name).collect();
-        assert_eq!(names, ["stdlib", "control", "asyncio"]);
+        assert_eq!(names, ["control", "stdlib", "asyncio"]);
     }
 
     #[test]
