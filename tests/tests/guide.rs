@@ -45,7 +45,9 @@ fn ends(from: &str, to: &str) -> Vec<(Facts, Facts)> {
         }
         ("file", "file") => from_to(&[facts(File, 1), facts(File, MIB)], &[facts(File, 0)]),
         ("file from 1 MiB on", "TCP socket") => from_to(&[facts(File, MIB)], &[facts(Tcp, 0)]),
-        ("anything", "terminal or other character device") => from_to(&all, &[facts(CharDevice, 0)]),
+        ("anything", "terminal or other character device, [memory](memory.md)") => {
+            from_to(&all, &[facts(CharDevice, 0), facts(Memory, MIB)])
+        }
         ("file or block device", "socket, pipe, other device") => {
             let mut ends: Vec<_> = from_to(&[facts(File, MIB - 1)], &[facts(Tcp, 0)]);
             ends.extend(from_to(

@@ -74,7 +74,7 @@ def arrays(method: str) -> tuple[str, Serve]:
     return "", serve(method)
 
 
-def control(method: str) -> tuple[str, Serve]:
+def control(_: str) -> tuple[str, Serve]:
     """What the others are measured against."""
     return "", lambda job: (arrays("numpy")[1] if job.route == "mapped_sum" else LIBRARY[job.route])(job)
 
