@@ -221,10 +221,13 @@ def test_a_socket_that_is_not_connected(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [None, 1.5, [], bytearray(b"x"), memoryview(b"x"), object()])
 def test_what_is_no_end(wrong: object, source: Path, sink: Path) -> None:
-    if not isinstance(wrong, bytearray | memoryview):
+    if isinstance(wrong, bytearray):
+        assert transfer(source, wrong).bytes == len(wrong)
+        return
+    if not isinstance(wrong, memoryview):
         with pytest.raises(TypeError, match=rf"^src must be .*buffer.*path.*, not '{type(wrong).__name__}'"):
             transfer(wrong, sink)
-    with pytest.raises(TypeError, match=r"^dst must be "):
+    with pytest.raises(TypeError, match=r"^dst (must be|is a buffer that may only be read)"):
         transfer(source, wrong)
 
 

@@ -189,7 +189,7 @@ class EndLifeTest {
             }
             assertTrue(sink.stands(said.bytes()), () -> "the position is wrong: " + said);
             if (received != null) {
-                judge(said, received, row, asSource, fault);
+                judge(said, received, row, asSource, fault, operation + " " + named + " " + drive);
             }
             source.close();
             if (fed != null) {
@@ -279,7 +279,7 @@ class EndLifeTest {
         return answer;
     }
 
-    private void judge(Answer said, byte[] received, EndRow row, boolean asSource, Fault fault) {
+    private void judge(Answer said, byte[] received, EndRow row, boolean asSource, Fault fault, String how) {
         boolean grown = fault == Fault.RESIZED && !asSource && !row.isMemory();
         // What somebody else appended to the sink is no affair of the operation's.
         byte[] own = grown ? Arrays.copyOf(received, (int) said.bytes()) : received;
@@ -287,7 +287,7 @@ class EndLifeTest {
         assertEquals(own.length, said.bytes(), () -> "the count is wrong: " + said);
         if (said.failure() == null) {
             boolean shrunk = fault == Fault.RESIZED && asSource && row.kind != End.Kind.REGION;
-            assertTrue(shrunk || own.length == LENGTH, () -> "success for less: " + said);
+            assertTrue(shrunk || own.length == LENGTH, () -> "success for less: " + said + ", " + row + (asSource ? " as source, " : " as sink, ") + how + ", " + fault);
         }
         assertTrue(!(said.failure() instanceof ClosedByInterruptException), () -> "nobody interrupted: " + said);
     }

@@ -40,7 +40,7 @@ enum EndOperation {
     Answer answer(Mechanism named, Drive drive, Made source, Made sink, Path second) throws Exception {
         try {
             return new Answer(moved(named, drive, source, sink, second), null);
-        } catch (IOException | IllegalStateException | UnsupportedOperationException e) {
+        } catch (IOException | IllegalStateException | IndexOutOfBoundsException | UnsupportedOperationException e) {
             Throwable cause = e instanceof TransferException ? e : e.getCause();
             return new Answer(cause instanceof TransferException moved ? moved(moved) : 0, e);
         } catch (EndCalls.Partly e) {
