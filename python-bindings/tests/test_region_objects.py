@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import copy
 import gc
-import multiprocessing
 import io
+import multiprocessing
 import os
 import pickle
 import socket
@@ -199,7 +199,7 @@ def test_where_a_region_is_no_end(tmp_path: Path) -> None:
             lambda: asyncio.run(zcio.aio.fan_out(path, [shared])),
         ]
         for call in calls:
-            with pytest.raises((TypeError, io.UnsupportedOperation), match="region|memory"):
+            with pytest.raises((TypeError, io.UnsupportedOperation), match=r"region|memory"):
                 call()
         refused: list[Callable[[], object]] = [
             lambda: zcio.fan_out(shared, [near]),
