@@ -18,7 +18,7 @@ pub(crate) fn thread() -> i32 {
     unsafe { libc::syscall(libc::SYS_gettid) as i32 }
 }
 
-/// memfd_create(2): a file that is only memory.
+/// `memfd_create(2)`: a file that is only memory.
 pub(crate) fn memfd_create(name: &CStr, flags: MFdFlags) -> Sys<OwnedFd> {
     // SAFETY: a C string that outlives the call, and a number.
     let fd = Errno::result(unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags.bits()) })?;
