@@ -6,9 +6,9 @@ use std::process::Command;
 
 use super::{CONTROL, Language, Method, PLAIN, Starting, ZCIO, missing};
 use crate::routes::{
-    FILE_TO_FILE, FILE_TO_FILE_TMPFS, FILE_TO_FILE_XFS, FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, HAND_OVER,
-    MAP_CLOSE, MAPPED_SCAN, MAPPED_SUM, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE,
-    TCP_TO_FILE_DURABLE,
+    EVERY, FILE_TO_FILE, FILE_TO_FILE_TMPFS, FILE_TO_FILE_XFS, FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS,
+    HAND_OVER, MAP_CLOSE, MAPPED_SCAN, MAPPED_SUM, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES,
+    TCP_TO_FILE, TCP_TO_FILE_DURABLE,
 };
 
 /// The lane's program; carried along so that the one that runs is always the one that was built.
@@ -29,30 +29,11 @@ const PROGRAM: [(&str, &str); 11] = [
 const COPIES: &[&str] = &[FILE_TO_FILE, FILE_TO_FILE_XFS, FILE_TO_FILE_TMPFS];
 const EVENT_LOOP: &[&str] = &[FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, TCP_TO_FILE, RELAY];
 
-const ALL: &[&str] = &[
-    FILE_TO_TCP,
-    FILE_TO_TCP_CONNECTIONS,
-    TCP_TO_FILE,
-    TCP_TO_FILE_DURABLE,
-    RELAY,
-    FILE_TO_FILE,
-    FILE_TO_FILE_XFS,
-    FILE_TO_FILE_TMPFS,
-    FILE_TO_PIPE,
-    SMALL_FILES,
-    SMALL_RANGES,
-    MAPPED_SCAN,
-    MAPPED_SUM,
-    MAP_CLOSE,
-    RANDOM_READ,
-    RANDOM_READ_DIRECT,
-    HAND_OVER,
-];
 const IN_LOOP: Method = Method { kind: "event loop", ..PLAIN };
 
 /// In the order in which they are printed.
 pub const METHODS: &[Method] = &[
-    Method { name: "control", routes: &[(ALL, CONTROL)], control: true, demo: true, ..PLAIN },
+    Method { name: "control", routes: &[(EVERY, CONTROL)], control: true, demo: true, ..PLAIN },
     Method {
         name: "loop",
         demo: true,

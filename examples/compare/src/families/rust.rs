@@ -8,34 +8,15 @@ use anyhow::Context;
 
 use super::{CONTROL, Language, Method, PLAIN, Starting, ZCIO, missing};
 use crate::routes::{
-    FILE_TO_FILE, FILE_TO_FILE_TMPFS, FILE_TO_FILE_XFS, FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS, HAND_OVER,
-    MAP_CLOSE, MAPPED_SCAN, MAPPED_SUM, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES, TCP_TO_FILE,
-    TCP_TO_FILE_DURABLE,
+    EVERY, FILE_TO_FILE, FILE_TO_FILE_TMPFS, FILE_TO_FILE_XFS, FILE_TO_PIPE, FILE_TO_TCP, FILE_TO_TCP_CONNECTIONS,
+    HAND_OVER, MAP_CLOSE, MAPPED_SCAN, MAPPED_SUM, RANDOM_READ, RANDOM_READ_DIRECT, RELAY, SMALL_FILES, SMALL_RANGES,
+    TCP_TO_FILE, TCP_TO_FILE_DURABLE,
 };
 
 /// What would help a lane that is missing.
 pub const REMEDY: &str = "build this program again";
 
 const COPIES: &[&str] = &[FILE_TO_FILE, FILE_TO_FILE_XFS, FILE_TO_FILE_TMPFS];
-const ALL: &[&str] = &[
-    FILE_TO_TCP,
-    FILE_TO_TCP_CONNECTIONS,
-    TCP_TO_FILE,
-    TCP_TO_FILE_DURABLE,
-    RELAY,
-    FILE_TO_FILE,
-    FILE_TO_FILE_XFS,
-    FILE_TO_FILE_TMPFS,
-    FILE_TO_PIPE,
-    SMALL_FILES,
-    SMALL_RANGES,
-    MAPPED_SCAN,
-    MAPPED_SUM,
-    MAP_CLOSE,
-    RANDOM_READ,
-    RANDOM_READ_DIRECT,
-    HAND_OVER,
-];
 
 const RAW: &[(&[&str], &str)] = &[
     (&[FILE_TO_TCP], "sendfile loop"),
@@ -55,8 +36,8 @@ const RAW: &[(&[&str], &str)] = &[
 
 /// In the order in which they are printed.
 pub const METHODS: &[Method] = &[
-    Method { name: "raw", demo: true, routes: RAW, reference: ALL, ..PLAIN },
-    Method { name: "control", routes: &[(ALL, CONTROL)], control: true, demo: true, ..PLAIN },
+    Method { name: "raw", demo: true, routes: RAW, reference: EVERY, ..PLAIN },
+    Method { name: "control", routes: &[(EVERY, CONTROL)], control: true, demo: true, ..PLAIN },
     Method {
         name: "std",
         demo: true,
@@ -66,7 +47,7 @@ pub const METHODS: &[Method] = &[
             (&[MAPPED_SCAN], "read, 256 KiB"),
             (&[HAND_OVER], "UNIX socket"),
         ],
-        reference: ALL,
+        reference: EVERY,
         ..PLAIN
     },
     Method { name: "splice", routes: &[(&[TCP_TO_FILE, RELAY, FILE_TO_TCP], "splice loop, 1 MiB pipe")], ..PLAIN },
@@ -105,8 +86,8 @@ pub const WRONG_BYTE: &str = "wrong_byte";
 pub const WRONG_COUNT: &str = "wrong_count";
 
 static WRONG: [Method; 2] = [
-    Method { name: WRONG_BYTE, demo: true, routes: &[(ALL, WRONG_BYTE)], ..PLAIN },
-    Method { name: WRONG_COUNT, demo: true, routes: &[(ALL, WRONG_COUNT)], ..PLAIN },
+    Method { name: WRONG_BYTE, demo: true, routes: &[(EVERY, WRONG_BYTE)], ..PLAIN },
+    Method { name: WRONG_COUNT, demo: true, routes: &[(EVERY, WRONG_COUNT)], ..PLAIN },
 ];
 
 /// Starts the table's lanes.

@@ -65,6 +65,27 @@ pub const RANDOM_READ_DIRECT: &str = "random_read_direct";
 /// Memory from one process to another.
 pub const HAND_OVER: &str = "hand_over";
 
+/// All of them.
+pub const EVERY: &[&str] = &[
+    FILE_TO_TCP,
+    FILE_TO_TCP_CONNECTIONS,
+    TCP_TO_FILE,
+    TCP_TO_FILE_DURABLE,
+    RELAY,
+    FILE_TO_FILE,
+    FILE_TO_FILE_XFS,
+    FILE_TO_FILE_TMPFS,
+    FILE_TO_PIPE,
+    SMALL_FILES,
+    SMALL_RANGES,
+    MAPPED_SCAN,
+    MAPPED_SUM,
+    MAP_CLOSE,
+    RANDOM_READ,
+    RANDOM_READ_DIRECT,
+    HAND_OVER,
+];
+
 /// Every route, in the order in which they are measured and printed.
 pub static ALL: [&dyn Route; 17] = [
     &file_to_tcp::One,
@@ -231,6 +252,7 @@ mod tests {
     fn names_are_unique_and_lead_back() {
         for route in ALL {
             assert_eq!(named(route.name()).unwrap().title(), route.title());
+            assert!(EVERY.contains(&route.name()) && EVERY.len() == ALL.len());
             assert!(ALL.iter().filter(|other| other.name() == route.name()).count() == 1);
             assert!(!route.about().is_empty());
         }

@@ -60,8 +60,6 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
     /** The JDK's own limit for buffers over segments. */
     private static final int LONGEST_BUFFER = Integer.MAX_VALUE - 8;
 
-    /** For what replaces pages and memory. Operations on the pages need no lock: the native code has one. */
-    private final Object changing = new Object();
     private RegionPages pages;
     /**
      * The thread that made it, for as long as no other has loaded or stored anything. If it closes the region, nobody can be in a

@@ -43,15 +43,6 @@ abstract class RegionAccess {
     }
 
     /**
-     * How long it is.
-     *
-     * @return the length in bytes; 0 once closed
-     */
-    public final long size() {
-        return memory.length;
-    }
-
-    /**
      * Whether it cannot be written to.
      *
      * @return true if every {@code put} throws {@link java.nio.ReadOnlyBufferException}

@@ -9,6 +9,8 @@ import java.util.Objects;
 /** What the kernel can do with a range of a region: the part of {@link MappedRegion} that makes system calls. */
 abstract class RegionOperations extends RegionAccess {
     final Regions.Handle handle;
+    /** For what replaces pages and memory. Operations on the pages need no lock: the native code has one. */
+    final Object changing = new Object();
 
     /** For {@link MappedRegion}. */
     RegionOperations(Regions.Handle handle) {
@@ -19,6 +21,22 @@ abstract class RegionOperations extends RegionAccess {
     @FunctionalInterface
     interface Operation {
         void on(long region) throws IOException;
+    }
+
+    /**
+     * How long it is.
+     *
+     * @return the length in bytes; 0 once closed
+     */
+    public final long size() {
+        long length = memory().length;
+        if (length > 0 || !isOpen()) {
+            return length;
+        }
+        // While it is resized, the region is nowhere.
+        synchronized (changing) {
+            return memory().length;
+        }
     }
 
     /** Runs an operation on a range that has been checked, and keeps the handle while it runs. */

@@ -23,6 +23,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -283,6 +284,24 @@ class MappedRegionTest {
             int errno = assertThrowsExactly(RegionException.class, () -> region.advise(0, 4096, Advice.REMOVE)).errno().getAsInt();
             assertEquals(22, errno);
             region.check();
+        }
+    }
+
+    /** While it moves, it has the length from before or the one from after, and is not closed. */
+    @Test
+    void theSizeIsOneOfTheTwoDuringAResize() throws Exception {
+        try (MappedRegion region = MappedRegion.anonymous(1 << 20)) {
+            CompletableFuture<Void> resizing = Ends.background(() -> {
+                for (int i = 0; i < 2000; i++) {
+                    region.resize(i % 2 == 0 ? 1 << 19 : 1 << 20);
+                }
+                return null;
+            });
+            while (!resizing.isDone()) {
+                long size = region.size();
+                assertTrue(size == 1 << 19 || size == 1 << 20, size + " bytes");
+            }
+            resizing.get();
         }
     }
 
