@@ -202,8 +202,7 @@ impl Mapping {
     /// A mapping that has taken the pages of this one over: here are zeroes from now on. False, and nothing done, while a
     /// transfer is at it.
     pub fn moved_away(&self) -> Result<Option<Arc<Self>>> {
-        if self.usage.close() > 0 {
-            self.usage.reopen();
+        if !self.usage.close_unused() {
             return Ok(None);
         }
         let moved = self.move_away();
@@ -234,6 +233,7 @@ impl Mapping {
             return Ok(());
         }
         self.empty().map_err(|errno| {
+            // Nobody was inside, and nobody has come in since.
             self.usage.reopen();
             Error::os("mmap", errno)
         })

@@ -32,7 +32,13 @@ impl Usage {
         self.change(|state| Some(state | CLOSED)).map_or(0, |before| before & USERS)
     }
 
-    /// Undoes [`Usage::close`].
+    /// As [`Usage::close`], but only while nobody is inside. Otherwise nothing is changed, not for a moment: one that left
+    /// meanwhile would take itself for the last one of a closed mapping.
+    pub fn close_unused(&self) -> bool {
+        self.change(|state| (state & USERS == 0).then_some(state | CLOSED)).is_ok()
+    }
+
+    /// Undoes [`Usage::close`] where nobody was inside.
     pub fn reopen(&self) {
         let _ = self.change(|state| Some(state & !CLOSED));
     }
@@ -61,6 +67,8 @@ fn of_this_process(state: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
 
     #[test]
@@ -73,5 +81,31 @@ mod tests {
         assert_eq!((usage.users(), usage.close()), (0, 0));
         usage.reopen();
         assert!(usage.enter() && !usage.leave());
+    }
+
+    #[test]
+    fn it_is_closed_under_nobody() {
+        let usage = Usage::default();
+        assert!(usage.enter() && !usage.close_unused());
+        assert!(!usage.is_closed() && usage.enter() && !usage.leave() && !usage.leave());
+        assert!(usage.close_unused() && !usage.enter());
+    }
+
+    /// One that leaves while a close is refused is not the last one of a closed mapping, whose pages would be given up.
+    #[test]
+    fn a_refusal_is_seen_by_nobody() {
+        let (usage, over) = (Usage::default(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    if usage.close_unused() {
+                        usage.reopen();
+                    }
+                }
+            });
+            let told = (0..5_000_000).filter(|_| usage.enter() && usage.leave()).count();
+            over.store(true, Ordering::Relaxed);
+            assert_eq!(told, 0, "times it was told to give the pages up");
+        });
     }
 }
