@@ -81,7 +81,19 @@ compare-libraries: venv
 	  -DoutputDirectory=$(CURDIR)/target/netty
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check uvloop
 
-test: test-rust test-java test-python
+RUST_SUITE := cargo test 2>&1 | tee $(LOGS)/rust.log
+PYTHON_SUITE := cd python-bindings && $(IN_VENV) python -m pytest -q 2>&1 | tee ../$(LOGS)/python.log
+
+# Rust's and Python's suites wait more than they compute, so they run side by side; what Python's says comes when both are over.
+# Java's comes behind them: it packs the jar anew, which both of them use.
+test: venv jar arrow
+	@mkdir -p $(LOGS)
+	( $(PYTHON_SUITE) ) > /dev/null & \
+	  rust=0; ( $(RUST_SUITE) ) || rust=$$?; \
+	  python=0; wait $$! || python=$$?; \
+	  cat $(LOGS)/python.log; \
+	  test $$rust = 0 -a $$python = 0
+	$(MAKE) test-java
 	@tests/summary $(LOGS)
 
 # Arrow's file format for Java, which an example reads a table with.
@@ -96,7 +108,7 @@ target/arrow/.there: | tools
 # The example programs are tests too: they need the jar and the virtual environment.
 test-rust: venv jar arrow
 	@mkdir -p $(LOGS)
-	cargo test 2>&1 | tee $(LOGS)/rust.log
+	$(RUST_SUITE)
 
 test-java: tools
 	@mkdir -p $(LOGS) && rm -f $(LOGS)/java-*.log
@@ -106,7 +118,7 @@ test-java: tools
 
 test-python: venv
 	@mkdir -p $(LOGS)
-	cd python-bindings && $(IN_VENV) python -m pytest -q 2>&1 | tee ../$(LOGS)/python.log
+	$(PYTHON_SUITE)
 
 # The suites behind the system call filter and with the capabilities that container engines have (tests/container), and again
 # as an ordinary user (CONTAINED_USER). What is denied there is skipped, with the name of the call, which cargo and pytest are

@@ -1,4 +1,4 @@
-"""A sparse file of 6 GiB with islands of content at places where 32 bits end, through TCP and into another file."""
+"""A sparse file of more than 4 GiB with islands of content at places where 32 bits end, through TCP and into another file."""
 
 import socket
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ import pytest
 import zcio
 from support import background, content, tcp_pair
 
-SIZE = 6 << 30
+SIZE = (4 << 30) + (64 << 20)
 ISLAND = 1 << 20
 # Across 2 GiB and 4 GiB, where signed and unsigned 32 bits end, and at both ends.
-ISLANDS = [0, (2 << 30) - 4097, (4 << 30) - ISLAND // 2, (5 << 30) + 1, SIZE - ISLAND]
+ISLANDS = [0, (2 << 30) - 4097, (4 << 30) - ISLAND // 2, (4 << 30) + (32 << 20) + 1, SIZE - ISLAND]
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ def test_what_does_not_fit_is_sent_from_where_it_stopped(
     shape: Callable[[Any], Any], buffering: int, tmp_path: Path
 ) -> None:
     """A socket that does not wait takes a part of it: the position is the same as if it had been in one."""
-    data = content(200_000)
+    data = content(60_000)
     (tmp_path / "source").write_bytes(data)
     with tcp_pair() as (near, far), open(tmp_path / "source", "rb", buffering) as file:
         near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_sent_from_where_it_stopped(
         near.settimeout(60)
         got: list[bytes] = []
         with background(lambda: got.append(read_all(far.fileno()))):
-            for count in (1, 16_000, 9_000, 16_000, 100_000, None):
+            for count in (1, 16_000, 9_000, 16_000, 10_000, None):
                 keywords: dict[str, Any] = {} if count is None else {"count": count}
                 before = os.lseek(file.fileno(), 0, os.SEEK_CUR) if buffering == 0 else file.tell()
                 report = zcio.transfer(file if buffering else shape(file), near, **keywords)

@@ -1,5 +1,6 @@
 package loading;
 
+import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -64,9 +65,13 @@ final class Container {
         Map<String, Integer> found = new TreeMap<>();
         try (var tasks = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
             for (Path task : tasks) {
-                String name = Files.readString(task.resolve("comm")).strip();
-                if (name.startsWith("zcio")) {
-                    found.merge(name, 1, Integer::sum);
+                try {
+                    String name = Files.readString(task.resolve("comm")).strip();
+                    if (name.startsWith("zcio")) {
+                        found.merge(name, 1, Integer::sum);
+                    }
+                } catch (IOException e) {
+                    // It has ended since it was listed.
                 }
             }
         }

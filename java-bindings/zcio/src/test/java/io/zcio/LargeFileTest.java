@@ -14,14 +14,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A sparse file of 6 GiB with islands of bytes where a length or an offset that was cut to 31 or 32 bits would put them
+ * A sparse file of more than 4 GiB with islands of bytes where a length or an offset that was cut to 31 or 32 bits would put them
  * wrong. The receiver compares every byte.
  */
 class LargeFileTest {
-    private static final long SIZE = 6L << 30;
+    private static final long SIZE = (4L << 30) + (64 << 20);
     private static final byte[] ISLAND = Ends.pattern(10_007);
     private static final long[] ISLANDS = {
-        0, (1L << 31) - 5000, (1L << 31) + 9000, (1L << 32) - 3, (5L << 30) - 77, SIZE - ISLAND.length
+        0, (1L << 31) - 5000, (1L << 31) + 9000, (1L << 32) - 3, (4L << 30) + (32 << 20) - 77, SIZE - ISLAND.length
     };
 
     @TempDir

@@ -3,6 +3,7 @@ package io.zcio;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.net.URLClassLoader;
 import java.nio.MappedByteBuffer;
@@ -48,7 +49,11 @@ class LoadersTest {
         try (var tasks = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
             List<String> found = new ArrayList<>();
             for (Path task : tasks) {
-                found.add(Files.readString(task.resolve("comm")).strip());
+                try {
+                    found.add(Files.readString(task.resolve("comm")).strip());
+                } catch (IOException e) {
+                    // It has ended since it was listed.
+                }
             }
             found.removeIf(name -> !name.startsWith("zcio"));
             return found;
