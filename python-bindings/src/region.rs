@@ -12,22 +12,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::exceptions::{PyBufferError, PyIndexError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt, PyMemoryView, PySlice};
-use pyo3::{PyTraverseError, PyVisit};
+use pyo3::types::{PyBytes, PyInt, PyMemoryView, PySlice, PyTuple, PyType};
+use pyo3::{PyTraverseError, PyTypeInfo, PyVisit};
 use zcio::region::{Kept, Populate};
 use zcio::{Access, Advice, Error, ErrorKind};
 
 use crate::interrupt::detached;
 use crate::lend::{self, Borrowed, Memory};
-use crate::once::intern;
+use crate::once::{Once, intern};
 use crate::region_errors;
 use crate::region_options::{File, Mode, Opening, count, mode_name, optional_count, protection_of, range, reserving};
 use crate::residency::{Residency, items};
+use crate::shared_region::SharedRegion;
 
 /// A mapped file, or memory of no file, as a buffer: what `mmap.mmap` is, but no use of it crashes.
 ///
 /// Made by `Region.open`, `Region.anonymous` and `Region.receiving`. numpy, pyarrow and memoryview use it without a copy:
-/// `numpy.asarray(region)`, `pyarrow.py_buffer(region)`; `region[a:b]` is a memoryview, `region[i]` a number.
+/// `numpy.asarray(region)`, `pyarrow.py_buffer(region)`; `region[a:b]` is a memoryview, `region[i]` a number. A class made of this
+/// one inherits them: they make an object of it, without calling its `__init__`.
 /// All offsets and lengths are in bytes; where a method takes both, they default to the whole region. Any method of a
 /// closed region raises `ValueError`. Methods can be called from any thread.
 ///
@@ -39,6 +41,25 @@ pub struct Region {
     kind: Kind,
     /// The path, as the caller gave it: any object, which may even know this one. Locked for no more than a look.
     name: Mutex<Option<Py<PyAny>>>,
+}
+
+/// What an object is to be made of: the only argument of the classes' `__new__`, which nobody else can make. So an inherited
+/// constructor makes an object of the class that it is called on.
+#[pyclass(frozen)]
+pub struct Made(Mutex<Option<Region>>);
+
+impl Made {
+    /// An object of that class, which is `C` or one made of it in Python.
+    pub fn of<'py, C: PyTypeInfo>(class: &Bound<'py, PyType>, region: Region) -> PyResult<Bound<'py, PyAny>> {
+        let py = class.py();
+        py.get_type::<C>().getattr(intern!(py, "__new__"))?.call1((class, Self(Mutex::new(Some(region)))))
+    }
+
+    pub fn take(arguments: &Bound<'_, PyTuple>, ways: &'static str) -> PyResult<Region> {
+        let made = arguments.get_item(0).ok().and_then(|made| made.cast_into::<Self>().ok());
+        let region = made.and_then(|made| made.get().0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        region.ok_or_else(|| PyTypeError::new_err(ways))
+    }
 }
 
 enum Kind {
@@ -111,9 +132,16 @@ impl Region {
         })
     }
 
-    fn made(py: Python<'_>, region: Result<zcio::Region, Error>, name: Option<Py<PyAny>>) -> PyResult<Self> {
-        let region = region.map_err(|error| region_errors::exception(py, &error, name.as_ref()))?;
-        Ok(Self { kind: Kind::Plain(region), name: Mutex::new(name) })
+    fn made<'py>(
+        class: &Bound<'py, PyType>,
+        region: Result<zcio::Region, Error>,
+        name: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let region = region.map_err(|error| region_errors::exception(class.py(), &error, name.as_ref()))?;
+        if class.is_subclass_of::<SharedRegion>()? {
+            return Err(PyTypeError::new_err("shared memory is made by create(), open(), from_fd() or receive()"));
+        }
+        Made::of::<Self>(class, Self { kind: Kind::Plain(region), name: Mutex::new(name) })
     }
 
     /// Runs an operation of the core without the GIL.
@@ -133,6 +161,12 @@ impl Region {
 
 #[pymethods]
 impl Region {
+    #[new]
+    #[pyo3(signature = (*made))]
+    fn new(made: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        Made::take(made, "a Region is made by Region.open(), Region.anonymous() or Region.receiving()")
+    }
+
     /// Maps a file: a path, a file descriptor, or a binary file.
     ///
     /// mode is that of `numpy.memmap`: "r" to read; "r+" to read and write the file; "w+" to make a new one of `length`
@@ -151,11 +185,11 @@ impl Region {
     /// fails. A region that was opened from a path or with closefd=True can be resized together with its file. If somebody
     /// else closes that descriptor, or puts another file in its place, that one is neither cut nor closed, and a resize with
     /// the file is `OSError` with EBADF.
-    #[staticmethod]
+    #[classmethod]
     #[pyo3(signature = (file, mode="r", *, offset=0, length=None, reserve=None, guard=false, closefd=false))]
     #[allow(clippy::too_many_arguments)] // Keywords, in Python.
-    fn open(
-        py: Python<'_>,
+    fn open<'py>(
+        cls: &Bound<'py, PyType>,
         file: &Bound<'_, PyAny>,
         mode: &str,
         #[pyo3(from_py_with = count)] offset: u64,
@@ -163,14 +197,15 @@ impl Region {
         reserve: Option<bool>,
         guard: bool,
         closefd: bool,
-    ) -> PyResult<Self> {
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = cls.py();
         let opening = Opening { mode: Mode::of(mode)?, offset, length, reserve, guard, closefd };
         let place = File::new(file)?;
         opening.check(&place)?;
         opening.create(file)?;
         let name = matches!(place, File::Path(_)).then(|| file.clone().unbind());
         let hold = opening.hold(py, &place)?;
-        Self::made(py, detached(py, || opening.open(&place, hold.as_ref()))?, name)
+        Self::made(cls, detached(py, || opening.open(&place, hold.as_ref()))?, name)
     }
 
     /// Private memory of no file: `length` bytes of zeroes, readable and writable.
@@ -178,28 +213,31 @@ impl Region {
     /// `huge_pages` is the size in bytes of the hugetlb pages to take it from (2 MiB, 1 GiB), which the administrator has
     /// reserved; the length is rounded up to whole ones. `advise("huge_page")` asks for transparent ones instead.
     /// reserve=False asks the system not to count it as memory that may be needed (`MAP_NORESERVE`).
-    #[staticmethod]
+    #[classmethod]
     #[pyo3(signature = (length, *, huge_pages=None, reserve=None))]
-    fn anonymous(
-        py: Python<'_>,
+    fn anonymous<'py>(
+        cls: &Bound<'py, PyType>,
         #[pyo3(from_py_with = count)] length: u64,
         huge_pages: Option<u64>,
         reserve: Option<bool>,
-    ) -> PyResult<Self> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let mut options = reserving(zcio::RegionOptions::new(), reserve).length(length);
         if let Some(size) = huge_pages {
             options = options.huge_pages(size);
         }
-        Self::made(py, detached(py, || options.anonymous())?, None)
+        Self::made(cls, detached(cls.py(), || options.anonymous())?, None)
     }
 
     /// Memory to receive into from a TCP socket by `transfer(sock, region, mechanism="zerocopy_receive")`, which puts pages of the
     /// socket's queue in the place of its own: `length` bytes, for reading, and filled by nothing else.
     ///
     /// Zeroes at first, and again behind the byte where a transfer begins to fill it.
-    #[staticmethod]
-    fn receiving(py: Python<'_>, #[pyo3(from_py_with = count)] length: u64) -> PyResult<Self> {
-        Self::made(py, detached(py, || zcio::Region::receiving(length))?, None)
+    #[classmethod]
+    fn receiving<'py>(
+        cls: &Bound<'py, PyType>,
+        #[pyo3(from_py_with = count)] length: u64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::made(cls, detached(cls.py(), || zcio::Region::receiving(length))?, None)
     }
 
     /// The path it was opened from, as it was given; None if there was none.
@@ -249,6 +287,14 @@ impl Region {
         }
         let data = Borrowed::new(data)?;
         self.run(py, data.write_to(region, offset))
+    }
+
+    /// A binary file over it, for whoever takes nothing else (`numpy.load`, `zipfile`, `pandas.read_csv`, `torch.load`): it copies, at
+    /// a position of its own, and can be written if the region can. It does not grow: `OSError` with ENOSPC at its end. Closing
+    /// it leaves the region open.
+    fn file<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        static REGION_FILE: Once<Py<PyAny>> = Once::new();
+        REGION_FILE.import(slf.py(), "zcio._region_file", "region_file")?.call1((slf,))
     }
 
     /// Tells the kernel how a range will be used: one of ADVICE, see madvise(2).

@@ -15,6 +15,12 @@ pub fn attempts<'py>(py: Python<'py>, attempts: &[zcio::Attempt]) -> PyResult<Bo
     PyTuple::new(py, attempts.iter().cloned().map(Attempt::from))
 }
 
+/// What `dataclasses` looks for in a class of theirs.
+pub fn dataclass_fields(py: Python<'_>, class: &str, names: &[&str]) -> PyResult<Py<PyAny>> {
+    let made = py.import("dataclasses")?.call_method1("make_dataclass", (class, names.to_vec()))?;
+    Ok(made.getattr("__dataclass_fields__")?.unbind())
+}
+
 /// A failure that is told in a record instead of being raised.
 pub fn failure(py: Python<'_>, error: &Error) -> Py<PyAny> {
     errors::exception(py, error, &[], &[]).into_value(py).into_any()

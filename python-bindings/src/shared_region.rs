@@ -73,6 +73,28 @@ fn peer_of(user: Option<u32>, process: Option<i32>, anyone: bool) -> PyResult<Pe
 
 #[pymethods]
 impl SharedRegion {
+    /// Maps the shared memory that a path leads to: that of another process under `/proc/<pid>/fd/<number>`, its `fileno()`. With
+    /// mode "r" for reading alone.
+    ///
+    /// It must be a memfd that is sealed against shrinking; `PermissionError` otherwise. A file is mapped by `Region.open`.
+    #[staticmethod]
+    #[pyo3(signature = (path, mode="r+"))]
+    fn open(py: Python<'_>, path: &Bound<'_, PyAny>, mode: &str) -> PyResult<Py<Self>> {
+        let access = match mode {
+            "r" => libc::O_RDONLY,
+            "r+" => libc::O_RDWR,
+            _ => return Err(PyValueError::new_err(format!("unknown mode {mode:?}; it is \"r\" or \"r+\""))),
+        };
+        // What is no memory is refused afterwards, and is not to be waited for.
+        let flags = access | libc::O_NONBLOCK | libc::O_NOCTTY;
+        let fd = py.import(intern!(py, "os"))?.call_method1(intern!(py, "open"), (path, flags))?.extract()?;
+        // SAFETY: opened just now, for this.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let memory = detached(py, || zcio::SharedRegion::from_fd(fd, Seals::NONE))?;
+        let name = path.clone().unbind();
+        Self::make(py, memory.map_err(|error| region_errors::exception(py, &error, Some(&name)))?)
+    }
+
     /// Makes `length` bytes of zeroes, with memory behind every one of them, sealed against shrinking.
     ///
     /// `OSError` with ENOSPC if the system has less memory than that.

@@ -1,4 +1,4 @@
-"""A sparse file of more than 4 GiB with islands of content at places where 32 bits end, through TCP and into another file."""
+"""A sparse file of more than 4 GiB with islands of content where 32 bits end, through TCP and into another file."""
 
 import socket
 from collections.abc import Iterator

@@ -3,8 +3,10 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import Field
+from io import BufferedRandom, BufferedReader
 from types import TracebackType
-from typing import Final, Literal, NoReturn, Self, SupportsIndex, final, overload
+from typing import ClassVar, Final, Literal, NoReturn, Self, SupportsIndex, final, overload
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -201,6 +203,7 @@ class Attempt:
     def mechanism(self) -> Mechanism:
         """Which one."""
 
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -221,6 +224,7 @@ class ItemReport:
     def mechanism(self) -> Mechanism:
         """How they went: 'uring' together with others, or what a transfer of their own chose."""
 
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -292,6 +296,7 @@ class Report:
     def short(self) -> bool:
         """Whether the source ended before the requested count was reached."""
 
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -325,16 +330,18 @@ class Region:
 
     Made by `Region.open`, `Region.anonymous` and `Region.receiving`. numpy, pyarrow and memoryview use it without a
     copy: `numpy.asarray(region)`, `pyarrow.py_buffer(region)`; `region[a:b]` is a memoryview, `region[i]` a number.
-    All offsets and lengths are in bytes; where a method takes both, they default to the whole region. Any method of
-    a closed region raises `ValueError`. Methods can be called from any thread.
+    A class made of this one inherits them: they make an object of it, without calling its `__init__`. All offsets
+    and lengths are in bytes; where a method takes both, they default to the whole region. Any method of a closed
+    region raises `ValueError`. Methods can be called from any thread.
 
     Where the file was cut short by somebody else, `read`, `write` and the other methods raise `zcio.FaultedError`. A
     load through a view (an array, a memoryview) would kill the process; with guard=True it reads zeroes instead, and
     the next call of a method, `check()`, or the end of the with block raises `FaultedError`.
     """
 
-    @staticmethod
+    @classmethod
     def open(
+        cls,
         file: int | HasFileno | str | bytes | os.PathLike[str] | os.PathLike[bytes],
         mode: RegionMode = "r",
         *,
@@ -343,7 +350,7 @@ class Region:
         reserve: bool | None = None,
         guard: bool = False,
         closefd: bool = False,
-    ) -> Region:
+    ) -> Self:
         """Maps a file: a path, a file descriptor, or a binary file.
 
         mode is that of `numpy.memmap`: "r" to read; "r+" to read and write the file; "w+" to make a new one of
@@ -365,8 +372,8 @@ class Region:
         closed, and a resize with the file is `OSError` with EBADF.
         """
 
-    @staticmethod
-    def anonymous(length: int, *, huge_pages: int | None = None, reserve: bool | None = None) -> Region:
+    @classmethod
+    def anonymous(cls, length: int, *, huge_pages: int | None = None, reserve: bool | None = None) -> Self:
         """Private memory of no file: `length` bytes of zeroes, readable and writable.
 
         `huge_pages` is the size in bytes of the hugetlb pages to take it from (2 MiB, 1 GiB), which the
@@ -375,8 +382,8 @@ class Region:
         (`MAP_NORESERVE`).
         """
 
-    @staticmethod
-    def receiving(length: int) -> Region:
+    @classmethod
+    def receiving(cls, length: int) -> Self:
         """Memory to receive into from a TCP socket by `transfer(sock, region, mechanism="zerocopy_receive")`, which
         puts pages of the socket's queue in the place of its own: `length` bytes, for reading, and filled by nothing
         else.
@@ -406,6 +413,12 @@ class Region:
         """Copies bytes into it; gives back how many. A region does not grow: fewer than were given only at its end.
 
         `TypeError` if it is read-only.
+        """
+
+    def file(self) -> BufferedReader | BufferedRandom:
+        """A binary file over it, for whoever takes nothing else (`numpy.load`, `zipfile`, `pandas.read_csv`,
+        `torch.load`): it copies, at a position of its own, and can be written if the region can. It does not grow:
+        `OSError` with ENOSPC at its end. Closing it leaves the region open.
         """
 
     def advise(self, advice: Advice, offset: int = 0, length: int | None = None) -> None:
@@ -538,6 +551,15 @@ class SharedRegion(Region):
     Seals are promises that nobody can take back: "shrink" and "grow" about its length; "write" that nobody writes
     any more; "`future_write`" that only those write who have it mapped now; "seal" that no further seals come.
     """
+
+    @staticmethod
+    def open(path: Path, mode: Literal["r", "r+"] = "r+") -> SharedRegion:  # type: ignore[override]
+        """Maps the shared memory that a path leads to: that of another process under `/proc/<pid>/fd/<number>`, its
+        `fileno()`. With mode "r" for reading alone.
+
+        It must be a memfd that is sealed against shrinking; `PermissionError` otherwise. A file is mapped by
+        `Region.open`.
+        """
 
     @staticmethod
     def create(length: int) -> SharedRegion:

@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyTuple, PyType};
 use zcio::Mechanism;
 
 use crate::once::Once;
-use crate::report::{attempts, boolean, failure, named, optional, seconds};
+use crate::report::{attempts, boolean, dataclass_fields, failure, named, optional, seconds};
 
 /// A mechanism that was tried and refused.
 #[pyclass(frozen, eq, hash, module = "zcio")]
@@ -49,6 +49,12 @@ impl Attempt {
     #[allow(clippy::type_complexity, clippy::unnecessary_wraps)] // A field each, some of which can fail.
     fn __getnewargs__(&self) -> PyResult<(&'static str, u64, &str, Option<i32>, &str)> {
         Ok((self.mechanism(), self.moved, &self.operation, self.errno, &self.reason))
+    }
+
+    /// `dataclasses.fields`, and so `asdict`, take it for one of theirs.
+    #[classattr]
+    fn __dataclass_fields__(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        dataclass_fields(py, "Attempt", &["mechanism", "moved", "operation", "errno", "reason"])
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -184,6 +190,28 @@ impl Report {
             self.mapped,
             self.elapsed(),
         ))
+    }
+
+    /// `dataclasses.fields`, and so `asdict`, take it for one of theirs.
+    #[classattr]
+    fn __dataclass_fields__(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        dataclass_fields(
+            py,
+            "Report",
+            &[
+                "bytes",
+                "requested",
+                "mechanism",
+                "automatic",
+                "attempts",
+                "system_calls",
+                "waits",
+                "copies",
+                "copies_known_by",
+                "mapped",
+                "elapsed",
+            ],
+        )
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -348,6 +376,12 @@ impl ItemReport {
     #[allow(clippy::type_complexity, clippy::unnecessary_wraps)] // A field each, some of which can fail.
     fn __getnewargs__(&self) -> PyResult<(u64, Option<u64>, &'static str)> {
         Ok((self.bytes, self.requested, self.mechanism()))
+    }
+
+    /// `dataclasses.fields`, and so `asdict`, take it for one of theirs.
+    #[classattr]
+    fn __dataclass_fields__(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        dataclass_fields(py, "ItemReport", &["bytes", "requested", "mechanism"])
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

@@ -89,7 +89,7 @@ pub fn reports(core: &Sources) -> Vec<Written> {
              //! dataclasses of `zcio/_reports.py`. What a function is given beside a report is what only its caller has.\n\n\
              use std::borrow::Cow;\nuse std::time::Duration;\n\n\
              use pyo3::prelude::*;\nuse pyo3::types::{PyBytes, PyTuple, PyType};\nuse zcio::Mechanism;\n\n\
-             use crate::once::Once;\nuse crate::report::{attempts, boolean, failure, named, optional, seconds};\n\n";
+             use crate::once::Once;\nuse crate::report::{attempts, boolean, dataclass_fields, failure, named, optional, seconds};\n\n";
     for record in RECORDS {
         if record.python.native {
             text += &native(core, record);
@@ -165,7 +165,7 @@ fn native(core: &Sources, record: &Record) -> String {
     let name = record.rust;
     let (mut fields, mut getters, mut arguments, mut made) = (String::new(), String::new(), Vec::new(), String::new());
     let (mut types, mut values, mut prints, mut printed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut from = String::new();
+    let (mut from, mut names) = (String::new(), Vec::new());
     for Part { name: field, docs, ty, value } in parts(core, record) {
         let docs: String = paragraphs(&docs, &|text| code(text).replace("``", "`"))
             .iter()
@@ -184,6 +184,7 @@ fn native(core: &Sources, record: &Record) -> String {
             values.push(if given == "&str" { format!("&self.{field}") } else { format!("self.{field}") });
         }
         arguments.push(format!("{field}: {argument}"));
+        names.push(format!("\"{field}\""));
         made += &if again == field { format!("{field},\n") } else { format!("{field}: {again},\n") };
         types.push(given.to_owned());
         let value = match ty.as_str() {
@@ -223,6 +224,10 @@ fn native(core: &Sources, record: &Record) -> String {
             #[allow(clippy::type_complexity, clippy::unnecessary_wraps)] // A field each, some of which can fail.
             fn __getnewargs__{lifetime}(&self{py}) -> PyResult<({})> {{ Ok(({})) }}
 
+            /// `dataclasses.fields`, and so `asdict`, take it for one of theirs.
+            #[classattr]
+            fn __dataclass_fields__(py: Python<'_>) -> PyResult<Py<PyAny>> {{ dataclass_fields(py, \"{name}\", &[{}]) }}
+
             fn __repr__(&self, py: Python<'_>) -> PyResult<String> {{
                 Ok(format!(\"{name}({})\", {}))
             }}
@@ -235,6 +240,7 @@ fn native(core: &Sources, record: &Record) -> String {
         arguments.join(", "),
         types.join(", "),
         values.join(", "),
+        names.join(", "),
         prints.join(", "),
         printed.join(", "),
     )

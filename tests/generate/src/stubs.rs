@@ -130,6 +130,9 @@ fn class(item: &ItemStruct, methods: &[ImplItemFn]) -> String {
     let decorator = if option("subclass") { "disjoint_base" } else { "final" };
     let mut members = Vec::new();
     let (constructors, others): (Vec<_>, Vec<_>) = methods.iter().partition(|method| has(&method.attrs, "new"));
+    // One for what nobody else can make is none.
+    let constructors =
+        constructors.into_iter().filter(|method| !HIDDEN.contains(&&*format!("{name}.{}", method.sig.ident)));
     for method in constructors {
         let result = if option("subclass") { "Self" } else { &name };
         members.push(one(&format!("{name}.__new__"), "__new__", &method.attrs, &method.sig, "    ", result));
@@ -151,6 +154,8 @@ fn class(item: &ItemStruct, methods: &[ImplItemFn]) -> String {
         }
         if let Some((_, text)) = VERBATIM.iter().find(|(of, _)| *of == qualified) {
             members.push((*text).to_owned());
+        } else if method_name == "__dataclass_fields__" {
+            members.push("    __dataclass_fields__: ClassVar[dict[str, Field[object]]]\n".into());
         } else if method_name == "__getbuffer__" {
             members.push("    def __buffer__(self, flags: int, /) -> memoryview: ...\n".into());
         } else {
@@ -206,6 +211,7 @@ fn one(qualified: &str, name: &str, attrs: &[Attribute], signature: &Signature, 
                 match parameter.trim_start_matches('_') {
                     "py" if last(&input.ty).as_deref() == Some("Python") => {}
                     "slf" => receiver = Some("self"),
+                    "cls" => {}
                     parameter => types.push((parameter.to_owned(), (*input.ty).clone())),
                 }
             }
@@ -226,6 +232,9 @@ fn one(qualified: &str, name: &str, attrs: &[Attribute], signature: &Signature, 
         parameters.push("cls".to_owned());
     } else if has(attrs, "staticmethod") {
         decorator = "@staticmethod\n";
+    } else if has(attrs, "classmethod") {
+        decorator = "@classmethod\n";
+        parameters.push("cls".to_owned());
     } else if let Some(receiver) = receiver {
         parameters.push(receiver.into());
     }
@@ -267,7 +276,7 @@ fn one(qualified: &str, name: &str, attrs: &[Attribute], signature: &Signature, 
         ReturnType::Default => "None".into(),
         ReturnType::Type(_, ty) => python(ty, class),
     });
-    let overrides = qualified == "SharedRegion.__reduce_ex__";
+    let overrides = ["SharedRegion.__reduce_ex__", "SharedRegion.open"].contains(&qualified);
     let text = definition(indent, decorator, &format!("def {name}"), &parameters, &returned, &docs(attrs));
     // A subclass that can do what its base refuses.
     if overrides { text.replacen(":\n", ":  # type: ignore[override]\n", 1) } else { text }

@@ -32,6 +32,12 @@ pub const TYPES: &[(&str, &str)] = &[
     ("Region.name.return", "str | bytes | os.PathLike[str] | os.PathLike[bytes] | None"),
     ("Region.mode.return", "Literal[\"r\", \"r+\", \"c\"]"),
     ("Region.open.mode", "RegionMode"),
+    ("Region.open.return", "Self"),
+    ("Region.file.return", "BufferedReader | BufferedRandom"),
+    ("Region.anonymous.return", "Self"),
+    ("Region.receiving.return", "Self"),
+    ("SharedRegion.open.mode", "Literal[\"r\", \"r+\"]"),
+    ("SharedRegion.open.path", "Path"),
     ("Region.__enter__.return", "Self"),
     ("Region.__exit__.kind", "type[BaseException] | None"),
     ("Region.__exit__.value", "BaseException | None"),
@@ -88,12 +94,15 @@ pub const VERBATIM: &[(&str, &str)] = &[
 ];
 
 /// The protocols of the interpreter, which Python code has nothing to do with.
-pub const HIDDEN: &[&str] = &["__traverse__", "__clear__", "__releasebuffer__", "__repr__", "__getnewargs__"];
+pub const HIDDEN: &[&str] =
+    &["__traverse__", "__clear__", "__releasebuffer__", "__repr__", "__getnewargs__", "Region.new", "SharedRegion.new"];
 
 pub const IMPORTS: &[(&str, &[&str])] = &[
     ("collections.abc", &["Callable", "Iterable", "Iterator"]),
+    ("dataclasses", &["Field"]),
+    ("io", &["BufferedRandom", "BufferedReader"]),
     ("types", &["TracebackType"]),
-    ("typing", &["Final", "Literal", "NoReturn", "Self", "SupportsIndex", "final", "overload"]),
+    ("typing", &["ClassVar", "Final", "Literal", "NoReturn", "Self", "SupportsIndex", "final", "overload"]),
     ("typing_extensions", &["Buffer", "disjoint_base"]),
     ("zcio._reports", &["BatchReport", "CopyReport", "FanOutReport", "ReadsReport", "RelayReport"]),
     (
