@@ -6,8 +6,8 @@ The arrays keep the region, so it need not be kept beside them::
     tensors = zcio.arrays.safetensors(zcio.Region.open("model.safetensors"))
 
 They can be written if the region can: mode "r+" changes the file, "c" a private copy of the pages that are written.
-While one exists, ``region.close()`` is refused as for any view. numpy must be installed. ``torch.from_numpy(array)`` copies
-nothing either.
+While one exists, ``region.close()`` is refused as for any view. numpy must be installed. ``torch.from_numpy(array)``
+copies nothing either.
 """
 
 import json
