@@ -1,8 +1,7 @@
 """What MkDocs does not do by itself: hidden lines of Rust blocks, and links into the three references.
 
 A link `api:rust/…`, `api:java/…` or `api:python/…` goes to api/ in the site, where `make docs` puts what rustdoc,
-Javadoc and pdoc have written; `en:…` goes from a Chinese page to an English one. `make docs` checks these links, with
-all others, in the site itself.
+Javadoc and pdoc have written. `make docs` checks these links, with all others, in the site itself.
 """
 
 import re
@@ -12,7 +11,7 @@ from mkdocs.utils import get_relative_url
 
 RUST = re.compile(r"^```rust\n.*?^```$", re.MULTILINE | re.DOTALL)
 BETWEEN = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e”])\n *(?=[\u4e00-\u9fff\uff08“])")
-LINK = re.compile(r'href="(api|en):([^"]+)')
+LINK = re.compile(r'href="api:([^"]+)')
 HIDDEN = re.compile(r"^#(?: .*)?\n", re.MULTILINE)
 
 
@@ -24,16 +23,6 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def on_page_content(html: str, *, page: Any, **_: Any) -> str:
     def found(link: re.Match[str]) -> str:
-        return f'href="{get_relative_url(("api/" if link[1] == "api" else "") + link[2], page.url)}'
+        return f'href="{get_relative_url("api/" + link[1], page.url)}'
 
     return LINK.sub(found, html)
-
-
-def on_post_page(output: str, *, page: Any, **_: Any) -> str:
-    """On pages without a translation the switch to the other language is a path of the host's: the site may lie
-    anywhere."""
-    return re.sub(
-        r'href="/((?:zh/)?index\.html)"',
-        lambda link: f'href="{get_relative_url(link[1], page.url)}"',
-        output,
-    )
