@@ -181,7 +181,7 @@ SITE := target/site
 
 docs: venv
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
-	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps -p zcio --features tokio
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps -p zcio --features laboratory,tokio
 	JAVA_HOME=$(OLDEST_JDK) $(MVN) -q compile javadoc:javadoc -pl zcio,zcio-netty
 	cd docs && NO_MKDOCS_2_WARNING=1 $(CURDIR)/$(VENV)/bin/mkdocs build --quiet --strict --site-dir $(CURDIR)/$(SITE)
 	mkdir $(SITE)/api

@@ -1,8 +1,7 @@
-"""What MkDocs does not do by itself: hidden lines of Rust blocks, and links into the three references.
+"""What MkDocs does not do by itself: hidden lines of Rust, lines of Chinese, and links into the three references.
 
 A link `api:rust/…`, `api:java/…` or `api:python/…` goes to api/ in the site, where `make docs` puts what rustdoc,
-Javadoc and pdoc have written; `en:…` goes from a Chinese page to an English one. `make docs` checks these links, with
-all others, in the site itself.
+Javadoc and pdoc have written. `make docs` checks these links, with all others, in the site itself.
 """
 
 import re
@@ -10,30 +9,27 @@ from typing import Any
 
 from mkdocs.utils import get_relative_url
 
-RUST = re.compile(r"^```rust\n.*?^```$", re.MULTILINE | re.DOTALL)
-BETWEEN = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e”])\n *(?=[\u4e00-\u9fff\uff08“])")
-LINK = re.compile(r'href="(api|en):([^"]+)')
+CODE = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
+# The end of a line between two Chinese characters, or after Chinese punctuation if the paragraph goes on.
+BETWEEN = re.compile(
+    r"(?<=[\u3001-\u9fff\uff01-\uff5e”])\n *(?=[\u4e00-\u9fff\uff08“])"
+    r"|(?<=[\u3001\u3002\uff01-\uff5e])\n *(?![ \n#|>!=<-]|\d+\. |$)"
+)
+LINK = re.compile(r'href="api:([^"]+)')
 HIDDEN = re.compile(r"^#(?: .*)?\n", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Leaves out what rustdoc runs and does not show, lines that begin with `# `; and the end of a line between two
-    Chinese characters, which a browser would show as a space."""
-    return BETWEEN.sub("", RUST.sub(lambda block: HIDDEN.sub("", block[0]), markdown))
+    """Leaves out what rustdoc runs and does not show, lines that begin with `# `; and ends of lines that a browser
+    would show as spaces, where Chinese has none."""
+    parts = CODE.split(markdown)
+    parts[::2] = [BETWEEN.sub("", text) for text in parts[::2]]
+    parts[1::2] = [HIDDEN.sub("", code) if code.startswith("```rust\n") else code for code in parts[1::2]]
+    return "".join(parts)
 
 
 def on_page_content(html: str, *, page: Any, **_: Any) -> str:
     def found(link: re.Match[str]) -> str:
-        return f'href="{get_relative_url(("api/" if link[1] == "api" else "") + link[2], page.url)}'
+        return f'href="{get_relative_url("api/" + link[1], page.url)}'
 
     return LINK.sub(found, html)
-
-
-def on_post_page(output: str, *, page: Any, **_: Any) -> str:
-    """On pages without a translation the switch to the other language is a path of the host's: the site may lie
-    anywhere."""
-    return re.sub(
-        r'href="/((?:zh/)?index\.html)"',
-        lambda link: f'href="{get_relative_url(link[1], page.url)}"',
-        output,
-    )

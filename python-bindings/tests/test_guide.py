@@ -27,6 +27,7 @@ from support import REPOSITORY, content, on_disk, skip
 GUIDE = REPOSITORY / "docs/guide"
 EXPERIMENTS = REPOSITORY / "docs/experiments"
 PAGES = sorted(str(path.relative_to(GUIDE)) for path in GUIDE.rglob("*.md"))
+CHINESE = [page for page in PAGES if page.startswith("zh/")]
 BLOCK = re.compile(
     r"(?:^ *<!-- (?P<marker>.*?) -->\n)?"
     r"^(?P<indent> *)```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^(?P=indent)```$",
@@ -166,13 +167,56 @@ def test_the_error_messages_are_those_of_the_source() -> None:
     ]
     # Strings that go on in the next line are joined.
     source = "".join(re.sub(r'\\\n\s+|"\s*\n\s*(?:\+ )?f?"', "", path.read_text()) for path in sources)
-    messages = re.findall("^### `(.+)`$", (GUIDE / "en/how-to/troubleshooting.md").read_text(), re.MULTILINE)
+    messages, in_chinese = (
+        re.findall("^### `(.+)`$", (GUIDE / language / "how-to/troubleshooting.md").read_text(), re.MULTILINE)
+        for language in ("en", "zh")
+    )
+    assert in_chinese == messages
     # That one is the operating system's own.
     messages.remove("No space left on device")
     assert len(messages) > 30
     for message in messages:
         for part in filter(None, (part.strip() for part in message.split("…"))):
             assert part in source, message
+
+
+def test_every_page_stands_in_both_languages() -> None:
+    english = [page for page in PAGES if page not in CHINESE]
+    assert [page.replace("en/", "zh/", 1) for page in english] == CHINESE
+
+
+def glossary(language: str) -> list[list[str]]:
+    lines = (GUIDE / language / "glossary.md").read_text().splitlines()
+    return [[cell.strip() for cell in line.split("|")[1:3]] for line in lines if line.startswith("| ")][1:]
+
+
+def test_the_two_glossaries_are_one() -> None:
+    assert sorted(glossary("zh")) == sorted([chinese, english] for english, chinese in glossary("en"))
+
+
+# What others call a term of the glossary, and the guide does not.
+OTHER_WORDS = {
+    "页缓存": "页面缓存|页高速缓存",
+    "页帧": "页框",
+    "缺页中断": "缺页异常|缺页错误|页面错误",
+    "写时复制": "写入时复制|写时拷贝",
+    "上下文切换": "上下文转换",
+    "文件描述符": "文件描述字|文件句柄",
+    "套接字": "套接口",
+    "零拷贝": "零复制",
+    "预读": "预取",
+    "驻留": "常驻",
+    "网卡": "网络接口|网络适配器",
+    "共享内存": "共享存储",
+    "分散/聚集": "分散-聚集|分散聚集|散布",
+    "方式": "传输机制",
+}
+
+
+@pytest.mark.parametrize("page", CHINESE)
+def test_chinese_has_one_word_for_a_thing(page: str) -> None:
+    assert OTHER_WORDS.keys() <= {chinese for chinese, _ in glossary("zh")}
+    assert re.findall("|".join(OTHER_WORDS.values()), (GUIDE / page).read_text()) == []
 
 
 def test_a_wrong_output_is_seen() -> None:

@@ -9,3 +9,8 @@ pub struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide/en/rust.md")]
 pub struct Guide;
+
+/// The same page in Chinese.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/zh/rust.md")]
+pub struct GuideInChinese;
