@@ -222,15 +222,15 @@ fn little_memory_costs_nothing_and_the_limit_is_called_by_its_name() {
     assert!(said.iter().all(|(operation, words)| *operation == "mmap" && words.contains("RLIMIT_AS")), "{said:?}");
     assert!(!said.is_empty(), "there was room for everything");
     // Without the right to lock as much as one likes (CAP_IPC_LOCK).
-    const LOCKED: u64 = 256 << 10;
-    setrlimit(Resource::RLIMIT_MEMLOCK, LOCKED, LOCKED).unwrap();
+    let locked = 256 << 10;
+    setrlimit(Resource::RLIMIT_MEMLOCK, locked, locked).unwrap();
     let nobody = nix::unistd::Uid::from_raw(65_534);
     if nix::unistd::geteuid().is_root() && nix::unistd::setuid(nobody).is_err() {
         return skip("it cannot become another user");
     }
     // With nothing at all even the ring is too much for some kernels.
-    for (limit, operations) in [(LOCKED, &["io_uring_register"][..]), (0, &["io_uring_register", "io_uring_setup"])] {
-        setrlimit(Resource::RLIMIT_MEMLOCK, limit, LOCKED).unwrap();
+    for (limit, operations) in [(locked, &["io_uring_register"][..]), (0, &["io_uring_register", "io_uring_setup"])] {
+        setrlimit(Resource::RLIMIT_MEMLOCK, limit, locked).unwrap();
         let (source, sink) = (tempfile(&bytes), tempfile(b""));
         let [source, sink] = [&source, &sink].map(|file| Endpoint::new(file.as_fd()).unwrap());
         let error = Transfer::new(source, sink).mechanism(Mechanism::Uring).run().unwrap_err();
@@ -327,26 +327,24 @@ fn a_file_that_cannot_be_cut_is_left_alone() {
 #[test]
 fn files_without_a_size_are_read_or_refused() {
     let sinks = Sinks::new(10);
-    for source in
-        ["/proc/self/pagemap", "/proc/self/mem", "/proc/self/maps", "/proc/self/environ", "/proc/version", "/dev/null"]
-    {
-        for mechanism in mechanisms() {
-            for path in sinks.paths() {
-                let transfer =
-                    Transfer::new(Endpoint::open(source).unwrap(), Endpoint::create(path).unwrap()).count(1 << 16);
-                let outcome = named(transfer, mechanism).run();
-                let empty = source == "/dev/null";
-                if let Ok(report) = &outcome {
+    let files =
+        ["self/pagemap", "self/mem", "self/maps", "self/environ", "version"].map(|name| format!("/proc/{name}"));
+    for source in files.iter().map(String::as_str).chain(["/dev/null"]) {
+        for (mechanism, path) in mechanisms().flat_map(|mechanism| sinks.paths().map(|path| (mechanism, path))) {
+            let transfer = Transfer::new(Endpoint::open(source).unwrap(), Endpoint::create(path).unwrap());
+            match named(transfer.count(1 << 16), mechanism).run() {
+                Ok(report) => {
+                    let empty = source == "/dev/null";
                     assert_eq!(report.bytes == 0, empty, "{mechanism:?} of {source}: success for less");
                     assert_eq!(std::fs::read(path).unwrap().len() as u64, report.bytes);
-                } else {
-                    let error = outcome.unwrap_err();
+                }
+                Err(error) => {
                     let untouched = std::fs::read(path).ok() == (path == sinks.old).then(|| sinks.content.clone());
                     assert!(untouched && error.moved() == 0, "{mechanism:?} of {source}: {error}");
                 }
-                std::fs::remove_file(&sinks.new).ok();
-                std::fs::write(&sinks.old, &sinks.content).unwrap();
             }
+            std::fs::remove_file(&sinks.new).ok();
+            std::fs::write(&sinks.old, &sinks.content).unwrap();
         }
     }
 }

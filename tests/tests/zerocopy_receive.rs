@@ -151,8 +151,8 @@ fn without_room_for_a_mapping_the_bytes_are_copied() {
 /// storing there.
 #[test]
 fn two_that_share_a_page_lose_no_byte() {
-    let _dog = watchdog(60, "a shared page");
     const RANGE: u64 = 4096 + 2000;
+    let _dog = watchdog(60, "a shared page");
     let bytes = pattern(RANGE as usize);
     for whole in [false, true] {
         let region = Region::receiving(3 * 4096).unwrap();
