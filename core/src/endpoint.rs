@@ -6,6 +6,7 @@
 
 mod away;
 mod cached;
+mod destination;
 mod facts;
 mod hold;
 mod lend_fd;
@@ -28,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::hold::Hold;
 use crate::region::View;
 use crate::sys::{Span, SpanMut, SyscallCounter};
-use crate::unnamed::{self, Naming, Unnamed};
+use crate::unnamed::Unnamed;
 use away::Away;
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
@@ -55,8 +56,7 @@ pub struct Endpoint<'fd> {
     handle: Handle<'fd>,
     facts: Facts,
     path: Option<PathBuf>,
-    /// A path that is yet to be emptied, or to be given to a new file: when the transfer begins, because one that is refused
-    /// must change nothing.
+    /// A path that is yet to be emptied, or to be given to a new file: see [`destination`].
     destination: bool,
     /// Switched to non-blocking mode by us.
     unblocked: bool,
@@ -245,90 +245,12 @@ impl<'fd> Endpoint<'fd> {
     pub(crate) fn learn_to_share(&mut self) {
         self.facts.shares_blocks = self.descriptor().is_some_and(crate::sys::files::may_share_blocks);
     }
-
-    /// Whether it is a new file that gets its name only by the transfer it is given to.
-    pub(crate) fn is_without_name(&self) -> bool {
-        self.destination && matches!(self.handle, Handle::New(_) | Handle::Away(_))
-    }
-
-    /// Whether beginning a transfer would empty what is there.
-    pub(crate) fn will_be_emptied(&self) -> bool {
-        self.destination && self.facts.kind == Kind::File
-    }
-
-    /// The transfer begins: what is there is emptied now, and what is new gets its name.
-    #[inline]
-    pub(crate) fn empty(&mut self) -> Result<()> {
-        if self.destination { self.make_empty() } else { Ok(()) }
-    }
-
-    fn make_empty(&mut self) -> Result<()> {
-        let done = match &mut self.handle {
-            Handle::New(file) => file.publish(Naming::New).map_err(|errno| unnamed::error("linkat", errno)),
-            Handle::Away(file) => file.publish().map_err(|errno| unnamed::error("linkat", errno)),
-            Handle::Owned(fd) if self.facts.kind == Kind::File => {
-                nix::unistd::ftruncate(fd, 0).map_err(|errno| Error::os("ftruncate", errno))
-            }
-            _ => return Ok(()),
-        };
-        done.map_err(|error| error.at(self.path.as_deref()))?;
-        (self.facts.size, self.destination) = (0, false);
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use nix::errno::Errno;
-
     use super::*;
     use crate::ErrorKind;
-
-    #[test]
-    fn create_neither_empties_nor_leaves_anything_until_the_transfer_begins() {
-        let dir = tempfile::tempdir().unwrap();
-        let (old, new) = (dir.path().join("old"), dir.path().join("new"));
-        std::fs::write(&old, b"precious").unwrap();
-        drop(Endpoint::create(&old).unwrap());
-        assert_eq!(std::fs::read(&old).unwrap(), b"precious");
-
-        drop(Endpoint::create(&new).unwrap());
-        assert_eq!(dir.path().read_dir().unwrap().count(), 1);
-        let mut endpoint = Endpoint::create(&new).unwrap();
-        endpoint.empty().unwrap();
-        assert!(new.exists());
-
-        let mut endpoint = Endpoint::create(&old).unwrap();
-        endpoint.empty().unwrap();
-        drop(endpoint);
-        assert_eq!(std::fs::read(&old).unwrap(), b"");
-    }
-
-    #[test]
-    fn a_file_that_got_the_name_meanwhile_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("name");
-        for refused in [false, true] {
-            let mut endpoint = Endpoint::create(&path).unwrap();
-            std::fs::write(&path, b"precious").unwrap();
-            if !refused {
-                let error = endpoint.empty().unwrap_err();
-                assert_eq!((error.errno(), error.path()), (Some(Errno::EEXIST as i32), Some(path.as_path())));
-            }
-            drop(endpoint);
-            assert_eq!(std::fs::read(&path).unwrap(), b"precious");
-            std::fs::remove_file(&path).unwrap();
-        }
-    }
-
-    #[test]
-    fn create_follows_a_symbolic_link_to_a_file_that_is_not_there_yet() {
-        let dir = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink("target", dir.path().join("link")).unwrap();
-        let mut endpoint = Endpoint::create(dir.path().join("link")).unwrap();
-        endpoint.empty().unwrap();
-        assert!(dir.path().join("target").exists());
-    }
 
     #[test]
     fn a_missing_path_and_a_directory_are_named_in_the_error() {

@@ -201,7 +201,7 @@ impl<'fd> FanOut<'fd> {
             self.visibility == Visibility::Aliased || self.sinks.iter().all(|sink| sink.end.facts().kind.is_seekable());
         let mut state = State::new(&self.source, self.offset, self.count, &self.sinks, shares)?;
         for sink in &mut self.sinks {
-            sink.end.empty()?;
+            sink.end.settle(0..0)?;
         }
         if !self.source.facts().kind.has_offsets() {
             state.carry(std::mem::take(&mut self.before));

@@ -97,7 +97,7 @@ impl Attempt {
 
     /// Why no ring is used: what its setup or a call on it has answered.
     pub(crate) fn of_ring(operation: &'static str, errno: Errno) -> Self {
-        let reason = uring::refusal(errno).unwrap_or("the kernel refused it");
+        let reason = uring::refusal(operation)(errno).unwrap_or("the kernel refused it");
         Self::of(Mechanism::Uring, 0, &Error::refused(operation, errno, reason))
     }
 }

@@ -207,12 +207,19 @@ impl<'fd> Transfer<'fd> {
                 if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
                     self.sink.learn_to_share();
                 }
+                self.sink.can_be_emptied()?;
                 *none = Some(Engine::new(&self.source, &self.sink, &self.request, is_held)?);
-                if let Err(error) = self.sink.empty() {
+                // Nothing refuses it, and it may have to wait for its first byte inside a call.
+                let waits = self.request.mechanism.is_none() && self.source.sleeps();
+                if waits
+                    && self.sink.is_without_name()
+                    && let Err(error) = self.sink.settle(0..0)
+                {
                     *none = None;
                     return Err(error);
                 }
                 let engine = none.as_mut().expect("made above");
+                engine.progress.is_unsettled = self.sink.will_be_emptied();
                 engine.resume(self.begun);
                 if !self.taken_before.is_empty() {
                     engine.carry(&mut self.taken_before);
@@ -220,7 +227,7 @@ impl<'fd> Transfer<'fd> {
                 engine
             }
         };
-        Ok(Running { source: &self.source, sink: &self.sink, request: &self.request, engine })
+        Ok(Running { source: &self.source, sink: &mut self.sink, request: &self.request, engine })
     }
 
     fn moved(&self) -> u64 {

@@ -215,7 +215,7 @@ fn open_in(folder: &OwnedFd, name: &OsStr, flags: OFlag, mode: Mode) -> Sys<Owne
 }
 
 /// A name that nobody has and nobody can guess, so that who wants it has to see it first.
-fn temporary_name() -> OsString {
+pub(crate) fn temporary_name() -> OsString {
     static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);

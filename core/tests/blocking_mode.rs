@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
@@ -173,4 +174,22 @@ fn a_mode_that_somebody_changed_meanwhile_is_changed_again() {
     assert!(!sleeps(&shared));
     drop(second);
     assert!(sleeps(&shared));
+}
+
+/// Whose the mode is, is not asked when it has just ended: a socket that is called non-blocking for ever would put its thread to
+/// sleep.
+#[test]
+fn a_mode_that_ends_just_now_is_not_taken_for_the_callers() {
+    let [shared, ..] = sockets();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                drop(NonBlockingGuard::new(&shared).unwrap());
+            }
+        });
+        let wrong = (0..100_000).filter(|_| end(&shared).facts().nonblocking).count();
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(wrong, 0, "times it was called the caller's");
+    });
 }

@@ -231,7 +231,7 @@ impl Region {
     /// Memory to receive into from a TCP socket by `transfer(sock, region, mechanism="zerocopy_receive")`, which puts pages of the
     /// socket's queue in the place of its own: `length` bytes, for reading, and filled by nothing else.
     ///
-    /// Zeroes at first, and again behind the byte where a transfer begins to fill it.
+    /// Zeroes at first, and again where a transfer begins to fill it, as far as its count goes.
     #[classmethod]
     fn receiving<'py>(
         cls: &Bound<'py, PyType>,

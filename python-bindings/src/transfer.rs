@@ -21,9 +21,10 @@ use crate::small;
 /// src and dst are each a file descriptor (int), an object whose bytes are its descriptor's (a binary file, a socket, a pipe;
 /// any other is a `TypeError`), a path (str, bytes, `os.PathLike`), or a contiguous buffer (memoryview, bytearray, array, …), which
 /// stays exported until the end and as dst must be writable. bytes are a path, as for `open()`: memoryview(data) is what they
-/// contain. A path as src is opened for reading; a path as dst is created, or emptied once every check has passed. Without offset,
-/// a file is read from its position on and left behind the bytes moved; with offset it is read from there and its position stays.
-/// At most count bytes are moved; to the end of src without it. dst is written at its position, or at `dst_offset`.
+/// contain. A path as src is opened for reading; a path as dst is created, or emptied, with the first byte: what is refused changes
+/// nothing. Without offset, a file is read from its position on and left behind the bytes moved; with offset it is read from there
+/// and its position stays. At most count bytes are moved; to the end of src without it. dst is written at its position, or at
+/// `dst_offset`.
 ///
 /// A buffer as dst is filled from its first byte on, and no further than it goes: what src has beyond stays there. If src ends
 /// before, .bytes of the report says how far it was filled, and .short is true.

@@ -1,16 +1,18 @@
 """Everything that can be asked for and must not be done: the exact class, a message that helps, and nothing written."""
 
+import contextlib
 import errno
 import fcntl
 import io
 import os
+import resource
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zcio
-from support import tcp_pair, unix_pair
+from support import allowed, tcp_pair, unix_pair
 
 # Wrong types are passed on purpose.
 transfer: Any = zcio.transfer
@@ -271,3 +273,35 @@ def test_arguments_are_keywords(source: Path, sink: Path) -> None:
         transfer(source, sink, 0)
     with pytest.raises(TypeError):
         transfer(source)
+
+
+@pytest.mark.parametrize("mechanism", ["auto", *zcio.MECHANISMS])
+def test_a_source_that_cannot_be_read(mechanism: str, sink: Path) -> None:
+    """No mechanism takes the error for an empty file, and none has touched the destination by then."""
+    allowed(mechanism)
+    with pytest.raises((OSError, ValueError)) as raised:
+        transfer("/proc/self/mem", sink, mechanism=mechanism)
+    assert getattr(raised.value, "moved", 0) == 0
+
+
+def test_too_few_descriptors_for_a_mechanism(source: Path, sink: Path) -> None:
+    """Enough for both ends and for no ring. (Pipes are kept, and one may be there.)"""
+    allowed("uring")
+    needed = 2 if sink.exists() else 3  # A new file's folder is held, too.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    filled = [os.open(os.devnull, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 8, hard))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                filled.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(needed):
+            os.close(filled.pop())
+        with pytest.raises(zcio.TransferError) as raised:
+            transfer(source, sink, mechanism="uring")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in filled:
+            os.close(fd)
+    assert (raised.value.errno, raised.value.moved) == (errno.EMFILE, 0)
+    assert raised.value.operation == "io_uring_setup"

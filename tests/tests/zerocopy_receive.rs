@@ -146,3 +146,40 @@ fn without_room_for_a_mapping_the_bytes_are_copied() {
     assert_eq!((report.bytes, report.mapped), (bytes.len() as u64, 0));
     assert!(found == bytes);
 }
+
+/// The page where one range ends and the next begins is exchanged for one that may be written: not under a transfer that is just
+/// storing there.
+#[test]
+fn two_that_share_a_page_lose_no_byte() {
+    const RANGE: u64 = 4096 + 2000;
+    let _dog = watchdog(60, "a shared page");
+    let bytes = pattern(RANGE as usize);
+    for whole in [false, true] {
+        let region = Region::receiving(3 * 4096).unwrap();
+        // A range of its own, or a count and an offset in all of it.
+        let transfer = |from, at: u64, count: u64| {
+            let end = Endpoint::region(&region, if whole { 0..3 * 4096 } else { at..at + count }).unwrap();
+            let transfer = Transfer::new(Endpoint::new(from).unwrap(), end).mechanism(RECEIVE).step_size(1);
+            if whole { transfer.sink_offset(at).count(count) } else { transfer }
+        };
+        let (mut far, near) = tcp_pair();
+        let (_silent, idle) = tcp_pair();
+        nonblocking(&idle);
+        far.write_all(&bytes).unwrap();
+        far.shutdown(Shutdown::Write).unwrap();
+        let begun = std::thread::scope(|scope| {
+            let first = scope.spawn(|| transfer(&near, 0, RANGE).run().unwrap());
+            let mut begun = 0;
+            while !first.is_finished() {
+                let mut second = transfer(&idle, RANGE, 4096);
+                assert_eq!(second.step().unwrap(), Step::Blocked(Side::Source));
+                begun += 1;
+            }
+            assert_eq!(first.join().unwrap().bytes, RANGE);
+            begun
+        });
+        let found = &content(&region)[..RANGE as usize];
+        let lost = found.iter().zip(&bytes).filter(|(found, sent)| found != sent).count();
+        assert_eq!(lost, 0, "bytes lost, with {begun} begun beside it");
+    }
+}

@@ -2,6 +2,10 @@
 //!
 //! A socket that nobody listens on any more keeps its name, and bind(2) is then refused. It is dead if connect(2) says so; a
 //! datagram socket asks, because a stream socket that is alive refuses that before it notices anybody.
+//!
+//! bind(2) does not tell what it has made: whoever looks at the path afterwards may find what somebody else has put there since.
+//! (A name that nobody knows, to be renamed, would be the one that peers and `ss` are told for ever.) So the listener is closed
+//! first, and what is removed must be dead by then, too.
 
 use std::fs::symlink_metadata;
 use std::io;
@@ -16,15 +20,17 @@ use nix::fcntl::AT_FDCWD;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, socket};
 
 use crate::sys::by_number;
+use crate::unnamed::temporary_name;
 
 /// How often to look whether a listener has room for one more.
 const FULL: Duration = Duration::from_millis(10);
 
 /// See the module's introduction.
 pub(super) struct UnixSocket {
-    listener: UnixListener,
+    /// `None` while it is dropped.
+    listener: Option<UnixListener>,
     path: PathBuf,
-    /// Device and inode number of what was bound.
+    /// Device and inode number of what was bound, or of what somebody has put in its place at once.
     identity: Option<(u64, u64)>,
 }
 
@@ -34,9 +40,13 @@ impl UnixSocket {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && remove_if_dead(path) => UnixListener::bind(path)?,
             bound => bound?,
         };
-        let socket = Self { listener, path: path.to_path_buf(), identity: identity(path) };
-        socket.listener.set_nonblocking(true)?;
+        let socket = Self { listener: Some(listener), path: path.to_path_buf(), identity: identity(path) };
+        socket.listener().set_nonblocking(true)?;
         Ok(socket)
+    }
+
+    fn listener(&self) -> &UnixListener {
+        self.listener.as_ref().expect("it listens until it is dropped")
     }
 
     pub fn path(&self) -> &Path {
@@ -44,7 +54,7 @@ impl UnixSocket {
     }
 
     pub fn accept(&self) -> io::Result<UnixStream> {
-        self.listener.accept().map(|(socket, _)| socket)
+        self.listener().accept().map(|(socket, _)| socket)
     }
 }
 
@@ -67,16 +77,16 @@ pub(super) fn connect(path: &Path, check: &dyn Fn() -> io::Result<()>) -> io::Re
 
 impl AsFd for UnixSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
+        self.listener().as_fd()
     }
 }
 
 impl Drop for UnixSocket {
-    /// The number is not given to another file before the listener is closed.
     fn drop(&mut self) {
+        drop(self.listener.take());
         if self.identity.is_some() && identity(&self.path) == self.identity {
             // Nothing can be done about a failure here.
-            let _ = std::fs::remove_file(&self.path);
+            remove_if_dead(&self.path);
         }
     }
 }
@@ -98,7 +108,7 @@ fn remove_if_dead(path: &Path) -> bool {
     if !is_dead(path) {
         return false;
     }
-    let aside = path.with_file_name(format!(".zcio-{}", std::process::id()));
+    let aside = path.with_file_name(temporary_name());
     let rename =
         |from: &Path, to: &Path| by_number::rename_to_new(AT_FDCWD, from.as_os_str(), AT_FDCWD, to.as_os_str());
     match rename(path, &aside) {
@@ -146,5 +156,20 @@ mod tests {
         drop(ours);
         assert!(UnixStream::connect(&path).is_ok());
         drop(theirs);
+    }
+
+    /// As if it had been put there between bind(2) and the look at what was bound.
+    #[test]
+    fn what_was_taken_for_its_own_stays_while_somebody_listens_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let mut ours = UnixSocket::bind(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let theirs = UnixListener::bind(&path).unwrap();
+        ours.identity = identity(&path);
+        drop(ours);
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(theirs);
+        assert_eq!(dir.path().read_dir().unwrap().count(), 1);
     }
 }

@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{FileStat, SFlag, fstat};
 
-use super::streams::{Stream, is_unblocked};
+use super::streams::{Stream, is_unblocked, switched_back};
 use crate::error::{Error, Result};
 use crate::sys::files::identity;
 
@@ -120,8 +120,15 @@ pub struct Facts {
 impl Facts {
     /// Asks the kernel: fstat(2), `F_GETFL`, and for sockets their family and type.
     pub(super) fn of(fd: BorrowedFd<'_>) -> Result<Self> {
-        let flags = fcntl(fd, FcntlArg::F_GETFL).map_err(|errno| Error::os("fcntl", errno))?;
-        Self::opened(fd, OFlag::from_bits_retain(flags))
+        loop {
+            let before = switched_back();
+            let flags = fcntl(fd, FcntlArg::F_GETFL).map_err(|errno| Error::os("fcntl", errno))?;
+            let facts = Self::opened(fd, OFlag::from_bits_retain(flags))?;
+            // The mode may have been ours and have ended before we asked whose it was.
+            if !facts.nonblocking || !facts.kind.is_stream() || switched_back() == before {
+                return Ok(facts);
+            }
+        }
     }
 
     /// The same for a descriptor whose flags are known.

@@ -25,10 +25,11 @@ impl<'fd> Endpoint<'fd> {
 
     /// Opens or creates a path as a sink (open(2), `O_WRONLY | O_CREAT`, mode 0666 less the umask).
     ///
-    /// An existing file is emptied when the transfer begins, after every check that could still refuse it. A new file gets its
-    /// name then; until then it has none, or, where the file system or the system has no way for that, a temporary one that
-    /// begins with `.zcio-`. A transfer that is refused leaves no file, and one that ends early leaves what has arrived. If
-    /// somebody else has made a file of that name meanwhile, that one stays and the transfer fails with EEXIST.
+    /// An existing file keeps its content until the first byte takes its place: what is behind that is cut off then. A new file gets
+    /// its name with the first byte, or when the transfer begins to wait for one; until then it has none, or, where the file system or the
+    /// system has no way for that, a temporary one that begins with `.zcio-`. So a transfer that is refused, for whatever reason,
+    /// leaves what was there and makes no file, and one that ends early leaves what has arrived. If somebody else has made a file of
+    /// that name meanwhile, that one stays and the transfer fails with EEXIST.
     ///
     /// A FIFO is waited for as in [`Self::open`]. What a symbolic link that leads nowhere would lead to is made at once.
     pub fn create(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {

@@ -111,7 +111,7 @@ mod tests {
                 let mut end = sent.endpoint().unwrap();
                 assert!(sent.endpoint().is_err(), "there is one");
                 assert_eq!((end.path(), end.facts().kind), (Some(path.as_path()), Kind::File));
-                end.empty().unwrap();
+                end.settle(0..0).unwrap();
                 write(&end, b"all");
             });
             ran.unwrap();
@@ -142,7 +142,7 @@ mod tests {
         let end = sent.held().run(|_| sent.endpoint().unwrap()).unwrap();
         let mut resident = sent.held().resident(end);
         drop(sent);
-        let error = resident.run(|end, _| end.empty().unwrap_err()).unwrap();
+        let error = resident.run(|end, _| end.settle(0..0).unwrap_err()).unwrap();
         assert_eq!(error.errno(), Some(Errno::EBADF as i32));
         assert_eq!(dir.path().read_dir().unwrap().count(), 0);
     }

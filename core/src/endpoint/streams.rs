@@ -5,6 +5,7 @@
 //! the users of a stream are counted, in the whole process, and the last one switches it back.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::sys::apart::tables::table;
@@ -89,6 +90,14 @@ impl Switched {
 /// A child of fork(2) has none: what it inherits is its parent's.
 static STREAMS: PerProcess<Mutex<Vec<Switched>>> = PerProcess::new(Mutex::default);
 
+/// How often a stream of this process has been switched back.
+static SWITCHED_BACK: AtomicU64 = AtomicU64::new(0);
+
+/// A number that has changed if a stream was switched back meanwhile.
+pub(super) fn switched_back() -> u64 {
+    SWITCHED_BACK.load(Ordering::Acquire)
+}
+
 fn all() -> MutexGuard<'static, Vec<Switched>> {
     // Nothing between lock and unlock can panic half-way through a change.
     STREAMS.get().lock().unwrap_or_else(PoisonError::into_inner)
@@ -146,6 +155,7 @@ pub(super) fn block(fd: BorrowedFd<'_>, stream: &Stream, calls: &mut SyscallCoun
             let own = switched.kept.as_ref().and_then(Kept::here).unwrap_or(fd);
             // A descriptor that is not open any more has no mode to restore.
             let _ = calls.set_nonblocking(own, false);
+            SWITCHED_BACK.fetch_add(1, Ordering::Release);
             return false;
         }
         if switched.kept.is_none() {

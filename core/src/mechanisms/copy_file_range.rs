@@ -58,7 +58,13 @@ impl Mover for CopyFileRange {
                 let reason = "it moved nothing although the source is not at its end";
                 Err(Stop::Refused(Error::new(crate::ErrorKind::Refused, reason).during("copy_file_range")))
             }
-            Ok(0) => Ok(Advance::Ended),
+            Ok(0) => {
+                if route.source_facts().size == 0 {
+                    // The kernel asks for nothing behind the size.
+                    route.refuse_without_size()?;
+                }
+                Ok(Advance::Ended)
+            }
             Ok(count) => Ok(route.moved(count, length)),
             Err(Errno::EINTR | Errno::EAGAIN) => Ok(Advance::Interrupted),
             Err(errno) => Err(Stop::sort("copy_file_range", errno, refusal)),

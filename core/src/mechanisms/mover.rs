@@ -3,12 +3,15 @@
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
+use nix::unistd::ftruncate;
 
+use crate::buffer::AlignedBuffer;
 use crate::copies::Copies;
 use crate::endpoint::{Endpoint, Facts};
 use crate::error::{Error, ErrorKind};
 use crate::region::copy_between;
 use crate::step::Side;
+use crate::sys::memory::page_size;
 use crate::sys::{Span, SpanMut, Sys, SyscallCounter};
 
 /// A mechanism at work on one transfer.
@@ -164,12 +167,27 @@ impl<'a> Route<'a> {
         self.sink_end.room().map(|room| room.part(self.sink_at().unwrap_or(0), most))
     }
 
-    /// Refuses a file that has content but no size (`/proc`): only read(2) can tell where it ends.
+    /// For a file without a size: `Ok` if it is at its end, which only read(2) can tell. One that has content (`/proc`) is refused,
+    /// and what reading it fails with is told.
     pub fn refuse_without_size(&mut self) -> Result<(), Stop> {
-        match self.calls.read(self.source(), self.source_at(), &mut [0]) {
-            Ok(0) | Err(_) => Ok(()),
-            Ok(_) => Err(Stop::Refused(Error::refused("fstat", Errno::ENODEV, "the file has content but no size"))),
+        let at = self.source_at().unwrap_or(0);
+        // Through `O_DIRECT` only whole blocks are read.
+        let mut page = AlignedBuffer::new(page_size())?;
+        let skipped = if self.source_facts().direct { at % page.len() as u64 } else { 0 };
+        match self.calls.read(self.source(), Some(at - skipped), &mut page) {
+            Ok(count) if count as u64 <= skipped => Ok(()),
+            // Nor is one at its end that has to be waited for.
+            Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => {
+                Err(Stop::Refused(Error::refused("fstat", Errno::ENODEV, "the file has content but no size")))
+            }
+            Err(errno) => Err(Stop::Failed(Error::os("read", errno)).of_side(Side::Source)),
         }
+    }
+
+    /// Takes away the old content of a sink that is to have none, for a mechanism that cannot put its bytes over it.
+    pub fn empty_sink(&mut self) -> Result<(), Stop> {
+        self.calls.made += 1;
+        ftruncate(self.sink(), 0).map_err(|errno| Stop::Failed(Error::os("ftruncate", errno)).of_side(Side::Sink))
     }
 
     /// Counts bytes that left the source.
@@ -198,12 +216,24 @@ pub(crate) struct Progress {
     pub source_start: Option<u64>,
     /// Where the sink's bytes begin; `None` to write at its own position.
     pub sink_start: Option<u64>,
+    /// How many bytes are to be moved, if that is known.
+    pub most: Option<u64>,
     /// Bytes taken out of the source.
     pub taken: u64,
     /// Bytes delivered to the sink.
     pub delivered: u64,
     /// Whether the last delivery was shorter than it was asked to be: a blocking end does that when a signal comes.
     pub cut_short: bool,
+    /// The sink is a path that is what it was, but for the bytes that were delivered in this step: its old content is there still,
+    /// or it has no name.
+    pub is_unsettled: bool,
     /// The sink's descriptor may be somebody else's by now: what it took before is counted, and it is not touched.
     pub sink_lost: bool,
+}
+
+impl Progress {
+    /// Where in the sink the last byte ends, if that is known.
+    pub fn end(&self) -> Option<u64> {
+        self.most.map(|most| self.sink_start.unwrap_or(0).saturating_add(most))
+    }
 }

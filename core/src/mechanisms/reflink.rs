@@ -63,6 +63,12 @@ impl Mover for Reflink {
         if length == 0 {
             return Ok(Advance::Ended);
         }
+        if route.progress.is_unsettled && !route.sink_end.is_without_name() {
+            // Under a clone there may be nothing more: asked first, because a refusal must not cost what is there.
+            let asked = route.calls.clone_end(route.source(), size, route.sink());
+            asked.map_err(|errno| refused("ioctl_ficlonerange", errno))?;
+            route.empty_sink()?;
+        }
         let sink_at = match route.sink_at() {
             Some(at) => at,
             None => route.calls.position(route.sink()).map_err(failed("lseek"))?,
@@ -75,14 +81,15 @@ impl Mover for Reflink {
             part(route, range, Ends { source_size: size, sink_at, sink_size })?
         };
         let Some(cloned) = cloned else { return Ok(Advance::Moved(0)) };
+        if cloned < length {
+            self.tail = Some(ReadWrite::default());
+        }
+        let moved = route.moved(cloned as usize, cloned as usize);
         // A clone leaves the sink's position alone.
         if route.sink_at().is_none() {
             route.calls.seek(route.sink(), sink_at + cloned).map_err(failed("lseek"))?;
         }
-        if cloned < length {
-            self.tail = Some(ReadWrite::default());
-        }
-        Ok(route.moved(cloned as usize, cloned as usize))
+        Ok(moved)
     }
 
     fn held(&self) -> usize {

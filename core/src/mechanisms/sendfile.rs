@@ -61,7 +61,13 @@ impl Mover for Sendfile {
         let length = limit.min(MOST) as usize;
         let at = Some(route.source_at().unwrap_or(0));
         match route.calls.sendfile(route.source(), at, route.sink(), length) {
-            Ok(0) => Ok(Advance::Ended),
+            Ok(0) => {
+                if route.source_facts().size == 0 {
+                    // By way of the page cache a file ends where its size says.
+                    route.refuse_without_size()?;
+                }
+                Ok(Advance::Ended)
+            }
             Ok(count) => Ok(route.moved(count, length)),
             Err(Errno::EINTR) => Ok(Advance::Interrupted),
             Err(Errno::EAGAIN) => Ok(Advance::Blocked(Side::Sink)),

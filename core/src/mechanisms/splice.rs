@@ -82,7 +82,13 @@ impl Mover for Splice {
                 Taken::Bytes(0) => return Ok(Advance::Interrupted),
                 Taken::Bytes(count) => route.took(count),
                 Taken::Blocked => return Ok(Advance::Blocked(Side::Source)),
-                Taken::Ended => return Ok(Advance::Ended),
+                Taken::Ended => {
+                    if route.source_facts().kind == Kind::File && route.source_facts().size == 0 {
+                        // By way of the page cache a file ends where its size says.
+                        route.refuse_without_size()?;
+                    }
+                    return Ok(Advance::Ended);
+                }
             }
         }
         drain(Pipe::get(&mut self.pipe)?, route)

@@ -39,6 +39,7 @@ use crate::sys::{self, SyscallCounter};
 use operations::{Op, Target, Then};
 use record::Answer;
 use ring::{OnSignal, Ring};
+use setup::{MMAP, REGISTER};
 use verdict::Verdict;
 
 mechanism! {
@@ -95,7 +96,7 @@ impl Piece {
 }
 
 impl Definition for Uring {
-    const PROBE: Probe = Probe::since(5, 1).here(|| Ok(sys::probe::io_uring_setup())).forbidden_by(disabled);
+    const PROBE: Probe = Probe::since(5, 1).here(|| Ok(sys::probe::io_uring_setup(1))).forbidden_by(disabled);
 
     fn impossible(_source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
         (sink.kind == Kind::Memory).then_some(
@@ -132,7 +133,7 @@ impl Mover for Uring {
             let (slots, size) =
                 if route.source_end.memory().is_some() { (1, 4096) } else { (self.slots, self.slot_size) };
             let ring = Ring::new(route.calls, slots, size, 0);
-            self.ring = Some(ring.map_err(|(operation, errno)| Stop::sort(operation, errno, refusal))?);
+            self.ring = Some(ring.map_err(|(operation, errno)| Stop::sort(operation, errno, refusal(operation)))?);
         }
         self.reap();
         match (route.source_end.memory(), at) {
@@ -207,7 +208,7 @@ impl Uring {
                 None => match self.ring().enter(route.calls, 1) {
                     Ok(true) => self.reap(),
                     Ok(false) => return Ok(Advance::Moved(0)),
-                    Err(errno) => return Err(Stop::sort("io_uring_enter", errno, refusal)),
+                    Err(errno) => return Err(Stop::sort("io_uring_enter", errno, refusal("io_uring_enter"))),
                 },
                 Some(result) => {
                     self.queue.clear();
@@ -266,7 +267,7 @@ impl Uring {
     /// A ring that takes nothing more is the reason for whatever else was met.
     fn unless_broken(&self, result: Result<Advance, Stop>) -> Result<Advance, Stop> {
         match self.ring.as_ref().and_then(Ring::broken) {
-            Some(errno) => Err(Stop::sort("io_uring_enter", errno, refusal)),
+            Some(errno) => Err(Stop::sort("io_uring_enter", errno, refusal("io_uring_enter"))),
             None => result,
         }
     }
@@ -296,14 +297,20 @@ fn cannot_leave(errno: Errno) -> Option<&'static str> {
     }
 }
 
-pub(crate) fn refusal(errno: Errno) -> Option<&'static str> {
-    match errno {
-        Errno::ENOSYS => Some("the kernel has no io_uring, or a filter hides it"),
-        Errno::EPERM => Some("io_uring is forbidden here, by a filter or by kernel.io_uring_disabled"),
-        Errno::EACCES => Some("io_uring is forbidden here by a security module"),
-        Errno::ENOMEM => Some("no room for its buffers under the limit on locked memory (RLIMIT_MEMLOCK)"),
-        Errno::EINVAL => Some("this kernel's io_uring is too old: Linux 6.0 is needed"),
-        Errno::EMFILE | Errno::ENFILE => Some("no descriptor left for a ring"),
+/// What that operation's no means: which limit it is that stands in the way.
+pub(crate) fn refusal(operation: &'static str) -> impl Fn(Errno) -> Option<&'static str> {
+    move |errno| match (errno, operation) {
+        (Errno::ENOSYS, _) => Some("the kernel has no io_uring, or a filter hides it"),
+        (Errno::EPERM, _) => Some("io_uring is forbidden here, by a filter or by kernel.io_uring_disabled"),
+        (Errno::EACCES, _) => Some("io_uring is forbidden here by a security module"),
+        (Errno::ENOMEM, MMAP) => Some("no room for its memory in the address space (RLIMIT_AS)"),
+        (Errno::ENOMEM, REGISTER) => Some("its buffers are more than may be locked (RLIMIT_MEMLOCK)"),
+        (Errno::ENOMEM, _) => {
+            Some("no memory for a ring, which counts as locked memory for some kernels (RLIMIT_MEMLOCK)")
+        }
+        (Errno::EINVAL, _) => Some("this kernel's io_uring is too old: Linux 6.0 is needed"),
+        (Errno::EMFILE, REGISTER) => Some("more files than the process may have open (RLIMIT_NOFILE)"),
+        (Errno::EMFILE | Errno::ENFILE, _) => Some("no descriptor left for a ring"),
         _ => None,
     }
 }

@@ -70,7 +70,9 @@ impl Mover for ZerocopyReceive {
         let view = route.sink_end.receiving().expect("the plan asks for a region that receives");
         let at = route.sink_at().unwrap_or(0);
         if !self.is_ready {
-            view.make_own(at as usize).map_err(|errno| Stop::Failed(Error::os("mmap", errno)))?;
+            let end = route.progress.end().unwrap_or(u64::MAX);
+            view.make_own(at as usize..usize::try_from(end).unwrap_or(usize::MAX))
+                .map_err(|errno| Stop::Failed(Error::os("mmap", errno)))?;
             self.is_ready = true;
         }
         let room = view.receiving_span().expect("as above").part(at, limit);
@@ -130,7 +132,8 @@ impl Mover for ZerocopyReceive {
             0 => u64::MAX,
             to_read => to_read as u64,
         };
-        match route.calls.receive_span_now(route.source(), room.part(0, most)) {
+        let received = view.while_stored_to(|| route.calls.receive_span_now(route.source(), room.part(0, most)));
+        match received {
             Ok(0) => Ok(Advance::Ended),
             Ok(count) => {
                 self.to_read = self.to_read.saturating_sub(count);

@@ -42,7 +42,7 @@ use crate::step::Side;
 use crate::sys::SyscallCounter;
 use crate::sys::fork::{Duplicate, Process};
 use ledger::Ledger;
-use reaper::Watchman;
+use reaper::{Claim, Watchman};
 
 mechanism! {
     /// send(2) with `MSG_ZEROCOPY`: memory or a mapped file to a TCP socket; the kernel says afterwards whether it copied.
@@ -205,7 +205,8 @@ impl ZerocopySend {
 struct Sending {
     /// A duplicate: the caller may have closed its own when this is dropped. `None` once it has been given away.
     socket: Option<Duplicate>,
-    inode: u64,
+    /// Given away with it.
+    claim: Option<Claim>,
     ledger: Ledger,
     /// The memory is its owner's again when the run returns.
     borrowed: bool,
@@ -219,9 +220,11 @@ impl Sending {
         let (sink, inode) = (route.sink(), route.sink_facts().identity.1);
         let refused = |operation| move |errno| Stop::sort(operation, errno, refusal);
         let in_use = |reason| Err(Stop::Refused(Error::refused("getsockopt", Errno::EBUSY, reason)));
-        if reaper::is_at_work(sink, inode, route.calls) {
-            return in_use("error queue in use: notifications of a transfer that was stopped are still to come");
-        }
+        let Some(claim) = Claim::new(sink, inode, route.calls) else {
+            let reason =
+                "error queue in use: a transfer is sending, or notifications of one that was stopped are still to come";
+            return in_use(reason);
+        };
         if route.calls.uses_error_queue(sink) {
             let reason =
                 "error queue in use: SO_ZEROCOPY, SO_TIMESTAMPING, IP_RECVERR or the like is on for this socket";
@@ -239,7 +242,7 @@ impl Sending {
         let socket = Duplicate::of(sink, inode, route.calls).map_err(refused("fcntl"))?;
         route.calls.set_zerocopy(sink, true).map_err(refused("setsockopt"))?;
         let borrowed = route.source_end.memory().is_some() && route.source_end.frozen().is_none();
-        Ok(Self { socket: Some(socket), inode, ledger, borrowed, process: Process::this() })
+        Ok(Self { socket: Some(socket), claim: Some(claim), ledger, borrowed, process: Process::this() })
     }
 
     /// Returns when the kernel has let go of the memory, at the connection's expense if it must be.
@@ -264,8 +267,9 @@ impl Sending {
     /// Leaves the socket as it was, or somebody at it who will.
     fn leave(&mut self) -> Option<Watchman> {
         let socket = self.socket.take().filter(|_| self.process.is_this())?;
+        let claim = self.claim.take()?;
         if self.ledger.outstanding() > 0 {
-            return Watchman::at(socket, self.inode, std::mem::take(&mut self.ledger));
+            return Watchman::at(socket, claim, std::mem::take(&mut self.ledger));
         }
         // A socket that has gone has no options.
         let _ = SyscallCounter::default().set_zerocopy(socket.as_fd(), false);

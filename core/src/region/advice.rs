@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::RangeBounds;
 use std::str::FromStr;
 
-use super::refusal::{being_sent, invalid};
+use super::refusal::{in_use, invalid};
 use super::{Region, range};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::memory;
@@ -123,7 +123,7 @@ impl FromStr for Advice {
 
 impl Region {
     /// madvise(2) on a range. What the kernel cannot do with this sort of memory is EINVAL; a page that has lost its file
-    /// is [`ErrorKind::Faulted`]. Destructive advice is EBUSY while a transfer is just sending from the region.
+    /// is [`ErrorKind::Faulted`]. Destructive advice is EBUSY while bytes are just being moved out of the region or into it.
     pub fn advise(&self, range: impl RangeBounds<u64>, advice: Advice) -> Result<()> {
         self.with(|state| {
             let bytes = range::resolve(&range, state.mapping.len())?;
@@ -143,12 +143,14 @@ impl Region {
             if length == 0 {
                 return Ok(());
             }
-            if advice.is_destructive() && state.mapping.is_in_use() {
-                return Err(being_sent("pages cannot be thrown away"));
-            }
             // SAFETY: whole pages of this mapping. Destructive advice leaves them mapped, with other content.
-            unsafe { memory::advise(start, length, advice.number()) }
-                .map_err(|errno| state.refused("madvise", errno, last))
+            let give = || unsafe { memory::advise(start, length, advice.number()) };
+            let advised = if advice.is_destructive() {
+                state.mapping.unused(give).ok_or_else(|| in_use("pages cannot be thrown away"))?
+            } else {
+                give()
+            };
+            advised.map_err(|errno| state.refused("madvise", errno, last))
         })
     }
 }

@@ -63,10 +63,19 @@ impl Watch {
     pub fn new(addresses: Range<usize>) -> Self {
         let slot = free_slot();
         slot.poisoned.store(false, Ordering::Relaxed);
-        slot.end.store(addresses.end, Ordering::Release);
+        let watch = Self(slot);
+        watch.cover(addresses);
+        watch
+    }
+
+    /// It is these addresses from now on; with `0..0` none. Where they begin as before, those that stay are watched all the time.
+    pub fn cover(&self, addresses: Range<usize>) {
+        if self.0.start.load(Ordering::Relaxed) != addresses.start {
+            self.0.start.store(0, Ordering::Release);
+        }
+        self.0.end.store(addresses.end, Ordering::Release);
         // Last: from here on the handler can find it.
-        slot.start.store(addresses.start, Ordering::Release);
-        Self(slot)
+        self.0.start.store(addresses.start, Ordering::Release);
     }
 
     /// Whether the handler has put zeroes in the place of a page.
@@ -147,5 +156,12 @@ mod tests {
         let again = Watch::new(16..24);
         assert!(std::ptr::eq(find(20).unwrap(), again.0));
         assert!(!again.is_poisoned());
+        again.0.poisoned.store(true, Ordering::Release);
+        again.cover(16..32);
+        assert!(std::ptr::eq(find(28).unwrap(), again.0) && again.is_poisoned(), "as long as the region lives");
+        again.cover(0..0);
+        assert!(find(0).is_none() && find(20).is_none());
+        again.cover(32..40);
+        assert!(find(20).is_none() && find(32).is_some());
     }
 }

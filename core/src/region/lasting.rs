@@ -53,3 +53,37 @@ impl Region {
         self.step_aside(mapping)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::region::keeper;
+
+    /// Who has an address and no view sends from there: the transfer finds the region at any moment, and holds it.
+    #[test]
+    fn a_shown_address_is_known_while_the_region_grows() {
+        let page = crate::sys::memory::page_size() as u64;
+        let region = Region::anonymous(1000 * page).unwrap();
+        // So that there is room behind it, where it can grow without moving.
+        region.resize(1).unwrap();
+        let address = region.lasting_view(..).unwrap().as_ptr();
+        let (over, shown) = (AtomicBool::new(false), address as usize);
+        std::thread::scope(|scope| {
+            let looking = scope.spawn(|| {
+                let mut missed = 0;
+                while !over.load(Ordering::Relaxed) {
+                    missed += u64::from(keeper(shown as *const u8).is_none());
+                }
+                missed
+            });
+            for length in (1..1000 * page).step_by(500) {
+                // Somebody who has just found it may have it for a moment.
+                while region.resize(length).is_err() {}
+            }
+            over.store(true, Ordering::Relaxed);
+            assert_eq!(looking.join().unwrap(), 0, "times it was not found");
+        });
+    }
+}

@@ -23,7 +23,9 @@ use crate::sys::fork::ForkSafe;
 use crate::sys::{Sys, memory};
 
 /// Every mapping that there is, by its first address, with its end: for memory that is given by its address.
-static ALL: ForkSafe<BTreeMap<usize, (usize, Weak<Mapping>)>> = ForkSafe::new(BTreeMap::new());
+static ALL: ForkSafe<Known> = ForkSafe::new(BTreeMap::new());
+
+type Known = BTreeMap<usize, (usize, Weak<Mapping>)>;
 
 #[derive(Debug)]
 pub(super) struct Mapping {
@@ -39,6 +41,8 @@ pub(super) struct Mapping {
     file: Option<Behind>,
     /// See [`Parts::receives`].
     pub(super) receives: bool,
+    /// Taken to write by who exchanges a page that others may store to, who take it to read: see `receiving`.
+    pub(super) exchanged: ForkSafe<()>,
     usage: Usage,
     /// Somebody whose end is never told may have the addresses: see `lasting`.
     shown: AtomicBool,
@@ -71,24 +75,35 @@ impl Mapping {
     /// Takes new addresses over.
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { addresses, skipped, length, page, file, receives } = parts;
-        let (usage, shown) = (Usage::default(), AtomicBool::new(false));
-        let mut mapping = Self { watch: None, addresses, skipped, length, page, file, receives, usage, shown };
+        let mut mapping = Self {
+            watch: None,
+            addresses,
+            skipped,
+            length,
+            page,
+            file,
+            receives,
+            exchanged: ForkSafe::new(()),
+            usage: Usage::default(),
+            shown: AtomicBool::new(false),
+        };
         mapping.watch = file.map(|_| Watch::new(mapping.all_pages()));
         let mapping = Arc::new(mapping);
-        mapping.make_known();
+        mapping.make_known(&mut ALL.write());
         mapping
     }
 
-    fn make_known(self: &Arc<Self>) {
+    fn make_known(self: &Arc<Self>, all: &mut Known) {
         let Range { start, end } = self.all_pages();
-        ALL.write().insert(start, (end, Arc::downgrade(self)));
+        all.insert(start, (end, Arc::downgrade(self)));
     }
 
     /// The mapping that has this address.
     pub fn at(address: usize) -> Option<Arc<Self>> {
         // Not dropped here under the lock, which dropping the last one takes.
-        let found = ALL.read().range(..=address).next_back().map(|(_, (end, mapping))| (*end, mapping.clone()));
-        found.filter(|(end, _)| address < *end).and_then(|(_, mapping)| mapping.upgrade())
+        let all = ALL.read();
+        let (_, (end, mapping)) = all.range(..=address).next_back()?;
+        if address < *end { mapping.upgrade() } else { None }
     }
 
     pub fn start(&self) -> *mut u8 {
@@ -120,9 +135,10 @@ impl Mapping {
         self.shown.load(Ordering::Acquire)
     }
 
-    /// Whether a transfer is at it just now.
-    pub fn is_in_use(&self) -> bool {
-        self.usage.users() > 0
+    /// Runs an operation with no transfer at it, for as long as it takes; not at all, and `None`, while one is.
+    pub fn unused<T>(&self, operation: impl FnOnce() -> T) -> Option<T> {
+        let _alone = self.usage.alone()?;
+        Some(operation())
     }
 
     /// Fails once the content is gone or the guard has put zeroes in the place of a page.
@@ -175,44 +191,51 @@ impl Mapping {
         if Arc::strong_count(this) > 1 {
             return Ok(false);
         }
-        ALL.write().remove(&(this.addresses.start() as usize));
+        // Under the lock: somebody may have its address without a view, and finds it before or after.
+        let mut all = ALL.write();
+        all.remove(&(this.addresses.start() as usize));
         let resized = Arc::get_mut(this).map(|mapping| mapping.resize_alone(length, may_move));
-        this.make_known();
+        this.make_known(&mut all);
         resized.transpose().map(|resized| resized.is_some()).map_err(|errno| Error::os("mremap", errno))
     }
 
     fn resize_alone(&mut self, length: usize, may_move: bool) -> Sys<()> {
-        let watched = self.watch.take().is_some();
         let pages = (self.skipped + length).max(1).next_multiple_of(self.page);
-        let result = if pages > self.addresses.len() {
+        if pages <= self.addresses.len() {
+            // What is given back may be somebody else's at once.
+            self.length = length;
+            self.watch_all();
             // SAFETY: `&mut self`: no view has a pointer into the range.
-            unsafe { self.addresses.grow(pages, self.page, may_move) }
-        } else {
-            // SAFETY: as above.
             unsafe { self.addresses.shrink(pages) };
-            Ok(())
-        };
-        if result.is_ok() {
+            return Ok(());
+        }
+        if let (Some(watch), true) = (&self.watch, may_move) {
+            watch.cover(0..0);
+        }
+        // SAFETY: as above.
+        let grown = unsafe { self.addresses.grow(pages, self.page, may_move) };
+        if grown.is_ok() {
             self.length = length;
         }
-        self.watch = watched.then(|| Watch::new(self.all_pages()));
-        result
+        self.watch_all();
+        grown
+    }
+
+    /// The guard knows where it is now.
+    fn watch_all(&self) {
+        if let Some(watch) = &self.watch {
+            watch.cover(self.all_pages());
+        }
     }
 
     /// A mapping that has taken the pages of this one over: here are zeroes from now on. False, and nothing done, while a
     /// transfer is at it.
     pub fn moved_away(&self) -> Result<Option<Arc<Self>>> {
-        if !self.usage.close_unused() {
-            return Ok(None);
-        }
-        let moved = self.move_away();
-        if moved.is_err() {
-            self.usage.reopen();
-        }
-        moved.map(|addresses| {
-            let Self { skipped, length, page, file, receives, .. } = *self;
-            Some(Self::new(Parts { addresses, skipped, length, page, file, receives }))
-        })
+        let Some(alone) = self.usage.alone() else { return Ok(None) };
+        let addresses = self.move_away()?;
+        alone.close();
+        let Self { skipped, length, page, file, receives, .. } = *self;
+        Ok(Some(Self::new(Parts { addresses, skipped, length, page, file, receives })))
     }
 
     fn move_away(&self) -> Result<Addresses> {
@@ -229,14 +252,16 @@ impl Mapping {
     /// Lets file and memory go and keeps the addresses, as private zero pages; if a transfer is at it, as soon as it is not.
     /// The error leaves the mapping as it was.
     pub fn retire(&self) -> Result<()> {
-        if self.usage.close() > 0 {
-            return Ok(());
+        loop {
+            if let Some(alone) = self.usage.alone() {
+                self.empty().map_err(|errno| Error::os("mmap", errno))?;
+                alone.close();
+                return Ok(());
+            }
+            if self.usage.close_used() {
+                return Ok(());
+            }
         }
-        self.empty().map_err(|errno| {
-            // Nobody was inside, and nobody has come in since.
-            self.usage.reopen();
-            Error::os("mmap", errno)
-        })
     }
 
     /// Puts private zero pages in the place of everything.

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use super::Region;
 use super::mapping::Mapping;
-use super::refusal::being_sent;
+use super::refusal::in_use;
 use crate::error::Result;
 
 impl Region {
     /// Moves the region away from under its views: they read as zeroes from now on, and what they write goes nowhere; the
     /// region keeps its content and has no view. Does nothing if it had none.
     ///
-    /// EINVAL on Linux before 5.13 and for hugetlb pages, EBUSY while a transfer sends from it; then, as after any error,
+    /// EINVAL on Linux before 5.13 and for hugetlb pages, EBUSY while bytes are just being moved out of it or into it; then, as after any error,
     /// nothing has changed.
     pub fn leave_views(&self) -> Result<()> {
         self.with_mut(|state| {
@@ -29,7 +29,7 @@ impl Region {
 
     /// Moves to other addresses and leaves zeroes at the old ones.
     pub(super) fn leave(&self, mapping: &mut Arc<Mapping>) -> Result<()> {
-        let moved = mapping.moved_away()?.ok_or_else(|| being_sent("the region cannot leave its views"))?;
+        let moved = mapping.moved_away()?.ok_or_else(|| in_use("the region cannot leave its views"))?;
         self.keep(&std::mem::replace(mapping, moved));
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! have come: in the region there are zeroes, or what has arrived, and never a hole. The pages are the kernel's, taken out of its
 //! queue, and may be read only; so may the region, which is what keeps them from being anybody's memory to write.
 
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::sys::{Span, SpanMut, Sys, memory};
 impl Region {
     /// Memory to receive into from a TCP socket by [`Mechanism::ZerocopyReceive`](crate::Mechanism::ZerocopyReceive), which
     /// puts pages of the socket's queue in the place of its own. For reading, and filled by nothing else; zeroes at first, and
-    /// again behind the byte where a transfer begins to fill it.
+    /// again where a transfer begins to fill it, as far as its count goes. Several may fill it at the same time, each a range of its own.
     ///
     /// # Errors
     ///
@@ -70,28 +71,36 @@ impl View {
         self.receives().then(|| unsafe { SpanMut::new(self.start, self.length) })
     }
 
-    /// Makes all pages behind that byte, to the end of the view, memory of our own again: whole ones zeroes, the first and the last
-    /// with the bytes that belong to others.
-    pub(crate) fn make_own(&self, from: usize) -> Sys<()> {
-        if !self.receives() || from >= self.length {
+    /// Makes all pages that have these bytes of the view memory of our own again: whole ones zeroes, the first and the last with the
+    /// bytes that belong to others.
+    pub(crate) fn make_own(&self, bytes: Range<usize>) -> Sys<()> {
+        let bytes = bytes.start..bytes.end.min(self.length);
+        if !self.receives() || bytes.is_empty() {
             return Ok(());
         }
         let page = self.mapping.page();
-        let (first, end) = (self.start as usize + from, self.start as usize + self.length);
+        let (first, end) = (self.start as usize + bytes.start, self.start as usize + bytes.end);
         let start = first.next_multiple_of(page);
-        let whole = if self.length == self.mapping.len() { end.next_multiple_of(page) } else { end / page * page };
+        let is_last = end == self.mapping.start() as usize + self.mapping.len();
+        let whole = if is_last { end.next_multiple_of(page) } else { end / page * page };
         if start > first {
-            self.copy_page(from)?;
+            self.copy_page(bytes.start)?;
         }
         // It may be the first one.
         if whole < end && whole >= start {
-            self.copy_page(self.length - 1)?;
+            self.copy_page(bytes.end - 1)?;
         }
         if start >= whole {
             return Ok(());
         }
         // SAFETY: pages of this view's, to be filled by the caller, who has entered the mapping.
         unsafe { memory::replace_by_zeroes(start as *mut u8, whole - start, libc::PROT_READ | libc::PROT_WRITE) }
+    }
+
+    /// Lets the kernel store into the view. Meanwhile no page is exchanged that others store to as well.
+    pub(crate) fn while_stored_to<T>(&self, store: impl FnOnce() -> T) -> T {
+        let _stored_to = self.mapping.exchanged.read();
+        store()
     }
 
     /// Puts a page of our own, with the same bytes, in the place of the one that has that byte of the view, which may be a queue's.
@@ -101,6 +110,8 @@ impl View {
         let mut own = Addresses::map(None, page, rights, libc::MAP_PRIVATE)?;
         let target = ((self.start as usize + at) / page * page) as *mut u8;
         assert!(self.receives() && at < self.length, "a page of a region that receives");
+        // What another transfer stores there just now would not be in the new one.
+        let _exchanged = self.mapping.exchanged.write();
         // SAFETY: both are mapped, a page each; the new one is nobody else's.
         unsafe {
             copy_between(Span::new(target, page), SpanMut::new(own.start, page))?;

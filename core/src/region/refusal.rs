@@ -12,8 +12,8 @@ pub(super) fn busy(what: &str) -> Error {
     refused_for_now(format!("{what} while views of the region exist"))
 }
 
-pub(super) fn being_sent(what: &str) -> Error {
-    refused_for_now(format!("{what} while the region is being sent"))
+pub(super) fn in_use(what: &str) -> Error {
+    refused_for_now(format!("{what} while bytes are being moved out of the region or into it"))
 }
 
 fn refused_for_now(message: String) -> Error {

@@ -13,12 +13,12 @@ const PAGEMAP_SCAN: libc::Ioctl = 0xc060_6610_u32 as libc::Ioctl;
 /// `RWF_DONTCACHE` of linux/fs.h.
 const RWF_DONTCACHE: libc::c_int = 0x80;
 
-/// `io_uring_setup(2)` for one entry. The ring is gone at once.
-pub(crate) fn io_uring_setup() -> Sys<()> {
+/// `io_uring_setup(2)` for so many entries. The ring is gone at once.
+pub(crate) fn io_uring_setup(entries: u32) -> Sys<()> {
     // struct io_uring_params: 120 bytes, all zero asks for nothing special; the kernel writes its answer there.
     let mut parameters = [0u64; 15];
     // SAFETY: the second argument is a local of the size that the kernel reads and writes.
-    let fd = unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, parameters.as_mut_ptr()) };
+    let fd = unsafe { libc::syscall(libc::SYS_io_uring_setup, entries, parameters.as_mut_ptr()) };
     let fd = Errno::result(fd)?;
     // SAFETY: the kernel gave this descriptor to us alone.
     drop(unsafe { OwnedFd::from_raw_fd(fd as i32) });

@@ -12,7 +12,7 @@ use super::Sys;
 /// Looks at a faulting address; true when the fault has been mended and the instruction can be tried again.
 pub(crate) type Mend = fn(address: usize) -> bool;
 
-/// The action that was there before ours. Written before our handler can run, then never changed or freed.
+/// The action that was there before ours. Written before our handler can run, and never freed.
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(std::ptr::null_mut());
 static MEND: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
 
@@ -31,8 +31,16 @@ pub(crate) fn chain_sigbus(mend: Mend) -> Sys<()> {
     // The mask, SA_NODEFER and SA_RESTART stay as they were, so that the previous handler runs as it always did. The
     // alternate stack is used if the thread has one: the fault may be one on its stack.
     ours.sa_flags = (previous.sa_flags & (libc::SA_NODEFER | libc::SA_RESTART)) | libc::SA_SIGINFO | libc::SA_ONSTACK;
+    let mut replaced = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: `handler` has the signature SA_SIGINFO asks for and does only what a handler may.
-    Errno::result(unsafe { libc::sigaction(libc::SIGBUS, &raw const ours, std::ptr::null_mut()) }).map(drop)
+    Errno::result(unsafe { libc::sigaction(libc::SIGBUS, &raw const ours, replaced.as_mut_ptr()) })?;
+    // SAFETY: as above.
+    let replaced = unsafe { replaced.assume_init() };
+    if replaced.sa_sigaction != previous.sa_sigaction {
+        // Another thread has put one there since we asked.
+        PREVIOUS.store(Box::into_raw(Box::new(replaced)), Ordering::SeqCst);
+    }
+    Ok(())
 }
 
 extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
@@ -91,5 +99,64 @@ unsafe fn hand_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut
             // SAFETY: an address installed without SA_SIGINFO is a function of one int.
             unsafe { std::mem::transmute::<usize, extern "C" fn(libc::c_int)>(address)(signal) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::Barrier;
+
+    use super::*;
+
+    extern "C" fn theirs(_: libc::c_int) {}
+
+    /// Puts a handler there, and gives back the one that was there before.
+    fn put(handler: usize) -> usize {
+        // SAFETY: zero bytes are a valid action; the handlers are functions, or `SIG_DFL`.
+        unsafe {
+            let (mut action, mut before): (libc::sigaction, libc::sigaction) = (std::mem::zeroed(), std::mem::zeroed());
+            action.sa_sigaction = handler;
+            libc::sigaction(libc::SIGBUS, &raw const action, &raw mut before);
+            before.sa_sigaction
+        }
+    }
+
+    #[test]
+    fn a_handler_that_comes_at_the_same_time_is_not_lost() {
+        // In a process of its own: whose signals these are is nobody else's affair.
+        const ALONE: &str = "ZCIO_TEST_ALONE";
+        if std::env::var_os(ALONE).is_none() {
+            let name = "sys::signal::tests::a_handler_that_comes_at_the_same_time_is_not_lost";
+            let program = std::env::current_exe().unwrap();
+            let done = Command::new(program).args([name, "--exact"]).env(ALONE, "").output().unwrap();
+            let said = String::from_utf8_lossy(&done.stdout);
+            assert!(done.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        let (both, theirs) = (Barrier::new(2), theirs as *const () as usize);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                let mut found = Vec::new();
+                for _ in 0..20_000 {
+                    both.wait();
+                    found.push(put(theirs));
+                    both.wait();
+                }
+                found
+            });
+            let mut kept = Vec::new();
+            for _ in 0..20_000 {
+                put(libc::SIG_DFL);
+                both.wait();
+                chain_sigbus(|_| false).unwrap();
+                both.wait();
+                // SAFETY: set just now, and never freed.
+                kept.push(unsafe { (*PREVIOUS.load(Ordering::SeqCst)).sa_sigaction });
+            }
+            let lost = other.join().unwrap().into_iter().zip(kept);
+            let lost = lost.filter(|&(found, kept)| found == libc::SIG_DFL && kept != theirs).count();
+            assert_eq!(lost, 0, "handlers that came first and are not handed on to");
+        });
     }
 }

@@ -79,7 +79,7 @@ impl Engine {
             process: Process::this(),
             mechanism,
             mover: mechanism.mover(),
-            progress: Progress { source_start, sink_start, ..Progress::default() },
+            progress: Progress { source_start, sink_start, most: count, ..Progress::default() },
             pending: Vec::new(),
             pending_start: 0,
             deferred_error: None,

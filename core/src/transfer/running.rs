@@ -2,6 +2,7 @@
 
 mod blame;
 mod caching;
+mod settling;
 
 use nix::errno::Errno;
 
@@ -24,7 +25,7 @@ const STREAM_STEP: u64 = 16 << 20;
 /// A transfer's engine together with what it works on.
 pub(super) struct Running<'a, 'fd> {
     pub source: &'a Endpoint<'fd>,
-    pub sink: &'a Endpoint<'fd>,
+    pub sink: &'a mut Endpoint<'fd>,
     pub request: &'a Request,
     pub engine: &'a mut Engine,
 }
@@ -49,7 +50,7 @@ impl Running<'_, '_> {
     /// The end in whose system call the next step would sleep, because it is not ready. One that is lost is met by the step.
     pub fn would_sleep(&mut self) -> Option<Side> {
         let side = self.needs()?;
-        let end = if side == Side::Source { self.source } else { self.sink };
+        let end = if side == Side::Source { self.source } else { &*self.sink };
         let _held = end.enter().ok()?;
         (end.sleeps() && !self.engine.is_ready(end.fd(), events(side.readiness()))).then_some(side)
     }
@@ -90,15 +91,20 @@ impl Running<'_, '_> {
     /// One step, while both ends are held.
     #[inline]
     fn step_held(&mut self) -> Result<Step> {
-        match self.advance().and_then(|step| self.keep_cache(step)) {
-            Ok(step) => self.sync_position().map(|()| step),
-            Err(error) => {
-                self.collect();
-                // The first error is the one to be told.
-                let _ = self.sync_position();
-                Err(error)
-            }
-        }
+        let advanced = self.advance();
+        let settled = match &advanced {
+            Ok(Step::Done | Step::Completing) => self.settle(true),
+            // Not refused: it waits.
+            Ok(Step::Blocked(_)) if self.sink.is_without_name() => self.settle(true),
+            _ => self.settle(false),
+        };
+        let step = advanced.and_then(|step| settled.map(|()| step)).and_then(|step| self.keep_cache(step));
+        let step = step.and_then(|step| self.sync_position().map(|()| step));
+        step.inspect_err(|_| {
+            self.collect();
+            // The first error is the one to be told.
+            let _ = self.settle(false).and_then(|()| self.sync_position());
+        })
     }
 
     /// Counts what is still at work, for a count that may be the last one; see [`Mover::collect`].
@@ -114,7 +120,9 @@ impl Running<'_, '_> {
         let held = self.sink.enter();
         self.engine.progress.sink_lost = held.is_err();
         self.collect();
+        let settled = if held.is_ok() { self.settle(false) } else { Ok(()) };
         drop(held);
+        settled?;
         self.source.enter().map_or(Ok(()), |_held| self.sync_position())
     }
 
@@ -135,7 +143,7 @@ impl Running<'_, '_> {
                 Mechanism::Reflink => u64::MAX,
                 _ => self.request.piece.unwrap_or(if stream { STREAM_STEP } else { FILE_STEP }),
             };
-            let limit = self.engine.remaining().min(most).min(self.engine.pace.most());
+            let limit = self.engine.remaining().min(most).min(self.engine.pace.most()).min(self.most_at_first());
             let holding = self.engine.mover.held() > 0;
             if !holding && (limit == 0 || (self.is_past_size() && !self.has_grown()?)) {
                 return self.finish();
@@ -147,6 +155,7 @@ impl Running<'_, '_> {
                 Ok(Advance::Interrupted) => return Ok(self.interrupted()),
                 Ok(Advance::Ended) => return self.finish(),
                 Ok(Advance::Blocked(side)) => return Ok(Step::Blocked(side)),
+                Err(Stop::Failed(error)) if self.needs_the_room(&error) => self.settle(true)?,
                 Err(Stop::Failed(error)) if !self.may_be_a_refusal(&error) => return Err(self.locate(error)),
                 Err(Stop::Failed(error) | Stop::Refused(error)) => self.change_mechanism(error)?,
             }

@@ -388,7 +388,7 @@ class Region:
         puts pages of the socket's queue in the place of its own: `length` bytes, for reading, and filled by nothing
         else.
 
-        Zeroes at first, and again behind the byte where a transfer begins to fill it.
+        Zeroes at first, and again where a transfer begins to fill it, as far as its count goes.
         """
 
     @property
@@ -734,9 +734,9 @@ def transfer(
     socket, a pipe; any other is a `TypeError`), a path (str, bytes, `os.PathLike`), or a contiguous buffer
     (memoryview, bytearray, array, …), which stays exported until the end and as dst must be writable. bytes are a
     path, as for `open()`: memoryview(data) is what they contain. A path as src is opened for reading; a path as dst
-    is created, or emptied once every check has passed. Without offset, a file is read from its position on and left
-    behind the bytes moved; with offset it is read from there and its position stays. At most count bytes are moved;
-    to the end of src without it. dst is written at its position, or at `dst_offset`.
+    is created, or emptied, with the first byte: what is refused changes nothing. Without offset, a file is read from
+    its position on and left behind the bytes moved; with offset it is read from there and its position stays. At
+    most count bytes are moved; to the end of src without it. dst is written at its position, or at `dst_offset`.
 
     A buffer as dst is filled from its first byte on, and no further than it goes: what src has beyond stays there.
     If src ends before, .bytes of the report says how far it was filled, and .short is true.

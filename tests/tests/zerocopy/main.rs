@@ -1,6 +1,7 @@
 //! A `zerocopy_send` that is stopped: nothing of it stays behind in the socket, the peer never sees a byte of memory whose
 //! borrow is over, and nobody waits for a peer that does not read. And one that finds the error queue in use: refused.
 
+mod at_once;
 mod beside;
 
 use std::io::{ErrorKind as Io, Read};

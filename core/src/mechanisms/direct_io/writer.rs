@@ -182,6 +182,11 @@ impl Writer {
         let next = Job { buffer: next, range: 0..tail.len(), at };
         let full = std::mem::replace(&mut self.filling, next);
         self.give_to_disk(Job { range: range.start..blocks_end, ..full });
+        if route.progress.is_unsettled {
+            // The first bytes are settled by the step that has written them: later the sink's descriptor may be somebody else's.
+            let done = self.worker.wait(route.calls);
+            return self.wrote(route, done);
+        }
         Ok(Advance::Moved(0))
     }
 

@@ -53,8 +53,9 @@ impl Uring {
         }
         self.queue.retain(|piece| piece.read.is_none_or(|read| read != Ok(piece.start) || piece.start == 0));
         self.reap();
-        place.advance(route, moved)?;
-        self.outcome(route, moved, asked, stopped)
+        // Counted first: what has been written is, whatever becomes of the position.
+        let outcome = self.outcome(route, moved, asked, stopped)?;
+        place.advance(route, moved).map(|()| outcome)
     }
 
     /// What a delivery comes to.

@@ -48,8 +48,8 @@ impl Uring {
             self.ring().lend(route.calls, op, rest.part(0, length as u64), send)
         };
         self.reap();
-        place.advance(route, answer.unwrap_or(0))?;
         let (moved, stopped): (usize, Option<Result<usize, Errno>>) = (answer.unwrap_or(0), Some(answer));
-        self.outcome(route, moved, length, stopped)
+        let outcome = self.outcome(route, moved, length, stopped)?;
+        place.advance(route, moved).map(|()| outcome)
     }
 }

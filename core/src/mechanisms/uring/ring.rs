@@ -20,7 +20,7 @@ use io_uring::{IoUring, cqueue, squeue};
 use nix::errno::Errno;
 
 use super::record::{Answer, Completion, Memory, Record};
-use super::setup::{errno, register, set_up};
+use super::setup::{MMAP, errno, register, set_up};
 use crate::buffer::AlignedBuffer;
 use crate::sys::SyscallCounter;
 use crate::sys::fork::Process;
@@ -89,7 +89,7 @@ impl Ring {
         // The two mappings of the queues are made by a library; a buffer's memory is counted nowhere.
         calls.made += 5 + u64::from(files > 0);
         let uring = set_up(&IoUring::builder(), slots * 4)?;
-        let mut buffer = AlignedBuffer::new(slots * slot_size).map_err(|_| ("mmap", Errno::ENOMEM))?;
+        let mut buffer = AlignedBuffer::new(slots * slot_size).map_err(|_| (MMAP, Errno::ENOMEM))?;
         let whole = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
         // SAFETY: the buffer is as long as said, and is unmapped only after the ring is closed (order of the fields).
         unsafe { uring.submitter().register_buffers(&[whole]) }.map_err(register)?;

@@ -4,9 +4,21 @@ use io_uring::IoUring;
 use io_uring::types::CancelBuilder;
 use nix::errno::Errno;
 
+use crate::sys::probe::io_uring_setup;
+
+/// The operations that a ring is made by, as errors name them.
+pub(super) const MMAP: &str = "mmap";
+/// See [`MMAP`].
+pub(super) const REGISTER: &str = "io_uring_register";
+const SETUP: &str = "io_uring_setup";
+
 pub(super) fn set_up(builder: &io_uring::Builder, entries: usize) -> Result<IoUring, (&'static str, Errno)> {
-    let uring = builder.build(entries.next_power_of_two() as u32);
-    let uring = uring.map_err(|error| ("io_uring_setup", errno(&error)))?;
+    let entries = entries.next_power_of_two() as u32;
+    let uring = builder.build(entries).map_err(|error| match errno(&error) {
+        // The library makes a ring and maps its queues, and does not say which of the two there was no room for.
+        Errno::ENOMEM if io_uring_setup(entries).is_ok() => (MMAP, Errno::ENOMEM),
+        errno => (SETUP, errno),
+    })?;
     // Asked with nothing in flight only to know whether it can be asked later (Linux 6.0).
     match uring.submitter().register_sync_cancel(None, CancelBuilder::any()) {
         Err(error) if errno(&error) != Errno::ENOENT => Err(register(error)),
@@ -16,7 +28,7 @@ pub(super) fn set_up(builder: &io_uring::Builder, entries: usize) -> Result<IoUr
 
 #[allow(clippy::needless_pass_by_value)] // A function for map_err.
 pub(super) fn register(error: std::io::Error) -> (&'static str, Errno) {
-    ("io_uring_register", errno(&error))
+    (REGISTER, errno(&error))
 }
 
 pub(super) fn errno(error: &std::io::Error) -> Errno {

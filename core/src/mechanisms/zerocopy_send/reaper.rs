@@ -24,25 +24,43 @@ use crate::sys::fork::{Duplicate, ForkSafe, Process};
 use crate::sys::resident;
 use crate::sys::threads::without_signals;
 
-/// The sockets at which a thread is, by inode number, and whose thread it is.
+/// The sockets whose error queue is ours, a transfer's or a thread's, by inode number, and the process whose they are.
 static AT_WORK: ForkSafe<Vec<(u64, Process)>> = ForkSafe::new(Vec::new());
 
 /// Where everything has been acknowledged for so long, a notification that has not come was read by somebody else.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether notifications of a stopped transfer are still to come to that socket.
-///
-/// What a child of fork(2) has inherited nobody crosses out for it. There it holds until everything has been acknowledged:
-/// then all have come, to the parent's thread.
-pub(super) fn is_at_work(socket: BorrowedFd<'_>, inode: u64, calls: &mut SyscallCounter) -> bool {
-    let at = |&(other, _): &(u64, Process)| other == inode;
-    if !AT_WORK.read().iter().any(at) {
-        return false;
+/// The error queue of a socket, for one transfer and the thread that it leaves: of two that begin at the same time one gets it.
+#[derive(Debug)]
+pub(super) struct Claim(u64, Process);
+
+impl Claim {
+    /// `None` while a transfer is at it, or notifications of one that was stopped are still to come.
+    ///
+    /// What a child of fork(2) has inherited nobody crosses out for it. There it holds until everything has been acknowledged:
+    /// then all have come, to the parent's thread.
+    pub fn new(socket: BorrowedFd<'_>, inode: u64, calls: &mut SyscallCounter) -> Option<Self> {
+        let at = |&(other, _): &(u64, Process)| other == inode;
+        // Few have a claim, and who has none is not asked.
+        let over = AT_WORK.read().iter().any(at) && calls.nothing_to_send(socket);
+        let mut all = AT_WORK.write();
+        all.retain(|one| !at(one) || one.1.is_this() || !over);
+        if all.iter().any(at) {
+            return None;
+        }
+        let claim = (inode, Process::this());
+        all.push(claim);
+        Some(Self(claim.0, claim.1))
     }
-    let over = calls.nothing_to_send(socket);
-    let mut all = AT_WORK.write();
-    all.retain(|one| !at(one) || one.1.is_this() || !over);
-    all.iter().any(at)
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut all = AT_WORK.write();
+        if let Some(place) = all.iter().position(|&one| one == (self.0, self.1)) {
+            all.swap_remove(place);
+        }
+    }
 }
 
 /// A thread that looks after a socket. Dropped, it is left alone to the end.
@@ -53,10 +71,8 @@ pub(super) struct Watchman {
 }
 
 impl Watchman {
-    /// Looks after a socket (its duplicate, and its inode number) until the kernel has let go of all sends.
-    pub fn at(socket: Duplicate, inode: u64, mut ledger: Ledger) -> Option<Self> {
-        let claim = (inode, Process::this());
-        AT_WORK.write().push(claim);
+    /// Looks after a socket, by its duplicate, until the kernel has let go of all sends.
+    pub fn at(socket: Duplicate, claim: Claim, mut ledger: Ledger) -> Option<Self> {
         let _ = SyscallCounter::default().set_zerocopy(socket.as_fd(), false);
         let relieved = Arc::new(AtomicBool::new(false));
         let is_relieved = relieved.clone();
@@ -67,27 +83,19 @@ impl Watchman {
             if !collect_notices(socket.as_fd(), &mut ledger, stops, &mut calls) && !relieved() {
                 ledger.forget();
             }
-            cross_out(claim);
+            drop(claim);
             ledger
         };
         // Without a thread the notifications stay where they are. Nobody waits for it, not even who unloads the library.
         let start = || std::thread::Builder::new().name("zcio-notices".into()).spawn(work);
         let started = resident::stay().map_err(std::io::Error::from).and_then(|()| without_signals(start));
-        let thread = started.inspect_err(|_| cross_out(claim)).ok()?;
-        Some(Self { relieved, thread })
+        started.ok().map(|thread| Self { relieved, thread })
     }
 
     /// The transfer goes on: what is still outstanding. Waits for the thread's next look, not for the peer.
     pub fn relieve(self) -> Ledger {
         self.relieved.store(true, Ordering::Relaxed);
         self.thread.join().unwrap_or_default()
-    }
-}
-
-fn cross_out(claim: (u64, Process)) {
-    let mut all = AT_WORK.write();
-    if let Some(place) = all.iter().position(|&one| one == claim) {
-        all.swap_remove(place);
     }
 }
 

@@ -243,8 +243,8 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
 
     /**
      * Memory to receive into from a TCP socket by {@link Mechanism#ZEROCOPY_RECEIVE}, which puts pages of the socket's queue in the
-     * place of its own. For reading, and filled by nothing else; zeroes at first, and again behind the byte where a transfer
-     * begins to fill it.
+     * place of its own. For reading, and filled by nothing else; zeroes at first, and again where a transfer begins to
+     * fill it, as far as its count goes.
      *
      * @param size in bytes
      * @return the region, read-only
@@ -322,8 +322,8 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      * @param size in bytes
      * @throws IllegalArgumentException if it is negative, or goes beyond the end of a file that the region keeps
      * @throws IllegalStateException    if the region is closed
-     * @throws IOException              if there is no memory, too old a kernel, or a system call is just sending from the region
-     *                                  (EBUSY); the region is as it was, without its buffers
+     * @throws IOException              if there is no memory, too old a kernel, or bytes are just being moved out of the region or
+     *                                  into it (EBUSY); the region is as it was, without its buffers
      */
     public void resize(long size) throws IOException {
         End.requireNotNegative(size, "size");

@@ -23,7 +23,7 @@ import java.util.Objects;
  *
  * <p>Without further words a transfer moves everything from the source's position to its end, and writes at the sink's
  * position. A path begins at its first byte; a path to write to is created, or emptied if it exists, and nothing of that
- * happens before every check has passed. Bytes that the receiver has not read yet may be the source's own pages: see
+ * happens before the first byte is there, so that what is refused changes nothing. Bytes that the receiver has not read yet may be the source's own pages: see
  * {@link Visibility}.
  *
  * <p>A transfer is described and run by one thread. While it runs, its channels are best left alone: NIO's own operations

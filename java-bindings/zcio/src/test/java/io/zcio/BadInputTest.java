@@ -3,6 +3,7 @@ package io.zcio;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -211,10 +212,28 @@ class BadInputTest {
     @Test
     void aMechanismThatTheKernelRefuses() throws Exception {
         Path odd = Path.of("/proc/self/maps");
-        TransferException e = assertThrowsExactly(
-                TransferException.class, () -> Transfer.from(odd).to(kept).mechanism(Mechanism.SENDFILE).run());
-        assertEquals(22, e.errno().getAsInt());
-        assertEquals(0, e.moved());
+        for (Path sink : new Path[] {kept, absent}) {
+            TransferException e = refused(
+                    TransferException.class,
+                    () -> Transfer.from(odd).to(sink).mechanism(Mechanism.SENDFILE).run());
+            assertEquals(22, e.errno().getAsInt());
+            assertEquals(0, e.moved());
+        }
+    }
+
+    /** No mechanism takes the error for an empty file, and none has touched the destination by then. */
+    @Test
+    void aSourceThatCannotBeRead() throws Exception {
+        Path odd = Path.of("/proc/self/mem");
+        for (Path sink : new Path[] {kept, absent}) {
+            for (Mechanism mechanism : Mechanism.values()) {
+                if (Require.allowed(mechanism)) {
+                    Transfer transfer = Transfer.from(odd).to(sink).mechanism(mechanism);
+                    Exception e = assertThrows(Exception.class, transfer::run, mechanism.mechanismName());
+                    refused(e.getClass(), transfer::run);
+                }
+            }
+        }
     }
 
     @Test

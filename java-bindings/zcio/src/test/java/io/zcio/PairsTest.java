@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -81,7 +82,8 @@ class PairsTest {
                     assertEquals(Mechanism.REFLINK, mechanism, e.toString());
                     assertEquals(OPERATION_NOT_SUPPORTED, e.errno().orElse(0), e.toString());
                     assertEquals(0, e.moved());
-                    assertEquals(0, sink.received().length);
+                    // A file that was not there is not made.
+                    assertTrue(sink.end instanceof Path path ? Files.notExists(path) : sink.received().length == 0);
                     continue;
                 }
                 assertEquals(mechanism, report.mechanism());
