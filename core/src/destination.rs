@@ -24,6 +24,8 @@ pub(crate) struct Wanted<'a> {
     pub create_new: bool,
     /// An existing file is replaced when the new one is complete, not overwritten.
     pub atomic: bool,
+    /// The name of a new file is to be on the disk when it has been published.
+    pub durable: bool,
     /// The mode of a new file, less the umask.
     pub mode: Mode,
     /// The file that is read, which must be another.
@@ -54,7 +56,7 @@ impl<'a> Destination<'a> {
         let place = match open(path, OFlag::O_PATH, Mode::empty()) {
             Err(Errno::ENOENT) if lstat(path).is_ok() => return Err(exists(path, "a symbolic link to nothing")),
             Err(Errno::ENOENT) => {
-                let file = Unnamed::beside(path, wanted.mode).map_err(|errno| match errno {
+                let file = Unnamed::beside(path, wanted.mode, wanted.durable).map_err(|errno| match errno {
                     // A folder that is not there, for open(2); cp(1) says that it is none.
                     Errno::EISDIR => at("open")(Errno::ENOTDIR),
                     errno => at("open")(errno),
@@ -69,7 +71,8 @@ impl<'a> Destination<'a> {
                 must_be_regular(&old, path)?;
                 if wanted.atomic {
                     let name = name_of(path, &found, &old).map_err(at("readlink"))?;
-                    let file = Unnamed::beside(&name, Mode::S_IRUSR | Mode::S_IWUSR).map_err(at("open"))?;
+                    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+                    let file = Unnamed::beside(&name, mode, wanted.durable).map_err(at("open"))?;
                     Place::Replacing(file, Mode::from_bits_truncate(old.st_mode & 0o777))
                 } else {
                     let (file, old) = open_regular(path, OFlag::O_WRONLY, stopped)?;
@@ -98,7 +101,7 @@ impl<'a> Destination<'a> {
     }
 
     /// The copy is complete, and a new file gets its name: false if somebody else's has it by now.
-    pub fn publish(&mut self, durable: bool) -> Result<bool> {
+    pub fn publish(&mut self) -> Result<bool> {
         let (file, naming) = match &mut self.place {
             Place::Overwritten(_) => return Ok(true),
             Place::New(file) => (file, Naming::New),
@@ -106,8 +109,8 @@ impl<'a> Destination<'a> {
         };
         let named = match file.publish(naming) {
             Err(Errno::EEXIST) if naming == Naming::New => return Ok(false),
-            Ok(()) if durable => file.sync_name().map_err(|errno| Error::os("fsync", errno)),
-            named => named.map_err(|errno| unnamed::error("rename", errno)),
+            Ok(()) => file.sync_name().map_err(|errno| Error::os("fsync", errno)),
+            Err(errno) => Err(unnamed::error("rename", errno)),
         };
         named.map(|()| true).map_err(|error| error.at(Some(self.path)))
     }

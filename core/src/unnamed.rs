@@ -29,6 +29,9 @@ use crate::sys::{Sys, by_number};
 pub(crate) struct Unnamed {
     fd: OwnedFd,
     folder: OwnedFd,
+    /// The folder, open for fsync(2), if the name is to be on the disk: opened before anything is made, since a name that has
+    /// been given cannot be taken back when it fails.
+    synced: Option<OwnedFd>,
     /// The name that it is to have in its folder.
     name: OsString,
     /// The one that it has until then, if it has one.
@@ -47,13 +50,16 @@ pub(crate) enum Naming {
 }
 
 impl Unnamed {
-    /// Makes an empty file in the folder of `path`, open for writing, with this mode less the umask.
-    pub fn beside(path: &Path, mode: Mode) -> Sys<Self> {
+    /// Makes an empty file in the folder of `path`, open for writing, with this mode less the umask; `durable` if its name is
+    /// to be waited for, too.
+    pub fn beside(path: &Path, mode: Mode, durable: bool) -> Sys<Self> {
         let (folder, name) = split(path)?;
         let folder = open(folder, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty())?;
+        let readable = || open_in(&folder, OsStr::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty());
+        let synced = durable.then(readable).transpose()?;
         let new = |fd, folder, temporary| {
             let (name, process) = (name.to_owned(), Process::this());
-            Self { fd, folder, name, temporary, process }
+            Self { fd, folder, synced, name, temporary, process }
         };
         if let Ok(fd) = open_in(&folder, OsStr::new("."), OFlag::O_WRONLY | OFlag::O_TMPFILE, mode)
             && can_be_linked(&fd)
@@ -128,9 +134,9 @@ impl Unnamed {
         self.name == other.name && folder(self).is_ok_and(|same| folder(other) == Ok(same))
     }
 
-    /// Waits until the name is on the disk.
+    /// Waits until the name is on the disk, if it is to be durable.
     pub fn sync_name(&self) -> Sys<()> {
-        fsync(open_in(&self.folder, OsStr::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())?)
+        self.synced.as_ref().map_or(Ok(()), fsync)
     }
 }
 
@@ -248,8 +254,8 @@ mod tests {
 
     /// Both ways of waiting for a name: with none, and with a temporary one.
     fn both(path: &Path) -> [Unnamed; 2] {
-        let unnamed = Unnamed::beside(path, mode()).unwrap();
-        let mut named = Unnamed::beside(path, mode()).unwrap();
+        let unnamed = Unnamed::beside(path, mode(), false).unwrap();
+        let mut named = Unnamed::beside(path, mode(), false).unwrap();
         if named.temporary.is_none() {
             named.temporary = Some(named.link_beside().unwrap());
         }

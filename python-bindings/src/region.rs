@@ -202,7 +202,6 @@ impl Region {
         let opening = Opening { mode: Mode::of(mode)?, offset, length, reserve, guard, closefd };
         let place = File::new(file)?;
         opening.check(&place)?;
-        opening.create(file)?;
         let name = matches!(place, File::Path(_)).then(|| file.clone().unbind());
         let hold = opening.hold(py, &place)?;
         Self::made(cls, detached(py, || opening.open(&place, hold.as_ref()))?, name)

@@ -169,19 +169,6 @@ impl Opening {
         }
     }
 
-    /// Makes the file that mode "w+" asks for, a hole of the right length.
-    pub fn create(&self, file: &Bound<'_, PyAny>) -> PyResult<()> {
-        if self.mode == Mode::Create {
-            let py = file.py();
-            let new = py.import(intern!(py, "io"))?.call_method1(intern!(py, "open"), (file, "wb"))?;
-            let size = self.offset.saturating_add(self.length.unwrap_or(0));
-            let made = new.call_method1(intern!(py, "truncate"), (size,));
-            new.call_method0(intern!(py, "close"))?;
-            made?;
-        }
-        Ok(())
-    }
-
     /// What keeps a descriptor of the caller's, until it is mapped: before anything else of Python's runs.
     pub fn hold(&self, py: Python<'_>, file: &File) -> PyResult<Option<Hold>> {
         match file {
@@ -199,6 +186,7 @@ impl Opening {
             options = options.length(length);
         }
         match (file, hold) {
+            (File::Path(path), _) if self.mode == Mode::Create => options.create(path),
             (File::Path(path), _) => options.open(path),
             (File::Number(_), Some(hold)) => zcio::apart::run(hold.held(), |_| {
                 let opened = hold.descriptor().and_then(|file| options.map(file));

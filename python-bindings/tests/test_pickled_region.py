@@ -1,11 +1,14 @@
 """A SharedRegion in pickles of every kind: another process finds the memory, and one that is gone explains itself."""
 
 import concurrent.futures
+import errno
 import multiprocessing
 import os
 import pickle
+import select
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,3 +114,45 @@ def test_joblib() -> None:
         assert region.read(0, 4) == b"\1\2\3\4"
         found = cloudpickle.loads(cloudpickle.dumps(lambda: region.read(0, 4)))
         assert found() == b"\1\2\3\4"
+
+
+def test_a_file_that_has_its_number_by_now_is_not_opened(tmp_path: Path) -> None:
+    """Its holder would notice: a FIFO has had a writer then, a lease is broken, a tape rewinds."""
+    os.mkfifo(tmp_path / "fifo")
+    region = zcio.SharedRegion.create(SIZE)
+    data = pickle.dumps(region)
+    number = region.fileno()
+    region.close()
+    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    os.dup2(reader, number)
+    poll = select.poll()
+    poll.register(number)
+    with pytest.raises(FileNotFoundError, match="has ended or has closed it"):
+        pickle.loads(data)
+    assert poll.poll(0) == []
+    os.close(number)
+    os.close(reader)
+
+
+NONE_LEFT = """
+import os, pickle, resource, sys, zcio, zcio._sharing
+data = sys.stdin.buffer.read()
+highest = os.dup(0)
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+for room in (1, 2):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + room, limit))
+    try:
+        pickle.loads(data)
+    except OSError as error:
+        print(error.errno)
+    else:
+        print("received")
+"""
+
+
+def test_no_descriptor_left_is_no_memory_that_is_gone() -> None:
+    with zcio.SharedRegion.create(SIZE) as region:
+        done = subprocess.run(
+            [sys.executable, "-c", NONE_LEFT], input=pickle.dumps(region), capture_output=True, check=False
+        )
+    assert done.stdout.split() == [b"%d" % errno.EMFILE] * 2, done.stderr

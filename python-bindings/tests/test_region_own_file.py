@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,3 +135,33 @@ def test_shared_memory_gives_out_a_number_of_its_own_memory_only(other: Path) ->
     assert other.read_bytes() == b"of others"
     close_if_it_is(other, first)
     close_if_it_is(other, second)
+
+
+# As a new file
+
+
+def test_a_file_that_takes_the_name_of_a_new_one_is_not_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "name"
+    over = threading.Event()
+
+    def others() -> None:
+        while not over.is_set():
+            (tmp_path / "theirs").write_bytes(CONTENT)
+            (tmp_path / "theirs").rename(path)
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    try:
+        for _ in range(3000):
+            with zcio.Region.open(path, "w+", length=100) as region:
+                assert region.read() == bytes(100)
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("reserve", [None, True])
+def test_a_file_keeps_its_content_if_a_new_length_is_refused(own: Path, reserve: bool | None) -> None:
+    with pytest.raises(OSError, match=re.escape(str(own))):
+        zcio.Region.open(own, "w+", length=1 << 62, reserve=reserve)
+    assert own.read_bytes() == CONTENT

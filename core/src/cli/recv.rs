@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
 fn receive(arguments: &Arguments, progress: &Progress, json: bool, out: &mut dyn Write) -> io::Result<()> {
     let Arguments { source: address, file, fsync, options } = arguments;
     let watchdog = Watchdog::new(progress, options.timeout);
-    let target = Target::open(file, &watchdog)?;
+    let target = Target::open(file, *fsync, &watchdog)?;
     let far = Far::meet(address, || moving::source("-".as_ref(), &watchdog), options, &watchdog)?;
     let mut receiving = Move::new(options, &watchdog, far.name.clone(), moving::shown(file));
     let frames = if options.frames(&far) { Some(Frames::from(far.fd(), far.is_socket(), &watchdog)?) } else { None };

@@ -23,15 +23,15 @@ pub(super) enum Target<'a> {
 
 impl<'a> Target<'a> {
     /// What cannot be written is an error now, before anybody has sent anything.
-    pub fn open(path: &'a Path, watchdog: &Watchdog<'_>) -> io::Result<Self> {
+    pub fn open(path: &'a Path, durable: bool, watchdog: &Watchdog<'_>) -> io::Result<Self> {
         let special =
             |mode| ![SFlag::S_IFREG, SFlag::S_IFDIR].contains(&(SFlag::from_bits_truncate(mode) & SFlag::S_IFMT));
         let found = stat(path);
         if network::is_output(path) || found.is_ok_and(|found| special(found.st_mode)) {
             return moving::sink(path, watchdog).map(Self::Stream);
         }
-        let wanted =
-            Wanted { path, create_new: false, atomic: true, mode: Mode::from_bits_truncate(0o666), source: None };
+        let mode = Mode::from_bits_truncate(0o666);
+        let wanted = Wanted { path, create_new: false, atomic: true, durable, mode, source: None };
         let file = Destination::open(wanted, &mut interruption::look).map_err(crate::Error::whole)?;
         // Its folder alone decides whether a file can be replaced; who may not write to it is not to do that either.
         if found.is_ok() {
@@ -60,10 +60,10 @@ impl<'a> Target<'a> {
             fsync(file.as_fd()).map_err(|errno| Failure::os("fsync", &moving::shown(path), &errno.into()))?;
         }
         file.keep_mode().map_err(crate::Error::whole)?;
-        if file.publish(durable).map_err(crate::Error::whole)? {
+        if file.publish().map_err(crate::Error::whole)? {
             return Ok(());
         }
         let mut file = file.replacing().map_err(crate::Error::whole)?;
-        file.keep_mode().and_then(|()| file.publish(durable)).map(drop).map_err(crate::Error::whole)
+        file.keep_mode().and_then(|()| file.publish()).map(drop).map_err(crate::Error::whole)
     }
 }

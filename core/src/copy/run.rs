@@ -70,7 +70,7 @@ impl Copy {
         // The last word comes before the name: a watcher that stops the copy now leaves what it would have left before.
         data.tell_all()?;
         let report = data.report();
-        Ok(destination.publish(self.durable)?.then_some(report))
+        Ok(destination.publish()?.then_some(report))
     }
 
     fn wanted<'a>(&'a self, source: &'a FileStat) -> Wanted<'a> {
@@ -78,6 +78,7 @@ impl Copy {
             path: &self.destination,
             create_new: self.create_new,
             atomic: self.atomic,
+            durable: self.durable,
             // Nobody else's until it gets its final mode.
             mode: Mode::from_bits_truncate(if self.mode { 0o600 } else { source.st_mode & 0o777 }),
             source: Some(source),

@@ -40,7 +40,7 @@ impl<'fd> Endpoint<'fd> {
             // Only the kernel may follow a link: some it must not (`nosymfollow` of mount(8), `fs.protected_symlinks`).
             Err(_) if lstat(path).is_ok() => Handle::Owned(open(path, OFlag::O_WRONLY | OFlag::O_CREAT)?),
             Err(_) => {
-                let file = Unnamed::beside(path, MODE);
+                let file = Unnamed::beside(path, MODE, false);
                 Handle::New(Box::new(file.map_err(|errno| Error::os("open", errno).at(Some(path)))?))
             }
         };

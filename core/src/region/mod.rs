@@ -23,6 +23,7 @@ mod addresses;
 mod advice;
 mod checked;
 mod copy;
+mod create;
 mod fault;
 mod growth;
 pub mod guard;

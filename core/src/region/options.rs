@@ -34,9 +34,9 @@ use crate::sys::{Sys, memory};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct RegionOptions {
-    offset: u64,
-    length: Option<u64>,
-    access: Access,
+    pub(super) offset: u64,
+    pub(super) length: Option<u64>,
+    pub(super) access: Access,
     huge_page: Option<u64>,
     ahead: bool,
     room: Room,
@@ -169,10 +169,15 @@ impl RegionOptions {
         let flags = self.flags(self.access)?;
         let length = size(self.range_of(file)?)?;
         let mapping = map(file, self.offset, length, self.access, flags).map_err(|errno| refusal(errno, file))?;
-        if self.room == Room::Reserved {
+        if self.is_reserved() {
             allocate(file, self.offset, self.offset + length as u64)?;
         }
         Ok(mapping)
+    }
+
+    /// Whether room is to be there beforehand.
+    pub(super) fn is_reserved(&self) -> bool {
+        self.room == Room::Reserved
     }
 
     /// mmap(2)'s flags.

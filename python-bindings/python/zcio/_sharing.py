@@ -10,6 +10,7 @@ Imported when the first SharedRegion is made.
 import errno
 import os
 from multiprocessing import reduction
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from zcio._zcio import SharedRegion
@@ -31,18 +32,25 @@ def open_region(*place: int) -> SharedRegion:
     """In any process that may look into the sender."""
     process, number, *memory = place
     try:
-        fd = os.open(f"/proc/{process}/fd/{number}", os.O_RDWR | os.O_CLOEXEC)
+        found = os.open(f"/proc/{process}/fd/{number}", os.O_PATH | os.O_CLOEXEC)
     except PermissionError as error:
         text = (
             f"this process may not look into process {process}, which sent the shared memory; use SharedRegion.send()"
         )
         raise PermissionError(error.errno, text) from error
-    except OSError as error:
-        raise _gone(place) from error
-    stat = os.fstat(fd)
-    if [stat.st_dev, stat.st_ino] != memory:
-        os.close(fd)
-        raise _gone(place)
+    except (FileNotFoundError, ProcessLookupError) as error:
+        if Path("/proc/self").exists():
+            raise _gone(place) from error
+        text = "there is no /proc here, by which the shared memory would be found; use SharedRegion.send()"
+        raise FileNotFoundError(error.errno, text) from error
+    try:
+        # By now the number may be that of another file, and opening one is not free of consequences.
+        stat = os.fstat(found)
+        if [stat.st_dev, stat.st_ino] != memory:
+            raise _gone(place)
+        fd = os.open(f"/proc/thread-self/fd/{found}", os.O_RDWR | os.O_CLOEXEC)
+    finally:
+        os.close(found)
     return SharedRegion.from_fd(fd)
 
 

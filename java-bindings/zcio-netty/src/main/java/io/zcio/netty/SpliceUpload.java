@@ -8,6 +8,7 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
@@ -16,6 +17,8 @@ import java.nio.file.Path;
  */
 final class SpliceUpload {
     private static final int PART = 256 << 10;
+    private static final Path DESCRIPTORS = Path.of("/proc/self/fd");
+    private static final boolean LISTED = Files.isDirectory(DESCRIPTORS);
 
     private final FileDescriptor file;
 
@@ -28,6 +31,9 @@ final class SpliceUpload {
         if (!channel.getClass().getName().startsWith("io.netty.channel.epoll.")) {
             return "the transport is not epoll but " + channel.getClass().getSimpleName();
         }
+        if (!LISTED) {
+            return "there is no /proc to find the descriptor of its file by";
+        }
         boolean tcp = channel instanceof EpollSocketChannel;
         return tcp ? null : channel.getClass().getSimpleName() + " is no TCP socket";
     }
@@ -35,6 +41,11 @@ final class SpliceUpload {
     /** Opens the file, which is created, or emptied if it exists. */
     static SpliceUpload into(Path path) throws IOException {
         return new SpliceUpload(FileDescriptor.from(path.toFile()));
+    }
+
+    /** Leads to the very file that is open, whatever has its name. */
+    Path path() {
+        return DESCRIPTORS.resolve(Integer.toString(file.intValue()));
     }
 
     /**

@@ -7,15 +7,23 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFilePermission;
 import java.security.SecureRandom;
 import java.util.HexFormat;
+import java.util.Set;
 
 /**
  * Where an upload goes: the file itself, which is emptied first; or one beside it that takes its name in one moment when it is
  * complete, and is gone if it never is.
+ *
+ * <p>A name is used once to open the file. Afterwards the file is known by its descriptor, or by its identity: somebody else may
+ * put another one under the temporary name, which is then neither written to, nor moved, nor deleted.
  *
  * <p>{@link #open} and {@link #end} may wait for a disk or another process, so the event loop calls neither.
  */
@@ -25,6 +33,8 @@ final class UploadTarget {
     /** What gets the name, which may be behind symbolic links. */
     private Path destination;
     private Path temporary;
+    /** What tells the file with the temporary name from others. */
+    private Object identity;
     private FileChannel file;
     private SpliceUpload splice;
 
@@ -35,31 +45,50 @@ final class UploadTarget {
 
     /** Opens the file, which is made if it is not there, and emptied; for splices too, because Netty empties what it opens. */
     void open(boolean forSplice) throws IOException {
-        Path open = atomic ? beside() : path;
+        Set<PosixFilePermission> permissions = atomic ? beside() : null;
+        Path name = atomic ? temporary : path;
+        // Nobody can have put anything under a temporary name, which is as good as secret until the file is made.
+        Path opened = name;
         if (forSplice) {
-            splice = SpliceUpload.into(open);
+            splice = SpliceUpload.into(name);
+            opened = splice.path();
+            identity = identity(opened);
+            file = FileChannel.open(opened, StandardOpenOption.WRITE);
+        } else if (atomic) {
+            file = FileChannel.open(name, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            identity = identity(name, LinkOption.NOFOLLOW_LINKS);
+        } else {
+            file = FileChannel.open(
+                    name, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
         }
-        file = FileChannel.open(
-                open, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
+        if (permissions != null) {
+            LinkOption[] links = forSplice ? new LinkOption[0] : new LinkOption[] {LinkOption.NOFOLLOW_LINKS};
+            Files.getFileAttributeView(opened, PosixFileAttributeView.class, links).setPermissions(permissions);
+        }
     }
 
-    private Path beside() throws IOException {
+    /** Chooses the temporary name; gives back the permissions of the file that is to be replaced, or null. */
+    private Set<PosixFilePermission> beside() throws IOException {
         destination = Files.exists(path) ? path.toRealPath() : path.toAbsolutePath();
         boolean there = Files.exists(destination);
         if (there && !Files.isRegularFile(destination)) {
             throw new FileSystemException(path.toString(), null, "no regular file, whose place another one could take");
         }
-        temporary = create(destination.resolveSibling(".zcio-" + secret()));
-        if (there) {
-            Files.setPosixFilePermissions(temporary, Files.getPosixFilePermissions(destination));
-        }
-        return temporary;
+        temporary = destination.resolveSibling(".zcio-" + secret());
+        return there ? Files.getPosixFilePermissions(destination) : null;
     }
 
-    /** A name that nobody can have guessed; one that is taken by chance is an error, and whose it is stays. */
-    private static Path create(Path name) throws IOException {
-        FileChannel.open(name, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE).close();
-        return name;
+    private static Object identity(Path file, LinkOption... links) throws IOException {
+        return Files.readAttributes(file, BasicFileAttributes.class, links).fileKey();
+    }
+
+    /** Whether the temporary name is still that of the file, which must be open: its identity is nobody else's then. */
+    private boolean isNamed() {
+        try {
+            return identity != null && identity.equals(identity(temporary, LinkOption.NOFOLLOW_LINKS));
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     private static String secret() {
@@ -98,15 +127,20 @@ final class UploadTarget {
      * @return that, or why it could not be kept; null if it could
      */
     Throwable end(Throwable cause) {
+        boolean named = temporary != null && isNamed();
         Throwable failure = after(cause, file);
         failure = after(failure, splice == null ? null : splice::close);
         if (failure == null && temporary != null) {
             failure = after(null, () -> {
+                if (!named) {
+                    throw new FileSystemException(
+                            path.toString(), null, "the new file has lost its temporary name to somebody else");
+                }
                 Files.move(temporary, destination, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
                 temporary = null;
             });
         }
-        return after(failure, temporary == null ? null : () -> Files.deleteIfExists(temporary));
+        return after(failure, named && temporary != null ? () -> Files.deleteIfExists(temporary) : null);
     }
 
     /** The first failure. */
