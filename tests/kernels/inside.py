@@ -18,14 +18,21 @@ SKIPPED = re.compile(r"SKIPPED: (.*)")
 PASSED = re.compile(r"^test result: .*? (\d+) passed", re.M)
 
 
+def where(process: int) -> str:
+    """In which system call, and where in the kernel, each thread of a process is."""
+    threads = sorted(Path(f"/proc/{process}/task").iterdir())
+    return "".join(f"\n{thread.name}: {(thread / 'syscall').read_text()}{(thread / 'stack').read_text()}" for thread in threads)
+
+
 def run(command: list[str], seconds: float) -> tuple[int, str]:
     """Its status and all it printed; 124 if it takes longer."""
     done = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=WORK, text=True, errors="replace")
     try:
         text, _ = done.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
+        hangs = where(done.pid)
         done.kill()
-        return 124, done.communicate()[0]
+        return 124, done.communicate()[0] + hangs
     return done.returncode, text
 
 

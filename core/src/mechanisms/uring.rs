@@ -35,7 +35,8 @@ use crate::endpoint::{Facts, Kind};
 use crate::error::Error;
 use crate::probe::Probe;
 use crate::step::Side;
-use crate::sys::{self, SyscallCounter};
+use crate::sys::memory::page_size;
+use crate::sys::{Sys, SyscallCounter};
 use operations::{Op, Target, Then};
 use record::Answer;
 use ring::{OnSignal, Ring};
@@ -95,7 +96,7 @@ impl Piece {
 }
 
 impl Definition for Uring {
-    const PROBE: Probe = Probe::since(5, 1).here(|| Ok(sys::probe::io_uring_setup())).forbidden_by(disabled);
+    const PROBE: Probe = Probe::since(6, 0).here(|| Ok(ask())).forbidden_by(disabled);
 
     fn impossible(_source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
         (sink.kind == Kind::Memory).then_some(
@@ -111,6 +112,11 @@ impl Definition for Uring {
             _ => Some(2),
         }
     }
+}
+
+/// The smallest ring there is: a kernel has had `io_uring` since 5.1, and all that a [`Ring`] needs since 6.0.
+fn ask() -> Sys<()> {
+    Ring::new(&mut SyscallCounter::default(), 1, page_size(), 0).map(drop).map_err(|(_, errno)| errno)
 }
 
 /// `kernel.io_uring_disabled`: 0 (or absent) for all, 1 for the privileged, 2 for nobody. With a filter as well as 1, the
