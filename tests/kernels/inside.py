@@ -21,7 +21,7 @@ PASSED = re.compile(r"^test result: .*? (\d+) passed", re.M)
 def where(process: int) -> str:
     """In which system call, and where in the kernel, each thread of a process is."""
     threads = sorted(Path(f"/proc/{process}/task").iterdir())
-    return "".join(f"\n{thread.name}: {(thread / 'syscall').read_text()}{(thread / 'stack').read_text()}" for thread in threads)
+    return "\n".join(f"{thread.name}: " + (thread / "syscall").read_text() + (thread / "stack").read_text() for thread in threads)
 
 
 def run(command: list[str], seconds: float) -> tuple[int, str]:
