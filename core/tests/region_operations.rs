@@ -124,10 +124,8 @@ fn collapse_makes_huge_pages_of_what_is_there() {
     assert_eq!(smaps_bytes(address(&region), "AnonHugePages"), 0);
     region.advise(.., Advice::HugePage).unwrap();
     for _ in 0..10 {
-        match region.advise(.., Advice::Collapse) {
-            // EAGAIN, ENOMEM: memory too scattered at this moment; what was collapsed is checked all the same.
-            result => result.unwrap_or_else(|error| eprintln!("collapse: {error}")),
-        }
+        // EAGAIN, ENOMEM: memory too scattered at this moment; what was collapsed is checked all the same.
+        region.advise(.., Advice::Collapse).unwrap_or_else(|error| eprintln!("collapse: {error}"));
         if smaps_bytes(address(&region), "AnonHugePages") > 0 {
             break;
         }

@@ -42,7 +42,7 @@ fn a_filter_that_forbids_io_uring_is_a_refusal_and_no_more() {
     assert!(sink.received() == bytes);
 }
 
-/// As on Linux 5.1 to 5.19: io_uring can be set up there, and not what a ring needs besides.
+/// As on Linux 5.1 to 5.19: `io_uring` can be set up there, and not what a ring needs besides.
 #[test]
 fn a_ring_that_cannot_be_used_is_not_to_be_had() {
     if !has(Mechanism::Uring) {
