@@ -96,8 +96,10 @@ fn make(sort: usize, bytes: &[u8]) -> Held {
 /// process of its own, because a region is refused when the process has so many, which is looked at now and then.
 #[test]
 fn a_region_survives_what_there_are_no_mappings_for() {
+    // Moving leaves a mapping behind; older kernels can do that with anonymous memory alone.
+    let sorts = if has("mremap_dontunmap") { 0..3 } else { 0..1 };
     if let Some(role) = role() {
-        return try_out(OPERATIONS.iter().find(|(name, ..)| *name == role).unwrap());
+        return try_out(OPERATIONS.iter().find(|(name, ..)| *name == role).unwrap(), sorts);
     }
     for (name, ..) in OPERATIONS {
         let output = child("a_region_survives_what_there_are_no_mappings_for", name).output().unwrap();
@@ -105,12 +107,12 @@ fn a_region_survives_what_there_are_no_mappings_for() {
     }
 }
 
-fn try_out((name, viewed, shown, operation): &(&str, bool, bool, Operation)) {
+fn try_out((name, viewed, shown, operation): &(&str, bool, bool, Operation), sorts: std::ops::Range<usize>) {
     let bytes = pattern(PAGES * page());
     let mut found = vec![0; bytes.len()];
     let mut filler = Filler::default();
     let (mut done, mut refused) = (0, 0);
-    for (sort, parts) in (0..3).flat_map(|sort| [1, 2, 5, 12].map(|parts| (sort, parts))) {
+    for (sort, parts) in sorts.flat_map(|sort| [1, 2, 5, 12].map(|parts| (sort, parts))) {
         for slack in 0..80 {
             let held = make(sort, &bytes);
             let region = held.region();

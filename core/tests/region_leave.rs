@@ -24,6 +24,9 @@ fn read(view: &View) -> Vec<u8> {
 
 #[test]
 fn the_content_goes_with_the_region_and_the_views_see_zeroes() {
+    if !has("mremap_dontunmap") {
+        return;
+    }
     let bytes = pattern(5 * page());
     for access in [Access::ReadOnly, Access::ReadWrite, Access::Private] {
         for offset in [0, 100, page() + 7] {
@@ -80,6 +83,9 @@ fn anonymous_and_empty_regions_too() {
 
 #[test]
 fn shared_memory_can_be_sealed_against_writing_and_grown() -> Result<()> {
+    if !has("mremap_dontunmap") {
+        return Ok(());
+    }
     let shared = SharedRegion::create(2 * page() as u64)?;
     shared.region().write_at(0, b"sealed")?;
     let old = shared.region().view(..)?;

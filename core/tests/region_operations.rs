@@ -59,6 +59,9 @@ fn advice_on_a_range_is_rounded_outwards_unless_it_destroys() {
 
 #[test]
 fn dont_need_on_locked_pages_needs_its_own_advice() {
+    if !has("madv_dontneed_locked") {
+        return;
+    }
     let region = anonymous(4 * page() as u64);
     region.lock(..).unwrap();
     region.write_at(0, b"locked").unwrap();
@@ -112,17 +115,17 @@ fn cold_pages_lose_their_reference() {
 
 #[test]
 fn collapse_makes_huge_pages_of_what_is_there() {
+    if !has("madv_collapse") {
+        return;
+    }
     let region = anonymous(8 << 20);
     region.advise(.., Advice::NoHugePage).unwrap();
     region.write_at(0, &pattern(8 << 20)).unwrap();
     assert_eq!(smaps_bytes(address(&region), "AnonHugePages"), 0);
     region.advise(.., Advice::HugePage).unwrap();
     for _ in 0..10 {
-        match region.advise(.., Advice::Collapse) {
-            Err(error) if error.errno() == Some(libc::EINVAL) => return skip("collapse", "Linux before 6.1"),
-            // EAGAIN, ENOMEM: memory too scattered at this moment; what was collapsed is checked all the same.
-            result => result.unwrap_or_else(|error| eprintln!("collapse: {error}")),
-        }
+        // EAGAIN, ENOMEM: memory too scattered at this moment; what was collapsed is checked all the same.
+        region.advise(.., Advice::Collapse).unwrap_or_else(|error| eprintln!("collapse: {error}"));
         if smaps_bytes(address(&region), "AnonHugePages") > 0 {
             break;
         }
@@ -134,6 +137,9 @@ fn collapse_makes_huge_pages_of_what_is_there() {
 
 #[test]
 fn populate_leaves_no_fault_for_later() {
+    if !has("madv_populate") {
+        return;
+    }
     let count = 256;
     for (purpose, of_nothing) in [(Populate::Write, true), (Populate::Read, false)] {
         let file = file_with(&pattern(count * page()));
@@ -158,6 +164,9 @@ fn populate_leaves_no_fault_for_later() {
 
 #[test]
 fn populate_beyond_a_cut_says_so() {
+    if !has("madv_populate") {
+        return;
+    }
     let file = file_with(&pattern(8 * page()));
     let region = writable(&file);
     file.set_len(page() as u64).unwrap();

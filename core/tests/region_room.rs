@@ -136,7 +136,10 @@ fn a_divided_region_grows_and_moves_with_its_content() {
     anonymous.write_at(0, &bytes).unwrap();
     let private = map(Access::Private);
     private.write_at(0, &bytes[..10_000]).unwrap();
-    for region in [anonymous, private, map(Access::ReadWrite), map(Access::ReadOnly)] {
+    let regions = [anonymous, private, map(Access::ReadWrite), map(Access::ReadOnly)];
+    // Older kernels can move anonymous memory alone from under a view.
+    let most = if has("mremap_dontunmap") { regions.len() } else { 1 };
+    for region in regions.into_iter().take(most) {
         let pages = |pages: std::ops::Range<usize>| (pages.start * page()) as u64..(pages.end * page()) as u64;
         region.advise(pages(3..7), Advice::Random).unwrap();
         region.advise(pages(20..21), Advice::DontFork).unwrap();
@@ -219,7 +222,7 @@ fn a_full_file_system_is_told_from_a_file_that_was_cut() {
     let region = write.open(&path).unwrap();
     let full = region.write_at(0, &vec![1; 2 << 20]).unwrap_err();
     let reserved = write.clone().reserve().open(&path).map(drop).unwrap_err();
-    let populated = region.populate(.., Populate::Write).unwrap_err();
+    let populated = has("madv_populate").then(|| region.populate(.., Populate::Write).unwrap_err());
     std::fs::File::options().write(true).open(&path).unwrap().set_len(4096).unwrap();
     let cut = region.read_at(8192, &mut [0; 10]).unwrap_err();
     drop(region);
@@ -227,7 +230,7 @@ fn a_full_file_system_is_told_from_a_file_that_was_cut() {
     assert!(Command::new("umount").arg("--lazy").arg(dir.path()).status().unwrap().success());
 
     assert!(full.moved() >= 512 << 10 && full.moved() < 2 << 20, "{full}");
-    for error in [full, populated] {
+    for error in [full].into_iter().chain(populated) {
         assert_eq!((error.kind(), error.errno()), (ErrorKind::Faulted, Some(libc::ENOSPC)), "{error}");
         assert!(!error.message().contains("cut short") && error.message().contains("full"), "{error}");
     }

@@ -12,7 +12,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use support::*;
 use zcio::ErrorKind;
 use zcio::memory::{Process, pages};
-use zcio::region::{Access, Credentials, Peer, Populate, Seals, SharedRegion};
+use zcio::region::{Access, Credentials, Peer, Populate, Region, Seals, SharedRegion, View};
 
 const GIBIBYTE: u64 = 1 << 30;
 const HAND_OVERS: usize = 21;
@@ -61,8 +61,8 @@ fn receiver(path: &str) {
     let error = region.protect(.., zcio::Protection::ReadWrite).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
 
-    region.populate(.., Populate::Read).unwrap();
     let view = region.view(..).unwrap();
+    bring_in(region, &view);
     stream.write_all(&(view.as_ptr() as u64).to_ne_bytes()).unwrap();
     // The sender goes on writing: to the same frames.
     assert_eq!(read_u64(&mut stream), 1);
@@ -70,6 +70,17 @@ fn receiver(path: &str) {
     assert_eq!(&bytes, b"still there");
     stream.write_all(&[2]).unwrap();
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+/// Every page of it into this process's page table.
+fn bring_in(region: &Region, view: &View) {
+    if has("madv_populate") {
+        return region.populate(.., Populate::Read).unwrap();
+    }
+    for place in (0..view.len()).step_by(page()) {
+        // SAFETY: inside the view.
+        unsafe { view.as_ptr().add(place).read_volatile() };
+    }
 }
 
 fn shmem_kb() -> u64 {
@@ -117,7 +128,7 @@ fn two_processes_share_a_gibibyte() {
 
     let there = read_u64(&mut stream);
     let view = shared.region().view(..).unwrap();
-    shared.region().populate(.., Populate::Read).unwrap();
+    bring_in(shared.region(), &view);
     let here = view.as_ptr() as u64;
     let ours = pages(Process::Own, here..here + GIBIBYTE).unwrap();
     let theirs = pages(Process::Id(child.id() as i32), there..there + GIBIBYTE).unwrap();

@@ -51,9 +51,7 @@ def judge(kernel: str, file_system: str, wanted: list[str]) -> Iterator[str]:
         return
     release = found["release"]
     for capability in found["probe"]["capabilities"]:
-        # One whose answer is each file system's own is asked for there.
-        if capability["answer"] != "ask_path":
-            yield from compare(capability, release, of_kernel(capability["name"]))
+        yield from compare(capability, release, of_kernel(capability["name"]))
     for capability in found["probe"]["of_path"]:
         yield from compare(capability, release, of_path(capability["name"], file_system))
     yield from (f"{name} has not run" for name in wanted if name not in found["programs"])
@@ -71,6 +69,7 @@ def judge(kernel: str, file_system: str, wanted: list[str]) -> Iterator[str]:
 
 
 def compare(capability: dict, release: str, since: str) -> Iterator[str]:
-    there, name = capability["answer"] == "yes", capability["name"]
+    # Where each file system has an answer of its own, the kernel has it.
+    there, name = capability["answer"] in ("yes", "ask_path"), capability["name"]
     if there != has(release, since):
         yield f"{name} is {'there' if there else 'missing'}, and was to be there since {since}: {capability['reason']}"

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 pub use ends::{Sink, Source, UNTOUCHED};
-use zcio::{Capabilities, Mechanism};
+use zcio::{Answer, Capabilities, Mechanism};
 
 pub mod alone;
 pub mod documents;
@@ -119,14 +119,16 @@ pub fn may_administer() -> bool {
     u64::from_str_radix(held.trim(), 16).unwrap() & SYS_ADMIN != 0
 }
 
-/// Whether a mechanism (or the automatic choice) is allowed here. A container's filter denies `io_uring`: then it says so, as
-/// [`skip`] does.
+/// Whether a mechanism (or the automatic choice) is to be had here. A container's filter denies `io_uring`, and an old kernel
+/// lacks what zcio needs of it: then it says so, as [`skip`] does.
 pub fn has(mechanism: impl Into<Option<Mechanism>>) -> bool {
-    let allowed = mechanism.into() != Some(Mechanism::Uring) || Capabilities::get().allows(Mechanism::Uring);
-    if !allowed {
-        skip("io_uring_setup is denied");
+    let Some(Mechanism::Uring) = mechanism.into() else { return true };
+    let uring = Capabilities::get().find(Mechanism::Uring.name()).expect("every mechanism is asked for");
+    let is_there = uring.answer == Answer::Yes;
+    if !is_there {
+        skip(&format!("uring: {}", uring.reason));
     }
-    allowed
+    is_there
 }
 
 /// Ends the process, with a word, if a test that must not hang hangs. The seconds are more than it takes on a machine that

@@ -169,8 +169,9 @@ fn capabilities_know_a_filter_from_an_old_kernel() {
     let free = Capabilities::probe();
     for (call, name, mechanism) in CALLS {
         let name = mechanism.unwrap_or(name);
-        if free.find(name).unwrap().answer != Answer::Yes {
-            zcio_tests::skip(&format!("{name} is not to be had here:\n{free}"));
+        let capability = free.find(name).unwrap();
+        if capability.answer != Answer::Yes {
+            zcio_tests::skip(&format!("{name}: {}", capability.reason));
             continue;
         }
         for errno in [Errno::ENOSYS, Errno::EPERM] {

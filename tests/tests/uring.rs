@@ -3,9 +3,9 @@
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use zcio::{Batch, Endpoint, ErrorKind, Item, Mechanism, Transfer};
+use zcio::{Answer, Batch, Capabilities, Endpoint, ErrorKind, Item, Mechanism, Transfer};
 use zcio_tests::alone::in_child;
-use zcio_tests::seccomp::refuse;
+use zcio_tests::seccomp::{refuse, refusing};
 use zcio_tests::{Kind, Sink, file_with, has, nonblocking, open_descriptors, pattern};
 
 #[test]
@@ -40,6 +40,22 @@ fn a_filter_that_forbids_io_uring_is_a_refusal_and_no_more() {
     assert_eq!(report.items[1].as_ref().unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(report.items[2].as_ref().unwrap().bytes, 99_990);
     assert!(sink.received() == bytes);
+}
+
+/// As on Linux 5.1 to 5.19: `io_uring` can be set up there, and not what a ring needs besides.
+#[test]
+fn a_ring_that_cannot_be_used_is_not_to_be_had() {
+    if !has(Mechanism::Uring) {
+        return;
+    }
+    let errno = nix::errno::Errno::EINVAL;
+    let (asked, batch) =
+        refusing(libc::SYS_io_uring_register, errno, || (Capabilities::probe(), Batch::new().run(&[])));
+    let answer = asked.find("uring").unwrap();
+    assert!(matches!(answer.answer, Answer::No(_)), "{answer:?}");
+    let refusal = batch.refusal.unwrap();
+    assert_eq!((answer.errno, refusal.errno), (Some(libc::EINVAL), Some(libc::EINVAL)));
+    assert!(refusal.reason.contains("Linux 6.0 is needed"), "{refusal:?}");
 }
 
 #[test]

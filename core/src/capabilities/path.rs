@@ -9,7 +9,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::answer::{Answer, Capability, Cause};
-use super::probes::{DONTCACHE, answer};
+use super::probes::{DIOALIGN, DONTCACHE, answer};
 use super::reasons::Surroundings;
 use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
@@ -50,8 +50,12 @@ fn of_file_system(mut capability: Capability) -> Capability {
 /// What alignment direct I/O needs here, if the file system tells (statx(2), `STATX_DIOALIGN`).
 fn dioalign(surroundings: &Surroundings, file: std::os::fd::BorrowedFd<'_>) -> Capability {
     let told = probe::statx(file);
-    let mut capability = answer(surroundings, "dioalign", Probe::since(6, 1), told.map(|_| ()));
+    // What a kernel does not know it leaves out, as a file system does that has no answer.
+    let unknown = matches!(told, Ok(None)) && surroundings.is_before(DIOALIGN.since);
+    let asked = if unknown { Err(Errno::EOPNOTSUPP) } else { told.map(|_| ()) };
+    let mut capability = answer(surroundings, "dioalign", DIOALIGN, asked);
     match told {
+        _ if unknown => {}
         Ok(Some((memory, offset))) if offset > 0 => {
             capability.reason = format!("memory to {memory} bytes, offset and length to {offset}");
         }

@@ -14,15 +14,22 @@ use crate::probe::{Asked, Probe, between_pipes, memory_file, pipe};
 use crate::sys::{by_number, probe};
 
 /// What is no mechanism.
-const OTHERS: [(&str, Probe); 7] = [
+const OTHERS: [(&str, Probe); 11] = [
     ("tee", Probe::since(2, 6).here(|| between_pipes(|_, from, to| tee(from, to, 1, SpliceFFlags::SPLICE_F_NONBLOCK)))),
     ("statx", Probe::since(4, 11).here(|| Ok(probe::statx(pipe()?.0.as_fd()).map(|_| ())))),
     ("cachestat", Probe::since(6, 5).here(|| Ok(probe::cachestat(memory_file()?.as_fd())))),
     ("pagemap_scan", Probe::since(6, 7).here(pagemap_scan)),
     ("memfd_seals", Probe::since(3, 17).here(|| Ok(seals()))),
-    ("dioalign", Probe::since(6, 1)),
+    ("mremap_dontunmap", Probe::since(5, 13).here(|| Ok(probe::move_page(memory_file()?.as_fd())))),
+    ("madv_populate", Probe::since(5, 14).here(|| Ok(probe::knows_advice(libc::MADV_POPULATE_READ)))),
+    ("madv_dontneed_locked", Probe::since(5, 18).here(|| Ok(probe::knows_advice(probe::MADV_DONTNEED_LOCKED)))),
+    ("madv_collapse", Probe::since(6, 1).here(|| Ok(probe::knows_advice(probe::MADV_COLLAPSE)))),
+    ("dioalign", DIOALIGN),
     ("dontcache", DONTCACHE),
 ];
+
+/// The alignment that direct I/O needs.
+pub(super) const DIOALIGN: Probe = Probe::since(6, 1);
 
 /// Reads that leave nothing in the page cache.
 pub(super) const DONTCACHE: Probe = Probe::since(6, 14).on_files(|file, _| probe::read_uncached(file));
@@ -36,14 +43,13 @@ pub(super) fn all() -> Vec<Capability> {
 }
 
 fn ask(surroundings: &Surroundings, name: &'static str, probe: Probe) -> Capability {
-    let too_old = surroundings.release.is_some_and(|release| release < probe.since);
     match probe.here {
         Some(ask) => match ask() {
             Ok(result) => answer(surroundings, name, probe, result),
             Err(errno) => not_asked(name, errno),
         },
         // None of the file systems can.
-        None if too_old => answer(surroundings, name, probe, Err(Errno::EOPNOTSUPP)),
+        None if surroundings.is_before(probe.since) => answer(surroundings, name, probe, Err(Errno::EOPNOTSUPP)),
         None => {
             let reason = "each file system has its own answer: ask with a path".into();
             Capability { name, answer: Answer::AskPath, errno: None, reason }

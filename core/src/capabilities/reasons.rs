@@ -4,6 +4,7 @@
 use nix::errno::Errno;
 
 use super::answer::Cause;
+use crate::sys::release;
 
 /// What is known about the kernel and this thread without asking for any feature.
 #[derive(Clone, Debug, Default)]
@@ -16,25 +17,22 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     pub fn look() -> Self {
-        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let status = read("/proc/thread-self/status");
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
         let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
-        Self {
-            release: parse_release(&read("/proc/sys/kernel/osrelease")),
-            filtered: mode.is_some_and(|mode| mode.trim() != "0"),
-        }
+        Self { release: release::of_kernel(), filtered: mode.is_some_and(|mode| mode.trim() != "0") }
+    }
+
+    /// Whether the kernel is older than that release.
+    pub fn is_before(&self, since: (u32, u32)) -> bool {
+        self.release.is_some_and(|release| release < since)
     }
 
     /// Whose no this errno is, to something that the kernel has `since` that release; and the sentence that says so.
     pub fn explain(&self, errno: Errno, since: (u32, u32)) -> (Cause, String) {
-        let (major, minor) = since;
-        if let Some(release) = self.release.filter(|&release| release < since)
-            && !matches!(errno, Errno::EPERM | Errno::EACCES)
+        if !matches!(errno, Errno::EPERM | Errno::EACCES)
+            && let Some(reason) = release::too_old(self.release, since)
         {
-            return (
-                Cause::KernelTooOld,
-                format!("needs Linux {major}.{minor}, and this is {}.{}", release.0, release.1),
-            );
+            return (Cause::KernelTooOld, reason);
         }
         match errno {
             Errno::ENOSYS | Errno::EPERM | Errno::EACCES if self.filtered => {
@@ -50,21 +48,9 @@ impl Surroundings {
     }
 }
 
-fn parse_release(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
-    Some((numbers.next()?, numbers.next()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn releases() {
-        assert_eq!(parse_release("6.18.44-something\n"), Some((6, 18)));
-        assert_eq!(parse_release("5.4\n"), Some((5, 4)));
-        assert_eq!(parse_release(""), None);
-    }
 
     #[test]
     fn the_same_errno_has_different_causes() {

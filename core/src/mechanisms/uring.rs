@@ -35,7 +35,7 @@ use crate::endpoint::{Facts, Kind};
 use crate::error::Error;
 use crate::probe::Probe;
 use crate::step::Side;
-use crate::sys::{self, SyscallCounter};
+use crate::sys::{Sys, SyscallCounter};
 use operations::{Op, Target, Then};
 use record::Answer;
 use ring::{OnSignal, Ring};
@@ -96,7 +96,7 @@ impl Piece {
 }
 
 impl Definition for Uring {
-    const PROBE: Probe = Probe::since(5, 1).here(|| Ok(sys::probe::io_uring_setup(1))).forbidden_by(disabled);
+    const PROBE: Probe = Probe::since(6, 0).here(|| Ok(ask())).forbidden_by(disabled);
 
     fn impossible(_source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
         (sink.kind == Kind::Memory).then_some(
@@ -112,6 +112,12 @@ impl Definition for Uring {
             _ => Some(2),
         }
     }
+}
+
+/// The smallest ring there is: a kernel has had `io_uring` since 5.1, and all that a [`Ring`] needs since 6.0. Without slots: that
+/// there is no room for locked memory at this moment is no answer for the life of the process.
+fn ask() -> Sys<()> {
+    Ring::without_slots(1).map(drop).map_err(|(_, errno)| errno)
 }
 
 /// `kernel.io_uring_disabled`: 0 (or absent) for all, 1 for the privileged, 2 for nobody. With a filter as well as 1, the

@@ -7,10 +7,10 @@ use std::fmt;
 use std::ops::RangeBounds;
 use std::str::FromStr;
 
-use super::refusal::{in_use, invalid};
+use super::refusal::{in_use, invalid, of_age};
 use super::{Region, range};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::memory;
+use crate::sys::{memory, probe};
 
 /// Declares the enum, its names, its list and its numbers in one table, so that they cannot disagree.
 macro_rules! advice {
@@ -57,7 +57,7 @@ advice! {
     /// Not needed: let the pages go now. Private memory loses its content: it reads as zeroes, or as the file, next time.
     DontNeed = "dont_need", libc::MADV_DONTNEED;
     /// As `dont_need`, for locked pages too (Linux 5.18).
-    DontNeedLocked = "dont_need_locked", 24;
+    DontNeedLocked = "dont_need_locked", probe::MADV_DONTNEED_LOCKED;
     /// Content no longer wanted: let pages go when memory is short. For private anonymous memory.
     Free = "free", libc::MADV_FREE;
     /// Let pages go and punch a hole into the file or shared memory behind them.
@@ -79,7 +79,7 @@ advice! {
     /// Use none.
     NoHugePage = "no_huge_page", libc::MADV_NOHUGEPAGE;
     /// Make huge pages of what is there now, and wait for it (Linux 6.1).
-    Collapse = "collapse", 25;
+    Collapse = "collapse", probe::MADV_COLLAPSE;
     /// Not in a core dump.
     DontDump = "dont_dump", libc::MADV_DONTDUMP;
     /// In a core dump: undoes `dont_dump`.
@@ -99,6 +99,19 @@ impl Advice {
     /// bytes outside the range keep their content.
     pub const fn is_destructive(self) -> bool {
         matches!(self, Self::DontNeed | Self::DontNeedLocked | Self::Free | Self::Remove)
+    }
+}
+
+impl Advice {
+    /// The release of Linux that brought it, of those that are younger than some kernel in use.
+    const fn since(self) -> (u32, u32) {
+        match self {
+            Self::Cold | Self::PageOut => (5, 4),
+            Self::PopulateRead | Self::PopulateWrite => (5, 14),
+            Self::DontNeedLocked => (5, 18),
+            Self::Collapse => (6, 1),
+            _ => (0, 0),
+        }
     }
 }
 
@@ -150,7 +163,7 @@ impl Region {
             } else {
                 give()
             };
-            advised.map_err(|errno| state.refused("madvise", errno, last))
+            advised.map_err(|errno| of_age(state.refused("madvise", errno, last), advice.since()))
         })
     }
 }

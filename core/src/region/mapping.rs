@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use super::addresses::Addresses;
 use super::fault::refused;
 use super::guard::Watch;
-use super::refusal::closed;
+use super::refusal::{closed, not_moved};
 use super::usage::Usage;
 use super::{range, room};
 use crate::error::{Error, Result};
@@ -196,7 +196,7 @@ impl Mapping {
         all.remove(&(this.addresses.start() as usize));
         let resized = Arc::get_mut(this).map(|mapping| mapping.resize_alone(length, may_move));
         this.make_known(&mut all);
-        resized.transpose().map(|resized| resized.is_some()).map_err(|errno| Error::os("mremap", errno))
+        resized.transpose().map(|resized| resized.is_some()).map_err(not_moved)
     }
 
     fn resize_alone(&mut self, length: usize, may_move: bool) -> Sys<()> {
@@ -241,7 +241,7 @@ impl Mapping {
     fn move_away(&self) -> Result<Addresses> {
         let target = Addresses::reserve(self.addresses.len()).map_err(|errno| Error::os("mmap", errno))?;
         // SAFETY: the owner gives the content up; the other addresses are new.
-        let way = unsafe { self.addresses.move_to(&target) }.map_err(|errno| Error::os("mremap", errno))?;
+        let way = unsafe { self.addresses.move_to(&target) }.map_err(not_moved)?;
         match self.empty() {
             // SAFETY: to where they came from. If they cannot go there, they stay where they are, and are the region.
             Err(errno) if unsafe { self.addresses.move_back(&target, way) }.is_ok() => Err(Error::os("mmap", errno)),

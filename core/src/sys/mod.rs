@@ -20,6 +20,7 @@ pub(crate) mod memory;
 mod owner;
 pub(crate) mod process;
 mod receive;
+pub(crate) mod release;
 pub(crate) mod resident;
 pub(crate) mod rights;
 pub(crate) mod signal;

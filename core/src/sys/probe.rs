@@ -4,7 +4,12 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 
-use super::{Sys, by_number};
+use super::{Sys, by_number, memory};
+
+/// linux/mman.h; libc does not have it for every C library.
+pub(crate) const MADV_DONTNEED_LOCKED: libc::c_int = 24;
+/// The same.
+pub(crate) const MADV_COLLAPSE: libc::c_int = 25;
 
 /// `cachestat(2)`: one number on all architectures, as for every system call since 5.1 (424).
 const SYS_CACHESTAT: libc::c_long = 451;
@@ -23,6 +28,23 @@ pub(crate) fn io_uring_setup(entries: u32) -> Sys<()> {
     // SAFETY: the kernel gave this descriptor to us alone.
     drop(unsafe { OwnedFd::from_raw_fd(fd as i32) });
     Ok(())
+}
+
+/// madvise(2) for no page at all: whether the kernel knows the advice is looked at before the length.
+pub(crate) fn knows_advice(advice: libc::c_int) -> Sys<()> {
+    // SAFETY: nothing is in the range.
+    unsafe { memory::advise(std::ptr::null_mut(), 0, advice) }
+}
+
+/// mremap(2) of a page of a file with `MREMAP_DONTUNMAP`, which before Linux 5.13 was for private anonymous memory alone.
+pub(crate) fn move_page(file: BorrowedFd<'_>) -> Sys<()> {
+    let page = memory::page_size();
+    // One to be moved, and one in whose place.
+    let start = memory::map(Some((file, 0)), 2 * page, libc::PROT_READ, libc::MAP_SHARED)?;
+    // SAFETY: two pages that were mapped just now, of which nobody else knows.
+    let moved = unsafe { memory::move_pages(start, page, start.add(page)) };
+    // SAFETY: as above.
+    unsafe { memory::unmap(start, 2 * page) }.and(moved)
 }
 
 /// `cachestat(2)` of the first page.

@@ -77,7 +77,7 @@ fn a_stopped_receiver_leaves_nothing_by_every_way() {
     let bytes = pattern(700_001);
     for mechanism in ["read_write", "splice", "direct_io", "uring"] {
         if mechanism == "uring" && !zcio::Capabilities::get().allows(zcio::Mechanism::Uring) {
-            skip("a_stopped_receiver_leaves_nothing_by_every_way", "io_uring_setup is denied");
+            skip("a_stopped_receiver_leaves_nothing_by_every_way", "io_uring is not to be had");
             continue;
         }
         let (folder, _) = folder(b"");

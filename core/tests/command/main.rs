@@ -147,5 +147,5 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// Says why a test is skipped, or fails where nothing may be skipped.
 fn skip(test: &str, reason: &str) {
     assert!(std::env::var_os("ZCIO_REQUIRE").is_none(), "{test} cannot run, and ZCIO_REQUIRE is set: {reason}");
-    eprintln!("skipped {test}: {reason}");
+    eprintln!("SKIPPED: {test}: {reason}");
 }

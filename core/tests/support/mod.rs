@@ -91,7 +91,17 @@ pub fn root_or_skip(test: &str, call: &str) -> bool {
 /// Says why a test is skipped, or fails where nothing may be skipped.
 pub fn skip(test: &str, reason: &str) {
     assert!(std::env::var_os("ZCIO_REQUIRE").is_none(), "{test} cannot run, and ZCIO_REQUIRE is set: {reason}");
-    eprintln!("skipped {test}: {reason}");
+    eprintln!("SKIPPED: {test}: {reason}");
+}
+
+/// Whether this kernel has something ([`zcio::Capabilities`]); otherwise says why not, and fails where nothing may be skipped.
+pub fn has(name: &str) -> bool {
+    let capability = zcio::Capabilities::get().find(name).unwrap();
+    let is_there = capability.answer == zcio::Answer::Yes;
+    if !is_there {
+        skip(name, &capability.reason);
+    }
+    is_there
 }
 
 /// This test program again, to run one test only, which finds `role` by [`role`].
