@@ -10,6 +10,7 @@ pub(crate) mod by_number;
 pub(crate) mod epoll;
 pub(crate) mod files;
 pub(crate) mod fork;
+mod guarded;
 pub(crate) mod heap;
 #[cfg(feature = "cli")]
 pub(crate) mod interrupt;
