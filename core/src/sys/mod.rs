@@ -6,6 +6,7 @@
 
 pub(crate) mod apart;
 pub(crate) mod by_number;
+pub(crate) mod clock;
 #[cfg(feature = "tokio")]
 pub(crate) mod epoll;
 pub(crate) mod files;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 
-use super::{Sys, guarded};
+use super::{Sys, clock, guarded};
 
 /// Looks at a faulting address; true when the fault has been mended and the instruction can be tried again.
 pub(crate) type Mend = fn(address: usize) -> bool;
@@ -67,9 +67,9 @@ fn is_blocked() -> bool {
 /// Whether the kernel calls our handler first. One that was installed later may hand a fault on, and may do something else before.
 /// That happens once in the life of a process, if at all, so it is asked again when the clock has moved on, some milliseconds.
 fn is_ours() -> bool {
-    /// When it was.
-    static ASKED: AtomicU64 = AtomicU64::new(0);
-    let now = coarse_time();
+    /// When it was; no time of the clock's at first.
+    static ASKED: AtomicU64 = AtomicU64::new(u64::MAX);
+    let now = clock::coarse().as_nanos() as u64;
     if ASKED.load(Ordering::Relaxed) == now {
         return true;
     }
@@ -85,14 +85,6 @@ fn is_ours() -> bool {
         ASKED.store(now, Ordering::Relaxed);
     }
     ours
-}
-
-/// A clock that is cheap to look at: it changes every time the kernel's timer does. Never 0.
-fn coarse_time() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a local of the right type.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64 + 1
 }
 
 extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
