@@ -113,21 +113,6 @@ impl SyscallCounter {
         }
     }
 
-    /// read(2) or pread(2) into memory that others may look at. Pages that are gone, or may not be written, are EFAULT or a
-    /// short count, and nothing that was not stored has been taken out of a stream.
-    #[inline]
-    pub fn read_span(&mut self, fd: BorrowedFd<'_>, at: Option<u64>, into: SpanMut<'_>) -> Sys<usize> {
-        let length = self.enter("read", fd, into.len())?;
-        let (fd, start) = (fd.as_raw_fd(), into.as_mut_ptr().cast());
-        let count = match at {
-            // SAFETY: the span is writable for its length, which `length` never exceeds; the kernel checks the pages.
-            None => unsafe { libc::read(fd, start, length) },
-            // SAFETY: as above.
-            Some(at) => unsafe { libc::pread(fd, start, length, at as i64) },
-        };
-        Errno::result(count).map(|count| count as usize)
-    }
-
     /// The length that an operation of a ring is to have, which is no call of its own: `length`, but for faults made on
     /// purpose, as in [`Self::enter`].
     pub fn offer(&mut self, operation: &'static str, fd: BorrowedFd<'_>, length: usize) -> Sys<usize> {

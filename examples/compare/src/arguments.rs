@@ -145,8 +145,8 @@ impl Arguments {
             Axis::Size => vec![4 << 10, 64 << 10, 1 << 20, 64 << 20, 1 << 30, 8 << 30],
             Axis::Connections if self.quick => vec![1, 32],
             Axis::Connections => vec![1, 16, 256, 1024],
-            Axis::Depth if self.quick => vec![1, 16],
-            Axis::Depth => vec![1, 4, 16, 64],
+            Axis::Depth if self.quick => vec![1, 32],
+            Axis::Depth => vec![1, 4, 32],
             Axis::Fixed => vec![route.only_point()],
         }
     }
