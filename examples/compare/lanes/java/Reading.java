@@ -20,7 +20,7 @@ final class Reading {
 
     private static final int BLOCK = 4096;
     /** Reads that are asked for in one call. */
-    private static final int A_CALL = 256;
+    private static final int A_CALL = 64;
 
     private Reading() {}
 

@@ -14,7 +14,7 @@ import zcio
 from job import Job, Moved
 from reading import LENGTH, MASK, PAGE, places
 
-# Reads that are asked for in one call.
+# Reads that are asked for in one call, which itself costs as much as a dozen of them.
 A_CALL = 256
 
 

@@ -52,7 +52,7 @@ fn read(mut file: File) -> Result<(u64, u64)> {
 }
 
 /// Reads that are asked for in one call.
-const A_CALL: usize = 256;
+const A_CALL: usize = 64;
 
 /// Where blocks come from.
 enum Blocks {
