@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::thread;
 
 use common::{Lane, Sample, compare, rounds};
+use zcio::region::guard;
 use zcio::{AlignedBuffer, Endpoint, ReadAt, Reads, Region};
 
 const LENGTH: usize = 4096;
@@ -118,6 +119,16 @@ fn main() {
             one_by_one("pread (control)", &file, CACHED),
             reads("Reads, depth 1", &file, CACHED, 1),
             reads("Reads, depth 32", &file, CACHED, DEPTH),
+            by_region("Region::read_at", &region, CACHED),
+        ],
+    );
+    guard::install().unwrap();
+    compare(
+        "the same with the guard",
+        rounds(),
+        vec![
+            one_by_one("pread", &file, CACHED),
+            one_by_one("pread (control)", &file, CACHED),
             by_region("Region::read_at", &region, CACHED),
         ],
     );

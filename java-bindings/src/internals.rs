@@ -15,6 +15,7 @@ use crate::natives::{MethodHandle, MethodType};
 /// The members that Java may have, by their classes.
 const LISTED: &[(&str, &[&str])] = &[
     ("java.io.FileDescriptor", &["fd"]),
+    ("java.nio.Buffer", &["address"]),
     ("jdk.internal.access.JavaNioAccess", &["acquireScope", "acquireSession", "releaseSession"]),
     ("jdk.internal.access.SharedSecrets", &["getJavaNioAccess"]),
     ("jdk.internal.misc.ScopedMemoryAccess$Scope", &["release"]),

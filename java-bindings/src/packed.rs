@@ -135,7 +135,8 @@ fn array<'local>(
     let longs = env.new_long_array(numbers.len())?;
     longs.set_region(env, 0, numbers)?;
     array.set_element(env, 0, &longs)?;
-    for (index, object) in objects.into_iter().enumerate() {
+    // They are null already.
+    for (index, object) in objects.into_iter().enumerate().filter(|(_, object)| !object.is_null()) {
         array.set_element(env, index + 1, &object)?;
         env.delete_local_ref(object);
     }

@@ -61,6 +61,7 @@ impl NativeRegion {
         longs(env, &all)
     }
 
+    #[allow(unsafe_code)]
     pub fn read(
         env: &mut Env<'_>,
         region: jlong,
@@ -69,16 +70,18 @@ impl NativeRegion {
         start: jint,
         count: jint,
     ) -> Result<(), Failure> {
-        let mut chunk = vec![0_u8; CHUNK.min(count as usize)];
+        let mut chunk = vec![0_i8; CHUNK.min(count as usize)];
         for done in (0..count as usize).step_by(CHUNK) {
             let part = &mut chunk[..CHUNK.min(count as usize - done)];
-            with(region, |region| region.read_at(offset as u64 + done as u64, part))?;
-            let signed: Vec<i8> = part.iter().map(|&byte| byte as i8).collect();
-            into.set_region(env, start + done as jint, &signed)?;
+            let (into_part, length) = (part.as_mut_ptr().cast(), part.len());
+            // SAFETY: a slice of our own; a byte is a byte.
+            with(region, |region| unsafe { region.read_to(offset as u64 + done as u64, into_part, length) })?;
+            into.set_region(env, start + done as jint, part)?;
         }
         Ok(())
     }
 
+    #[allow(unsafe_code)]
     pub fn write(
         env: &mut Env<'_>,
         region: jlong,
@@ -91,8 +94,9 @@ impl NativeRegion {
         for done in (0..count as usize).step_by(CHUNK) {
             let part = &mut chunk[..CHUNK.min(count as usize - done)];
             from.get_region(env, start + done as jint, part)?;
-            let bytes: Vec<u8> = part.iter().map(|&byte| byte as u8).collect();
-            with(region, |region| region.write_at(offset as u64 + done as u64, &bytes))?;
+            let (from_part, length) = (part.as_ptr().cast(), part.len());
+            // SAFETY: as in `read`.
+            with(region, |region| unsafe { region.write_from(offset as u64 + done as u64, from_part, length) })?;
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 //! The object, with its ring, is kept by a number as [`crate::running`] keeps a transfer.
 
 use std::ops::ControlFlow;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
 use jni::Env;
 use jni::objects::{JLongArray, JObjectArray};
@@ -14,6 +16,13 @@ use crate::errors::Failure;
 use crate::natives::LongPredicate;
 use crate::packed::{longs, packed};
 use crate::upcalls::look;
+
+/// What one read is: the place of its file, its offset, and the address and the length of its memory.
+const PLACE: usize = 4;
+/// Reads that are made between two looks at the clock.
+const AT_ONCE: usize = 16;
+/// For so long nobody asks whether to stop.
+const LONG: Duration = Duration::from_millis(50);
 
 /// The bridge to the native code's reads. Not an API.
 pub(crate) enum NativeReads {}
@@ -45,7 +54,7 @@ impl NativeReads {
             env.delete_local_ref(file);
         }
         let words = longs(env, places)?;
-        let mut asked: Vec<_> = words.chunks_exact(4).map(|words| read_at(&ends, words)).collect();
+        let mut asked: Vec<_> = words.chunks_exact(PLACE).map(|words| read_at(&ends, words)).collect();
         let mut trouble = None;
         let report = reads.run_watched(&mut asked, |progress| match look(env, watch, progress.bytes) {
             Ok(false) => ControlFlow::Continue(()),
@@ -59,6 +68,34 @@ impl NativeReads {
             Some(error) => Err(error.into()),
             None => Ok(packed(env, &report)?),
         }
+    }
+
+    /// Makes reads of one file one after the other, each by one call, and gives back how many are whole; {@code ~count}, if the next
+    /// one was not, for whatever reason. After a while it comes back for the caller to look whether it must stop.
+    ///
+    /// @param descriptor a file's that is held, and of which bytes at an offset were read before
+    /// @param places     as for {@link #run}; their files are ignored
+    /// @param first      the first of them to be made
+    #[allow(unsafe_code)]
+    pub fn attempt(env: &Env<'_>, descriptor: jint, places: &JLongArray<'_>, first: jint) -> Result<jint, Failure> {
+        let (total, mut made) = (places.len(env)? / PLACE, first as usize);
+        let begun = Instant::now();
+        let mut words = [0; PLACE * AT_ONCE];
+        // SAFETY: the thread is registered with the channel, which keeps its descriptor open until it has left.
+        let file = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        while made < total && (made == first as usize || begun.elapsed() < LONG) {
+            let part = &mut words[..PLACE * AT_ONCE.min(total - made)];
+            places.get_region(env, (made * PLACE) as jint, part)?;
+            for place in part.chunks_exact(PLACE) {
+                let (offset, address, length) = (place[1] as u64, place[2] as *mut u8, place[3] as usize);
+                // SAFETY: the Java side keeps the buffer, which has the memory, until the call has returned.
+                if !unsafe { Reads::attempt(file, offset, address, length) } {
+                    return Ok(!(made as jint - first));
+                }
+                made += 1;
+            }
+        }
+        Ok(made as jint - first)
     }
 
     /// Must be the last call with this handle.

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyTuple};
+use pyo3::types::{PyInt, PyList, PyTuple};
 use zcio::apart::{Caller, Process};
 use zcio::batch::{BatchProgress, End as Place};
 use zcio::{Batch, Item, Side, Visibility};
@@ -17,6 +17,7 @@ use crate::errors;
 use crate::generated::reports::batch_report;
 use crate::holds;
 use crate::interrupt::{Watch, detached, opened};
+use crate::lend::is_builtin;
 use crate::relay::with_report;
 use crate::report::ItemReport;
 use crate::step::{ended, over};
@@ -71,7 +72,7 @@ struct Prepared {
 impl Prepared {
     fn new(items: &Bound<'_, PyAny>, visibility: &str) -> PyResult<Self> {
         let visibility = visibility_of(visibility)?;
-        let (mut ends, mut requests) = (Ends::default(), Vec::new());
+        let (mut ends, mut requests) = (Ends::of(items), Vec::new());
         for item in items.try_iter()? {
             requests.push(Request::new(&item?, &mut ends)?);
         }
@@ -158,30 +159,53 @@ pub struct Ends {
     known: HashMap<Known, usize>,
     /// Those in it live as long, so that no other object gets their address.
     objects: Vec<Py<PyAny>>,
+    /// The end that was asked for last, and what it was asked for.
+    last: Option<(Known, usize)>,
+    /// Whether code of the caller's may have run since an end was looked at: a number may mean something else now.
+    disturbed: bool,
 }
 
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Known {
     Number(i32, Side),
     Object(usize, Side),
 }
 
 impl Ends {
+    /// Those that come from this, one after the other.
+    pub fn of(items: &Bound<'_, PyAny>) -> Self {
+        // A generator is code of the caller's.
+        let quiet = items.is_exact_instance_of::<PyList>() || items.is_exact_instance_of::<PyTuple>();
+        Self { disturbed: !quiet, ..Self::default() }
+    }
+
+    /// Code of the caller's may have run.
+    pub fn disturb(&mut self) {
+        self.disturbed = true;
+    }
+
     /// The place of an end.
     pub fn add(&mut self, object: &Bound<'_, PyAny>, side: Side) -> PyResult<usize> {
-        let known = match object.extract::<i32>() {
-            Ok(number) if object.is_exact_instance_of::<PyInt>() => Known::Number(number, side),
-            _ => Known::Object(object.as_ptr() as usize, side),
-        };
-        if let Some(&place) = self.known.get(&known)
-            && self.list[place].is_still(object)?
+        // An object that is no number would be an exception first.
+        let number = if object.is_exact_instance_of::<PyInt>() { object.extract::<i32>().ok() } else { None };
+        let known = number.map_or(Known::Object(object.as_ptr() as usize, side), |number| Known::Number(number, side));
+        let last = self.last.filter(|(last, _)| *last == known).map(|(_, place)| place);
+        if let Some(place) = last.or_else(|| self.known.get(&known).copied())
+            && (!self.disturbed || self.list[place].is_still(object)?)
         {
+            self.last = Some((known, place));
             return Ok(place);
         }
-        self.list.push(End::new(object, side)?);
+        // To look at an object may run code of the caller's, and a socket is asked for more when it is held.
+        self.disturbed |= !self.list.is_empty() && !matches!(known, Known::Number(..));
+        let end = End::new(object, side)?;
+        self.disturbed |= end.stream().is_some() && !matches!(known, Known::Number(..));
+        self.list.push(end);
         self.objects.push(object.clone().unbind());
-        self.known.insert(known, self.list.len() - 1);
-        Ok(self.list.len() - 1)
+        let place = self.list.len() - 1;
+        self.known.insert(known, place);
+        self.last = Some((known, place));
+        Ok(place)
     }
 }
 
@@ -216,7 +240,11 @@ impl Request {
                 "the sink of an item is a file, a pipe or a socket; transfer() fills a buffer, reads() many of them";
             return Err(PyValueError::new_err(message));
         }
-        Ok(Self { source, sink, offset: part(2, "offset")?.unwrap_or(0), count: part(3, "count")? })
+        let asked = Self { source, sink, offset: part(2, "offset")?.unwrap_or(0), count: part(3, "count")? };
+        if (2..parts.len()).any(|index| parts.get_item(index).is_ok_and(|given| !is_builtin(&given))) {
+            ends.disturb();
+        }
+        Ok(asked)
     }
 
     fn item<'a>(&self, ends: &'a [End]) -> zcio::error::Result<Item<'a>> {

@@ -3,7 +3,8 @@
 //! A buffer that is lent holds a core [`View`], so that its addresses stay mapped until Python gives it back, whatever
 //! happens to the region meanwhile. Neither side's memory ever becomes a Rust slice: others may change it at any time.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyBufferError, PyTypeError};
@@ -67,6 +68,13 @@ pub unsafe fn take_back(buffer: *mut ffi::Py_buffer) {
     drop(unsafe { Box::from_raw((*buffer).internal.cast::<Loan>()) });
 }
 
+/// Whether what is asked of an object is answered without code of Python's: its class was made in C, and nobody can change it.
+pub fn is_builtin(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the object's own class.
+    let flags = unsafe { ffi::PyType_GetFlags(object.get_type_ptr()) };
+    flags & ffi::Py_TPFLAGS_HEAPTYPE == 0 || flags & ffi::Py_TPFLAGS_IMMUTABLETYPE != 0
+}
+
 /// Memory of some Python object, held by its buffer.
 pub struct Borrowed {
     buffer: PyUntypedBuffer,
@@ -114,12 +122,6 @@ impl Borrowed {
         move || unsafe { region.write_from(offset, from.get(), length) }
     }
 
-    /// A read of a file into it.
-    pub fn filled_from<'a>(&'a self, file: &'a Endpoint<'a>, offset: u64) -> ReadAt<'a> {
-        // SAFETY: as `read_from`: the buffer is held for as long as it is borrowed.
-        unsafe { ReadAt::lent(file, offset, self.address().get(), self.len()) }
-    }
-
     /// Reads a file past the page cache into its first `length` bytes.
     pub fn read_direct(
         &self,
@@ -130,6 +132,70 @@ impl Borrowed {
         let (into, length) = (self.address(), length.min(self.len()));
         // SAFETY: as `read_from`.
         move || unsafe { zcio::buffer::read_direct(file, offset, into.get(), length) }
+    }
+}
+
+/// Memory of many objects, held by their buffers. They stand side by side, because each by itself would be a piece of memory to be
+/// allocated, which is seen in the time of a read.
+#[derive(Default)]
+pub struct ManyBorrowed {
+    /// Full but for the last one. A buffer stays where it is: some point into themselves.
+    blocks: Vec<Box<[MaybeUninit<ffi::Py_buffer>]>>,
+    count: usize,
+}
+
+impl ManyBorrowed {
+    const BLOCK: usize = 32;
+
+    /// One more, as [`Borrowed::new_writable`]; its place.
+    pub fn add(&mut self, object: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let place = self.count;
+        if place.is_multiple_of(Self::BLOCK) {
+            self.blocks.push(Box::new_uninit_slice(Self::BLOCK));
+        }
+        let buffer = self.blocks[place / Self::BLOCK][place % Self::BLOCK].as_mut_ptr();
+        // SAFETY: room for a buffer, which Python fills in or says why not.
+        if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), buffer, ffi::PyBUF_FULL_RO) } != 0 {
+            return Err(PyErr::fetch(object.py()));
+        }
+        // From here on it is given back with the others.
+        self.count += 1;
+        // SAFETY: filled in.
+        let (whole, readonly) =
+            unsafe { (ffi::PyBuffer_IsContiguous(buffer, b'C' as c_char) != 0, (*buffer).readonly != 0) };
+        if whole && !readonly {
+            return Ok(place);
+        }
+        // Says what is wrong with it.
+        Borrowed::new_writable(object)?;
+        Err(PyBufferError::new_err("the buffer is another one now"))
+    }
+
+    /// A read of a file into the memory at that place.
+    pub fn filled_from<'a>(&'a self, place: usize, file: &'a Endpoint<'a>, offset: u64) -> ReadAt<'a> {
+        assert!(place < self.count);
+        // SAFETY: filled in, as are all that are counted.
+        let buffer = unsafe { self.blocks[place / Self::BLOCK][place % Self::BLOCK].assume_init_ref() };
+        // SAFETY: as `Borrowed::read_from`: the buffer is held for as long as it is borrowed.
+        unsafe { ReadAt::lent(file, offset, buffer.buf.cast(), buffer.len as usize) }
+    }
+}
+
+// SAFETY: addresses, for which those who use them answer; they are given back with the GIL.
+unsafe impl Send for ManyBorrowed {}
+// SAFETY: as above; nothing changes them while they are borrowed.
+unsafe impl Sync for ManyBorrowed {}
+
+impl Drop for ManyBorrowed {
+    fn drop(&mut self) {
+        let (blocks, count) = (&mut self.blocks, self.count);
+        // An interpreter that has ended has given all memory back.
+        Python::try_attach(|_| {
+            for buffer in blocks.iter_mut().flat_map(|block| block.iter_mut()).take(count) {
+                // SAFETY: filled in, and given back for the first time.
+                unsafe { ffi::PyBuffer_Release(buffer.as_mut_ptr()) };
+            }
+        });
     }
 }
 

@@ -14,7 +14,7 @@ use crate::errors;
 use crate::generated::reports::reads_report;
 use crate::holds;
 use crate::interrupt::Watch;
-use crate::lend::Borrowed;
+use crate::lend::{ManyBorrowed, is_builtin};
 use crate::report::failure;
 use crate::step::{ended, over};
 use crate::transfer::{exception, number};
@@ -59,6 +59,8 @@ impl PreparedReads {
 struct Prepared {
     ends: Vec<End>,
     requests: Vec<Request>,
+    /// Of each request, in their order.
+    memory: ManyBorrowed,
     depth: usize,
 }
 
@@ -66,11 +68,10 @@ struct Request {
     /// The place of the file among the ends.
     file: usize,
     offset: u64,
-    into: Borrowed,
 }
 
 impl Request {
-    fn new(item: &Bound<'_, PyAny>, ends: &mut Ends) -> PyResult<Self> {
+    fn new(item: &Bound<'_, PyAny>, ends: &mut Ends, memory: &mut ManyBorrowed) -> PyResult<Self> {
         let parts = item.cast::<PyTuple>().ok().filter(|parts| parts.len() == 3);
         let Some(parts) = parts else {
             return Err(PyValueError::new_err(format!(
@@ -83,22 +84,27 @@ impl Request {
             let message = "the file of a read must be a file descriptor (int) or a binary file: open a path before";
             return Err(PyTypeError::new_err(message));
         }
-        let (offset, into) = (number(&parts.get_item(1)?, "offset")?, Borrowed::new_writable(&parts.get_item(2)?)?);
-        Ok(Self { file: place, offset, into })
+        let (offset, into) = (parts.get_item(1)?, parts.get_item(2)?);
+        if !is_builtin(&offset) || !is_builtin(&into) {
+            ends.disturb();
+        }
+        let offset = number(&offset, "offset")?;
+        memory.add(&into)?;
+        Ok(Self { file: place, offset })
     }
 }
 
 impl Prepared {
     fn new(items: &Bound<'_, PyAny>, depth: usize) -> PyResult<Self> {
-        let (mut ends, mut requests) = (Ends::default(), Vec::new());
+        let (mut ends, mut requests, mut memory) = (Ends::of(items), Vec::new(), ManyBorrowed::default());
         for item in items.try_iter()? {
-            requests.push(Request::new(&item?, &mut ends)?);
+            requests.push(Request::new(&item?, &mut ends, &mut memory)?);
         }
-        Ok(Self { ends: ends.list, requests, depth })
+        Ok(Self { ends: ends.list, requests, memory, depth })
     }
 
     fn run<'py>(self, py: Python<'py>, check: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        let Self { mut ends, requests, depth } = self;
+        let Self { mut ends, requests, memory, depth } = self;
         for file in ends.iter().filter_map(|end| end.file.as_ref()) {
             file.flush(py)?;
         }
@@ -107,8 +113,9 @@ impl Prepared {
             // The ring's descriptor, too, is where the ends are.
             let mut reads = Reads::new(depth)?;
             let files = ends.iter().map(End::endpoint).collect::<zcio::error::Result<Vec<Endpoint<'_>>>>()?;
-            let asked = requests.iter().map(|request| request.into.filled_from(&files[request.file], request.offset));
-            let mut asked: Vec<_> = asked.collect();
+            let asked = requests.iter().enumerate();
+            let mut asked: Vec<_> =
+                asked.map(|(place, request)| memory.filled_from(place, &files[request.file], request.offset)).collect();
             Ok(reads.run_watched(&mut asked, |progress| caller.call(|| watch.look(progress.bytes))))
         })?;
         let report = report.and_then(|report| report).map_err(|error| errors::exception(py, &error, &[], &[]))?;

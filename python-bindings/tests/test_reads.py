@@ -1,5 +1,6 @@
 """Many reads into buffers in one call, against the content of the file."""
 
+import array
 import asyncio
 import os
 import random
@@ -111,6 +112,67 @@ def test_a_buffer_cannot_be_resized_meanwhile_and_can_afterwards(path: Path) -> 
     assert zcio.reads(Items()).reads == (4096,)
     os.close(file)
     buffer.append(1)
+
+
+class Turning:
+    """Gives a number another meaning in the midst of the items: when it is asked for the offset that it is."""
+
+    def __init__(self, number: int, other: int) -> None:
+        self.number, self.other = number, other
+
+    def __index__(self) -> int:
+        os.dup2(self.other, self.number)
+        return 0
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_number_is_what_it_means_when_its_item_is_looked_at(path: Path, tmp_path: Path, wrapped: bool) -> None:
+    """Whatever the items are: they are looked at again and again only where code of the caller's may have run."""
+    other = tmp_path / "other"
+    other.write_bytes(b"\xff" * 100)
+    buffers = [bytearray(100) for _ in range(6)]
+    with path.open("rb", 0) as file, other.open("rb") as replacement:
+        end = file if wrapped else file.fileno()
+
+        def generated() -> Iterator[tuple[object, object, bytearray]]:
+            yield end, 0, buffers[0]
+            yield end, 0, buffers[1]
+            os.dup2(replacement.fileno(), file.fileno())
+            yield end, 0, buffers[2]
+
+        turning = Turning(file.fileno(), replacement.fileno())
+        first = os.dup(file.fileno())
+        items: list[Any] = [
+            (end, 0, buffers[0]),
+            (end, 0, buffers[1]),
+            (end, turning, buffers[2]),
+            (end, 0, buffers[3]),
+        ]
+        assert zcio.reads(items, depth=1).reads == (100,) * 4
+        assert buffers[:4] == [DATA[:100]] * 3 + [b"\xff" * 100]
+        os.dup2(first, file.fileno())
+        assert zcio.reads(generated(), depth=1).reads == (100,) * 3  # type: ignore[arg-type]
+        assert buffers[:3] == [DATA[:100]] * 2 + [b"\xff" * 100]
+        os.close(first)
+
+
+def test_many_buffers_of_many_kinds_are_given_back(path: Path) -> None:
+    memory = [bytearray(50) for _ in range(100)]
+    with path.open("rb") as file:
+        items: list[Any] = [
+            (file, at, array.array("H", bytes(50)) if at % 3 else memoryview(memory[at])) for at in range(100)
+        ]
+        assert zcio.reads(items).reads == (50,) * 100
+        for at, (_, _, buffer) in enumerate(items):
+            assert bytes(buffer) == DATA[at : at + 50]
+        # One of them is refused, and those before it are given back all the same.
+        with pytest.raises(TypeError):
+            zcio.reads([*((file, 0, buffer) for buffer in memory), (file, 0, b"read-only")])
+        with pytest.raises(BufferError):
+            zcio.reads([*((file, 0, buffer) for buffer in memory), (file, 0, memoryview(memory[0])[::2])])
+    items.clear()
+    for buffer in memory:
+        buffer.append(1)
 
 
 def test_a_signal_handler_that_raises_stops_them(path: Path) -> None:

@@ -138,3 +138,47 @@ def test_a_signal_that_is_about_something_else_still_ends_the_process(tmp_path: 
     """
     with pytest.raises(AssertionError, match="ended with -7"):
         child(program, tmp_path)
+
+
+COPIES = """
+    import os, sys
+    import zcio
+
+    path = f"{sys.argv[1]}/file"
+    size = 5 * 4096
+    content = bytes(range(1, 256)) * 81
+
+
+    def said(guard):
+        '''What copies of a file that is cut short say, and what they have copied.'''
+        all = []
+        for cut in (0, 1, 4095, 4096, 4097, 10000, size - 1):
+            with open(path, "wb") as file:
+                file.write(content[:size])
+            with zcio.Region.open(path, "r+", guard=guard) as region:
+                os.truncate(path, cut)
+                for at in (0, 1, 4000, 4096, 9000, size - 1):
+                    for length in (1, 4096, size - at):
+                        into = bytearray(length)
+                        for copy in (
+                            lambda: region.read(at, length),
+                            lambda: region.read_into(into, at),
+                            lambda: region.write(b"x" * length, at),
+                        ):
+                            try:
+                                all.append(copy())
+                            except zcio.FaultedError as error:
+                                all.append((str(error), error.errno, error.filename, error.moved))
+                        all.append(bytes(into[:cut]))
+                region.check()
+        return all
+
+
+    without = said(False)
+    assert said(True) == without
+    print(sum(type(one) is tuple for one in without))
+"""
+
+
+def test_checked_copies_say_the_same_with_the_guard(tmp_path: Path) -> None:
+    assert int(child(COPIES, tmp_path)) > 100

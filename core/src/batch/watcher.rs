@@ -1,11 +1,12 @@
 //! Who may stop a batch, asked often enough that nobody notices the wait.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::Duration;
 
 use nix::poll::PollTimeout;
 
 use crate::drive::{WATCH_EVERY, WATCH_WAIT};
+use crate::sys::clock;
 use crate::sys::fork::Process;
 
 /// How far a batch has come.
@@ -38,7 +39,8 @@ pub(crate) type Watch<'a> = &'a mut (dyn FnMut(BatchProgress) -> ControlFlow<()>
 /// A caller's watcher, if there is one, and what it said.
 pub(crate) struct Watcher<'a> {
     watch: Option<Watch<'a>>,
-    last: Instant,
+    /// By a clock that is looked at for each read or item.
+    last: Duration,
     stopped: bool,
     /// Who asks: where the watcher makes a child by fork(2), and returns in it, the batch goes on in the parent alone.
     process: Process,
@@ -46,7 +48,7 @@ pub(crate) struct Watcher<'a> {
 
 impl<'a> Watcher<'a> {
     pub fn new(watch: Option<Watch<'a>>) -> Self {
-        Self { watch, last: Instant::now(), stopped: false, process: Process::this() }
+        Self { watch, last: clock::coarse(), stopped: false, process: Process::this() }
     }
 
     /// Whether the batch is to stop. Once said, it stays said.
@@ -56,12 +58,13 @@ impl<'a> Watcher<'a> {
 
     /// Asks if it is time to.
     pub fn ask_if_due(&mut self, progress: BatchProgress) -> bool {
-        if self.watch.is_some() && self.last.elapsed() >= WATCH_EVERY { self.ask(progress) } else { self.stopped }
+        let due = self.watch.is_some() && clock::coarse().saturating_sub(self.last) >= WATCH_EVERY;
+        if due { self.ask(progress) } else { self.stopped }
     }
 
     /// Asks now.
     pub fn ask(&mut self, progress: BatchProgress) -> bool {
-        self.last = Instant::now();
+        self.last = clock::coarse();
         if let Some(watch) = &mut self.watch {
             self.stopped = self.stopped || watch(progress).is_break() || !self.process.is_this();
         }

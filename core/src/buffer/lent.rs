@@ -1,9 +1,11 @@
 //! Memory that is lent by its address, as the buffers of other languages are.
 
+use std::os::fd::BorrowedFd;
+
 use crate::endpoint::Endpoint;
-use crate::reads::ReadAt;
+use crate::reads::{ReadAt, Reads};
 use crate::region::{View, keeper};
-use crate::sys::{Span, SpanMut};
+use crate::sys::{Span, SpanMut, SyscallCounter};
 
 impl Endpoint<'_> {
     /// A source that is memory which others may write to meanwhile: what they write may or may not be sent. Otherwise as
@@ -47,5 +49,20 @@ impl<'a> ReadAt<'a> {
         // SAFETY: the caller's promise.
         let into = unsafe { SpanMut::new(start, length) };
         Self::of_span(file, offset, into, keeper(start).map(|(hold, _)| hold))
+    }
+}
+
+impl Reads {
+    /// Makes one read by one system call, where more would be seen in the time it takes; whether it was whole. One that was not,
+    /// for whatever reason, is for [`Reads::run`], which says why; so is one into memory of a [`Region`](crate::Region). The
+    /// caller keeps the file what it is, and knows that bytes can be asked for by their offset.
+    ///
+    /// # Safety
+    ///
+    /// `length` bytes from `start` on stay writable until this has returned, and Rust has no reference to them meanwhile.
+    pub unsafe fn attempt(file: BorrowedFd<'_>, offset: u64, start: *mut u8, length: usize) -> bool {
+        // SAFETY: the caller's promise.
+        let into = unsafe { SpanMut::new(start, length) };
+        keeper(start).is_none() && SyscallCounter::default().read_span(file, Some(offset), into) == Ok(length)
     }
 }

@@ -1,11 +1,18 @@
-//! Checked copies: reading and writing a region without touching its pages from this process's own code.
+//! Checked copies: reading and writing a region so that a page which is gone is an error, and nothing else.
+//!
+//! The kernel copies ([`super::checked`]). Where the [`super::guard`] is installed this process's own instructions do it first, in
+//! less than half the time for a few pages, and what those cannot copy the kernel is asked for, as it is without: its answer is the error,
+//! with the exact count. They may only touch pages that would be SIGBUS if they were gone, so not those whose rights were
+//! taken away, or in a child of fork(2).
+
+use std::ops::Range;
 
 use nix::errno::Errno;
 
-use super::Region;
 use super::checked::{read, write};
+use super::{Protection, Region};
 use crate::error::{Error, Result};
-use crate::sys::Sys;
+use crate::sys::{Sys, signal};
 
 impl Region {
     /// Copies bytes out of the region, from `offset` on; gives back how many: fewer than asked for only at the region's
@@ -13,6 +20,8 @@ impl Region {
     ///
     /// [`crate::ErrorKind::Faulted`] where the file was cut short, with the count of bytes copied before in
     /// [`crate::Error::moved`]. The last page of a file that was cut reads as zeroes behind the cut, as the kernel fills it.
+    ///
+    /// Takes less than half the time for a few pages where the [guard](super::guard) is installed.
     pub fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
         // SAFETY: a slice that is ours alone.
         unsafe { self.read_to(offset, into.as_mut_ptr(), into.len()) }
@@ -27,7 +36,13 @@ impl Region {
         self.with(|state| {
             let (start, length) = part(state.mapping.start(), state.mapping.len(), offset, length);
             let fault = |errno, done| state.refused("process_vm_readv", errno, offset as usize + done);
-            in_full(length, fault, |done| {
+            let guarded = if state.allows(Protection::Read) {
+                // SAFETY: inside the mapping, which the state keeps, and readable; the other side as the caller promised.
+                unsafe { signal::copy(into, start, length) }
+            } else {
+                0
+            };
+            in_full(guarded..length, fault, |done| {
                 // SAFETY: inside the mapping, which the state keeps; the other side as the caller promised.
                 unsafe { read(start.wrapping_add(done), into.wrapping_add(done), length - done) }
             })
@@ -51,7 +66,14 @@ impl Region {
         self.with(|state| {
             let (start, length) = part(state.mapping.start(), state.mapping.len(), offset, length);
             let fault = |errno, done| state.refused("process_vm_writev", errno, offset as usize + done);
-            in_full(length, fault, |done| {
+            let guarded = if state.allows(Protection::ReadWrite) {
+                // SAFETY: inside the mapping, which the state keeps, and writable, and of which no reference exists; the
+                // other side as the caller promised.
+                unsafe { signal::copy(start, from, length) }
+            } else {
+                0
+            };
+            in_full(guarded..length, fault, |done| {
                 // SAFETY: inside the mapping, which the state keeps, and of which no reference exists; the other side as
                 // the caller promised.
                 unsafe { write(start.wrapping_add(done), from.wrapping_add(done), length - done) }
@@ -66,13 +88,13 @@ fn part(start: *mut u8, length: usize, offset: u64, wanted: usize) -> (*mut u8, 
     (start.wrapping_add(offset), wanted.min(length - offset))
 }
 
-/// Repeats a copy that may be short until it is whole or has failed.
+/// Repeats a copy that may be short until it is whole or has failed. What is before the range is there.
 fn in_full(
-    length: usize,
+    Range { start, end: length }: Range<usize>,
     fault: impl Fn(Errno, usize) -> Error,
     mut copy: impl FnMut(usize) -> Sys<usize>,
 ) -> Result<usize> {
-    let mut done = 0;
+    let mut done = start;
     while done < length {
         match copy(done) {
             // The kernel says EFAULT when nothing could be copied; zero would be an endless loop.

@@ -11,7 +11,7 @@ use super::mapping::Mapping;
 use super::refusal::{busy, closed};
 use super::rights::{Access, Protection};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::fork::ForkSafe;
+use crate::sys::fork::{ForkSafe, Process};
 
 /// A mapped range of memory. See [the module](super).
 ///
@@ -51,6 +51,8 @@ pub(super) struct State {
     pub offset: u64,
     /// The least right that some page of the region has.
     pub protection: Protection,
+    /// Who has mapped it: in a child of fork(2) parts may be missing (`MADV_DONTFORK`).
+    process: Process,
 }
 
 impl State {
@@ -61,6 +63,11 @@ impl State {
             ErrorKind::Faulted => self.refused(error.operation(), Errno::EFAULT, last),
             _ => error,
         })
+    }
+
+    /// Whether every page of it that is not gone can be used so.
+    pub fn allows(&self, wanted: Protection) -> bool {
+        self.protection >= wanted && self.process.is_this()
     }
 
     /// What the kernel said to an operation on the page of that byte; the last one, where it could be any of several.
@@ -74,7 +81,7 @@ impl State {
 impl Region {
     pub(super) fn new(mapping: Arc<Mapping>, access: Access, file: Option<Kept>, offset: u64) -> Self {
         let protection = if access == Access::ReadOnly { Protection::Read } else { Protection::ReadWrite };
-        let state = State { mapping, access, file, offset, protection };
+        let state = State { mapping, access, file, offset, protection, process: Process::this() };
         Self { state: ForkSafe::new(Some(state)), left: ForkSafe::new(Vec::new()) }
     }
 

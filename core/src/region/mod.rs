@@ -6,7 +6,7 @@
 //!
 //! * **Checked copies.** [`Region::read_at`] and [`Region::write_at`] let the kernel do the copy (`process_vm_readv(2)` on
 //!   this very process): where the file lost its pages they return [`ErrorKind::Faulted`](crate::ErrorKind::Faulted). No
-//!   signal, no handler, nothing to install.
+//!   signal, no handler, nothing to install. Where the [`guard`] is installed all the same, they are quicker.
 //! * **Views.** A [`View`] is a raw pointer with a claim on the addresses behind it. [`Region::close`] releases the file and
 //!   the memory at once, also while views exist: their addresses then read as zeroes until the last view is gone.
 //! * **The guard.** Who reads through raw pointers can install the [`guard`] (a runtime that has a handler of its own needs

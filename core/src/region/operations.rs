@@ -119,10 +119,13 @@ impl Region {
             let (start, length) = state.mapping.inward_or_edge(bytes);
             // mprotect(2) may divide mappings at both ends, and stops half way where there are no more to be had.
             drop(WayBack::keep().map_err(|errno| Error::os("mprotect", errno))?);
+            // Should it fail half way, nobody relies on a right that may have gone.
+            let least = state.protection.min(protection);
+            state.protection = least;
             // SAFETY: whole pages of this mapping; no view relies on a right that goes (above).
             unsafe { memory::protect(start, length, protection.bits()) }
                 .map_err(|errno| Error::os("mprotect", errno))?;
-            state.protection = if whole { protection } else { state.protection.min(protection) };
+            state.protection = if whole { protection } else { least };
             // What a view of it may do now, it may do after a close, too.
             if state.protection == Protection::ReadWrite && state.access == Access::ReadOnly {
                 state.access = Access::ReadWrite;

@@ -1,5 +1,5 @@
 //! System calls made by their number: glibc 2.17, the oldest that zcio runs with, has no function for them. A library that asks
-//! for such a function links all the same, and cannot be loaded where it is missing.
+//! for such a function links all the same, and cannot be loaded where it is missing. And one whose function does more than the call.
 //!
 //! ENOSYS means that the kernel is older than the call; glibc's functions have other answers for some of them.
 
@@ -34,6 +34,16 @@ pub(crate) fn statx(fd: BorrowedFd<'_>, flags: i32, mask: u32) -> Sys<libc::stat
     // SAFETY: the path is an empty C string and the buffer a local of the right type.
     let result = unsafe { libc::syscall(libc::SYS_statx, fd.as_raw_fd(), path, flags, mask, &raw mut answer) };
     Errno::result(result).map(|_| answer)
+}
+
+/// pread(2). The C library's function is a point where a thread can be cancelled, which costs some reads in a hundred where there are
+/// several threads.
+#[inline]
+pub(crate) fn pread(fd: BorrowedFd<'_>, at: u64, into: SpanMut<'_>) -> Sys<usize> {
+    let (call, start) = (libc::SYS_pread64, into.as_mut_ptr());
+    // SAFETY: the span is writable for its length; the kernel checks the pages.
+    let count = unsafe { libc::syscall(call, fd.as_raw_fd(), start, into.len(), at) };
+    Errno::result(count).map(|count| count as usize)
 }
 
 /// preadv2(2) into one piece of memory.

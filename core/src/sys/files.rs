@@ -62,6 +62,21 @@ pub(crate) struct CacheCounts {
 }
 
 impl SyscallCounter {
+    /// read(2) or pread(2) into memory that others may look at. Pages that are gone, or may not be written, are EFAULT or a
+    /// short count, and nothing that was not stored has been taken out of a stream.
+    #[inline]
+    pub fn read_span(&mut self, fd: BorrowedFd<'_>, at: Option<u64>, into: SpanMut<'_>) -> Sys<usize> {
+        let length = self.enter("read", fd, into.len())?;
+        match at {
+            None => {
+                // SAFETY: the span is writable for its length, which `length` never exceeds; the kernel checks the pages.
+                let count = unsafe { libc::read(fd.as_raw_fd(), into.as_mut_ptr().cast(), length) };
+                Errno::result(count).map(|count| count as usize)
+            }
+            Some(at) => by_number::pread(fd, at, into.part(0, length as u64)),
+        }
+    }
+
     /// `ioctl_ficlone(2)`: the sink becomes a clone of the whole source.
     pub fn clone_file(&mut self, source: BorrowedFd<'_>, sink: BorrowedFd<'_>) -> Sys<()> {
         self.made += 1;

@@ -6,10 +6,12 @@
 
 pub(crate) mod apart;
 pub(crate) mod by_number;
+pub(crate) mod clock;
 #[cfg(feature = "tokio")]
 pub(crate) mod epoll;
 pub(crate) mod files;
 pub(crate) mod fork;
+mod guarded;
 pub(crate) mod heap;
 #[cfg(feature = "cli")]
 pub(crate) mod interrupt;
@@ -110,21 +112,6 @@ impl SyscallCounter {
             None => nix::unistd::read(fd, buffer),
             Some(at) => nix::sys::uio::pread(fd, buffer, at as i64),
         }
-    }
-
-    /// read(2) or pread(2) into memory that others may look at. Pages that are gone, or may not be written, are EFAULT or a
-    /// short count, and nothing that was not stored has been taken out of a stream.
-    #[inline]
-    pub fn read_span(&mut self, fd: BorrowedFd<'_>, at: Option<u64>, into: SpanMut<'_>) -> Sys<usize> {
-        let length = self.enter("read", fd, into.len())?;
-        let (fd, start) = (fd.as_raw_fd(), into.as_mut_ptr().cast());
-        let count = match at {
-            // SAFETY: the span is writable for its length, which `length` never exceeds; the kernel checks the pages.
-            None => unsafe { libc::read(fd, start, length) },
-            // SAFETY: as above.
-            Some(at) => unsafe { libc::pread(fd, start, length, at as i64) },
-        };
-        Errno::result(count).map(|count| count as usize)
     }
 
     /// The length that an operation of a ring is to have, which is no call of its own: `length`, but for faults made on

@@ -1,13 +1,14 @@
-//! sigaction(2) for one signal, SIGBUS, with the rules of chaining: what was there before must go on as if we were not.
+//! sigaction(2) for one signal, SIGBUS, with the rules of chaining: what was there before must go on as if we were not. And
+//! copies that rely on the handler ([`copy`]).
 //!
 //! Everything that runs inside the handler is async-signal-safe: no allocation, no lock, no panic.
 
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 
-use super::Sys;
+use super::{Sys, clock, guarded};
 
 /// Looks at a faulting address; true when the fault has been mended and the instruction can be tried again.
 pub(crate) type Mend = fn(address: usize) -> bool;
@@ -15,6 +16,8 @@ pub(crate) type Mend = fn(address: usize) -> bool;
 /// The action that was there before ours. Written before our handler can run, and never freed.
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(std::ptr::null_mut());
 static MEND: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+/// The handler has been installed, and it knows the routine that copies.
+static COPIES: AtomicBool = AtomicBool::new(false);
 
 /// Puts a handler for SIGBUS before the one that is there. Once in the life of a process.
 pub(crate) fn chain_sigbus(mend: Mend) -> Sys<()> {
@@ -31,6 +34,7 @@ pub(crate) fn chain_sigbus(mend: Mend) -> Sys<()> {
     // The mask, SA_NODEFER and SA_RESTART stay as they were, so that the previous handler runs as it always did. The
     // alternate stack is used if the thread has one: the fault may be one on its stack.
     ours.sa_flags = (previous.sa_flags & (libc::SA_NODEFER | libc::SA_RESTART)) | libc::SA_SIGINFO | libc::SA_ONSTACK;
+    let copies = guarded::prepare();
     let mut replaced = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: `handler` has the signature SA_SIGINFO asks for and does only what a handler may.
     Errno::result(unsafe { libc::sigaction(libc::SIGBUS, &raw const ours, replaced.as_mut_ptr()) })?;
@@ -40,13 +44,65 @@ pub(crate) fn chain_sigbus(mend: Mend) -> Sys<()> {
         // Another thread has put one there since we asked.
         PREVIOUS.store(Box::into_raw(Box::new(replaced)), Ordering::SeqCst);
     }
+    COPIES.store(copies, Ordering::Release);
     Ok(())
+}
+
+/// Copies as many bytes as it can, from the first one on, by this process's own instructions; gives back how many at least. The
+/// handler ends it early where a page is gone; none are copied where it is not sure that the handler would be asked.
+///
+/// # Safety
+/// `from` may be read and `into` written, both for `length` bytes, but for pages that are gone: SIGBUS, and not SIGSEGV.
+pub(crate) unsafe fn copy(into: *mut u8, from: *const u8, length: usize) -> usize {
+    if !COPIES.load(Ordering::Acquire) || is_blocked() || !is_ours() {
+        return 0;
+    }
+    // SAFETY: as the caller promised.
+    unsafe { guarded::copy(into, from, length) }
+}
+
+/// Whether this thread blocks SIGBUS: the kernel ends a process that faults then, whatever handler it has.
+fn is_blocked() -> bool {
+    let mut blocked = 0_u64;
+    let length = size_of_val(&blocked);
+    let nothing = std::ptr::null::<u64>();
+    // SAFETY: only asks; the kernel writes the 64 signals of the set.
+    let asked = unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, nothing, &raw mut blocked, length) };
+    asked != 0 || blocked & 1 << (libc::SIGBUS - 1) != 0
+}
+
+/// Whether the kernel calls our handler first. One that was installed later may hand a fault on, and may do something else before.
+/// That happens once in the life of a process, if at all, so it is asked again when the clock has moved on, some milliseconds.
+fn is_ours() -> bool {
+    /// When it was; no time of the clock's at first.
+    static ASKED: AtomicU64 = AtomicU64::new(u64::MAX);
+    let now = clock::coarse().as_nanos() as u64;
+    if ASKED.load(Ordering::Relaxed) == now {
+        return true;
+    }
+    // The kernel's: the handler, flags, what restores, the mask.
+    let mut action = [0_usize; 4];
+    let nothing = std::ptr::null::<usize>();
+    // SAFETY: only asks; the structure is as long on processors of 64 bits. The raw call, because a sanitizer's or a JVM's
+    // wrapper gives what was asked of it and not what the kernel has.
+    let asked =
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, libc::SIGBUS, nothing, action.as_mut_ptr(), size_of::<u64>()) };
+    let ours = asked == 0 && action[0] == handler as *const () as usize;
+    if ours {
+        ASKED.store(now, Ordering::Relaxed);
+    }
+    ours
 }
 
 extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     let mend = MEND.load(Ordering::SeqCst);
     // SAFETY: the kernel gives a valid siginfo to an SA_SIGINFO handler.
     let code = unsafe { (*info).si_code };
+    let gone = code == libc::BUS_ADRERR || code == libc::BUS_MCEERR_AR;
+    // SAFETY: the kernel gives the interrupted thread's context, and by these codes says that an instruction of it has faulted.
+    if gone && unsafe { guarded::go_on(context) } {
+        return;
+    }
     // BUS_ADRERR: no memory behind the address. A failed memory module (BUS_MCEERR_*) is not ours to paper over.
     if code == libc::BUS_ADRERR && !mend.is_null() {
         // SAFETY: only a `Mend` is ever stored there.

@@ -143,10 +143,9 @@ impl Arguments {
             Axis::Size if !self.sizes.is_empty() => self.sizes.clone(),
             Axis::Size if self.quick => vec![64 << 10, 16 << 20],
             Axis::Size => vec![4 << 10, 64 << 10, 1 << 20, 64 << 20, 1 << 30, 8 << 30],
-            Axis::Connections if self.quick => vec![1, 32],
+            Axis::Connections | Axis::Depth if self.quick => vec![1, 32],
             Axis::Connections => vec![1, 16, 256, 1024],
-            Axis::Depth if self.quick => vec![1, 16],
-            Axis::Depth => vec![1, 4, 16, 64],
+            Axis::Depth => vec![1, 4, 32],
             Axis::Fixed => vec![route.only_point()],
         }
     }

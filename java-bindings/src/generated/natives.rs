@@ -288,6 +288,16 @@ mod native_reads {
         crate::reads::NativeReads::run(env, handle, &files, &places, &watch)
     }
 
+    fn attempt<'local>(
+        env: &mut Env<'local>,
+        _class: JClass<'local>,
+        descriptor: jint,
+        places: JLongArray<'local>,
+        first: jint,
+    ) -> Result<jint, Failure> {
+        crate::reads::NativeReads::attempt(env, descriptor, &places, first)
+    }
+
     fn free<'local>(_env: &mut Env<'local>, _class: JClass<'local>, handle: jlong) -> Result<(), Failure> {
         crate::reads::NativeReads::free(handle);
         Ok(())
@@ -296,6 +306,7 @@ mod native_reads {
     pub const METHODS: &[NativeMethod<'_>] = &[
         native!(fn make(depth: int) -> long),
         native!(fn run(handle: long, files: [java.lang.Object], places: [long], watch: java.util.function.LongPredicate) -> [java.lang.Object]),
+        native!(fn attempt(descriptor: int, places: [long], first: int) -> int),
         native!(fn free(handle: long) -> void),
     ];
 }

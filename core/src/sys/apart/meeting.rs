@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 
 thread_local! {
     /// Of the job that is at work in this thread.
@@ -49,11 +50,18 @@ pub(crate) fn ask<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     Caller { meeting, _here: PhantomData }.call(work)
 }
 
-/// Where the caller and the job meet: one of them acts at a time.
+/// Where the caller and the job meet: one of them acts at a time, and the other one is parked.
 #[derive(Debug)]
 pub(super) struct Meeting {
-    turn: Mutex<Turn>,
-    changed: Condvar,
+    now: Mutex<Now>,
+    caller: Thread,
+}
+
+#[derive(Debug)]
+struct Now {
+    turn: Turn,
+    /// The thread of the job, once it has begun.
+    worker: Option<Thread>,
 }
 
 #[derive(Debug)]
@@ -73,12 +81,14 @@ struct Call(*mut (dyn FnMut() + Send));
 unsafe impl Send for Call {}
 
 impl Meeting {
+    /// With the calling thread.
     pub fn new() -> Self {
-        Self { turn: Mutex::new(Turn::Away), changed: Condvar::new() }
+        Self { now: Mutex::new(Now { turn: Turn::Away, worker: None }), caller: thread::current() }
     }
 
     /// The job's work, in the thread that does it.
-    pub fn work<T>(&self, work: impl FnOnce(&Caller<'_>) -> T) -> std::thread::Result<T> {
+    pub fn work<T>(&self, work: impl FnOnce(&Caller<'_>) -> T) -> thread::Result<T> {
+        self.now().worker = Some(thread::current());
         let caller = Caller { meeting: Some(self), _here: PhantomData };
         MEETING.set(self);
         let outcome = catch_unwind(AssertUnwindSafe(|| work(&caller)));
@@ -102,34 +112,49 @@ impl Meeting {
             }
             // A panic ends what was called for, which then finds no answer.
             drop(raised);
-            self.pass(Turn::Away);
+            self.answer();
         }
         true
     }
 
-    /// Under the lock: once it is free the other one may go, and this meeting with it.
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the caller its turn. As soon as it finds that it may go, this meeting is gone, so the thread that is woken is known
+    /// by a handle of our own. It is not woken under the lock, which it would wait for at once.
     fn pass(&self, turn: Turn) {
-        let mut now = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = turn;
-        self.changed.notify_all();
+        let caller = self.caller.clone();
+        self.now().turn = turn;
+        caller.unpark();
+    }
+
+    /// Gives the job its turn.
+    fn answer(&self) {
+        let mut now = self.now();
+        now.turn = Turn::Away;
+        let worker = now.worker.clone();
+        drop(now);
+        if let Some(worker) = worker {
+            worker.unpark();
+        }
     }
 
     /// What the caller is to do; `None` when the job is over.
     fn next(&self) -> Option<Call> {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            match &*turn {
-                Turn::Away => turn = self.changed.wait(turn).unwrap_or_else(PoisonError::into_inner),
-                Turn::Call(call) => return Some(*call),
+            match self.now().turn {
+                Turn::Away => {}
+                Turn::Call(call) => return Some(call),
                 Turn::Over => return None,
             }
+            thread::park();
         }
     }
 
     fn wait_for_answer(&self) {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        while matches!(*turn, Turn::Call(_)) {
-            turn = self.changed.wait(turn).unwrap_or_else(PoisonError::into_inner);
+        while matches!(self.now().turn, Turn::Call(_)) {
+            thread::park();
         }
     }
 }

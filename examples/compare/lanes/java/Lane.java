@@ -3,7 +3,7 @@ import java.io.IOException;
 /**
  * The Java lane: one method behind the protocol that src/protocol.rs describes.
  *
- * <p>Usage: {@code Lane METHOD}, one of control, streams, transfer_to, transfer_from, map_write, nio, zcio, zcio_each, zcio_channel, zcio_copy. It moves bytes exactly as
+ * <p>Usage: {@code Lane METHOD}, one of control, streams, transfer_to, transfer_from, map_write, nio, zcio, zcio_each, zcio_channel, zcio_reads, zcio_copy. It moves bytes exactly as
  * a Java program would, counts them, and times itself from {@code go} on; it must never do anything else in that time.
  */
 public final class Lane {
@@ -37,8 +37,8 @@ public final class Lane {
                 case "small_ranges" -> Small.ranges(job, method);
                 case "mapped_scan", "mapped_sum" -> Mapping.scan(job, method);
                 case "map_close" -> Mapping.close(job, method);
-                case "random_read" -> Reading.random(job, false);
-                case "random_read_direct" -> Reading.random(job, true);
+                case "random_read" -> Reading.random(job, method, false);
+                case "random_read_direct" -> Reading.random(job, method, true);
                 case "hand_over" -> Mapping.handOver(job, method);
                 default -> throw new IOException("no such route: " + job.route);
             }

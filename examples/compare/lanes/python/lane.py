@@ -89,6 +89,7 @@ METHODS = {
     "zcio_copy": zero_copy,
     "zcio_direct": zero_copy,
     "zcio_each": zero_copy,
+    "zcio_reads": zero_copy,
     "zcio_aio": event_loop,
     "numpy": arrays,
     "zcio_numpy": arrays,

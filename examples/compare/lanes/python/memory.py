@@ -1,4 +1,4 @@
-"""Regions: the routes of reading.py, by zcio."""
+"""Regions and reads: the routes of reading.py, by zcio."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import socket
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import zcio
 from job import Job, Moved
 from reading import LENGTH, MASK, PAGE, places
+
+# Reads that are asked for in one call, which itself costs as much as a dozen of them.
+A_CALL = 256
 
 
 def scan(job: Job) -> None:
@@ -68,12 +72,34 @@ def random(job: Job) -> None:
             job.timed(work)
 
     if job.route == "random_read":
-        with zcio.Region.open(job.source) as region:
+        with zcio.Region.open(job.source, guard=True) as region:
             in_threads(region.read_into)
         return
     # Opened for it once, which read_direct takes as it is.
     file = os.open(job.source, os.O_RDONLY | os.O_DIRECT)
     in_threads(lambda block, place: zcio.read_direct(file, block, offset=place))
+    os.close(file)
+
+
+def random_reads(job: Job) -> None:
+    """Blocks at random places, by zcio.reads."""
+    depth, content = job.number("depth"), job.fields["check"] == "content"
+    file = os.open(job.source, os.O_RDONLY | (os.O_DIRECT if job.route == "random_read_direct" else 0))
+    wanted = places(job.number("blocks"), os.fstat(file).st_size // PAGE)
+    memory = memoryview(zcio.AlignedBuffer(A_CALL * PAGE))
+    blocks = [memory[at : at + PAGE] for at in range(0, len(memory), PAGE)]
+
+    def work() -> Moved:
+        digest = 0
+        for first in range(0, len(wanted), A_CALL):
+            items = list(zip(repeat(file), wanted[first : first + A_CALL], blocks, strict=False))
+            if sum(zcio.reads(items, depth=depth).reads) != len(items) * PAGE:  # type: ignore[arg-type]
+                raise EOFError("the file has become shorter")
+            for _, _, block in items:
+                digest += zlib.crc32(block) if content else int.from_bytes(block[:8], "little")
+        return Moved(len(wanted) * PAGE, digest=digest & MASK)
+
+    job.timed(work)
     os.close(file)
 
 

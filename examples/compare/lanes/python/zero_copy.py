@@ -32,8 +32,8 @@ def serve(method: str) -> Callable[[Job], None]:
         "small_ranges": small_ranges,
         "mapped_scan": memory.scan,
         "map_close": memory.map_close,
-        "random_read": memory.random,
-        "random_read_direct": memory.random,
+        "random_read": memory.random_reads if method == "zcio_reads" else memory.random,
+        "random_read_direct": memory.random_reads if method == "zcio_reads" else memory.random,
         "hand_over": memory.hand_over,
     }
     return lambda job: routes[job.route](job)

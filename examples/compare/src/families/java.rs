@@ -126,6 +126,7 @@ pub const METHODS: &[Method] = &[
         ],
         ..PLAIN
     },
+    Method { name: "zcio_reads", zcio: true, routes: &[(&[RANDOM_READ, RANDOM_READ_DIRECT], "zcio Reads")], ..PLAIN },
     Method { name: "zcio_copy", zcio: true, routes: &[(COPIES, "zcio Copy")], ..PLAIN },
     Method {
         name: "zcio_each",

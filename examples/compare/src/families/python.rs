@@ -98,7 +98,7 @@ pub const METHODS: &[Method] = &[
             (&[RELAY], "zcio.relay"),
             (&[SMALL_FILES], "zcio.batch"),
             (&[MAPPED_SCAN, MAP_CLOSE], "zcio.Region"),
-            (&[RANDOM_READ], "zcio.Region.read_into, threads"),
+            (&[RANDOM_READ], "zcio.Region.read_into, guard, threads"),
             (&[RANDOM_READ_DIRECT], "zcio.read_direct, threads"),
             (&[HAND_OVER], "zcio.SharedRegion"),
         ],
@@ -110,6 +110,7 @@ pub const METHODS: &[Method] = &[
         routes: &[(&[TCP_TO_FILE_DURABLE], "zcio direct_io + fdatasync")],
         ..PLAIN
     },
+    Method { name: "zcio_reads", zcio: true, routes: &[(&[RANDOM_READ, RANDOM_READ_DIRECT], "zcio.reads")], ..PLAIN },
     Method { name: "zcio_copy", zcio: true, routes: &[(COPIES, "zcio.copy")], ..PLAIN },
     Method { name: "zcio_numpy", zcio: true, routes: &[(&[MAPPED_SUM], "numpy on a zcio.Region")], ..PLAIN },
     Method { name: "zcio_aio", zcio: true, routes: &[(EVENT_LOOP, "zcio.aio")], ..IN_LOOP },

@@ -65,13 +65,14 @@ pub const METHODS: &[Method] = &[
             (&[FILE_TO_PIPE, SMALL_RANGES], ZCIO),
             (&[SMALL_FILES], "zcio Batch"),
             (&[MAPPED_SCAN, MAPPED_SUM, MAP_CLOSE], "zcio Region"),
-            (&[RANDOM_READ], "zcio Region.read_at, threads"),
+            (&[RANDOM_READ], "zcio Region.read_at, guard, threads"),
             (&[RANDOM_READ_DIRECT], "zcio AlignedBuffer, threads"),
             (&[HAND_OVER], "zcio SharedRegion"),
         ],
         ..PLAIN
     },
     Method { name: "zcio_each", zcio: true, routes: &[(&[SMALL_FILES], "zcio, a Transfer each")], ..PLAIN },
+    Method { name: "zcio_reads", zcio: true, routes: &[(&[RANDOM_READ, RANDOM_READ_DIRECT], "zcio Reads")], ..PLAIN },
     Method {
         name: "zcio_direct",
         zcio: true,

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::fcntl::OFlag;
-use zcio::{AlignedBuffer, Region, RegionOptions};
+use zcio::region::guard;
+use zcio::{AlignedBuffer, Endpoint, ReadAt, Reads, Region, RegionOptions};
 
 use super::{Job, Moved, mapping, ring};
 use crate::routes::mapped_sum::sum;
@@ -50,6 +51,9 @@ fn read(mut file: File) -> Result<(u64, u64)> {
     }
 }
 
+/// Reads that are asked for in one call.
+const A_CALL: usize = 64;
+
 /// Where blocks come from.
 enum Blocks {
     File(File),
@@ -63,11 +67,21 @@ pub fn random(job: &mut Job<'_>) -> Result<(Moved, Duration)> {
     let check = job.request.need("check")?.to_string();
     let file = open(&source, direct)?;
     let places: Vec<u64> = blocks(count, file.metadata()?.len() / BLOCK).collect();
+    if method == "zcio_reads" {
+        let mut reads = Reads::new(depth as usize)?;
+        return job.timed(|| {
+            let digest = many(&mut reads, &file, &places, &check)?;
+            Ok(Moved { bytes: count * BLOCK, mechanism: None, digest: Some(digest) })
+        });
+    }
     let (mut ring, from) = match method {
         "uring" => (Some(ring::Reader::new(depth as usize)?), Blocks::File(file)),
         "raw" | "control" => (None, Blocks::File(file)),
         "zcio" if direct => (None, Blocks::File(file)),
-        "zcio" => (None, Blocks::Region(RegionOptions::new().open(&source)?)),
+        "zcio" => {
+            guard::install()?;
+            (None, Blocks::Region(RegionOptions::new().open(&source)?))
+        }
         _ => bail!("no such method: {method}"),
     };
     job.timed(|| {
@@ -83,6 +97,25 @@ pub fn random(job: &mut Job<'_>) -> Result<(Moved, Duration)> {
 fn open(path: &str, direct: bool) -> Result<File> {
     let flags = if direct { OFlag::O_DIRECT.bits() } else { 0 };
     OpenOptions::new().read(true).custom_flags(flags).open(path).with_context(|| format!("cannot open {path}"))
+}
+
+fn many(reads: &mut Reads, file: &File, places: &[u64], check: &str) -> Result<u64> {
+    let mut memory = AlignedBuffer::new(A_CALL * BLOCK as usize)?;
+    let end = Endpoint::new(file)?;
+    let mut sum = 0_u64;
+    for places in places.chunks(A_CALL) {
+        let blocks = memory.chunks_exact_mut(BLOCK as usize);
+        let mut asked: Vec<_> =
+            places.iter().zip(blocks).map(|(place, block)| ReadAt::new(&end, place * BLOCK, block)).collect();
+        for read in reads.run(&mut asked).reads {
+            if read? != BLOCK as usize {
+                bail!("the file has become shorter");
+            }
+        }
+        let blocks = memory.chunks_exact(BLOCK as usize).take(places.len());
+        sum = blocks.fold(sum, |sum, block| sum.wrapping_add(digest(block, check)));
+    }
+    Ok(sum)
 }
 
 fn in_threads(from: &Blocks, places: &[u64], depth: usize, check: &str) -> Result<u64> {

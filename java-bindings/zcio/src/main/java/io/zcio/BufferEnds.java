@@ -14,7 +14,7 @@ final class BufferEnds {
                     + " be copied first: allocate it with ByteBuffer.allocateDirect, or write it with the channel itself");
         }
         NativeLibrary.load();
-        long address = Native.address(buffer) + buffer.position();
+        long address = BufferSession.address(buffer) + buffer.position();
         // A limit that a listener has lowered is no reason to lose the report.
         LongConsumer advance = moved -> buffer.position((int) Math.min(buffer.limit(), buffer.position() + moved));
         return End.ofBuffer(buffer, address, advance);

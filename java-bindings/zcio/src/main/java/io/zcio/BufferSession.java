@@ -23,6 +23,8 @@ final class BufferSession {
     /** {@code Scope.Handle.scope()} and {@code Scope.release(Handle)}, of a token that is such a handle. */
     private static final MethodHandle SCOPE;
     private static final MethodHandle RELEASE_SCOPE;
+    /** {@code Buffer.address} */
+    private static final MethodHandle ADDRESS = Internals.field("java.nio.Buffer", "address", long.class, long.class, ByteBuffer.class);
 
     static {
         String owner = "jdk.internal.access.JavaNioAccess";
@@ -66,6 +68,18 @@ final class BufferSession {
 
     private static MethodHandle bound(Object access, MethodHandle method) {
         return access == null || method == null ? null : method.bindTo(access);
+    }
+
+    /** Where a direct buffer's memory begins. */
+    static long address(ByteBuffer buffer) {
+        if (ADDRESS == null) {
+            return Native.address(buffer);
+        }
+        try {
+            return (long) ADDRESS.invokeExact(buffer);
+        } catch (Throwable e) {
+            throw Internals.unexpected(e);
+        }
     }
 
     /**

@@ -25,6 +25,17 @@ final class NativeReads {
      */
     static native Object[] run(long handle, Object[] files, long[] places, LongPredicate watch) throws IOException;
 
+    /**
+     * Makes reads of one file one after the other, each by one call, and gives back how many are whole; {@code
+     * ~count}, if the next one was not, for whatever reason. After a while it comes back for the caller to look
+     * whether it must stop.
+     *
+     * @param descriptor a file's that is held, and of which bytes at an offset were read before
+     * @param places     as for {@link #run}; their files are ignored
+     * @param first      the first of them to be made
+     */
+    static native int attempt(int descriptor, long[] places, int first) throws IOException;
+
     /** Must be the last call with this handle. */
     static native void free(long handle);
 }

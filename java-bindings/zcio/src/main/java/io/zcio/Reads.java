@@ -1,6 +1,7 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.lang.ref.WeakReference;
 import java.nio.ByteBuffer;
 import java.nio.ReadOnlyBufferException;
 import java.nio.channels.AsynchronousCloseException;
@@ -8,10 +9,13 @@ import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -36,6 +40,9 @@ public final class Reads implements AutoCloseable {
 
     private final ReentrantLock lock = new ReentrantLock();
     private final NativeHandle handle;
+    private final int depth;
+    /** The file that was read last: bytes at an offset can be asked of it, as nothing changes while it is open. */
+    private WeakReference<Object> known = new WeakReference<>(null);
     private CancelToken token;
 
     /**
@@ -49,6 +56,7 @@ public final class Reads implements AutoCloseable {
             throw new IllegalArgumentException("depth is " + depth + ", and must be from 1 to 4096");
         }
         NativeLibrary.load();
+        this.depth = depth;
         handle = new NativeHandle(this, "reads", make(depth), NativeReads::free);
     }
 
@@ -113,48 +121,130 @@ public final class Reads implements AutoCloseable {
      * @throws IllegalStateException      if this is closed, or the arena of a buffer, or if that is confined to another thread
      */
     public ReadsReport run(List<Item> items) throws IOException {
-        Map<Object, Integer> places = new IdentityHashMap<>();
-        List<End> ends = new ArrayList<>();
-        long[] given = new long[WORDS * items.size()];
+        return runAll(List.copyOf(items));
+    }
+
+    private ReadsReport runAll(List<Item> items) throws IOException {
+        Places places = new Places(items.size());
+        List<End.Hold> held = new ArrayList<>(items.size());
         Watch watch;
         ReadsReport report;
-        List<End.Hold> held = new ArrayList<>(items.size());
         try {
-            int at = 0;
             for (Item item : items) {
                 held.add(BufferSession.hold(item.into));
-                given[at++] = places.computeIfAbsent(item.file.given, file -> {
-                    ends.add(item.file);
-                    return ends.size() - 1;
-                });
-                given[at++] = item.offset;
-                given[at++] = Native.address(item.into) + item.into.position();
-                given[at++] = item.into.remaining();
+                places.add(item);
             }
-            End[] files = ends.toArray(End[]::new);
-            Object[] channels = ends.stream().map(end -> end.given).toArray();
+            End[] files = places.files();
             watch = new Watch(null, token, files);
             watch.before();
             report = Threads.onPlatformThread(watch, () -> {
                 lock.lock();
                 try (End.Hold all = End.holdAll(files)) {
-                    return handle.use(number ->
-                            Packed.read(NativeReads.run(number, channels, given, watch), Reports::readsReport));
+                    return handle.use(number -> read(number, files, places.words, watch));
                 } finally {
                     lock.unlock();
                 }
             });
         } finally {
-            held.forEach(End.Hold::close);
+            for (End.Hold hold : held) {
+                hold.close();
+            }
         }
-        for (int i = 0; i < items.size(); i++) {
-            ByteBuffer into = items.get(i).into;
-            into.position((int) Math.min(into.limit(), into.position() + report.reads().get(i).bytes()));
+        Iterator<ReadsReport.Result> results = report.reads().iterator();
+        for (Item item : items) {
+            ByteBuffer into = item.into;
+            into.position((int) Math.min(into.limit(), into.position() + results.next().bytes()));
         }
-        if (watch.look(report.bytes()) && !report.isComplete()) {
+        if (watch.mustStop() && !report.isComplete()) {
             throw watch.after(new TransferException("stopped by the caller", report.bytes(), 0, new byte[0]));
         }
         return report;
+    }
+
+    /**
+     * Under the holds. What the native code does for many reads would be seen in the time of a few that are made one by one: those
+     * of a file that it knows are attempted first, and it makes what is left.
+     */
+    private ReadsReport read(long number, End[] files, long[] words, Watch watch) throws IOException {
+        Object single = depth == 1 && files.length == 1 ? files[0].given : null;
+        int made = single != null && known.get() == single ? attempt((FileChannel) single, words, watch) : 0;
+        int count = words.length / WORDS;
+        ReadsReport rest = null;
+        if (made < count || count == 0) {
+            Object[] channels = new Object[files.length];
+            Arrays.setAll(channels, i -> files[i].given);
+            long[] left = made == 0 ? words : Arrays.copyOfRange(words, made * WORDS, words.length);
+            rest = Packed.read(NativeReads.run(number, channels, left, watch), Reports::readsReport);
+            if (single != null && rest.isComplete()) {
+                known = new WeakReference<>(single);
+            }
+            if (made == 0) {
+                return rest;
+            }
+        }
+        ReadsReport.Result[] results = new ReadsReport.Result[count];
+        for (int i = 0; i < count; i++) {
+            results[i] = i < made
+                    ? new ReadsReport.Result(words[WORDS * i + 3], Optional.empty())
+                    : rest.reads().get(i - made);
+        }
+        return rest == null
+                ? new ReadsReport(List.of(results), Optional.empty(), made)
+                : new ReadsReport(List.of(results), rest.refusal(), made + 1 + rest.systemCalls());
+    }
+
+    /** How many reads were made, from the first one on. */
+    private static int attempt(FileChannel file, long[] words, Watch watch) throws IOException {
+        int count = words.length / WORDS;
+        int descriptor = End.number(file);
+        int made = 0;
+        while (made < count && !watch.mustStop()) {
+            int more = NativeReads.attempt(descriptor, words, made);
+            if (more < 0) {
+                return made + ~more;
+            }
+            made += more;
+        }
+        return made;
+    }
+
+    /** What the native code is told of the reads, and their files, each once. */
+    private static final class Places {
+        final long[] words;
+        private final List<End> ends = new ArrayList<>(1);
+        private Map<Object, Integer> places;
+        private int place;
+        private int at;
+
+        Places(int count) {
+            words = new long[WORDS * count];
+        }
+
+        void add(Item item) {
+            if (ends.isEmpty() || ends.get(place).given != item.file.given) {
+                place = placeOf(item.file);
+            }
+            words[at++] = place;
+            words[at++] = item.offset;
+            words[at++] = BufferSession.address(item.into) + item.into.position();
+            words[at++] = item.into.remaining();
+        }
+
+        private int placeOf(End file) {
+            if (!ends.isEmpty() && places == null) {
+                places = new IdentityHashMap<>();
+                places.put(ends.get(0).given, 0);
+            }
+            Integer known = places == null ? null : places.putIfAbsent(file.given, ends.size());
+            if (known == null) {
+                ends.add(file);
+            }
+            return known == null ? ends.size() - 1 : known;
+        }
+
+        End[] files() {
+            return ends.toArray(End[]::new);
+        }
     }
 
     /** Frees what the native code holds. Waits for a run that another thread is making. */

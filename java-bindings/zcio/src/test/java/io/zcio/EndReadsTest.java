@@ -62,29 +62,37 @@ class EndReadsTest {
     @TestFactory
     Stream<DynamicTest> table() {
         List<DynamicTest> table = new ArrayList<>();
-        for (EndRow file : FILES) {
-            table.add(DynamicTest.dynamicTest(file + " as source", () -> cell(file, EndRow.BUFFER, file, false)));
-        }
-        for (EndRow memory : MEMORY) {
-            if (memory.canBeSink()) {
-                table.add(DynamicTest.dynamicTest(memory + " as sink", () -> cell(EndRow.FILE, memory, memory, false)));
-                if (memory.canBeResized()) {
+        // One by one they are made in another way, once the file is known.
+        for (int depth : new int[] {8, 1}) {
+            String name = ", depth " + depth;
+            for (EndRow file : FILES) {
+                table.add(DynamicTest.dynamicTest(
+                        file + " as source" + name, () -> cell(file, EndRow.BUFFER, file, false, depth)));
+            }
+            for (EndRow memory : MEMORY) {
+                if (memory.canBeSink()) {
                     table.add(DynamicTest.dynamicTest(
-                            memory + " as sink, resized", () -> cell(EndRow.FILE, memory, memory, true)));
+                            memory + " as sink" + name, () -> cell(EndRow.FILE, memory, memory, false, depth)));
+                    if (memory.canBeResized()) {
+                        table.add(DynamicTest.dynamicTest(
+                                memory + " as sink, resized" + name,
+                                () -> cell(EndRow.FILE, memory, memory, true, depth)));
+                    }
                 }
             }
         }
         return table.stream();
     }
 
-    private void cell(EndRow fileRow, EndRow memoryRow, EndRow subject, boolean resized) throws Exception {
+    private void cell(EndRow fileRow, EndRow memoryRow, EndRow subject, boolean resized, int depth) throws Exception {
         try (Made source = new Made(fileRow, directory, content);
                 Made sink = new Made(memoryRow, directory, null);
-                Reads reads = new Reads(8)) {
+                Reads reads = new Reads(depth)) {
             FileChannel file = (FileChannel) source.end;
             ByteBuffer all = sink.end instanceof MappedRegion region
                     ? region.asByteBuffer(0, EndLifeTest.LENGTH)
                     : (ByteBuffer) sink.end;
+            assertTrue(run(reads, file, all, sink, new CompletableFuture<>()));
             CompletableFuture<Void> begun = new CompletableFuture<>();
             CompletableFuture<Void> struck = Ends.background(() -> {
                 begun.get(20, TimeUnit.SECONDS);

@@ -91,9 +91,67 @@ class ReadsTest {
             org.junit.jupiter.api.Assumptions.abort("no direct I/O here: " + e);
             return;
         }
-        try (Reads reads = new Reads(16); direct) {
+        try (Reads reads = new Reads(16); Reads single = new Reads(1); direct) {
             check(reads, direct);
+            check(single, direct);
+            check(single, direct);
         }
+    }
+
+    private List<Reads.Item> items(FileChannel file, int count, List<ByteBuffer> buffers) {
+        List<Reads.Item> items = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            ByteBuffer buffer = ByteBuffer.allocateDirect(300).position(i);
+            buffers.add(buffer);
+            items.add(Reads.read(file, 4096L * i, buffer));
+        }
+        return items;
+    }
+
+    /** One by one, the reads of a file that was read before are attempted first, and what that leaves is made as ever. */
+    @Test
+    void aFileThatIsKnown() throws IOException {
+        try (Reads reads = new Reads(1);
+                FileChannel file = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
+                FileChannel other = FileChannel.open(path);
+                MappedRegion region = MappedRegion.anonymous(300)) {
+            for (int round = 0; round < 3; round++) {
+                for (int count : new int[] {1, 2, 100}) {
+                    List<ByteBuffer> buffers = new ArrayList<>();
+                    ReadsReport report = reads.run(items(file, count, buffers));
+                    assertEquals(count, report.systemCalls());
+                    for (int i = 0; i < count; i++) {
+                        assertEquals(300 - i, report.reads().get(i).bytes());
+                        assertEquals(300, buffers.get(i).position());
+                        assertArrayEquals(part(4096L * i, 300 - i), taken(buffers.get(i).duplicate().limit(300).position(i).slice().position(300 - i)));
+                    }
+                }
+            }
+            assertEquals(0, reads.run(List.of()).reads().size());
+            // In the midst: another file, memory of a region, the end of the file, what no file has.
+            List<ByteBuffer> buffers = new ArrayList<>();
+            List<Reads.Item> items = new ArrayList<>(items(file, 5, buffers));
+            items.add(3, Reads.read(other, 7, ByteBuffer.allocateDirect(10)));
+            assertEquals(List.of(300L, 299L, 298L, 10L, 297L, 296L), counts(reads.run(items)));
+            reads.run(items(file, 1, buffers));
+            items = new ArrayList<>(items(file, 3, buffers));
+            items.add(1, Reads.read(file, 7, region.asByteBuffer(0, 300)));
+            items.add(2, Reads.read(file, content.length - 5, ByteBuffer.allocateDirect(10)));
+            items.add(3, Reads.read(file, Long.MAX_VALUE - 3, ByteBuffer.allocateDirect(10)));
+            ReadsReport report = reads.run(items);
+            assertEquals(List.of(300L, 300L, 5L, 0L, 299L, 298L), counts(report));
+            assertTrue(report.reads().get(3).failure().get() instanceof IllegalArgumentException, report::toString);
+            assertEquals(part(7, 300)[299], region.get(299));
+            file.truncate(4096 + 10);
+            assertEquals(List.of(300L, 10L, 0L), counts(reads.run(items(file, 3, buffers))));
+            file.close();
+            List<Reads.Item> late = items(file, 2, buffers);
+            assertThrows(ClosedChannelException.class, () -> reads.run(late));
+        }
+    }
+
+    private static List<Long> counts(ReadsReport report) {
+        return report.reads().stream().map(ReadsReport.Result::bytes).toList();
     }
 
     @Test

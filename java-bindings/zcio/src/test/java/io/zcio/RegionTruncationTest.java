@@ -9,6 +9,9 @@ import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.zip.Adler32;
 import java.util.zip.CRC32;
 import java.util.zip.Deflater;
@@ -50,8 +53,10 @@ class RegionTruncationTest {
         public static void main(String[] arguments) throws Exception {
             Path directory = Path.of(arguments[0]);
             if (arguments[1].equals("guarded")) {
+                List<String> without = copies(cut(directory));
                 MappedRegion.installGuard();
                 MappedRegion.installGuard();
+                check(without.equals(copies(cut(directory))), without + " without the guard");
                 for (int i = 0; i < 50; i++) {
                     guarded(cut(directory));
                 }
@@ -130,6 +135,37 @@ class RegionTruncationTest {
             } catch (InterruptedException e) {
                 throw new AssertionError(e);
             }
+        }
+
+        /** What is said of checked copies that come to a page which is gone, and what they copy before. */
+        private static List<String> copies(MappedRegion region) throws IOException {
+            List<String> said = new ArrayList<>();
+            for (int offset : new int[] {0, 1, 4095, 4096, 4096 + 10, 8191, 8192, SIZE - 1}) {
+                for (int length : new int[] {1, 4096, SIZE - offset}) {
+                    byte[] bytes = new byte[Math.min(length, SIZE - offset)];
+                    for (Ends.Work<Void> copy : List.<Ends.Work<Void>>of(
+                            () -> {
+                                region.read(offset, bytes, 0, bytes.length);
+                                return null;
+                            },
+                            () -> {
+                                region.write(offset, bytes, 0, bytes.length);
+                                return null;
+                            })) {
+                        try {
+                            copy.run();
+                            said.add(offset + ": " + Arrays.hashCode(bytes));
+                        } catch (Exception e) {
+                            said.add(offset + ": " + e);
+                        }
+                    }
+                }
+            }
+            // They put no zeroes anywhere.
+            region.check();
+            region.close();
+            check(said.toString().contains("RegionException"), said.toString());
+            return said;
         }
 
         private static void guarded(MappedRegion region) throws Exception {
