@@ -12,6 +12,7 @@
 #[cfg(feature = "tokio")]
 mod awake;
 mod engine;
+mod first;
 mod pace;
 mod run;
 mod running;
@@ -23,7 +24,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::cache::CachePolicy;
 use crate::checks;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Kind};
 use crate::error::Result;
 use crate::mechanism::Mechanism;
 use crate::plan;
@@ -31,6 +32,8 @@ use crate::report::Report;
 use crate::request::Request;
 use crate::step::{Side, Step, Visibility};
 use engine::Engine;
+#[doc(hidden)]
+pub use first::Origin;
 use running::Running;
 pub use small::{Attempted, Begun};
 
@@ -150,6 +153,22 @@ impl<'fd> Transfer<'fd> {
         small::attempt(source, sink, offset, count)
     }
 
+    /// As [`Transfer::attempt`], for who keeps the sink, a stream of that kind, and can end a wait for it by a signal: one system call
+    /// for what is counted, and one more to find the end of a file. Up to 1 MiB.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transfer::attempt`], and if memory is lost.
+    #[doc(hidden)] // For the bindings.
+    pub fn first(
+        source: Origin<'_>,
+        sink: (BorrowedFd<'_>, Kind),
+        offset: Option<u64>,
+        count: Option<u64>,
+    ) -> Result<Attempted> {
+        first::first(source, sink, offset, count)
+    }
+
     /// Goes on where an attempt with the same ends, offset and count has stopped: its bytes and calls count.
     #[must_use]
     pub fn begun(mut self, begun: Begun) -> Self {
@@ -195,32 +214,32 @@ impl<'fd> Transfer<'fd> {
 
     /// Checks the request and gets ready to move, once.
     fn begin(&mut self) -> Result<Running<'_, 'fd>> {
-        let engine = match &mut self.engine {
-            Some(engine) => {
-                engine.process.check()?;
-                engine
+        match &self.engine {
+            Some(engine) => engine.process.check()?,
+            None => {
+                let engine = self.make_ready();
+                self.engine = Some(engine.map_err(|error| error.after(self.begun.moved))?);
             }
-            none => {
-                let is_held = self.source.is_held() || self.sink.is_held();
-                let _held = if is_held { running::enter(&self.source, &self.sink)? } else { None };
-                checks::check(&self.source, &self.sink, &self.request)?;
-                if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
-                    self.sink.learn_to_share();
-                }
-                *none = Some(Engine::new(&self.source, &self.sink, &self.request, is_held)?);
-                if let Err(error) = self.sink.empty() {
-                    *none = None;
-                    return Err(error);
-                }
-                let engine = none.as_mut().expect("made above");
-                engine.resume(self.begun);
-                if !self.taken_before.is_empty() {
-                    engine.carry(&mut self.taken_before);
-                }
-                engine
-            }
-        };
+        }
+        let engine = self.engine.as_mut().expect("made above");
         Ok(Running { source: &self.source, sink: &self.sink, request: &self.request, engine })
+    }
+
+    #[inline] // Where it is kept: for a few kilobytes it matters how often it is moved.
+    fn make_ready(&mut self) -> Result<Engine> {
+        let is_held = self.source.is_held() || self.sink.is_held();
+        let _held = if is_held { running::enter(&self.source, &self.sink)? } else { None };
+        checks::check(&self.source, &self.sink, &self.request)?;
+        if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
+            self.sink.learn_to_share();
+        }
+        let mut engine = Engine::new(&self.source, &self.sink, &self.request, is_held)?;
+        self.sink.empty()?;
+        engine.resume(self.begun);
+        if !self.taken_before.is_empty() {
+            engine.carry(&mut self.taken_before);
+        }
+        Ok(engine)
     }
 
     fn moved(&self) -> u64 {
