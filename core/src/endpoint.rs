@@ -51,6 +51,7 @@ pub use sent::Sent;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // Independent of each other, no state machine.
 pub struct Endpoint<'fd> {
     handle: Handle<'fd>,
     facts: Facts,

@@ -24,7 +24,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::cache::CachePolicy;
 use crate::checks;
-use crate::endpoint::{Endpoint, Kind};
+use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::mechanism::Mechanism;
 use crate::plan;
@@ -33,7 +33,7 @@ use crate::request::Request;
 use crate::step::{Side, Step, Visibility};
 use engine::Engine;
 #[doc(hidden)]
-pub use first::Origin;
+pub use first::{Origin, Stream, Waits};
 use running::Running;
 pub use small::{Attempted, Begun};
 
@@ -153,19 +153,14 @@ impl<'fd> Transfer<'fd> {
         small::attempt(source, sink, offset, count)
     }
 
-    /// As [`Transfer::attempt`], for who keeps the sink, a stream of that kind, and can end a wait for it by a signal: one system call
-    /// for what is counted, and one more to find the end of a file. Up to 1 MiB.
+    /// As [`Transfer::attempt`], for who keeps the sink and knows what it is: one system call for what is counted, and one more to
+    /// find the end of a file. Up to 1 MiB.
     ///
     /// # Errors
     ///
     /// As [`Transfer::attempt`], and if memory is lost.
     #[doc(hidden)] // For the bindings.
-    pub fn first(
-        source: Origin<'_>,
-        sink: (BorrowedFd<'_>, Kind),
-        offset: Option<u64>,
-        count: Option<u64>,
-    ) -> Result<Attempted> {
+    pub fn first(source: Origin<'_>, sink: Stream<'_>, offset: Option<u64>, count: Option<u64>) -> Result<Attempted> {
         first::first(source, sink, offset, count)
     }
 
@@ -214,12 +209,11 @@ impl<'fd> Transfer<'fd> {
 
     /// Checks the request and gets ready to move, once.
     fn begin(&mut self) -> Result<Running<'_, 'fd>> {
-        match &self.engine {
-            Some(engine) => engine.process.check()?,
-            None => {
-                let engine = self.make_ready();
-                self.engine = Some(engine.map_err(|error| error.after(self.begun.moved))?);
-            }
+        if let Some(engine) = &self.engine {
+            engine.process.check()?;
+        } else {
+            let engine = self.make_ready();
+            self.engine = Some(engine.map_err(|error| error.after(self.begun.moved))?);
         }
         let engine = self.engine.as_mut().expect("made above");
         Ok(Running { source: &self.source, sink: &self.sink, request: &self.request, engine })

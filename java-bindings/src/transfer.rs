@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use jni::Env;
 use jni::objects::{JLongArray, JObject, JObjectArray};
 use jni::sys::jlong;
-use zcio::transfer::{Attempted, Begun, Origin};
+use zcio::transfer::{Attempted, Begun, Origin, Stream, Waits};
 use zcio::{CachePolicy, Endpoint, Kind, Visibility};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
@@ -74,6 +74,7 @@ impl<'a, 'local> Request<'a, 'local> {
         let (Some(source), Some(sink), true) = (source, self.sink.written(), cache == CachePolicy::default()) else {
             return Ok(None);
         };
+        let sink = Stream { fd: sink.0, kind: sink.1, waits: Waits::Woken };
         match zcio::Transfer::first(source, sink, offset, count)? {
             Attempted::Done(report) => Ok(Some(report)),
             Attempted::Begun(begun) => {

@@ -1,8 +1,8 @@
 //! The first try of a transfer to a stream by whoever knows what the stream is and keeps it: one system call, the one that moves bytes.
 //!
 //! Nothing is asked beforehand: neither what the source is (sendfile(2) says so, and takes nothing out of anything that has no
-//! offsets) nor whether the sink takes anything. So it may sleep in a sink in blocking mode, and is for those who can wake it:
-//! a signal ends the call. Whatever is left undone, a [`Transfer`](super::Transfer) does, from the byte it reached.
+//! offsets) nor whether the sink takes anything. So it may sleep in a sink in blocking mode, where that is for those who can wake it
+//! ([`Waits`]). Whatever is left undone, a [`Transfer`](super::Transfer) does, from the byte it reached.
 
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
@@ -28,23 +28,47 @@ pub enum Origin<'a> {
     Memory(&'a Endpoint<'a>),
 }
 
+/// Whether a call may sleep in a sink.
+#[doc(hidden)] // For the bindings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// It may: a signal ends the call.
+    Woken,
+    /// It must not, and the sink is in blocking mode.
+    Asked,
+    /// The sink is in non-blocking mode.
+    Never,
+}
+
+/// A stream, by those who keep it.
+#[doc(hidden)] // For the bindings.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream<'a> {
+    pub fd: BorrowedFd<'a>,
+    pub kind: Kind,
+    pub waits: Waits,
+}
+
 impl Origin<'_> {
     /// One call; 0 at the end.
-    fn send(
-        self,
-        sink: BorrowedFd<'_>,
-        at: Option<u64>,
-        most: u64,
-        sent: u64,
-        calls: &mut SyscallCounter,
-    ) -> Sys<usize> {
-        match self {
-            Self::File(file) => calls.sendfile(file, at, sink, most as usize),
-            Self::Memory(end) => {
-                let rest = end.memory().expect("it is memory").part(at.unwrap_or(sent), most);
-                if rest.len() == 0 { Ok(0) } else { calls.write_span(sink, None, rest) }
-            }
+    fn send(self, sink: Stream<'_>, at: Option<u64>, most: u64, sent: u64, calls: &mut SyscallCounter) -> Sys<usize> {
+        let end = match self {
+            Self::File(file) => return calls.sendfile(file, at, sink.fd, most as usize),
+            Self::Memory(end) => end,
+        };
+        let rest = end.memory().expect("it is memory").part(at.unwrap_or(sent), most);
+        match sink.waits {
+            _ if rest.len() == 0 => Ok(0),
+            Waits::Asked => calls.send_now(sink.fd, rest),
+            Waits::Woken | Waits::Never => calls.write_span(sink.fd, None, rest),
         }
+    }
+
+    /// Whether as much goes without a wait, as far as this must be known: sendfile(2) has no flag to demand it.
+    fn fits(self, sink: Stream<'_>, most: u64, calls: &mut SyscallCounter) -> bool {
+        let free = matches!(self, Self::Memory(_)) || sink.waits != Waits::Asked;
+        // Beside the bytes a buffer holds a header for each of the kernel's packets.
+        free || sink.kind == Kind::UnixStream && calls.room_unread(sink.fd).is_ok_and(|room| most + most / 8 <= room)
     }
 
     fn way(self) -> (Mechanism, Kind, &'static str) {
@@ -58,16 +82,16 @@ impl Origin<'_> {
 /// See [`super::Transfer::first`].
 pub(super) fn first(
     source: Origin<'_>,
-    (sink, kind): (BorrowedFd<'_>, Kind),
+    sink: Stream<'_>,
     offset: Option<u64>,
     count: Option<u64>,
 ) -> Result<Attempted> {
     let (mut calls, started, mut sent) = (SyscallCounter::default(), Instant::now(), 0);
     let (mechanism, from, operation) = source.way();
-    if count.is_some_and(|count| count == 0 || count > MOST) {
-        return Ok(Attempted::Begun(Begun::default()));
-    }
     let most = count.unwrap_or(MOST);
+    if most == 0 || most > MOST || !source.fits(sink, most, &mut calls) {
+        return Ok(begun(0, &calls));
+    }
     while sent < most {
         // Of a region that somebody closes no byte is sent that is not its own.
         let _held = match source {
@@ -78,13 +102,13 @@ pub(super) fn first(
             Ok(0) => break,
             Ok(count) => sent += count as u64,
             // Not now; or a source that is none, as whoever looks at it more closely can say.
-            Err(errno) if others_may_work(errno) => return begun(sent, &calls),
-            Err(errno) => return Err(explain_at(Error::os(operation, errno), sink, kind).after(sent)),
+            Err(errno) if others_may_work(errno) => return Ok(begun(sent, &calls)),
+            Err(errno) => return Err(explain_at(Error::os(operation, errno), sink.fd, sink.kind).after(sent)),
         }
     }
     // Nothing at all may be a file that has no size but content; and more than that has better ways.
     if sent == 0 || count.is_none() && sent == MOST {
-        return begun(sent, &calls);
+        return Ok(begun(sent, &calls));
     }
     if let Origin::Memory(end) = source {
         end.check(&mut calls).map_err(|error| error.after(sent))?;
@@ -97,14 +121,14 @@ pub(super) fn first(
         attempts: Vec::new(),
         system_calls: calls.made,
         waits: 0,
-        copies: mechanism.copies(from, kind),
+        copies: mechanism.copies(from, sink.kind),
         mapped: 0,
         elapsed: started.elapsed(),
     }))
 }
 
-fn begun(moved: u64, calls: &SyscallCounter) -> Result<Attempted> {
-    Ok(Attempted::Begun(Begun { moved, system_calls: calls.made }))
+fn begun(moved: u64, calls: &SyscallCounter) -> Attempted {
+    Attempted::Begun(Begun { moved, system_calls: calls.made })
 }
 
 #[cfg(test)]
@@ -133,7 +157,7 @@ mod tests {
     fn what_is_counted_takes_one_call_and_the_end_of_a_file_one_more() {
         let (near, mut far) = UnixStream::pair().unwrap();
         let mut file = file_of(b"0123456789");
-        let sink = (near.as_fd(), Kind::UnixStream);
+        let sink = Stream { fd: near.as_fd(), kind: Kind::UnixStream, waits: Waits::Woken };
         let report = done(Transfer::first(Origin::File(file.as_fd()), sink, Some(2), Some(5)));
         assert_eq!((report.bytes, report.system_calls, report.is_short()), (5, 1, false));
         let report = done(Transfer::first(Origin::File(file.as_fd()), sink, Some(8), Some(5)));
@@ -157,7 +181,7 @@ mod tests {
         let (near, mut far) = UnixStream::pair().unwrap();
         let file = file_of(&vec![3; 500_000]);
         near.set_nonblocking(true).unwrap();
-        let sink = (near.as_fd(), Kind::UnixStream);
+        let sink = Stream { fd: near.as_fd(), kind: Kind::UnixStream, waits: Waits::Woken };
         let Ok(Attempted::Begun(begun)) = Transfer::first(Origin::File(file.as_fd()), sink, Some(0), Some(500_000))
         else {
             panic!("nobody reads")
@@ -173,12 +197,37 @@ mod tests {
         assert_eq!((report.bytes, reader.join().unwrap()), (500_000, vec![3; 500_000]));
     }
 
+    /// In blocking mode, and nobody reads: it ends.
+    #[test]
+    fn who_must_not_sleep_sends_what_fits() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let sink = Stream { fd: near.as_fd(), kind: Kind::UnixStream, waits: Waits::Asked };
+        let file = file_of(&[3; 10_000]);
+        let mut sent = 0;
+        while let Attempted::Done(report) =
+            Transfer::first(Origin::File(file.as_fd()), sink, Some(0), Some(10_000)).unwrap()
+        {
+            assert_eq!((report.bytes, report.system_calls), (10_000, 2));
+            sent += 10_000;
+        }
+        assert!(sent >= 50_000, "{sent}");
+        let memory = vec![3; 1 << 20];
+        let memory = Endpoint::bytes(&memory);
+        let Attempted::Begun(begun) = Transfer::first(Origin::Memory(&memory), sink, None, None).unwrap() else {
+            panic!("nobody reads")
+        };
+        drop(near);
+        let mut bytes = Vec::new();
+        far.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, vec![3; sent + begun.moved() as usize]);
+    }
+
     #[test]
     fn what_is_no_file_is_left_alone_and_what_is_gone_is_told() {
         let (near, far) = UnixStream::pair().unwrap();
         let (reader, mut writer) = std::io::pipe().unwrap();
         writer.write_all(b"stays").unwrap();
-        let sink = (near.as_fd(), Kind::UnixStream);
+        let sink = Stream { fd: near.as_fd(), kind: Kind::UnixStream, waits: Waits::Woken };
         for offset in [Some(0), None] {
             let tried = Transfer::first(Origin::File(reader.as_fd()), sink, offset, Some(5)).unwrap();
             assert!(matches!(tried, Attempted::Begun(Begun { moved: 0, .. })), "{tried:?}");
@@ -194,7 +243,7 @@ mod tests {
         let (near, _far) = UnixStream::pair().unwrap();
         let region = Region::anonymous(4096).unwrap();
         let end = Endpoint::region(&region, ..).unwrap();
-        let sink = (near.as_fd(), Kind::UnixStream);
+        let sink = Stream { fd: near.as_fd(), kind: Kind::UnixStream, waits: Waits::Woken };
         assert_eq!(done(Transfer::first(Origin::Memory(&end), sink, None, None)).bytes, 4096);
         region.close().unwrap();
         let error = Transfer::first(Origin::Memory(&end), sink, None, None).unwrap_err();
