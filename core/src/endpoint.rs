@@ -25,10 +25,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::buffer::Pages;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hold::Hold;
 use crate::region::View;
-use crate::sys::{Span, SpanMut, SyscallCounter};
+use crate::sys::{Span, SpanMut};
 use crate::unnamed::Unnamed;
 use away::Away;
 pub use facts::{Facts, Kind};
@@ -52,6 +52,7 @@ pub use sent::Sent;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // Independent of each other, no state machine.
 pub struct Endpoint<'fd> {
     handle: Handle<'fd>,
     facts: Facts,
@@ -62,6 +63,8 @@ pub struct Endpoint<'fd> {
     unblocked: bool,
     /// A terminal in blocking mode that takes one byte at a time; see [`Endpoint::open_again_awake`].
     byte_by_byte: bool,
+    /// Whoever must not sleep in it is woken by a signal.
+    woken: bool,
     /// What keeps it what it is, where a borrow does not.
     hold: Option<Arc<dyn Hold>>,
 }
@@ -135,7 +138,16 @@ impl<'fd> Endpoint<'fd> {
     }
 
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {
-        Self { handle, facts, path: None, destination: false, unblocked: false, byte_by_byte: false, hold: None }
+        Self {
+            handle,
+            facts,
+            path: None,
+            destination: false,
+            unblocked: false,
+            byte_by_byte: false,
+            woken: false,
+            hold: None,
+        }
     }
 
     /// The same end again, with its hold, without asking the kernel for its facts again: for many transfers over one
@@ -149,21 +161,16 @@ impl<'fd> Endpoint<'fd> {
             kept => kept.borrow(),
         };
         let (facts, hold) = (self.facts, self.hold.clone());
-        Endpoint { handle, facts, path: None, destination: false, unblocked: false, byte_by_byte: false, hold }
-    }
-
-    /// The same end as a non-blocking one, if it is a stream: one that a [`NonBlockingGuard`] of the caller's keeps so, or a FIFO that
-    /// was opened by its path and belongs to nobody else. It is switched if it has to be, and not switched back.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Os`](crate::ErrorKind::Os) if the mode cannot be changed.
-    pub fn nonblocking(mut self) -> Result<Self> {
-        if let (Some(fd), true, false) = (self.descriptor(), self.facts.kind.is_stream(), self.facts.nonblocking) {
-            SyscallCounter::default().set_nonblocking(fd, true).map_err(|errno| Error::os("fcntl", errno))?;
-            self.facts.nonblocking = true;
+        Endpoint {
+            handle,
+            facts,
+            path: None,
+            destination: false,
+            unblocked: false,
+            byte_by_byte: false,
+            woken: false,
+            hold,
         }
-        Ok(self)
     }
 
     /// What is known about the descriptor.
@@ -188,12 +195,6 @@ impl<'fd> Endpoint<'fd> {
     /// If it is memory: only mechanisms that know memory get it, and it is never waited for.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.descriptor().expect("memory has no descriptor")
-    }
-
-    /// Whether this thread, or a system call of it, may be put to sleep by the end's peer.
-    pub(crate) fn sleeps(&self) -> bool {
-        let waits = self.facts.kind.is_stream() || self.facts.kind == Kind::CharDevice;
-        waits && !self.facts.nonblocking && !self.unblocked
     }
 
     /// Whether both ends are one thing, or would be if they had their names.

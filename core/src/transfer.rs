@@ -12,6 +12,7 @@
 #[cfg(feature = "tokio")]
 mod awake;
 mod engine;
+mod first;
 mod pace;
 mod run;
 mod running;
@@ -31,6 +32,8 @@ use crate::report::Report;
 use crate::request::Request;
 use crate::step::{Side, Step, Visibility};
 use engine::Engine;
+#[doc(hidden)]
+pub use first::{Origin, Stream, Waits};
 use running::Running;
 pub use small::{Attempted, Begun};
 
@@ -150,6 +153,17 @@ impl<'fd> Transfer<'fd> {
         small::attempt(source, sink, offset, count)
     }
 
+    /// As [`Transfer::attempt`], for who keeps the sink and knows what it is: one system call for what is counted, and one more to
+    /// find the end of a file. Up to 1 MiB.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transfer::attempt`], and if memory is lost.
+    #[doc(hidden)] // For the bindings.
+    pub fn first(source: Origin<'_>, sink: Stream<'_>, offset: Option<u64>, count: Option<u64>) -> Result<Attempted> {
+        first::first(source, sink, offset, count)
+    }
+
     /// Goes on where an attempt with the same ends, offset and count has stopped: its bytes and calls count.
     #[must_use]
     pub fn begun(mut self, begun: Begun) -> Self {
@@ -195,39 +209,37 @@ impl<'fd> Transfer<'fd> {
 
     /// Checks the request and gets ready to move, once.
     fn begin(&mut self) -> Result<Running<'_, 'fd>> {
-        let engine = match &mut self.engine {
-            Some(engine) => {
-                engine.process.check()?;
-                engine
-            }
-            none => {
-                let is_held = self.source.is_held() || self.sink.is_held();
-                let _held = if is_held { running::enter(&self.source, &self.sink)? } else { None };
-                checks::check(&self.source, &self.sink, &self.request)?;
-                if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
-                    self.sink.learn_to_share();
-                }
-                self.sink.can_be_emptied()?;
-                *none = Some(Engine::new(&self.source, &self.sink, &self.request, is_held)?);
-                // Nothing refuses it, and it may have to wait for its first byte inside a call.
-                let waits = self.request.mechanism.is_none() && self.source.sleeps();
-                if waits
-                    && self.sink.is_without_name()
-                    && let Err(error) = self.sink.settle(0..0)
-                {
-                    *none = None;
-                    return Err(error);
-                }
-                let engine = none.as_mut().expect("made above");
-                engine.progress.is_unsettled = self.sink.will_be_emptied();
-                engine.resume(self.begun);
-                if !self.taken_before.is_empty() {
-                    engine.carry(&mut self.taken_before);
-                }
-                engine
-            }
-        };
+        if let Some(engine) = &self.engine {
+            engine.process.check()?;
+        } else {
+            let engine = self.make_ready();
+            self.engine = Some(engine.map_err(|error| error.after(self.begun.moved))?);
+        }
+        let engine = self.engine.as_mut().expect("made above");
         Ok(Running { source: &self.source, sink: &mut self.sink, request: &self.request, engine })
+    }
+
+    #[inline] // Where it is kept: for a few kilobytes it matters how often it is moved.
+    fn make_ready(&mut self) -> Result<Engine> {
+        let is_held = self.source.is_held() || self.sink.is_held();
+        let _held = if is_held { running::enter(&self.source, &self.sink)? } else { None };
+        checks::check(&self.source, &self.sink, &self.request)?;
+        if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
+            self.sink.learn_to_share();
+        }
+        self.sink.can_be_emptied()?;
+        let mut engine = Engine::new(&self.source, &self.sink, &self.request, is_held)?;
+        // Nothing refuses it, and it may have to wait for its first byte inside a call.
+        let waits = self.request.mechanism.is_none() && self.source.sleeps();
+        if waits && self.sink.is_without_name() {
+            self.sink.settle(0..0)?;
+        }
+        engine.progress.is_unsettled = self.sink.will_be_emptied();
+        engine.resume(self.begun);
+        if !self.taken_before.is_empty() {
+            engine.carry(&mut self.taken_before);
+        }
+        Ok(engine)
     }
 
     fn moved(&self) -> u64 {

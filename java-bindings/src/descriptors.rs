@@ -12,7 +12,7 @@
 //! The fields and methods are the JDK's own (`sun.nio.ch`); JNI is not bound by the encapsulation of modules.
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
@@ -60,6 +60,10 @@ enum Kind {
     Socket,
     Pipe,
     Memory,
+    /// A file channel, by the number that it has while it is held.
+    Held,
+    /// A socket or pipe that this thread is the one writer of, by its number.
+    Written(EndKind),
 }
 
 /// One end as the Java side gives it: an object, and the numbers that `io.zcio.PackedEnds` packs.
@@ -67,7 +71,7 @@ pub(crate) struct Given<'a, 'local> {
     /// A channel; of a path an array, in which are the path and its bytes.
     object: &'a JObject<'local>,
     kind: Kind,
-    /// Where memory begins, and how long it is.
+    /// Where memory begins, and how long it is; or a number.
     memory: (i64, i64),
 }
 
@@ -84,7 +88,11 @@ impl<'a, 'local> Given<'a, 'local> {
             1 => Kind::File,
             2 => Kind::Socket,
             3 => Kind::Pipe,
-            _ => Kind::Memory,
+            4 => Kind::Memory,
+            5 => Kind::Held,
+            6 => Kind::Written(EndKind::Tcp),
+            7 => Kind::Written(EndKind::UnixStream),
+            _ => Kind::Written(EndKind::Pipe),
         };
         Self { object, kind, memory: (0, -1) }
     }
@@ -92,6 +100,32 @@ impl<'a, 'local> Given<'a, 'local> {
     /// Whether it is a socket whose input the caller has shut.
     pub fn is_shut(&self) -> bool {
         self.kind == Kind::Socket && self.memory.1 == 0
+    }
+
+    /// The number of a file channel's descriptor, if the Java side has said it.
+    pub fn file(&self) -> Option<BorrowedFd<'static>> {
+        self.kept(self.kind == Kind::Held)
+    }
+
+    /// The stream that this thread is the one writer of, and what it is.
+    pub fn written(&self) -> Option<(BorrowedFd<'static>, EndKind)> {
+        let Kind::Written(kind) = self.kind else { return None };
+        self.kept(true).map(|fd| (fd, kind))
+    }
+
+    #[allow(unsafe_code)]
+    fn kept(&self, is: bool) -> Option<BorrowedFd<'static>> {
+        let number = RawFd::try_from(self.memory.0).ok().filter(|&number| is && number >= 0)?;
+        // SAFETY: the thread is registered with the channel, and the number was read after that: the channel keeps its
+        // descriptor open until the thread has left it.
+        Some(unsafe { BorrowedFd::borrow_raw(number) })
+    }
+
+    /// Memory that the Java side keeps where it is.
+    #[allow(unsafe_code)]
+    pub fn memory(&self) -> Option<Endpoint<'static>> {
+        // SAFETY: as in `Descriptor::endpoint`.
+        (self.kind == Kind::Memory).then(|| unsafe { Endpoint::lent(self.memory.0 as *mut u8, self.memory.1 as usize) })
     }
 
     /// Whether a selector of the caller's can be asked to wait for it: not for a file channel that is a stream.
@@ -134,7 +168,7 @@ impl<'a, 'local> Given<'a, 'local> {
 pub(crate) enum Descriptor {
     /// A path, to be opened by the core.
     Path(PathBuf),
-    /// A `FileChannel`'s own, valid only while a thread is registered with it.
+    /// A channel's own, valid only while a thread is registered with it. A signal ends a call that waits for a stream.
     Registered(Endpoint<'static>),
     /// A duplicate of a socket's or pipe's.
     Duplicate(OwnedFd),
@@ -161,6 +195,11 @@ impl Descriptor {
             Kind::Path => Self::Path(given.path(env)?.expect("it is a path")),
             Kind::Memory => Self::Memory(given.memory.0 as *mut u8, given.memory.1 as usize),
             Kind::File => of_a_file_channel(registered(env, given.object)?, waiting)?,
+            Kind::Held => of_a_file_channel(given.file().ok_or(Failure::Closed)?, waiting)?,
+            Kind::Written(_) => {
+                let (fd, _) = given.written().ok_or(Failure::Closed)?;
+                Self::Registered(Endpoint::new(fd)?.woken())
+            }
             Kind::Socket => Self::Duplicate(keep_awake(duplicate(env, given.object)?, waiting)),
             Kind::Pipe => Self::Duplicate(pipe_of_our_own(duplicate(env, given.object)?, waiting)),
         })

@@ -5,7 +5,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use jni::Env;
 use jni::objects::{JLongArray, JObject, JObjectArray};
 use jni::sys::jlong;
-use zcio::{Endpoint, Kind};
+use zcio::transfer::{Attempted, Begun, Origin, Stream, Waits};
+use zcio::{CachePolicy, Endpoint, Kind, Visibility};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
 use crate::errors::{Failure, Trouble};
@@ -15,12 +16,17 @@ use crate::packed::{Packed, nothing, packed, packed_into};
 use crate::running::{Machine, Running};
 use crate::send_timeout::SendTimeout;
 
+/// What a step takes out of memory where a signal is all that ends a call: a region that is closed is noticed after it.
+const MEMORY_STEP: u64 = 1 << 20;
+
 /// The ends, and what is asked of the core.
 struct Request<'a, 'local> {
     source: Given<'a, 'local>,
     sink: Given<'a, 'local>,
     options: TransferOptions,
     waiting: Waiting,
+    /// What a first try has done.
+    begun: Begun,
 }
 
 impl<'a, 'local> Request<'a, 'local> {
@@ -36,7 +42,7 @@ impl<'a, 'local> Request<'a, 'local> {
         if source.is_shut() {
             options.count = Some(0);
         }
-        Ok(Self { source, sink, options, waiting: Waiting::of(numbers.number()) })
+        Ok(Self { source, sink, options, waiting: Waiting::of(numbers.number()), begun: Begun::default() })
     }
 
     /// The most it writes after the sink was asked whether it takes any. A stream is asked instead of the sink, and a file may
@@ -47,6 +53,34 @@ impl<'a, 'local> Request<'a, 'local> {
             Kind::Memory => Some(facts.size),
             Kind::File | Kind::BlockDevice => self.options.count,
             _ => None,
+        }
+    }
+
+    /// The short way to a stream that this thread is the writer of, where nothing was asked for that it does not do.
+    fn try_first(&mut self) -> zcio::error::Result<Option<zcio::Report>> {
+        let TransferOptions {
+            offset,
+            sink_offset: None,
+            count,
+            mechanism: None,
+            visibility: Visibility::Aliased,
+            cache,
+        } = self.options
+        else {
+            return Ok(None);
+        };
+        let (file, memory) = (self.source.file(), self.source.memory());
+        let source = file.map(Origin::File).or(memory.as_ref().map(Origin::Memory));
+        let (Some(source), Some(sink), true) = (source, self.sink.written(), cache == CachePolicy::default()) else {
+            return Ok(None);
+        };
+        let sink = Stream { fd: sink.0, kind: sink.1, waits: Waits::Woken };
+        match zcio::Transfer::first(source, sink, offset, count)? {
+            Attempted::Done(report) => Ok(Some(report)),
+            Attempted::Begun(begun) => {
+                self.begun = begun;
+                Ok(None)
+            }
         }
     }
 
@@ -64,11 +98,16 @@ impl<'a, 'local> Request<'a, 'local> {
         self.source.require_selectable(&source.endpoint, self.waiting)?;
         self.sink.require_selectable(&sink, self.waiting)?;
         let send_timeout = match self.waiting {
+            Waiting::InPoll if self.sink.written().is_some() => None,
             Waiting::InPoll => SendTimeout::limit(&sink, self.length(&source.endpoint)),
             Waiting::Parked | Waiting::InSelector => None,
         };
         let ends = vec![number(&source.endpoint), number(&sink)];
-        let transfer = self.options.apply(zcio::Transfer::new(source.endpoint, sink));
+        let of_memory = source.endpoint.facts().kind == Kind::Memory;
+        let mut transfer = self.options.apply(zcio::Transfer::new(source.endpoint, sink)).begun(self.begun);
+        if of_memory && self.sink.written().is_some() {
+            transfer = transfer.step_size(MEMORY_STEP);
+        }
         Ok(Some(Running::new(Machine::Transfer(transfer), ends, source.fifo, send_timeout)))
     }
 
@@ -136,7 +175,12 @@ impl NativeTransfer {
         call: &JLongArray<'local>,
         watch: &LongPredicate<'local>,
     ) -> Result<JObjectArray<'local>, Failure> {
-        let request = Request::new(env, source, sink, call)?;
+        let mut request = Request::new(env, source, sink, call)?;
+        match request.try_first() {
+            Ok(None) => {}
+            Ok(Some(report)) => return Ok(packed_into(env, &report, call)?),
+            Err(error) => return Err(request.failure(env, error, Vec::new())),
+        }
         let Some(mut running) = request.open(env)? else { return Ok(nothing(env)?) };
         let report = request.run(env, &mut running, watch)?;
         Ok(packed_into(env, &report, call)?)

@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyMemoryView};
 use zcio::{Endpoint, Side};
 
 use crate::region::Region;
@@ -49,6 +50,15 @@ impl BorrowedBuffer {
             return Err(PyTypeError::new_err("dst is a region that is mapped read-only"));
         }
         Ok(Self(buffer))
+    }
+
+    /// As a source, of an object of a class that is memory and nothing else; `None` for any other.
+    pub fn plain(object: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        if let Ok(region) = object.cast::<Region>() {
+            return Self::of_region(region, Side::Source).map(Some);
+        }
+        let is = object.is_exact_instance_of::<PyMemoryView>() || object.is_exact_instance_of::<PyByteArray>();
+        if is { Self::new(object, Side::Source) } else { Ok(None) }
     }
 
     /// The core's end for it. The caller keeps `self` for as long as that lives.

@@ -19,6 +19,7 @@ mod generated;
 mod holds;
 mod interpreter;
 mod interrupt;
+mod kept;
 mod lend;
 mod once;
 mod reads;
@@ -32,6 +33,7 @@ mod shared_region;
 mod small;
 mod step;
 mod step_fan_out;
+mod step_relay;
 mod transfer;
 
 /// Private to the package `zcio`.
@@ -65,9 +67,11 @@ mod _zcio {
     #[pymodule_export]
     use crate::shared_region::SharedRegion;
     #[pymodule_export]
-    use crate::step::{RelaySteps, TransferSteps};
+    use crate::step::TransferSteps;
     #[pymodule_export]
     use crate::step_fan_out::FanOutSteps;
+    #[pymodule_export]
+    use crate::step_relay::RelaySteps;
     #[pymodule_export]
     use crate::transfer::transfer;
 

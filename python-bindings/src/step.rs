@@ -1,5 +1,5 @@
-//! Transfers and relays that an event loop drives: the private classes behind `zcio.aio`, but for the fan-out
-//! (`step_fan_out`).
+//! Transfers that an event loop drives: the private class behind `zcio.aio.Transfer`. Relays and fan-outs are in `step_relay` and
+//! `step_fan_out`.
 //!
 //! `step()` moves what it can without waiting for a stream and says what to wait for. Streams are switched to
 //! `O_NONBLOCK` for the time, so that no socket in blocking mode stops the loop. Where an end is a file that was open, steps are
@@ -13,20 +13,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use zcio::apart::{Held, Process};
-use zcio::{
-    Direction, Endpoint, Error, Kind, Mechanism, NonBlockingGuard, Readiness, Relay, RelayStep, Side, Step, Transfer,
-};
+use zcio::{Endpoint, Kind, Mechanism, NonBlockingGuard, Readiness, Side, Step, Transfer};
 
 use crate::descriptors::End;
 use crate::errors;
 use crate::holds::{Lodging, borrow, gather, send};
 use crate::interrupt::{Watch, check, detached, opened};
-use crate::relay::{joined, record};
 use crate::report::Report;
+use crate::small;
 use crate::transfer::{Request, sync_position};
 
 /// The most that a step moves: some 0.2 ms for other tasks to wait.
@@ -81,10 +79,13 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Of a source that is read from this offset on, or from its position.
-    pub fn of(source: &Endpoint<'_>, offset: Option<u64>) -> Self {
+    /// Of a source that is read from this offset on, or from its position, which is behind what has been moved already.
+    pub fn of(source: &Endpoint<'_>, offset: Option<u64>, moved: u64) -> Self {
         let file = source.descriptor().filter(|_| source.facts().kind == Kind::File);
-        Self { file: file.map(|fd| (fd.as_raw_fd(), offset.unwrap_or_else(|| position_of(fd)))), cached: 0 }
+        Self {
+            file: file.map(|fd| (fd.as_raw_fd(), offset.unwrap_or_else(|| position_of(fd).saturating_sub(moved)))),
+            cached: 0,
+        }
     }
 
     /// Whether the next `length` bytes, after those moved, are known not to be cold.
@@ -158,15 +159,28 @@ impl TransferSteps {
         drop_behind: bool,
         taken_before: Vec<u8>,
     ) -> PyResult<Self> {
-        let mut request = Request::new([offset, count, dst_offset, read_ahead], mechanism, visibility, drop_behind)?;
-        let mut ends = [End::new(src, Side::Source)?, End::new(dst, Side::Sink)?];
-        let position = request.begin(py, &ends[0], &ends[1])?;
-        gather(&mut ends).map_err(|error| errors::exception(py, &error, &[], &[]))?;
-        let moving =
-            Moving { transfer: None, pages: Pages::default(), slow: true, undelivered: Vec::new(), held: Vec::new() };
-        let moving = Lodging::new(ends.iter().find_map(End::held), moving);
-        let state = TransferState { moving, unblocked: Vec::new(), ends, request, taken_before, position };
-        Ok(Self { state: Mutex::new(Some(state)), moved: AtomicU64::new(0), process: Process::this() })
+        let request = Request::new([offset, count, dst_offset, read_ahead], mechanism, visibility, drop_behind)?;
+        let ends = [End::new(src, Side::Source)?, End::new(dst, Side::Sink)?];
+        Self::of(py, request, ends, taken_before)
+    }
+
+    /// Moves what goes the short way, without a wait: the report, if that is all, or what is to be stepped.
+    #[staticmethod]
+    fn begin<'py>(
+        py: Python<'py>,
+        src: &Bound<'py, PyAny>,
+        dst: &Bound<'py, PyAny>,
+        offset: Option<&Bound<'py, PyAny>>,
+        count: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let part = match small::attempt(src, dst, offset, count, true)? {
+            small::Attempt::Done(report) => return Ok(Bound::new(py, Report::from(report))?.into_any()),
+            small::Attempt::Begun(part) => part,
+        };
+        let mut request = Request::new([offset, count, None, None], "auto", "aliased", false)?;
+        request.begun = part.begun;
+        let ends = part.ends(src, dst)?;
+        Ok(Bound::new(py, Self::of(py, request, ends, Vec::new())?)?.into_any())
     }
 
     /// Opens the ends; false if it is not to wait, and might have to because of a path.
@@ -247,6 +261,19 @@ impl TransferSteps {
     }
 }
 
+impl TransferSteps {
+    fn of(py: Python<'_>, mut request: Request, mut ends: [End; 2], taken_before: Vec<u8>) -> PyResult<Self> {
+        let position = request.begin(py, &ends[0], &ends[1])?;
+        gather(&mut ends).map_err(|error| errors::exception(py, &error, &[], &[]))?;
+        let moving =
+            Moving { transfer: None, pages: Pages::default(), slow: true, undelivered: Vec::new(), held: Vec::new() };
+        let moving = Lodging::new(ends.iter().find_map(End::held), moving);
+        let moved = AtomicU64::new(request.begun.moved());
+        let state = TransferState { moving, unblocked: Vec::new(), ends, request, taken_before, position };
+        Ok(Self { state: Mutex::new(Some(state)), moved, process: Process::this() })
+    }
+}
+
 impl TransferState {
     fn all(&self) -> Vec<&End> {
         self.ends.iter().collect()
@@ -311,7 +338,7 @@ impl Moving {
         let to_disk = to.kind.is_seekable();
         self.slow = patient || (to_disk && (!from.kind.is_stream() || cache.drop_behind));
         self.slow |= from.kind == Kind::BlockDevice;
-        self.pages = Pages::of(&source, request.offset);
+        self.pages = Pages::of(&source, request.offset, request.begun.moved());
         let transfer = request.transfer(source, sink).step_size(PIECE);
         self.transfer = Some(transfer.taken_before(std::mem::take(taken_before)));
         Ok(())
@@ -350,81 +377,4 @@ fn position_of(fd: BorrowedFd<'_>) -> u64 {
     // SAFETY: lseek(2) with integers.
     let position = unsafe { libc::lseek(fd.as_raw_fd(), 0, libc::SEEK_CUR) };
     u64::try_from(position).unwrap_or(0)
-}
-
-/// A relay to be stepped.
-#[pyclass(frozen, module = "zcio._zcio")]
-pub struct RelaySteps {
-    state: Mutex<Option<RelayState>>,
-    forward: AtomicU64,
-    backward: AtomicU64,
-    process: Process,
-}
-
-struct RelayState {
-    relay: Relay<'static>,
-    // Only to be open for as long as the relay is.
-    _ends: [End; 2],
-}
-
-#[pymethods]
-impl RelaySteps {
-    #[new]
-    fn new(
-        py: Python<'_>,
-        a: &Bound<'_, PyAny>,
-        b: &Bound<'_, PyAny>,
-        from_a: Vec<u8>,
-        from_b: Vec<u8>,
-    ) -> PyResult<Self> {
-        let mut ends = [End::new(a, Side::Source)?, End::new(b, Side::Source)?];
-        if ends.iter().any(|end| end.path().is_some()) {
-            return Err(PyValueError::new_err("relay() joins two sockets, and one end is a path"));
-        }
-        // The ends outlive the relay: see the order of the fields.
-        let relay = joined(&mut ends)
-            .map_err(|error| errors::exception(py, &error, &[], &[]))?
-            .taken_before(Direction::Forward, from_a)
-            .taken_before(Direction::Backward, from_b);
-        let state = Mutex::new(Some(RelayState { relay, _ends: ends }));
-        let process = Process::this();
-        Ok(Self { state, forward: AtomicU64::new(0), backward: AtomicU64::new(0), process })
-    }
-
-    /// Moves what it can now in both directions.
-    fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let mut guard = taken(&self.state, self.process)?;
-        let state = guard.as_mut().ok_or_else(over)?;
-        match detached(py, || state.relay.step())? {
-            Ok(RelayStep::Done) => Ok(None),
-            Ok(RelayStep::Moved { forward, backward }) => {
-                self.forward.fetch_add(forward, Ordering::Relaxed);
-                self.backward.fetch_add(backward, Ordering::Relaxed);
-                answer(py, Some(&[]))
-            }
-            Ok(RelayStep::Blocked { .. }) => {
-                let interests: Vec<Interest> =
-                    state.relay.interests().map(|(fd, readiness)| (fd.as_raw_fd(), event(readiness))).collect();
-                answer(py, Some(&interests))
-            }
-            Err(error) => Err(failed(py, &error)),
-        }
-    }
-
-    /// Bytes delivered so far: from a to b, and from b to a.
-    #[getter]
-    fn bytes(&self) -> (u64, u64) {
-        (self.forward.load(Ordering::Relaxed), self.backward.load(Ordering::Relaxed))
-    }
-
-    /// Ends it, and hands out its record with what was taken and not delivered; None the second time.
-    fn close<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(mut state) = ended(&self.state, self.process)? else { return Ok(None) };
-        let report = record(py, &mut state.relay)?;
-        Ok(Some(report))
-    }
-}
-
-fn failed(py: Python<'_>, error: &Error) -> PyErr {
-    errors::exception(py, error, &[], &[])
 }

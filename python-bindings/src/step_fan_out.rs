@@ -219,7 +219,7 @@ impl Moving {
         let to_disk = sinks.iter().any(|sink| sink.facts().kind.is_seekable());
         self.slow = from == Kind::BlockDevice || (to_disk && !from.is_stream());
         self.keeps = from.is_seekable();
-        self.pages = Pages::of(&source, request.offset);
+        self.pages = Pages::of(&source, request.offset, 0);
         self.fan_out = Some(described(request, source, sinks).taken_before(taken_before));
     }
 

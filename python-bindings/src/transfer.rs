@@ -71,7 +71,7 @@ pub fn transfer(
     if (mechanism, visibility, drop_behind) == ("auto", "aliased", false)
         && dst_offset.or(read_ahead).or(progress).is_none()
     {
-        match small::attempt(py, src, dst, offset, count)? {
+        match small::attempt(src, dst, offset, count, false)? {
             small::Attempt::Done(report) => return Ok(report.into()),
             small::Attempt::Begun(some) => begun = some,
         }

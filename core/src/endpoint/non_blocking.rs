@@ -1,10 +1,38 @@
 //! A stream in blocking mode that somebody needs non-blocking for a while; [`streams`] counts who does.
 
-use super::{Endpoint, LendFd, streams};
+use super::{Endpoint, Kind, LendFd, streams};
 use crate::error::{Error, Result};
 use crate::sys::{Sys, SyscallCounter};
 
 impl Endpoint<'_> {
+    /// The same end as a non-blocking one, if it is a stream: one that a [`NonBlockingGuard`] of the caller's keeps so, or a FIFO that
+    /// was opened by its path and belongs to nobody else. It is switched if it has to be, and not switched back.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Os`](crate::ErrorKind::Os) if the mode cannot be changed.
+    pub fn nonblocking(mut self) -> Result<Self> {
+        if let (Some(fd), true, false) = (self.descriptor(), self.facts.kind.is_stream(), self.facts.nonblocking) {
+            SyscallCounter::default().set_nonblocking(fd, true).map_err(|errno| Error::os("fcntl", errno))?;
+            self.facts.nonblocking = true;
+        }
+        Ok(self)
+    }
+
+    /// The same end, for who ends a wait in a system call on it by a signal: it is not asked beforehand whether it would sleep.
+    #[doc(hidden)] // For the bindings.
+    #[must_use]
+    pub fn woken(mut self) -> Self {
+        self.woken = true;
+        self
+    }
+
+    /// Whether this thread, or a system call of it, may be put to sleep by the end's peer.
+    pub(crate) fn sleeps(&self) -> bool {
+        let waits = self.facts.kind.is_stream() || self.facts.kind == Kind::CharDevice;
+        waits && !self.facts.nonblocking && !self.unblocked && !self.woken
+    }
+
     /// Switches a stream to `O_NONBLOCK` until [`Self::block`].
     pub(crate) fn unblock(&mut self, calls: &mut SyscallCounter) -> Sys<()> {
         if let (Some(fd), true, false) = (self.descriptor(), self.facts.kind.is_stream(), self.unblocked) {

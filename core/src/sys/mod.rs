@@ -160,6 +160,15 @@ impl SyscallCounter {
         Errno::result(written).map(|written| written as usize)
     }
 
+    /// send(2) out of such memory that does not wait, whatever the socket's mode.
+    pub fn send_now(&mut self, socket: BorrowedFd<'_>, span: Span<'_>) -> Sys<usize> {
+        // To whoever makes faults, a write like any other.
+        let length = self.enter("write", socket, span.len())?;
+        // SAFETY: as in `write_span`.
+        let sent = unsafe { libc::send(socket.as_raw_fd(), span.as_ptr().cast(), length, libc::MSG_DONTWAIT) };
+        Errno::result(sent).map(|sent| sent as usize)
+    }
+
     /// write(2) or pwrite(2) straight out of a mapping. The kernel, not this process, touches the pages: where the file
     /// was cut short under the mapping the answer is EFAULT or a short count, never a signal.
     pub fn write_mapped(

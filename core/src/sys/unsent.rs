@@ -53,6 +53,14 @@ impl SyscallCounter {
         Ok(u64::from(size.saturating_sub(queued)).min(low.saturating_sub(unsent)))
     }
 
+    /// How much more an `AF_UNIX` socket takes without waiting: what its peer has not read counts.
+    pub fn room_unread(&mut self, socket: BorrowedFd<'_>) -> Sys<u64> {
+        let mut memory = [0_u32; libc::SK_MEMINFO_SNDBUF as usize + 1];
+        self.option(socket, libc::SOL_SOCKET, SO_MEMINFO, &mut memory)?;
+        let [size, unread] = [libc::SK_MEMINFO_SNDBUF, libc::SK_MEMINFO_WMEM_ALLOC].map(|which| memory[which as usize]);
+        Ok(u64::from(size.saturating_sub(unread)))
+    }
+
     /// getsockopt(2), for an option of numbers; older kernels write fewer.
     fn option(&mut self, socket: BorrowedFd<'_>, level: i32, name: i32, numbers: &mut [u32]) -> Sys<()> {
         self.made += 1;

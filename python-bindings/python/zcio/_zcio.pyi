@@ -628,21 +628,6 @@ class SharedRegion(Region):
         """
 
 @final
-class RelaySteps:
-    """A relay to be stepped."""
-
-    def __new__(cls, a: Socket, b: Socket, from_a: bytes, from_b: bytes) -> RelaySteps: ...
-    def step(self) -> tuple[tuple[int, int], ...] | None:
-        """Moves what it can now in both directions."""
-
-    @property
-    def bytes(self) -> tuple[int, int]:
-        """Bytes delivered so far: from a to b, and from b to a."""
-
-    def close(self) -> RelayReport | None:
-        """Ends it, and hands out its record with what was taken and not delivered; None the second time."""
-
-@final
 class TransferSteps:
     """A transfer to be stepped."""
 
@@ -659,6 +644,10 @@ class TransferSteps:
         drop_behind: bool,
         taken_before: bytes,
     ) -> TransferSteps: ...
+    @staticmethod
+    def begin(src: Source, dst: Sink, offset: int | None, count: int | None) -> Report | TransferSteps:
+        """Moves what goes the short way, without a wait: the report, if that is all, or what is to be stepped."""
+
     def open(self, wait: bool) -> bool:
         """Opens the ends; false if it is not to wait, and might have to because of a path."""
 
@@ -714,6 +703,21 @@ class FanOutSteps:
     @property
     def bytes(self) -> int:
         """Bytes that every sink has which did not fail."""
+
+@final
+class RelaySteps:
+    """A relay to be stepped."""
+
+    def __new__(cls, a: Socket, b: Socket, from_a: bytes, from_b: bytes) -> RelaySteps: ...
+    def step(self) -> tuple[tuple[int, int], ...] | None:
+        """Moves what it can now in both directions."""
+
+    @property
+    def bytes(self) -> tuple[int, int]:
+        """Bytes delivered so far: from a to b, and from b to a."""
+
+    def close(self) -> RelayReport | None:
+        """Ends it, and hands out its record with what was taken and not delivered; None the second time."""
 
 def transfer(
     src: Source,

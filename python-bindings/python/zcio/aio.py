@@ -55,6 +55,7 @@ __all__ = ["FanOut", "Relay", "Transfer", "batch", "copy", "fan_out", "read_dire
 
 _StreamSink: TypeAlias = asyncio.StreamWriter | asyncio.WriteTransport | StreamPair | SocketStream
 _StreamSource: TypeAlias = asyncio.StreamReader | StreamPair | SocketStream
+_PLAIN = ("auto", "aliased", None, None, False)
 
 
 class Transfer:
@@ -78,15 +79,18 @@ class Transfer:
         self._count = count
         self._options = (offset, count, mechanism, visibility, dst_offset, read_ahead, drop_behind)
         self._progress = Progress(progress)
+        # What the short way serves.
+        self._is_plain = self._options[2:] == _PLAIN and progress is None
         self._begun = False
         self._steps: TransferSteps | None = None
+        self._moved = 0
         self._report: Report | None = None
         self._undelivered = b""
 
     @property
     def bytes(self) -> int:
         """Bytes delivered so far; after the end, whichever it was, for good."""
-        return 0 if self._steps is None else self._steps.bytes
+        return self._moved if self._steps is None else self._steps.bytes
 
     @property
     def undelivered(self) -> "builtins.bytes":
@@ -112,8 +116,12 @@ class Transfer:
             source = cast(Source, src if reading is None else reading.socket)
             taken = b"" if reading is None else reading.taken
             sink = cast(Sink, socket_of(dst) if is_stream(dst) else dst)
-            self._steps = TransferSteps(source, sink, *self._options, taken)
-            await self._move(self._steps, loop, dst)
+            if self._is_plain and reading is None and sink is dst:
+                await self._begin(loop, source, sink)
+            else:
+                self._steps = TransferSteps(source, sink, *self._options, taken)
+            if self._steps is not None:
+                await self._move(self._steps, loop, dst)
         except BaseException as error:
             self._close(reading)
             annotate(error, moved=self.bytes, undelivered=self._undelivered)
@@ -121,6 +129,21 @@ class Transfer:
         self._close(reading)
         assert self._report is not None
         return self._report
+
+    async def _begin(self, loop: Library, source: Source, sink: Sink) -> None:
+        """Moves what goes without a wait, and leaves the rest to be stepped."""
+        await loop.look()
+        try:
+            begun = TransferSteps.begin(source, sink, *self._options[:2])
+        except BaseException as error:
+            self._moved = getattr(error, "moved", 0)
+            raise
+        if isinstance(begun, Report):
+            self._report, self._moved = begun, begun.bytes
+            # Not before: no end is held yet then.
+            await Drive(loop).give_way()
+        else:
+            self._steps = begun
 
     async def _move(self, steps: TransferSteps, loop: Library, dst: object) -> None:
         if is_stream(dst):

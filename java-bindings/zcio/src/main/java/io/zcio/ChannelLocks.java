@@ -52,6 +52,11 @@ final class ChannelLocks {
         return under(lockOf(target, SOCKET_WRITE, PIPE_WRITE), transfer);
     }
 
+    /** The lock to write to such a sink under; one that {@link #knowsWriterOf} knows. */
+    static ReentrantLock writerOf(SelectableChannel sink) {
+        return (ReentrantLock) lockOf(sink, SOCKET_WRITE, PIPE_WRITE);
+    }
+
     /** Runs it as the only reader of the source. */
     static long whileReading(Channel source, ZeroCopyFileChannel.Waiting transfer) throws IOException {
         return under(lockOf(source, SOCKET_READ, PIPE_READ), transfer);

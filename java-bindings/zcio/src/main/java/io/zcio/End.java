@@ -44,7 +44,9 @@ final class End {
                 return End.hold((FileChannel) end.given);
             }
         },
-        /** A socket's or pipe's descriptor is duplicated, and the duplicate is the native code's own. */
+        /**
+         * A socket's or pipe's descriptor is duplicated, and the duplicate is the native code's own; but see {@link StreamWriter}.
+         */
         STREAM,
         /** The session of its memory is acquired. */
         BUFFER {

@@ -1,5 +1,8 @@
 package io.zcio;
 
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.channels.SelectableChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 
@@ -25,6 +28,17 @@ final class PackedEnds {
     /** The numbers that belong to it. */
     static void pack(End end, Packed to) {
         to.put(kind(end)).put(end.address).put(end.length);
+    }
+
+    /** A file that is held, by its number. */
+    static void packHeld(int number, Packed to) {
+        to.put(5).put(number).put(-1);
+    }
+
+    /** A sink that this thread is the one writer of, by its number. */
+    static void packWritten(SelectableChannel sink, int number, Packed to) throws IOException {
+        boolean unix = sink instanceof SocketChannel socket && !(socket.getRemoteAddress() instanceof InetSocketAddress);
+        to.put(!(sink instanceof SocketChannel) ? 8 : unix ? 7 : 6).put(number).put(-1);
     }
 
     /** The same of a source. A socket whose input the caller has shut has the length 0: nothing is to be read. */

@@ -30,7 +30,8 @@ final class SmallTransfer {
     /** Whether this is the better way: a virtual thread, which no signal reaches, must not wait in a system call. */
     static boolean serves(WritableByteChannel target, long count) {
         boolean known = target instanceof SocketChannel socket
-                ? count <= SMALL && socket.isConnected()
+                // In non-blocking mode one call is all there is, as NIO makes it: whoever waits in a selector comes again.
+                ? (count <= SMALL || !socket.isBlocking()) && socket.isConnected()
                 // A file channel may be a pipe's end, as only the kernel knows.
                 : target instanceof Pipe.SinkChannel || target instanceof FileChannel;
         return known
@@ -41,7 +42,7 @@ final class SmallTransfer {
     }
 
     /**
-     * Sends until everything has gone, the file ends, or a sink in non-blocking mode takes no more.
+     * Sends until everything has gone or the file ends; to a sink in non-blocking mode once.
      *
      * @param threads the source's set of threads
      * @return how many bytes were sent; or, as {@code ~sent}, how many were sent before it became somebody else's task to go
@@ -112,7 +113,7 @@ final class SmallTransfer {
         long sent = 0;
         long calls = 0;
         long last = -EINTR;
-        while (sent < count && (last > 0 || last == -EINTR) && file.isOpen() && sink.isOpen()) {
+        while (sent < count && (last > 0 && blocking || last == -EINTR) && file.isOpen() && sink.isOpen()) {
             try {
                 calls++;
                 last = NativeChannel.send(call, from, to, position + sent, count - sent);
@@ -129,7 +130,7 @@ final class SmallTransfer {
         boolean full = last == -EAGAIN;
         boolean over = sent == count || (full ? !blocking : sent > 0);
         // Closed meanwhile: whoever goes on says so, with the count.
-        over &= sent == count || last <= 0 && last != -EINTR;
+        over &= sent == count || (last <= 0 || !blocking) && last != -EINTR;
         if (over || sent > 0) {
             Flight.end(event, sent, mechanism, calls, null);
         }

@@ -26,9 +26,9 @@ import java.util.Objects;
  * happens before the first byte is there, so that what is refused changes nothing. Bytes that the receiver has not read yet may be the source's own pages: see
  * {@link Visibility}.
  *
- * <p>A transfer is described and run by one thread. While it runs, its channels are best left alone: NIO's own operations
- * would not be refused, but their bytes would mix with the transfer's. Locks ({@link java.nio.channels.FileLock}) on a file
- * channel stay; those on a file that is given as a path do not, as with any channel that is opened and closed beside them.
+ * <p>A transfer is described and run by one thread. While it runs, its channels are best left alone: other bytes would mix
+ * with its own, and a write to a socket in blocking mode may wait for its end. Locks ({@link java.nio.channels.FileLock}) on a
+ * file channel stay; those on a file that is given as a path do not, as with any channel that is opened and closed beside them.
  *
  * <h2>Interrupt and close</h2>
  *

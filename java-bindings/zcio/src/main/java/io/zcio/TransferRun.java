@@ -1,6 +1,8 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.nio.channels.SelectableChannel;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongConsumer;
 import java.util.function.LongFunction;
 
@@ -40,6 +42,17 @@ record TransferRun(End source, End sink, TransferOptions options, LongConsumer p
 
     /** Null if the sink is a FIFO that nobody reads yet. */
     private Report once(Watch watch) throws IOException {
+        if (token == null && StreamWriter.serves(source, sink)) {
+            ReentrantLock lock = ChannelLocks.writerOf((SelectableChannel) sink.given);
+            // Somebody else's write may take for ever, and an interrupt ends this one meanwhile.
+            if (lock.tryLock()) {
+                try {
+                    return StreamWriter.run(source, (SelectableChannel) sink.given, options, watch);
+                } finally {
+                    lock.unlock();
+                }
+            }
+        }
         try (End.Hold held = source.hold();
                 End.Hold alsoHeld = sink.hold()) {
             long[] call = call(Stepper.IN_POLL);
