@@ -1,0 +1,30 @@
+//! Pieces of drawings.
+
+/// Columns of a lesson.
+pub(super) const WIDTH: usize = 100;
+
+/// A bar of `width` cells, filled in proportion; anything but nothing fills at least one.
+pub(super) fn bar(part: u64, whole: u64, width: usize) -> String {
+    let cells = (part as f64 / whole.max(1) as f64 * width as f64).round() as usize;
+    let cells = cells.clamp(usize::from(part > 0), width);
+    "█".repeat(cells) + &"·".repeat(width - cells)
+}
+
+/// A value, or a dot for one that is not known.
+pub(super) fn or_dot(value: Option<impl ToString>) -> String {
+    value.map_or("·".into(), |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_as_full_as_what_it_draws() {
+        assert_eq!(bar(0, 8, 4), "····");
+        assert_eq!(bar(1, 1000, 4), "█···");
+        assert_eq!(bar(4, 8, 4), "██··");
+        assert_eq!(bar(9, 8, 4), "████");
+        assert_eq!(bar(0, 0, 2), "··");
+    }
+}
