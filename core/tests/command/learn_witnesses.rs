@@ -144,9 +144,11 @@ fn interrupts() -> u64 {
     counts.map(Iterator::sum::<u64>).sum()
 }
 
-/// The calls between the beginning of a transfer (where is the file's position?) and its end (this is the position now).
+/// The calls of the transfers in a run of the command: each begins by asking for the file's position, and goes on as long as
+/// nothing is called that neither moves bytes nor prepares for it.
 fn calls_seen(topic: &str) -> Option<(Value, u64, usize)> {
     const MOVING: [&str; 7] = ["lseek", "sendfile", "splice", "read", "write", "poll", "ppoll"];
+    const BESIDE: [&str; 9] = ["<...", "newfstatat", "fstat", "pipe2", "fcntl", "close", "mmap", "munmap", "madvise"];
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("trace");
     let mut strace = Command::new("strace");
@@ -157,14 +159,11 @@ fn calls_seen(topic: &str) -> Option<(Value, u64, usize)> {
     let (mut inside, mut calls, mut transfers) = (false, 0, 0);
     for line in text.lines() {
         let Some(call) = line.strip_prefix(main).map(str::trim_start) else { continue };
-        let begins = call.starts_with("lseek(") && call.contains(", 0, SEEK_CUR)");
-        let ends = call.starts_with("lseek(") && call.contains("SEEK_SET)");
-        inside |= begins;
-        let name = call.split('(').next().unwrap_or_default();
+        let name = call.split(['(', ' ']).next().unwrap_or_default();
+        let begins = name == "lseek" && call.contains(", 0, SEEK_CUR");
+        transfers += usize::from(begins);
+        inside = begins || inside && (MOVING.contains(&name) || BESIDE.contains(&name));
         calls += u64::from(inside && MOVING.contains(&name));
-        if inside && ends {
-            (inside, transfers) = (false, transfers + 1);
-        }
     }
     Some((document(&output.stdout)["figures"].clone(), calls, transfers))
 }

@@ -30,7 +30,7 @@ pub(super) fn comparison(options: &Options) -> io::Result<Lesson> {
 
 fn draw(figures: &Figures) -> String {
     let mut drawing = format!(
-        "{:<27}{:<12}{:^18}{:^18}{:^25}\n{:<39}{:>8}{:>10}{:>8}{:>10}{:>9}{:>8}{:>8}\n",
+        "{:<27}{:<12}{:>17}{:>17}{:>17}\n{:<39}{:>8}{:>9}{:>8}{:>9}{:>9}{:>8}{:>8}\n",
         "",
         "",
         "copies by the CPU",
@@ -48,10 +48,10 @@ fn draw(figures: &Figures) -> String {
     for way in &figures.ways {
         let Some(article) = way.article else { continue };
         let disk = |spent: &Option<super::way::Spent>| spent.as_ref().and_then(|spent| spent.read_from_disk);
-        let faults = way.spent().and_then(|spent| Some(spent.minor_faults? + spent.major_faults?));
+        let faults = way.spent().and_then(|spent| spent.page_faults);
         let _ = writeln!(
             drawing,
-            "{:<27}{:<12}{:>8}{:>10}{:>8}{:>10}{:>9}{:>8}{:>8}",
+            "{:<27}{:<12}{:>8}{:>9}{:>8}{:>9}{:>9}{:>8}{:>8}",
             article.way,
             short(way.over),
             article.cpu_copies,
@@ -115,9 +115,8 @@ fn draw_nio(figures: &NioFigures) -> String {
     let mut drawing =
         format!("{:<31}{:<27}{:>12}{:>14}{:>13}\n", "", "calls below", "CPU copies", "system calls", "page faults");
     for NioWay { nio, below, measured } in &figures.ways {
-        let spent = measured.spent();
         let calls = measured.warm.as_ref().and_then(|spent| spent.system_calls);
-        let faults = spent.and_then(|spent| Some(spent.minor_faults? + spent.major_faults?));
+        let faults = measured.spent().and_then(|spent| spent.page_faults);
         let copies = or_dot(measured.copies());
         let _ = writeln!(drawing, "{nio:<31}{below:<27}{copies:>12}{:>14}{:>13}", or_dot(calls), or_dot(faults));
     }

@@ -31,6 +31,10 @@ pub(super) fn look(options: &Options) -> io::Result<Lesson> {
     let shared = shared_mapping().map_err(crate::Error::whole)?;
     let mut unseen: Vec<_> = shared.unseen.iter().filter(|reason| reason.starts_with("frame")).cloned().collect();
     let reclaim = seen("reclaim", reclaim(&options.directory), &mut unseen);
+    if reclaim.as_ref().is_some_and(|found| found.present_after == found.pages) {
+        let directory = options.directory.display();
+        unseen.push(format!("reclaim: the kernel kept every page; files in {directory} may be in memory only"));
+    }
     let own = |page| copy_on_write.exclusive_in_child.contains(&(page as usize));
     let own_pages = (0..copy_on_write.pages).map(|page| OwnPage { page, own: own(page) }).collect();
     let agree = copy_on_write.parent_unchanged && shared.write_seen;

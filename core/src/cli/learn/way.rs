@@ -45,6 +45,8 @@ pub(super) struct Spent {
     /// All calls of the thread by the kernel's own count (root).
     pub system_calls_seen: Option<u64>,
     pub switches: Option<u64>,
+    /// Minor and major ones together.
+    pub page_faults: Option<u64>,
     pub minor_faults: Option<u64>,
     pub major_faults: Option<u64>,
     pub read_from_disk: Option<u64>,
@@ -118,6 +120,7 @@ impl Spent {
             system_calls: copied(&cost.system_calls),
             system_calls_seen: copied(&cost.system_calls_seen),
             switches: copied(&cost.switches),
+            page_faults: faults.map(|faults| faults.minor + faults.major),
             minor_faults: faults.map(|faults| faults.minor),
             major_faults: faults.map(|faults| faults.major),
             read_from_disk: cost.block.value().map(|block| block.read),

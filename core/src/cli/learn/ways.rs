@@ -179,7 +179,7 @@ fn draw(figures: &OneWay, mechanism: Mechanism) -> String {
         article.map(|article| article.system_calls),
         &from_warm(|spent| spent.system_calls),
     );
-    line("page faults, cold cache", None, &from_spent(|spent| Some(spent.minor_faults? + spent.major_faults?)));
+    line("page faults, cold cache", None, &from_spent(|spent| spent.page_faults));
     line("interrupts of devices, cold cache", None, &from_spent(|spent| spent.interrupts_by_devices));
     line("bytes of the whole", None, &|way| bytes(way).map(|bytes| bytes.to_string()));
     if figures.ways.len() > 1 {
