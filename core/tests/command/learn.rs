@@ -41,7 +41,11 @@ fn the_topics_are_the_chapters_of_the_guide() {
 /// Every number of a document, as it is written.
 fn numbers(value: &Value, found: &mut BTreeSet<String>) {
     match value {
-        Value::Number(number) => drop(found.insert(number.to_string())),
+        // As Rust writes it: 3.0 milliseconds are drawn as 3.
+        Value::Number(number) => {
+            let whole = number.as_u64().map(|number| number.to_string());
+            found.extend(whole.or_else(|| number.as_f64().map(|number| number.to_string())));
+        }
         Value::String(text) => found.extend(words_with_numbers(text)),
         Value::Array(values) => values.iter().for_each(|value| numbers(value, found)),
         Value::Object(fields) => fields.values().for_each(|value| numbers(value, found)),

@@ -147,8 +147,9 @@ fn interrupts() -> u64 {
 /// The calls of the transfers in a run of the command: each begins by asking for the file's position, and goes on as long as
 /// nothing is called that neither moves bytes nor prepares for it.
 fn calls_seen(topic: &str) -> Option<(Value, u64, usize)> {
-    const MOVING: [&str; 7] = ["lseek", "sendfile", "splice", "read", "write", "poll", "ppoll"];
-    const BESIDE: [&str; 9] = ["<...", "newfstatat", "fstat", "pipe2", "fcntl", "close", "mmap", "munmap", "madvise"];
+    const MOVING: [&str; 7] = ["lseek", "sendfile", "splice", "pread64", "write", "poll", "ppoll"];
+    const BESIDE: [&str; 10] =
+        ["<...", "newfstatat", "fstat", "pipe2", "fcntl", "close", "mmap", "munmap", "madvise", "brk"];
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("trace");
     let mut strace = Command::new("strace");
