@@ -68,9 +68,9 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
     let options = super::prove::placed(Options::quick(), arguments.directory.as_deref())?;
     let document = document::Document::new(topic, (topic.look)(&options)?);
     if json {
-        documents::write(out, &document)?
+        documents::write(out, &document)?;
     } else {
-        write!(out, "{document}")?
+        write!(out, "{document}")?;
     }
     Ok(super::DONE)
 }

@@ -54,6 +54,7 @@ fn the_page_table_is_of_what_was_written() {
 }
 
 /// What the kernel tells a parent of its child at the end (wait4(2)).
+#[allow(clippy::zombie_processes)] // It is waited for, by the call that gives its account.
 fn accounted(topic: &str) -> (Value, libc::rusage) {
     let mut child = zcio(&["learn", topic, "--json"]).spawn().unwrap();
     let mut text = Vec::new();

@@ -10,6 +10,11 @@ pub(super) fn bar(part: u64, whole: u64, width: usize) -> String {
     "█".repeat(cells) + &"·".repeat(width - cells)
 }
 
+/// Cells side by side, each as wide as the others: text to the right.
+pub(super) fn columns(cells: impl IntoIterator<Item = String>) -> String {
+    cells.into_iter().fold(String::new(), |row, cell| format!("{row}{cell:>16}"))
+}
+
 /// A value, or a dot for one that is not known.
 pub(super) fn or_dot(value: Option<impl ToString>) -> String {
     value.map_or("·".into(), |value| value.to_string())

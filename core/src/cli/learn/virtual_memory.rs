@@ -48,7 +48,7 @@ pub(super) fn look(options: &Options) -> io::Result<Lesson> {
 fn draw(figures: &Figures) -> String {
     let mut drawing = String::new();
     let mut cells = |head: &str, cell: &dyn Fn(&OwnPage) -> String| {
-        let row: String = figures.own_pages.iter().map(|page| format!("{:^4}", cell(page))).collect();
+        let row = figures.own_pages.iter().fold(String::new(), |row, page| format!("{row}{:^4}", cell(page)));
         let _ = writeln!(drawing, "{}", format!("{head:<10}{row}").trim_end());
     };
     let either = |own: &'static str, shared: &'static str| {

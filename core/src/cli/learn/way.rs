@@ -16,7 +16,7 @@ pub(super) struct Way {
     /// The copies of each of its system calls, where it is made of more than one.
     pub calls: Vec<Step>,
     /// A transfer that needs one round.
-    pub one_round: Option<Calls>,
+    pub one_round: Option<Round>,
     /// A larger one with the file in the page cache, and with the file on its disk alone.
     pub warm: Option<Spent>,
     pub cold: Option<Spent>,
@@ -31,7 +31,7 @@ pub(super) struct Count {
 }
 
 #[derive(Serialize)]
-pub(super) struct Calls {
+pub(super) struct Round {
     pub bytes: u64,
     pub system_calls: u64,
     pub switches: u64,
@@ -85,7 +85,7 @@ impl Way {
             over,
             article: row.article,
             copies,
-            one_round: calls.map(|calls| Calls { bytes: Row::ONE_ROUND, system_calls: calls, switches: 2 * calls }),
+            one_round: calls.map(|calls| Round { bytes: Row::ONE_ROUND, system_calls: calls, switches: 2 * calls }),
             warm: row.warm.value().map(Spent::of),
             cold: row.cold.value().map(Spent::of),
             calls: row.calls,

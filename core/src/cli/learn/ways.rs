@@ -6,7 +6,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::drawing::{bar, or_dot};
+use super::drawing::{bar, columns, or_dot};
 use super::lesson::Lesson;
 use super::way::{Spent, Way};
 use crate::mechanism::Mechanism;
@@ -119,10 +119,8 @@ file to TCP      article\
         first.and_then(|way| way.one_round.as_ref()).map(|calls| calls.bytes),
         first.and_then(|way| way.warm.as_ref()).map(|spent| spent.bytes),
     ];
-    heads
-        .iter()
-        .for_each(|bytes| drawing += &format!("{:>16}", bytes.map_or("·".into(), |bytes| format!("{bytes} bytes"))));
-    drawing.push('\n');
+    let heads = heads.map(|bytes| or_dot(bytes.map(|bytes| format!("{bytes} bytes"))));
+    let _ = writeln!(drawing, "{}", columns(heads));
     let switches = |way: &Way| way.warm.as_ref().and_then(|spent| spent.switches);
     let most = figures.ways.iter().filter_map(switches).max().unwrap_or(0);
     for way in &figures.ways {
@@ -154,10 +152,10 @@ fn beside(
 
 fn draw(figures: &OneWay, mechanism: Mechanism) -> String {
     let mut drawing = path(&figures.ways[0], mechanism);
-    let heads: String = figures.ways.iter().map(|way| format!("{:>16}", short(way.over))).collect();
+    let heads = columns(figures.ways.iter().map(|way| short(way.over)));
     let _ = writeln!(drawing, "{:<34}{:>8}{heads}", "", "article");
     let mut line = |what: &str, article: Option<u8>, cell: &dyn Fn(&Way) -> Option<String>| {
-        let cells: String = figures.ways.iter().map(|way| format!("{:>16}", or_dot(cell(way)))).collect();
+        let cells = columns(figures.ways.iter().map(|way| or_dot(cell(way))));
         let _ = writeln!(drawing, "{what:<34}{:>8}{cells}", or_dot(article));
     };
     let article = figures.article;
