@@ -83,6 +83,8 @@ mod mechanisms;
 pub mod memory;
 mod opening;
 pub mod page_cache;
+#[cfg(feature = "laboratory")]
+mod paragraph;
 mod pipe;
 pub mod plan;
 mod probe;

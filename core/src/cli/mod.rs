@@ -14,6 +14,7 @@ mod failure;
 mod frames;
 mod inspect;
 mod interruption;
+mod learn;
 mod man;
 mod moving;
 mod network;
@@ -88,6 +89,7 @@ macro_rules! subcommands {
 subcommands! {
     Probe = probe,
     Prove = prove,
+    Learn = learn,
     Inspect = inspect,
     Copy = copy,
     Send = send,

@@ -1,7 +1,7 @@
 //! `zcio prove`: the article's table, measured on this machine.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::proof::{Options, Proof};
 
@@ -28,16 +28,7 @@ pub fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io::Result
     if arguments.quick {
         options.size = Options::quick().size;
     }
-    if let Some(directory) = &arguments.directory {
-        // Said now, once, rather than in every row.
-        if !directory.metadata()?.is_dir() {
-            return Err(io::Error::new(
-                io::ErrorKind::NotADirectory,
-                format!("{}: not a directory", directory.display()),
-            ));
-        }
-        options.directory.clone_from(directory);
-    }
+    let options = placed(options, arguments.directory.as_deref())?;
     let watched = io::stderr().is_terminal();
     let proof = Proof::run_watched(&options, |route| {
         if watched {
@@ -53,6 +44,15 @@ pub fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io::Result
         write!(out, "{proof}")?;
     }
     Ok(u8::from(proof.contradictions().next().is_some()))
+}
+
+/// The options with files in that directory, if one is given. That it is none is said now, once, rather than in every row.
+pub(super) fn placed(options: Options, directory: Option<&Path>) -> io::Result<Options> {
+    let Some(directory) = directory else { return Ok(options) };
+    if !directory.metadata()?.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{}: not a directory", directory.display())));
+    }
+    Ok(options.directory(directory))
 }
 
 #[cfg(test)]

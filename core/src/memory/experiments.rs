@@ -1,10 +1,13 @@
-//! Four experiments about virtual memory, each a function that returns what it measured. They change nothing of the
+//! Experiments about virtual memory, each a function that returns what it measured. They change nothing of the
 //! caller's: they work on memory of their own, and their child processes are invisible to a host that counts children.
 //!
 //! Frame numbers are the direct evidence and need `CAP_SYS_ADMIN`. Without it they are `None`, the result says so, and the
 //! kernel's bit "mapped here and nowhere else" is what remains.
 
-use std::fs::OpenOptions;
+mod spaces;
+mod tables;
+
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -16,6 +19,9 @@ use crate::page_cache::evict;
 use crate::region::{Access, Advice, Region, RegionOptions, Seals, SharedRegion, View};
 use crate::sys::memory;
 
+pub use spaces::{Spaces, spaces};
+pub use tables::{PageTables, page_tables};
+
 /// The result of [`demand_paging`].
 ///
 /// ```
@@ -25,6 +31,7 @@ use crate::sys::memory;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct DemandPaging {
     /// Pages that were mapped and then touched twice.
@@ -67,8 +74,11 @@ pub fn demand_paging(count: u64) -> Result<DemandPaging> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct CopyOnWrite {
+    /// Pages that parent and child had in common.
+    pub pages: u64,
     /// The page that the child wrote to, counted from 0.
     pub written: usize,
     /// The pages that are mapped in one process only, after the write: the one that was copied.
@@ -98,6 +108,7 @@ pub fn copy_on_write() -> Result<CopyOnWrite> {
     region.read_at(WRITTEN * page_size(), &mut first)?;
     let own_frames = here.frames().zip(there.frames()).map(|(here, there)| differing(&here, &there));
     Ok(CopyOnWrite {
+        pages: PAGES,
         written: WRITTEN as usize,
         exclusive_in_child: (0..there.entries.len()).filter(|&page| there.entries[page].is_exclusive()).collect(),
         own_frames,
@@ -113,6 +124,7 @@ pub fn copy_on_write() -> Result<CopyOnWrite> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SharedMapping {
     /// Pages that were shared.
@@ -159,6 +171,7 @@ pub fn shared_mapping() -> Result<SharedMapping> {
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Reclaim {
     /// Pages of the file.
@@ -178,15 +191,8 @@ pub struct Reclaim {
 /// put its pages but swap.
 pub fn reclaim(directory: &Path) -> Result<Reclaim> {
     const PAGES: u64 = 64;
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_TMPFILE)
-        .open(directory)
-        .map_err(|error| unreadable(&error, directory))?;
     let content: Vec<u8> = (0..PAGES * page_size()).map(|place| (place % 251) as u8).collect();
-    // Clean pages only: the kernel does not write on behalf of MADV_PAGEOUT.
-    file.write_all(&content).and_then(|()| file.sync_all()).map_err(|error| unreadable(&error, directory))?;
+    let file = clean_file(directory, &content)?;
     let region = RegionOptions::new().access(Access::ReadWrite).map(file.as_fd())?;
     region.advise(.., Advice::Random)?;
     let view = region.view(..)?;
@@ -211,6 +217,48 @@ pub fn reclaim(directory: &Path) -> Result<Reclaim> {
     let mut again = vec![0; content.len()];
     region.read_at(0, &mut again)?;
     Ok(Reclaim { pages: PAGES, present_before, present_after, read_again, content_kept: again == content })
+}
+
+/// The result of [`read_ahead`].
+///
+/// ```
+/// if let Ok(found) = zcio::memory::experiments::read_ahead(std::path::Path::new("/var/tmp"), 64) {
+///     assert!(found.faults.minor + found.faults.major <= found.pages);
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ReadAhead {
+    /// Pages of the file that were read, one after the other.
+    pub pages: u64,
+    /// Of those, in memory before.
+    pub present_before: u64,
+    /// Page faults meanwhile.
+    pub faults: Faults,
+}
+
+/// A mapped file brings more pages than the one that is touched: the kernel reads ahead, and maps neighbours of a page that
+/// are in memory with the same fault. The file is as that of [`reclaim`], on its disk alone.
+pub fn read_ahead(directory: &Path, count: u64) -> Result<ReadAhead> {
+    let file = clean_file(directory, &vec![b'f'; (count * page_size()) as usize])?;
+    evict(&file, 0, count * page_size())?;
+    let region = RegionOptions::new().map(file.as_fd())?;
+    let view = region.view(..)?;
+    let present_before = region.residency(..)?.present;
+    let before = Faults::of_thread();
+    view.touch();
+    Ok(ReadAhead { pages: count, present_before, faults: Faults::of_thread().since(before) })
+}
+
+/// A nameless file with this content, which is on its disk: the kernel drops clean pages only.
+fn clean_file(directory: &Path, content: &[u8]) -> Result<File> {
+    let failed = |error: std::io::Error| unreadable(&error, directory);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_TMPFILE);
+    let mut file = options.open(directory).map_err(failed)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
+    Ok(file)
 }
 
 fn page_size() -> u64 {

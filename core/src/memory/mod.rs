@@ -1,11 +1,12 @@
-//! Virtual memory made visible: what is in a process's address space, what is behind each page of it, and four small
+//! Virtual memory made visible: what is in a process's address space, what is behind each page of it, and small
 //! experiments that show how the kernel manages it.
 //!
 //! * [`address_space`]: text, data, BSS, heap, mappings, stack and vdso, from lowest to highest, with what each has in
 //!   memory, and where user space ends (/proc/pid/smaps).
 //! * [`pages`]: the page-table entries of a range: present, swapped, of a file or anonymous, exclusively mapped, soft-dirty,
 //!   huge, and the frame number where the caller may see it (/proc/pid/pagemap, `PAGEMAP_SCAN`).
-//! * [`experiments`]: demand paging, copy-on-write, shared mapping, reclaim; each returns what it measured.
+//! * [`experiments`]: demand paging, copy-on-write, shared mapping, reclaim, read-ahead, the cost of page tables, the end of
+//!   user space; each returns what it measured. `zcio learn` draws them.
 //!
 //! What the kernel hides from the caller is never filled in with a guess: it is `None`, and the result says in `unseen` what
 //! it was and why.
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, Result};
 use crate::sys;
 
 pub use area::{Area, AreaKind, Usage};
@@ -82,6 +83,24 @@ impl Faults {
     pub fn since(self, before: Self) -> Self {
         Self { minor: self.minor - before.minor, major: self.major - before.major }
     }
+}
+
+/// Bytes of the page tables of a process (`VmPTE`, `proc_pid_status(5)`).
+///
+/// ```
+/// use zcio::memory::{Process, page_table_bytes};
+///
+/// assert!(page_table_bytes(Process::Own)? > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn page_table_bytes(process: Process) -> Result<u64> {
+    let path = process.file("status");
+    let text = std::fs::read(&path).map_err(|error| unreadable(&error, &path))?;
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().find_map(|line| line.strip_prefix("VmPTE:")?.strip_suffix("kB"));
+    let kilobytes = line.and_then(|count| count.trim().parse::<u64>().ok());
+    let missing = || Error::new(ErrorKind::Os, "no VmPTE in /proc/pid/status").during("read");
+    kilobytes.map(|count| count * 1024).ok_or_else(missing)
 }
 
 /// An error of reading a file of /proc.

@@ -107,6 +107,9 @@ struct Examined {
 }
 
 impl Row {
+    /// The bytes of the transfer that needs one round only.
+    pub const ONE_ROUND: u64 = aliasing::LENGTH as u64;
+
     /// A row about which nothing is known but the reason.
     pub(super) fn unknown(route: Route, subject: &Subject, reason: &io::Error) -> Self {
         Self {

@@ -4,7 +4,9 @@
 use std::fmt::{self, Formatter};
 
 use super::{Cell, CopyCount, Cost, Evidence, Proof, Row};
+use crate::paragraph;
 
+/// In columns.
 const WIDTH: usize = 120;
 const HEADING: [&str; 2] = [
     "                 copies by the CPU                          system switch-  page faults   MB moved  inter-  CPU s/GB",
@@ -193,43 +195,11 @@ fn notes(f: &mut Formatter<'_>, proof: &Proof) -> fmt::Result {
     }
 }
 
-/// A text in lines of the table's width, the later ones under the first one's beginning.
+/// A text in lines of the table's width.
 fn wrapped(f: &mut Formatter<'_>, lead: &str, text: &str) -> fmt::Result {
-    let indent = lead.chars().count();
-    let (mut line, mut room) = (lead.to_string(), WIDTH - indent);
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if length > room && room < WIDTH - indent {
-            writeln!(f, "{}", line.trim_end())?;
-            (line, room) = (" ".repeat(indent), WIDTH - indent);
-        }
-        line = line + word + " ";
-        room = room.saturating_sub(length + 1);
-    }
-    writeln!(f, "{}", line.trim_end())
+    paragraph::write(f, lead, text, WIDTH)
 }
 
 fn bytes(size: u64) -> String {
     if size.is_multiple_of(1 << 20) { format!("{} MiB", size >> 20) } else { format!("{size} bytes") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_text_goes_on_under_its_beginning() {
-        struct Text(String);
-        impl fmt::Display for Text {
-            fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-                wrapped(f, " lead: ", &self.0)
-            }
-        }
-        let text = Text("word ".repeat(60)).to_string();
-        let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines.len(), 3);
-        assert!(lines[0].starts_with(" lead: word"), "{text}");
-        assert!(lines[1].starts_with("       word") && lines.iter().all(|line| line.len() <= WIDTH), "{text}");
-        assert_eq!(text.matches("word").count(), 60);
-    }
 }

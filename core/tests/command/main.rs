@@ -6,6 +6,8 @@ mod copy;
 mod inspect;
 mod inspect_jvm;
 mod interrupt;
+mod learn;
+mod learn_witnesses;
 mod relay;
 #[allow(dead_code)] // Of the workspace's tests: not all of it is needed here.
 #[path = "../../../tests/src/seccomp.rs"]

@@ -8,7 +8,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::{document, failed, quiet, run, skip, zcio};
 
-const SUBCOMMANDS: [&str; 8] = ["probe", "inspect", "copy", "send", "recv", "relay", "completions", "man"];
+const SUBCOMMANDS: [&str; 10] =
+    ["probe", "prove", "learn", "inspect", "copy", "send", "recv", "relay", "completions", "man"];
 
 #[test]
 fn version_and_help_are_answers() {

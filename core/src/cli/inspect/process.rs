@@ -10,7 +10,7 @@ use super::groups::group;
 use super::summary::{self, FileSummary, GroupSummary, PageCounts};
 use crate::cli::documents;
 use crate::cli::failure::Failure;
-use crate::memory::{Process, address_space};
+use crate::memory::{Process, address_space, page_table_bytes};
 
 /// How many mapped files are listed for people.
 const FILES: usize = 12;
@@ -69,7 +69,7 @@ fn look(pid: i32) -> io::Result<Document> {
         total,
         mapped_files: summary::files(&space, &grouping),
         jvm: grouping.jvm.map(|jvm| jvm.library),
-        page_table_bytes: kilobytes(&status, "VmPTE"),
+        page_table_bytes: page_table_bytes(process).ok(),
         pages: summary::page_tables(process, &space, &mut unseen),
         transparent_huge_pages: HugePages {
             setting: setting(),
@@ -105,10 +105,6 @@ fn setting() -> Option<String> {
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-}
-
-fn kilobytes(status: &str, name: &str) -> Option<u64> {
-    field(status, name)?.strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|count| count * 1024)
 }
 
 fn print(document: &Document, out: &mut dyn Write) -> io::Result<()> {

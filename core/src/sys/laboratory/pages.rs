@@ -1,7 +1,11 @@
 //! Loads and stores that make page faults, and whether there can be a page at all.
 
-use nix::errno::Errno;
+use std::os::fd::AsRawFd;
 
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use crate::sys::Sys;
 use crate::sys::memory::page_size;
 
 /// Whether a page can be mapped at this address at all: false beyond the end of user space (`MAP_FIXED_NOREPLACE`).
@@ -16,6 +20,15 @@ pub(crate) fn is_user_space(address: usize) -> bool {
     // SAFETY: the page was mapped just now, by this function, and nobody else knows it.
     unsafe { libc::munmap(mapped, page_size()) };
     mapped == wanted
+}
+
+/// What write(2) answers if the kernel is to take one byte from that address: 0 is that it did. The byte goes into a pipe that
+/// nobody reads.
+pub(crate) fn write_from(address: usize) -> Sys<Errno> {
+    let (_reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    // SAFETY: the kernel checks the address; nothing of this process is written to.
+    let written = unsafe { libc::write(writer.as_raw_fd(), address as *const libc::c_void, 1) };
+    Ok(if written < 0 { Errno::last() } else { Errno::UnknownErrno })
 }
 
 /// Reads one byte of every page, as a program would: the processor's own loads, so that page faults are real.
