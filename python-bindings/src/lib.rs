@@ -25,6 +25,7 @@ mod once;
 mod reads;
 mod region;
 mod region_errors;
+mod region_made;
 mod region_options;
 mod relay;
 mod report;

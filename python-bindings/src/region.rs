@@ -6,24 +6,24 @@
 //! `memoryview` and costs no copy.
 
 use std::ffi::c_int;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyBufferError, PyIndexError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyMemoryView, PySlice, PyTuple, PyType};
-use pyo3::{PyTraverseError, PyTypeInfo, PyVisit};
-use zcio::region::{Kept, Populate};
+use pyo3::{PyTraverseError, PyVisit};
+use zcio::region::Populate;
 use zcio::{Access, Advice, Error, ErrorKind};
 
 use crate::interrupt::detached;
 use crate::lend::{self, Borrowed, Memory};
 use crate::once::{Once, intern};
 use crate::region_errors;
+use crate::region_made::{Kind, Made};
 use crate::region_options::{File, Mode, Opening, count, mode_name, optional_count, protection_of, range, reserving};
 use crate::residency::{Residency, items};
-use crate::shared_region::SharedRegion;
 
 /// A mapped file, or memory of no file, as a buffer: what `mmap.mmap` is, but no use of it crashes.
 ///
@@ -43,52 +43,18 @@ pub struct Region {
     name: Mutex<Option<Py<PyAny>>>,
 }
 
-/// What an object is to be made of: the only argument of the classes' `__new__`, which nobody else can make. So an inherited
-/// constructor makes an object of the class that it is called on.
-#[pyclass(frozen)]
-pub struct Made(Mutex<Option<Region>>);
-
-impl Made {
-    /// An object of that class, which is `C` or one made of it in Python.
-    pub fn of<'py, C: PyTypeInfo>(class: &Bound<'py, PyType>, region: Region) -> PyResult<Bound<'py, PyAny>> {
-        let py = class.py();
-        py.get_type::<C>().getattr(intern!(py, "__new__"))?.call1((class, Self(Mutex::new(Some(region)))))
-    }
-
-    pub fn take(arguments: &Bound<'_, PyTuple>, ways: &'static str) -> PyResult<Region> {
-        let made = arguments.get_item(0).ok().and_then(|made| made.cast_into::<Self>().ok());
-        let region = made.and_then(|made| made.get().0.lock().unwrap_or_else(PoisonError::into_inner).take());
-        region.ok_or_else(|| PyTypeError::new_err(ways))
-    }
-}
-
-enum Kind {
-    Plain(zcio::Region),
-    Shared {
-        memory: zcio::SharedRegion,
-        /// What `fileno()` gave out.
-        number: Mutex<Option<Kept>>,
-    },
-}
-
 impl Region {
     pub fn shared(memory: zcio::SharedRegion) -> Self {
-        Self { kind: Kind::Shared { memory, number: Mutex::new(None) }, name: Mutex::new(None) }
+        Self { kind: Kind::shared(memory), name: Mutex::new(None) }
     }
 
     pub fn core(&self) -> &zcio::Region {
-        match &self.kind {
-            Kind::Plain(region) => region,
-            Kind::Shared { memory, .. } => memory.region(),
-        }
+        self.kind.core()
     }
 
-    /// `TypeError` for what is no shared region, which an assignment to `__class__` can make of it.
+    /// See [`Kind::core_shared`].
     pub fn core_shared(&self) -> PyResult<&zcio::SharedRegion> {
-        match &self.kind {
-            Kind::Shared { memory, .. } => Ok(memory),
-            Kind::Plain(_) => Err(PyTypeError::new_err("this region is not shared memory")),
-        }
+        self.kind.core_shared()
     }
 
     fn lock_name(&self) -> MutexGuard<'_, Option<Py<PyAny>>> {
@@ -114,22 +80,10 @@ impl Region {
         unsafe { lend::lend(owner, Memory { start, length, writable, view: Some(view) }, buffer, flags) }
     }
 
-    /// A descriptor of the shared memory that lives until the region is closed.
+    /// See [`Kind::number`].
     pub fn number(&self, py: Python<'_>) -> PyResult<RawFd> {
-        let memory = self.core_shared()?;
-        let Kind::Shared { number, .. } = &self.kind else { return Ok(-1) };
-        self.run(py, || {
-            let mut slot = number.lock().unwrap_or_else(PoisonError::into_inner);
-            // Asked even if it is there: a closed region has none.
-            memory.region().check()?;
-            if let Some(Ok(fd)) = slot.as_ref().map(Kept::get) {
-                return Ok(fd.as_raw_fd());
-            }
-            let kept = Kept::new(memory.try_clone_fd()?)?;
-            let number = kept.get()?.as_raw_fd();
-            *slot = Some(kept);
-            Ok(number)
-        })
+        self.core_shared()?;
+        self.run(py, || self.kind.number())
     }
 
     fn made<'py>(
@@ -138,10 +92,7 @@ impl Region {
         name: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let region = region.map_err(|error| region_errors::exception(class.py(), &error, name.as_ref()))?;
-        if class.is_subclass_of::<SharedRegion>()? {
-            return Err(PyTypeError::new_err("shared memory is made by create(), open(), from_fd() or receive()"));
-        }
-        Made::of::<Self>(class, Self { kind: Kind::Plain(region), name: Mutex::new(name) })
+        Made::of(class, Self { kind: Kind::Plain(region), name: Mutex::new(name) })
     }
 
     /// Runs an operation of the core without the GIL.
@@ -164,7 +115,7 @@ impl Region {
     #[new]
     #[pyo3(signature = (*made))]
     fn new(made: &Bound<'_, PyTuple>) -> PyResult<Self> {
-        Made::take(made, "a Region is made by Region.open(), Region.anonymous() or Region.receiving()")
+        Made::take(made)
     }
 
     /// Maps a file: a path, a file descriptor, or a binary file.
@@ -382,9 +333,7 @@ impl Region {
             ),
             _ => self.failed(py, &error),
         })?;
-        if let Kind::Shared { number, .. } = &self.kind {
-            *number.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
+        self.kind.forget_number();
         Ok(())
     }
 
