@@ -37,12 +37,11 @@ fn said(result: zcio::error::Result<usize>) -> Outcome {
 
 /// Regions of each kind, of a file that is `PAGES` long, the file, and where in it they begin.
 fn regions(content: &[u8]) -> Vec<(&'static str, Region, File, usize)> {
-    let file = || file_with(content);
     let mut all = Vec::new();
     for (name, access) in
         [("read-only", Access::ReadOnly), ("read-write", Access::ReadWrite), ("private", Access::Private)]
     {
-        let file = file();
+        let file = file_with(content);
         all.push((name, RegionOptions::new().access(access).map(file.as_fd()).unwrap(), file, 0));
     }
     let named = tempfile::NamedTempFile::new().unwrap();
@@ -346,6 +345,6 @@ fn it_is_done_where_the_handler_is_sure_to_be_asked_and_nowhere_else() {
         assert!(output.status.success(), "{name}: {output:?}");
     }
     let output = run("load");
-    assert_eq!(output.status.signal(), Some(libc::SIGBUS), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("copied"));
+    let copied = String::from_utf8_lossy(&output.stdout).contains("copied");
+    assert!(copied && output.status.signal() == Some(libc::SIGBUS), "{output:?}");
 }
