@@ -31,6 +31,7 @@ use crate::region::View;
 use crate::sys::{Span, SpanMut, SyscallCounter};
 use crate::unnamed::Unnamed;
 use away::Away;
+pub(crate) use destination::FIRST;
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
 pub use lend_fd::LendFd;
@@ -56,8 +57,8 @@ pub struct Endpoint<'fd> {
     handle: Handle<'fd>,
     facts: Facts,
     path: Option<PathBuf>,
-    /// A path that is yet to be emptied, or to be given to a new file: see [`destination`].
-    destination: bool,
+    /// A file that is yet to be emptied, or to be given its name, with its own position: see [`destination`].
+    destination: Option<u64>,
     /// Switched to non-blocking mode by us.
     unblocked: bool,
     /// A terminal in blocking mode that takes one byte at a time; see [`Endpoint::open_again_awake`].
@@ -135,7 +136,7 @@ impl<'fd> Endpoint<'fd> {
     }
 
     fn with(facts: Facts, handle: Handle<'fd>) -> Self {
-        Self { handle, facts, path: None, destination: false, unblocked: false, byte_by_byte: false, hold: None }
+        Self { handle, facts, path: None, destination: None, unblocked: false, byte_by_byte: false, hold: None }
     }
 
     /// The same end again, with its hold, without asking the kernel for its facts again: for many transfers over one
@@ -149,7 +150,7 @@ impl<'fd> Endpoint<'fd> {
             kept => kept.borrow(),
         };
         let (facts, hold) = (self.facts, self.hold.clone());
-        Endpoint { handle, facts, path: None, destination: false, unblocked: false, byte_by_byte: false, hold }
+        Endpoint { handle, facts, path: None, destination: None, unblocked: false, byte_by_byte: false, hold }
     }
 
     /// The same end as a non-blocking one, if it is a stream: one that a [`NonBlockingGuard`] of the caller's keeps so, or a FIFO that

@@ -399,14 +399,21 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         return user == Thread.currentThread();
     }
 
-    /** Gives the file and the memory back, now; see above what becomes of buffers. Closing again does nothing. */
+    /**
+     * Gives the file and the memory back, now; see above what becomes of buffers. Closing again does nothing, or tries again what
+     * the system has refused.
+     *
+     * @throws UncheckedIOException if the system refuses ({@code ENOMEM}: this process has as many mappings as it may,
+     *                              {@code vm.max_map_count}): nobody can use the region any more, and its memory is there until it
+     *                              is closed again
+     */
     @Override
     public void close() {
         synchronized (changing) {
             if (isOpen()) {
                 pages.end();
-                giveBack();
             }
+            giveBack();
         }
     }
 
@@ -419,19 +426,22 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      */
     public boolean tryClose() {
         synchronized (changing) {
-            if (isOpen() && pages.claims.tryEnd()) {
+            if (!isOpen() || pages.claims.tryEnd()) {
                 giveBack();
             }
             return !isOpen();
         }
     }
 
-    /** Nothing is given out any more. */
+    /** Nothing is given out any more. What the native code could not give back is asked for again by the next close. */
     private void giveBack() {
         endAccess();
-        handle.closed();
+        if (handle.isClosed()) {
+            return;
+        }
         try {
             NativeRegion.close(handle.number, isAlone() ? handle.takeClaim() : 0);
+            handle.closed();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } finally {

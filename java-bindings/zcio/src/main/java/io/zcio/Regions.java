@@ -52,6 +52,10 @@ final class Regions {
             }
         }
 
+        boolean isClosed() {
+            return closed;
+        }
+
         synchronized void closed() {
             if (!closed) {
                 closed = true;
