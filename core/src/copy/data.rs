@@ -278,11 +278,8 @@ impl<'a> Data<'a> {
 
     fn transfer(&self, range: &Range<u64>) -> Transfer<'a> {
         let [source, sink] = self.ends;
-        let (source, sink) = match self.is_settled {
-            true => (source.borrow(), sink.borrow()),
-            false => (source.borrow(), sink.borrow_as_destination(range.start)),
-        };
-        Transfer::new(source, sink).offset(range.start).count(range.end - range.start)
+        let sink = if self.is_settled { sink.borrow() } else { sink.borrow_as_destination(range.start) };
+        Transfer::new(source.borrow(), sink).offset(range.start).count(range.end - range.start)
     }
 
     /// Runs a transfer with the watcher told of all bytes of the copy.
