@@ -70,7 +70,8 @@ impl<'fd> FanOut<'fd> {
         Self { source, sinks: Vec::new(), offset: None, count: None, visibility, before: Vec::new(), state: None }
     }
 
-    /// One more sink; a file is written at its own position, or at its end if it was opened to append.
+    /// One more sink; a file is written at its own position, or at its end if it was opened to append. What a path
+    /// ([`Endpoint::create`]) has is kept until its first byte.
     #[must_use]
     pub fn sink(mut self, end: Endpoint<'fd>) -> Self {
         self.sinks.push(Sink { end, offset: None });

@@ -401,11 +401,7 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
 
     /**
      * Gives the file and the memory back, now; see above what becomes of buffers. Closing again does nothing, or tries again what
-     * the system has refused.
-     *
-     * @throws UncheckedIOException if the system refuses ({@code ENOMEM}: this process has as many mappings as it may,
-     *                              {@code vm.max_map_count}): nobody can use the region any more, and its memory is there until it
-     *                              is closed again
+     * the system has refused ({@link UncheckedIOException}: {@code ENOMEM} at {@code vm.max_map_count}): the memory stays till then.
      */
     @Override
     public void close() {
@@ -436,12 +432,8 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
     /** Nothing is given out any more. What the native code could not give back is asked for again by the next close. */
     private void giveBack() {
         endAccess();
-        if (handle.isClosed()) {
-            return;
-        }
         try {
-            NativeRegion.close(handle.number, isAlone() ? handle.takeClaim() : 0);
-            handle.closed();
+            handle.close(isAlone());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } finally {

@@ -1,5 +1,6 @@
 package io.zcio;
 
+import java.io.IOException;
 import java.nio.channels.FileChannel.MapMode;
 import java.util.Map;
 import java.util.Objects;
@@ -52,8 +53,12 @@ final class Regions {
             }
         }
 
-        boolean isClosed() {
-            return closed;
+        /** Gives file and memory back, if they are still there; {@code alone}: and the claim before. */
+        void close(boolean alone) throws IOException {
+            if (!closed) {
+                NativeRegion.close(number, alone ? takeClaim() : 0);
+                closed();
+            }
         }
 
         synchronized void closed() {
