@@ -17,7 +17,7 @@ use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use crate::error::{Error, Result};
-pub use direct::read_direct;
+pub use direct::{read_direct, read_direct_alone};
 
 /// Zeroed, page-aligned memory that can be written, then [frozen](Self::freeze) to be sent without a copy.
 ///

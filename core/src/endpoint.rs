@@ -31,6 +31,7 @@ use crate::region::View;
 use crate::sys::{Span, SpanMut};
 use crate::unnamed::Unnamed;
 use away::Away;
+pub(crate) use destination::FIRST;
 pub use facts::{Facts, Kind};
 pub(crate) use hold::Entered;
 pub use lend_fd::LendFd;
@@ -57,8 +58,8 @@ pub struct Endpoint<'fd> {
     handle: Handle<'fd>,
     facts: Facts,
     path: Option<PathBuf>,
-    /// A path that is yet to be emptied, or to be given to a new file: see [`destination`].
-    destination: bool,
+    /// A file that is yet to be emptied, or to be given its name, with its own position: see [`destination`].
+    destination: Option<u64>,
     /// Switched to non-blocking mode by us.
     unblocked: bool,
     /// A terminal in blocking mode that takes one byte at a time; see [`Endpoint::open_again_awake`].
@@ -142,7 +143,7 @@ impl<'fd> Endpoint<'fd> {
             handle,
             facts,
             path: None,
-            destination: false,
+            destination: None,
             unblocked: false,
             byte_by_byte: false,
             woken: false,
@@ -165,7 +166,7 @@ impl<'fd> Endpoint<'fd> {
             handle,
             facts,
             path: None,
-            destination: false,
+            destination: None,
             unblocked: false,
             byte_by_byte: false,
             woken: false,

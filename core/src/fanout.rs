@@ -13,6 +13,7 @@
 
 mod branch;
 mod report;
+mod settling;
 mod sharing;
 mod state;
 mod window;
@@ -69,7 +70,8 @@ impl<'fd> FanOut<'fd> {
         Self { source, sinks: Vec::new(), offset: None, count: None, visibility, before: Vec::new(), state: None }
     }
 
-    /// One more sink; a file is written at its own position, or at its end if it was opened to append.
+    /// One more sink; a file is written at its own position, or at its end if it was opened to append. What a path
+    /// ([`Endpoint::create`]) has is kept until its first byte.
     #[must_use]
     pub fn sink(mut self, end: Endpoint<'fd>) -> Self {
         self.sinks.push(Sink { end, offset: None });
@@ -126,7 +128,7 @@ impl<'fd> FanOut<'fd> {
     pub fn step(&mut self) -> Result<FanOutStep> {
         self.begin()?;
         let state = self.state.as_mut().expect("begun above");
-        state.step(&self.source, &self.sinks)
+        state.step(&self.source, &mut self.sinks)
     }
 
     /// Runs to the end, waiting for its ends as needed.
@@ -200,9 +202,6 @@ impl<'fd> FanOut<'fd> {
         let shares =
             self.visibility == Visibility::Aliased || self.sinks.iter().all(|sink| sink.end.facts().kind.is_seekable());
         let mut state = State::new(&self.source, self.offset, self.count, &self.sinks, shares)?;
-        for sink in &mut self.sinks {
-            sink.end.settle(0..0)?;
-        }
         if !self.source.facts().kind.has_offsets() {
             state.carry(std::mem::take(&mut self.before));
         }
@@ -225,6 +224,7 @@ impl<'fd> FanOut<'fd> {
             let request =
                 Request { offset: self.offset, sink_offset: sink.offset, count: self.count, ..Request::default() };
             checks::check(&self.source, &sink.end, &request)?;
+            sink.end.can_be_emptied()?;
             if sink.end.facts().kind == Kind::Memory {
                 let message =
                     "a fan-out's sinks are files, pipes and sockets; memory is filled by a transfer of its own";

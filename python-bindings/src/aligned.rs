@@ -85,7 +85,7 @@ pub fn read_direct(
         File::Path(path) => {
             let (name, into) = (file.clone().unbind(), Borrowed::new_writable(into)?);
             let opened = open(py, &path, Some(&name))?;
-            detached(py, into.read_direct(opened.as_fd(), offset, length))?
+            detached(py, into.read_direct(opened.as_fd(), true, offset, length))?
                 .map_err(|error| region_errors::exception(py, &error, Some(&name)))
         }
         File::Number(number) => {
@@ -94,7 +94,7 @@ pub fn read_direct(
             let into = Borrowed::new_writable(into)?;
             let read = detached(py, || {
                 zcio::apart::run(hold.held(), |_| {
-                    let read = into.read_direct(hold.descriptor()?, offset, length)();
+                    let read = into.read_direct(hold.descriptor()?, false, offset, length)();
                     hold.held().into_iter().for_each(Held::release);
                     read
                 })

@@ -122,16 +122,18 @@ impl Borrowed {
         move || unsafe { region.write_from(offset, from.get(), length) }
     }
 
-    /// Reads a file past the page cache into its first `length` bytes.
+    /// Reads a file past the page cache into its first `length` bytes; one that was opened for this `is_alone`.
     pub fn read_direct(
         &self,
         file: std::os::fd::BorrowedFd<'_>,
+        is_alone: bool,
         offset: u64,
         length: usize,
     ) -> impl FnOnce() -> zcio::error::Result<usize> + Send {
         let (into, length) = (self.address(), length.min(self.len()));
+        let read = if is_alone { zcio::buffer::read_direct_alone } else { zcio::buffer::read_direct };
         // SAFETY: as `read_from`.
-        move || unsafe { zcio::buffer::read_direct(file, offset, into.get(), length) }
+        move || unsafe { read(file, offset, into.get(), length) }
     }
 }
 

@@ -8,6 +8,8 @@ import gc
 import multiprocessing
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -296,3 +298,40 @@ def test_threads_share_one_region() -> None:
         for thread in threads:
             thread.join()
         assert region.read(0, 8000) == bytes([199] * 8000)
+
+
+NO_DESCRIPTOR = """
+import errno, os, resource, socket, zcio
+
+region = zcio.SharedRegion.create(4096)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+said = []
+for free in range(8):
+    near, far = socket.socketpair()
+    region.send(far)
+    held = []
+    try:
+        while True:
+            held.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+    for _ in range(free):
+        os.close(held.pop())
+    try:
+        zcio.SharedRegion.receive(near).close()
+        said.append("received")
+    except OSError as error:
+        said.append(errno.errorcode[error.errno])
+    for _ in range(free):
+        held.append(os.open("/dev/null", os.O_RDONLY))
+    for fd in [*held, near.detach(), far.detach()]:
+        os.close(fd)
+print(*said)
+"""
+
+
+def test_without_a_free_descriptor_nothing_is_received() -> None:
+    done = subprocess.run([sys.executable, "-c", NO_DESCRIPTOR], capture_output=True, text=True, check=True)
+    said = done.stdout.split()
+    assert set(said) == {"EMFILE", "received"}
+    assert said == sorted(said), "as soon as there are enough"

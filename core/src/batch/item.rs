@@ -23,7 +23,7 @@ use crate::mechanism::Mechanism;
 #[non_exhaustive]
 pub enum End<'fd> {
     /// A path. As a source it must name a regular file: bytes of a FIFO or a terminal could be read and lost. As a sink it
-    /// is created, or emptied when the item begins.
+    /// is created, or emptied, with the item's first byte ([`Endpoint::create`]).
     Path(&'fd Path),
     /// A descriptor. A source is read at the item's offset and its position is left alone; a sink is written at its own
     /// position.

@@ -5,10 +5,10 @@
 //! asks (statx(2), `STATX_DIOALIGN`): what is not is refused, never copied into place behind the caller's back. Only a tail
 //! too short for a block comes through the page cache.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::AlignedBuffer;
 use crate::error::{Error, ErrorKind, Result};
@@ -40,9 +40,62 @@ impl AlignedBuffer {
 ///
 /// `into` stays writable for `length` bytes during the call, and Rust has no reference to them.
 pub unsafe fn read_direct(file: BorrowedFd<'_>, offset: u64, into: *mut u8, length: usize) -> Result<usize> {
+    let again = |calls: &mut SyscallCounter| match calls.reopen(file, OFlag::O_RDONLY | OFlag::O_DIRECT) {
+        Err(Errno::ENOENT) => {
+            let reason = "the file cannot be opened a second time without /proc: give its path";
+            Err(Error::refused("open", Errno::EOPNOTSUPP, reason))
+        }
+        opened => opened.map(Some).map_err(|errno| refusal("open", errno)),
+    };
+    // SAFETY: as the caller promised.
+    unsafe { read(file, again, offset, into, length) }
+}
+
+/// As [`read_direct`], of a file that was opened for it and that nobody else has: it is not opened again, and needs no `/proc`.
+///
+/// # Errors
+///
+/// As [`read_direct`].
+///
+/// # Safety
+///
+/// As [`read_direct`].
+pub unsafe fn read_direct_alone(file: BorrowedFd<'_>, offset: u64, into: *mut u8, length: usize) -> Result<usize> {
+    let here = |_: &mut SyscallCounter| set_direct(file, true).map(|()| None).map_err(|errno| refusal("fcntl", errno));
+    // SAFETY: as the caller promised.
+    unsafe { read(file, here, offset, into, length) }
+}
+
+/// Switches `O_DIRECT` of an open file.
+fn set_direct(file: BorrowedFd<'_>, on: bool) -> Sys<()> {
+    let mut flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    flags.set(OFlag::O_DIRECT, on);
+    fcntl(file, FcntlArg::F_SETFL(flags)).map(drop)
+}
+
+fn refusal(operation: &'static str, errno: Errno) -> Error {
+    match errno {
+        Errno::EINVAL | Errno::EOPNOTSUPP => {
+            Error::refused(operation, errno, "the file system has no direct I/O for this file")
+        }
+        errno => Error::os(operation, errno),
+    }
+}
+
+/// `make_direct` gives the file to read whole blocks from, or makes it of this one.
+///
+/// # Safety
+///
+/// As [`read_direct`].
+unsafe fn read(
+    file: BorrowedFd<'_>,
+    make_direct: impl FnOnce(&mut SyscallCounter) -> Result<Option<OwnedFd>>,
+    offset: u64,
+    into: *mut u8,
+    length: usize,
+) -> Result<usize> {
     let mut calls = SyscallCounter::default();
-    let refuse = |errno| Error::refused("open", errno, "the file system has no direct I/O for this file");
-    let alignment = calls.direct_alignment(file).ok_or_else(|| refuse(Errno::EOPNOTSUPP))?;
+    let alignment = calls.direct_alignment(file).ok_or_else(|| refusal("open", Errno::EOPNOTSUPP))?;
     for (what, value) in [("the offset in the file", offset), ("the address of the memory", into as u64)] {
         if value % alignment as u64 != 0 {
             let message = format!("{what}, {value}, is not a multiple of {alignment} bytes, as direct I/O needs here");
@@ -52,10 +105,8 @@ pub unsafe fn read_direct(file: BorrowedFd<'_>, offset: u64, into: *mut u8, leng
     if offset.checked_add(length as u64).is_none_or(|end| i64::try_from(end).is_err()) {
         return Err(Error::new(ErrorKind::InvalidInput, "beyond the end of any file").with_errno(Errno::EINVAL));
     }
-    let direct = calls.reopen(file, OFlag::O_RDONLY | OFlag::O_DIRECT).map_err(|errno| match errno {
-        Errno::EINVAL | Errno::EOPNOTSUPP => refuse(errno),
-        errno => Error::os("open", errno),
-    })?;
+    let again = make_direct(&mut calls)?;
+    let direct = again.as_ref().map_or(file, OwnedFd::as_fd);
 
     // SAFETY: as the caller promised.
     let into = unsafe { SpanMut::new(into, length) };
@@ -70,11 +121,13 @@ pub unsafe fn read_direct(file: BorrowedFd<'_>, offset: u64, into: *mut u8, leng
     let whole = length - length % alignment;
     let mut done = 0;
     while done < length {
-        let (fd, wanted) =
-            if done < whole { (direct.as_fd(), (whole - done).min(LARGEST)) } else { (file, length - done) };
+        let (fd, wanted) = if done < whole { (direct, (whole - done).min(LARGEST)) } else { (file, length - done) };
+        if done >= whole && again.is_none() {
+            set_direct(file, false).map_err(|errno| Error::os("fcntl", errno).after(done as u64))?;
+        }
         let count = read(fd, done, wanted).map_err(|errno| match errno {
             // Accepted by open(2), and then not done: as on a file system that does not tell its alignment.
-            Errno::EINVAL if done == 0 => refuse(errno),
+            Errno::EINVAL if done == 0 => refusal("pread", errno),
             errno => Error::os("pread", errno).after(done as u64),
         })?;
         done += count;

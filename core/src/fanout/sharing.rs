@@ -14,12 +14,13 @@ const ENOUGH: u32 = 4096;
 impl State {
     /// Delivers to one sink what it has and, if that was everything, what the window has for it. True if it was given
     /// something.
-    pub(super) fn serve(&mut self, index: usize, sink: &Sink<'_>, moved: &mut u64) -> Result<bool> {
+    pub(super) fn serve(&mut self, index: usize, sink: &mut Sink<'_>, moved: &mut u64) -> Result<bool> {
         let (mut loaded, mut given) = (false, 0);
         loop {
             while self.branches[index].has_work(self.window.bytes()) {
-                match self.branches[index].deliver(sink, self.window.bytes(), &mut self.calls)? {
-                    Delivery::Moved(count) => {
+                match self.branches[index].deliver(sink, self.window.bytes(), &mut self.calls) {
+                    Ok(Delivery::Moved(count)) => {
+                        self.settle(index, sink)?;
                         *moved += count as u64;
                         given += 1;
                         // The others, and a watcher, are not to wait for a window of single bytes.
@@ -27,7 +28,9 @@ impl State {
                             return Ok(loaded);
                         }
                     }
-                    Delivery::Blocked => return Ok(loaded),
+                    Ok(Delivery::Blocked) => return Ok(loaded),
+                    Err(error) if sink.end.needs_the_room(&error) => self.settle(index, sink)?,
+                    Err(error) => return Err(error),
                 }
             }
             if !self.load(index)? {

@@ -156,7 +156,7 @@ impl State {
     }
 
     /// See [`super::FanOut::step`].
-    pub fn step(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<FanOutStep> {
+    pub fn step(&mut self, source: &Endpoint<'_>, sinks: &mut [Sink<'_>]) -> Result<FanOutStep> {
         self.process.check()?;
         let result = self.advance(source, sinks);
         let synced = self.sync_position(source);
@@ -165,13 +165,13 @@ impl State {
         synced.map(|()| step)
     }
 
-    fn advance(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<FanOutStep> {
+    fn advance(&mut self, source: &Endpoint<'_>, sinks: &mut [Sink<'_>]) -> Result<FanOutStep> {
         if let Some(error) = self.last_failure() {
             return Err(error);
         }
         let mut busy = self.refill(source)?;
         let mut moved = 0;
-        for (index, sink) in sinks.iter().enumerate() {
+        for (index, sink) in sinks.iter_mut().enumerate() {
             if !self.branches[index].is_live() {
                 continue;
             }
@@ -190,7 +190,7 @@ impl State {
             return Ok(FanOutStep::Moved(moved));
         }
         if self.wants_source() || self.wanting().next().is_some() {
-            return Ok(FanOutStep::Blocked);
+            return self.name_new_files(sinks).map(|()| FanOutStep::Blocked);
         }
         match std::mem::replace(&mut self.origin, Origin::Ended) {
             Origin::Failed(error) => Err(error),
@@ -199,10 +199,16 @@ impl State {
     }
 
     /// Everything is delivered: whether the ends are still what they were.
-    fn confirm(&mut self, source: &Endpoint<'_>, sinks: &[Sink<'_>]) -> Result<()> {
+    fn confirm(&mut self, source: &Endpoint<'_>, sinks: &mut [Sink<'_>]) -> Result<()> {
         source.check(&mut self.calls)?;
-        for (branch, sink) in self.branches.iter_mut().zip(sinks).filter(|(branch, _)| branch.is_live()) {
-            branch.error = sink.end.check(&mut self.calls).err().map(|error| error.after(branch.lane.delivered));
+        for (index, sink) in sinks.iter_mut().enumerate() {
+            if !self.branches[index].is_live() {
+                continue;
+            }
+            let settled = self.settle_held(index, sink);
+            let confirmed = settled.and_then(|()| sink.end.check(&mut self.calls));
+            let branch = &mut self.branches[index];
+            branch.error = confirmed.err().map(|error| error.after(branch.lane.delivered));
         }
         self.last_failure().map_or(Ok(()), Err)
     }
@@ -253,7 +259,7 @@ impl State {
     }
 
     /// The error of the sink that came furthest, if none is left.
-    fn last_failure(&self) -> Option<Error> {
+    pub(super) fn last_failure(&self) -> Option<Error> {
         if self.branches.iter().any(Branch::is_live) {
             return None;
         }

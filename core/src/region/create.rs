@@ -11,6 +11,7 @@ use super::growth::allocate;
 use super::mapping::errno_of;
 use super::refusal::invalid;
 use super::{Access, Region, RegionOptions};
+use crate::emptying::empty_for;
 use crate::error::{Error, Result};
 use crate::opening::must_be_regular;
 
@@ -35,18 +36,8 @@ impl RegionOptions {
         let file = file.map_err(|error| Error::os("open", errno_of(&error)))?;
         let stat = fstat(&file).map_err(|errno| Error::os("fstat", errno))?;
         must_be_regular(&stat, path)?;
-        let cut = |length: u64| ftruncate(&file, length as i64).map_err(|errno| Error::os("ftruncate", errno));
-        // What could be refused is asked for while the old content is there still.
-        let before = stat.st_size as u64;
-        cut(end.max(before))?;
-        if self.is_reserved()
-            && let Err(error) = allocate(file.as_fd(), self.offset, end)
-        {
-            cut(before)?;
-            return Err(error);
-        }
-        cut(0)?;
-        cut(end)?;
+        empty_for(&file, end, || if self.is_reserved() { allocate(file.as_fd(), self.offset, end) } else { Ok(()) })?;
+        ftruncate(&file, end as i64).map_err(|errno| Error::os("ftruncate", errno))?;
         self.map_owning(file.into())
     }
 }

@@ -158,6 +158,8 @@ fn receive_message(socket: BorrowedFd<'_>) -> Result<([u8; 8], Vec<OwnedFd>)> {
     match received.count {
         0 => Err(Error::os("recvmsg", Errno::ECONNRESET)),
         8 if !received.truncated => Ok((greeting, received.descriptors)),
+        // There is room for all that a message can carry: it was this process's table that had none.
+        8 if received.descriptors.is_empty() => Err(Error::os("recvmsg", Errno::EMFILE)),
         _ => Err(untrusted("the message is cut short")),
     }
 }

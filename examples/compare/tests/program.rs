@@ -44,7 +44,7 @@ fn every_lane_of_the_demo_has_a_row_on_every_route_and_nothing_is_left_behind() 
         );
         for lane in lanes {
             let samples = lane["samples"].as_array().unwrap();
-            assert_eq!(samples.len(), 5, "{lane}");
+            assert_eq!(samples.len(), 9, "{lane}");
             assert!(
                 samples.iter().all(|sample| sample["bytes"] == SIZE && sample["cpu_ns"].as_u64() > Some(0)),
                 "{lane}"

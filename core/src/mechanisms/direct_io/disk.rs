@@ -1,8 +1,10 @@
 //! What both sides know of the disk: how much goes there at once, from which addresses, and what it refuses.
 
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit};
 
 use crate::buffer::AlignedBuffer;
 use crate::error::{Error, not_here};
@@ -35,10 +37,20 @@ pub(super) fn refusal(errno: Errno) -> Option<&'static str> {
     match errno {
         // open(2): the file system does not know O_DIRECT; or an alignment that it did not tell.
         Errno::EINVAL | Errno::EOPNOTSUPP => Some("the file system does not support O_DIRECT here"),
-        // The second open(2), through /proc: it is not mounted, or this process may not open the file itself.
-        Errno::ENOENT | Errno::EACCES | Errno::ETXTBSY | Errno::ENXIO => {
-            Some("the file cannot be opened a second time")
-        }
+        // The second open(2), through /proc: this process may not open the file itself.
+        Errno::EACCES | Errno::ETXTBSY | Errno::ENXIO => Some("the file cannot be opened a second time"),
         _ => not_here(errno),
     }
+}
+
+/// Why the file cannot be opened again, where that is nothing of the file's: it is there.
+pub(super) fn opening(errno: Errno) -> Option<Error> {
+    let reason = "the file cannot be opened a second time without /proc";
+    (errno == Errno::ENOENT).then(|| Error::refused("open", Errno::EOPNOTSUPP, reason))
+}
+
+/// What a refused write means: one that the file's limit (`RLIMIT_FSIZE`) makes shorter is no whole number of blocks any more.
+pub(super) fn refused_write(errno: Errno, bytes: Range<u64>) -> Errno {
+    let limit = || getrlimit(Resource::RLIMIT_FSIZE).is_ok_and(|(most, _)| bytes.contains(&most));
+    if errno == Errno::EINVAL && limit() { Errno::EFBIG } else { errno }
 }

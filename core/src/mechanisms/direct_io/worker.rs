@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::disk::refusal;
+use super::disk::{opening, refusal};
 use crate::buffer::AlignedBuffer;
 use crate::error::Error;
 use crate::mechanisms::Stop;
@@ -80,7 +80,7 @@ impl Worker {
         flags: OFlag,
         direction: Direction,
     ) -> Result<Self, Stop> {
-        let refused = |errno| Stop::sort("open", errno, refusal);
+        let refused = |errno| opening(errno).map_or_else(|| Stop::sort("open", errno, refusal), Stop::Refused);
         let reopening = calls.reopening(fd, flags).map_err(refused)?;
         let (jobs, todo) = channel::<Task>();
         let (finished, done) = channel();

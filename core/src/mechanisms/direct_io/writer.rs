@@ -10,7 +10,7 @@ use std::ops::Range;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::disk::{AT_DISK, BUFFER, alignment, new_buffer, refusal};
+use super::disk::{AT_DISK, BUFFER, alignment, new_buffer, refusal, refused_write};
 use super::reader::Reader;
 use super::worker::{Direction, Done, Job, Worker};
 use crate::buffer::AlignedBuffer;
@@ -250,6 +250,7 @@ impl Writer {
         let Done { mut job, result, .. } = done;
         let length = job.range.len();
         self.at_disk -= length;
+        let bytes = job.at..job.at + length as u64;
         let count = result.and_then(Result::ok).unwrap_or(0);
         job.range.start += count;
         job.at += count as u64;
@@ -264,7 +265,7 @@ impl Writer {
             None => Ok(Advance::Moved(0)),
             Some(Ok(0)) => Err(Stop::Failed(Error::os("pwrite", Errno::EIO))),
             Some(Ok(count)) => self.delivered(route, count, length),
-            Some(Err(errno)) => Err(Stop::sort("pwrite", errno, refusal)),
+            Some(Err(errno)) => Err(Stop::sort("pwrite", refused_write(errno, bytes), refusal)),
         }
     }
 

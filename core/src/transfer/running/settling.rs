@@ -1,13 +1,9 @@
 //! What becomes of a sink that is a path, with the first byte: see [`crate::endpoint`]'s destinations.
 
-use nix::errno::Errno;
-
 use super::Running;
+use crate::endpoint::FIRST;
 use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
-
-/// How much is put over the old content of a file before the rest of that is cut off, and into a new one before it has its name.
-const FIRST: u64 = 64 << 10;
 
 impl Running<'_, '_> {
     /// The most that may be delivered before the sink is settled. A clone takes the old content away itself.
@@ -21,7 +17,7 @@ impl Running<'_, '_> {
         if !self.engine.progress.is_unsettled || (delivered == 0 && !over) {
             return Ok(());
         }
-        let start = self.engine.progress.sink_start.unwrap_or(0);
+        let start = self.engine.progress.sink_start.unwrap_or_else(|| self.sink.position());
         let is_new = self.sink.is_without_name();
         let settled = self.sink.settle(start..start + delivered);
         match &settled {
@@ -49,8 +45,6 @@ impl Running<'_, '_> {
 
     /// Whether there may be room for the first byte once the old content has gone.
     pub(super) fn needs_the_room(&self, error: &Error) -> bool {
-        let full = matches!(error.errno().map(Errno::from_raw), Some(Errno::ENOSPC | Errno::EDQUOT));
-        let progress = &self.engine.progress;
-        full && progress.is_unsettled && progress.delivered == 0 && !self.sink.is_without_name()
+        self.engine.progress.delivered == 0 && self.sink.needs_the_room(error)
     }
 }

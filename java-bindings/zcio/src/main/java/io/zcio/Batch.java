@@ -109,7 +109,7 @@ public final class Batch implements AutoCloseable {
         }
 
         /**
-         * To a file, which is created, or emptied when the item begins.
+         * To a file, which is created, or emptied, with the first byte of the item.
          *
          * @param path a path of the default file system
          * @return the item

@@ -399,14 +399,17 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
         return user == Thread.currentThread();
     }
 
-    /** Gives the file and the memory back, now; see above what becomes of buffers. Closing again does nothing. */
+    /**
+     * Gives the file and the memory back, now; see above what becomes of buffers. Closing again does nothing, or tries again what
+     * the system has refused ({@link UncheckedIOException}: {@code ENOMEM} at {@code vm.max_map_count}): the memory stays till then.
+     */
     @Override
     public void close() {
         synchronized (changing) {
             if (isOpen()) {
                 pages.end();
-                giveBack();
             }
+            giveBack();
         }
     }
 
@@ -419,19 +422,18 @@ public final class MappedRegion extends RegionOperations implements AutoCloseabl
      */
     public boolean tryClose() {
         synchronized (changing) {
-            if (isOpen() && pages.claims.tryEnd()) {
+            if (!isOpen() || pages.claims.tryEnd()) {
                 giveBack();
             }
             return !isOpen();
         }
     }
 
-    /** Nothing is given out any more. */
+    /** Nothing is given out any more. What the native code could not give back is asked for again by the next close. */
     private void giveBack() {
         endAccess();
-        handle.closed();
         try {
-            NativeRegion.close(handle.number, isAlone() ? handle.takeClaim() : 0);
+            handle.close(isAlone());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } finally {

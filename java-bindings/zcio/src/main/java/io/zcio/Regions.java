@@ -1,5 +1,6 @@
 package io.zcio;
 
+import java.io.IOException;
 import java.nio.channels.FileChannel.MapMode;
 import java.util.Map;
 import java.util.Objects;
@@ -49,6 +50,14 @@ final class Regions {
         static void drop(long view) {
             if (view != 0) {
                 NativeRegion.dropView(view);
+            }
+        }
+
+        /** Gives file and memory back, if they are still there; {@code alone}: and the claim before. */
+        void close(boolean alone) throws IOException {
+            if (!closed) {
+                NativeRegion.close(number, alone ? takeClaim() : 0);
+                closed();
             }
         }
 

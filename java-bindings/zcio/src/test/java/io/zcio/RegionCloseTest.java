@@ -45,6 +45,15 @@ class RegionCloseTest {
     }
 
     @Test
+    void aRefusedCloseIsTriedAgain() throws Exception {
+        String said = Child.of(RegionMappingsProgram.class, directory.toString())
+                .environment("JDK_JAVA_OPTIONS", "-Xint -XX:+UseSerialGC -Xms64m -Xmx64m -XX:+AlwaysPreTouch")
+                .run();
+        assertTrue(said.contains("(errno 12)"), said);
+        assertTrue(said.contains("open false there true gone true"), said);
+    }
+
+    @Test
     void everyMethodOfAClosedRegion() throws Exception {
         Path file = Files.write(directory.resolve("file"), Ends.pattern(10_000));
         MappedRegion region = MappedRegion.open(file, MapMode.READ_WRITE);
