@@ -24,7 +24,7 @@ def send(path: str, connection: socket.socket, way: zcio.Mechanism) -> None:
     report = zcio.transfer(path, connection, mechanism=way)
     now = resource.getrusage(resource.RUSAGE_THREAD)
     faults = now.ru_minflt - before.ru_minflt
-    time = now.ru_utime + now.ru_stime - before.ru_utime - before.ru_stime
+    time = (now.ru_utime - before.ru_utime) + (now.ru_stime - before.ru_stime)
     copies = "unknown" if report.copies is None else report.copies
     print(
         f"{way}: {report.system_calls} system calls, {faults} page faults, "
