@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, lstat};
+use nix::unistd::ftruncate;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::opening::{must_be_regular, open, open_regular};
@@ -83,9 +84,12 @@ impl<'a> Destination<'a> {
         Ok(Self { path, place })
     }
 
-    /// Whether the file is written in place.
-    pub fn is_overwritten(&self) -> bool {
-        matches!(self.place, Place::Overwritten(_))
+    /// Takes the old content away, where the file is written in place.
+    pub fn empty(&self) -> Result<()> {
+        match &self.place {
+            Place::Overwritten(file) => ftruncate(file, 0).map_err(|errno| self.error("ftruncate", errno)),
+            Place::New(_) | Place::Replacing(..) => Ok(()),
+        }
     }
 
     /// Gives a new file the permission bits of the one that it replaces.

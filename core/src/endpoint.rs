@@ -59,7 +59,7 @@ pub struct Endpoint<'fd> {
     facts: Facts,
     path: Option<PathBuf>,
     /// A file that is yet to be emptied, or to be given its name, with its own position: see [`destination`].
-    destination: Option<u64>,
+    destination: bool,
     /// Switched to non-blocking mode by us.
     unblocked: bool,
     /// A terminal in blocking mode that takes one byte at a time; see [`Endpoint::open_again_awake`].
@@ -143,7 +143,7 @@ impl<'fd> Endpoint<'fd> {
             handle,
             facts,
             path: None,
-            destination: None,
+            destination: false,
             unblocked: false,
             byte_by_byte: false,
             woken: false,
@@ -166,7 +166,7 @@ impl<'fd> Endpoint<'fd> {
             handle,
             facts,
             path: None,
-            destination: None,
+            destination: false,
             unblocked: false,
             byte_by_byte: false,
             woken: false,

@@ -12,8 +12,7 @@ use super::report::CopyReport;
 use super::request::Reflink;
 use super::zeroes::{self, Search};
 use crate::drive::Told;
-use crate::emptying::empty_for;
-use crate::endpoint::{Endpoint, FIRST};
+use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mechanism::Mechanism;
 use crate::mechanisms::reflink;
@@ -39,8 +38,6 @@ pub(super) struct Data<'a> {
     told: Told,
     /// The size of the source: what fstat(2) said, or less once the file has shown that it ends before.
     size: u64,
-    /// What was in the sink before has gone: with the first byte, and not before.
-    is_settled: bool,
     /// Fewer blocks are behind the source than its size takes.
     sparse: bool,
     /// For holes that the file system does not tell of.
@@ -75,7 +72,6 @@ impl<'a> Data<'a> {
             watch,
             told: Told::of(0),
             size: u64::try_from(stat.st_size).unwrap_or(0),
-            is_settled: true,
             sparse: zeroes::are_likely(stat),
             search: None,
             at: 0,
@@ -84,11 +80,6 @@ impl<'a> Data<'a> {
             report,
             process: Process::this(),
         }
-    }
-
-    /// The second end has content, which is to go.
-    pub fn overwrite(&mut self) {
-        self.is_settled = false;
     }
 
     /// What was done; the time is for others to say.
@@ -121,11 +112,11 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Copies the file, by a clone if that is wanted.
+    /// Copies the file into an empty one, by a clone if that is wanted.
     pub fn copy(&mut self, clone: bool) -> Result<()> {
         let result = self.copy_all(clone);
         result.map_err(|error| {
-            if self.is_settled && self.process.is_this() {
+            if self.process.is_this() {
                 // An incomplete file must not have the size of a complete one. If this fails too, the first error counts.
                 let _ = ftruncate(self.sink, (self.at + error.moved()) as i64);
             }
@@ -143,13 +134,10 @@ impl<'a> Data<'a> {
             return Ok(());
         }
         let mut at = 0;
-        while let Some(mut data) = self.next_data(at)? {
-            // Not at the end: XFS takes room behind the end of a file that grows, and it would be kept in the holes.
-            let size_first = at == 0 && data != (0..self.size);
-            if size_first && self.is_settled {
+        while let Some(data) = self.next_data(at)? {
+            if at == 0 && data != (0..self.size) {
+                // Not at the end: XFS takes room behind the end of a file that grows, and it would be kept in the holes.
                 self.set_size(self.size)?;
-            } else if size_first {
-                data.end = data.end.min(data.start + FIRST);
             }
             at = data.end;
             self.move_range(data)?;
@@ -159,9 +147,6 @@ impl<'a> Data<'a> {
                 break;
             }
             self.at = at;
-            if size_first && self.sink_size < self.size {
-                self.set_size(self.size)?;
-            }
             self.watch()?;
         }
         let mut end = self.size;
@@ -180,10 +165,6 @@ impl<'a> Data<'a> {
 
     fn set_size(&mut self, size: u64) -> Result<()> {
         self.process.check()?;
-        if !self.is_settled {
-            empty_for(self.sink, size, || Ok(()))?;
-            self.is_settled = true;
-        }
         self.sink_size = size;
         ftruncate(self.sink, size as i64).map_err(|errno| Error::os("ftruncate", errno))
     }
@@ -277,9 +258,8 @@ impl<'a> Data<'a> {
     }
 
     fn transfer(&self, range: &Range<u64>) -> Transfer<'a> {
-        let [source, sink] = self.ends;
-        let sink = if self.is_settled { sink.borrow() } else { sink.borrow_as_destination(range.start) };
-        Transfer::new(source.borrow(), sink).offset(range.start).count(range.end - range.start)
+        let [source, sink] = self.ends.each_ref().map(Endpoint::borrow);
+        Transfer::new(source, sink).offset(range.start).count(range.end - range.start)
     }
 
     /// Runs a transfer with the watcher told of all bytes of the copy.
@@ -287,12 +267,10 @@ impl<'a> Data<'a> {
         self.process.check()?;
         let before = self.report.bytes;
         let (watch, told) = (&mut self.watch, &mut self.told);
-        let ran = transfer.run_watched(|moved| {
+        transfer.run_watched(|moved| {
             *told = Told::of(before + moved);
             watch(before + moved)
-        });
-        self.is_settled |= ran.as_ref().map_or_else(|error| error.moved() > 0, |_| true);
-        ran
+        })
     }
 
     /// Between two ranges, which may be many and small: calls the watcher if it is time.

@@ -57,9 +57,8 @@ impl Copy {
     /// A copy of the file at `source` as `destination`: its bytes and its holes.
     ///
     /// A new file has the source's permission bits (read, write and execute for owner, group and others), less the umask,
-    /// and gets its name when it is complete. An existing file is overwritten, its content
-    /// goes with the first byte of the new one, and it keeps its mode, owner and other links. A
-    /// symbolic link at either end is followed, so that the file it points to is the one that is read or written, atomically
+    /// and gets its name when it is complete. An existing file is emptied, overwritten, and keeps its mode, owner and other links.
+    /// A symbolic link at either end is followed, so that the file it points to is the one that is read or written, atomically
     /// or not; one that points to nothing is an error.
     ///
     /// What is no regular file is refused before it is opened. A file that another process has a lease on (`F_SETLEASE`,

@@ -62,11 +62,9 @@ impl Copy {
         let mut destination = Destination::open(self.wanted(&stat), &mut || watch(0))?;
         let ends = [Endpoint::new(source.as_fd())?, Endpoint::new(destination.as_fd())?];
         let mut data = Data::new(&ends, &stat, self.reflink, watch);
-        if destination.is_overwritten() {
-            data.overwrite();
-        }
         // Asked before anything is emptied: a clone that is refused must not cost the old content.
         let clone = data.is_to_be_cloned().map_err(|error| self.locate(error))?;
+        destination.empty()?;
         data.copy(clone).map_err(|error| self.locate(error))?;
         self.finish(&stat, &destination)?;
         // The last word comes before the name: a watcher that stops the copy now leaves what it would have left before.

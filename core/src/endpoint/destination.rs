@@ -21,16 +21,6 @@ use crate::unnamed::{self, Naming};
 pub(crate) const FIRST: u64 = 64 << 10;
 
 impl Endpoint<'_> {
-    /// The same end, a file whose own position is known, as one that is yet to be emptied.
-    pub(crate) fn borrow_as_destination(&self, position: u64) -> Endpoint<'_> {
-        Endpoint { destination: Some(position), ..self.borrow() }
-    }
-
-    /// Where the first byte of a destination goes that is written at its own position.
-    pub(crate) fn position(&self) -> u64 {
-        self.destination.unwrap_or(0)
-    }
-
     /// Whether there may be room for the first byte once the old content has gone.
     pub(crate) fn needs_the_room(&self, error: &Error) -> bool {
         let full = matches!(error.errno().map(Errno::from_raw), Some(Errno::ENOSPC | Errno::EDQUOT));
@@ -39,12 +29,12 @@ impl Endpoint<'_> {
 
     /// Whether it is a new file that gets its name only by the transfer it is given to.
     pub(crate) fn is_without_name(&self) -> bool {
-        self.destination.is_some() && matches!(self.handle, Handle::New(_) | Handle::Away(_))
+        self.destination && matches!(self.handle, Handle::New(_) | Handle::Away(_))
     }
 
     /// Whether a transfer would empty what is there.
     pub(crate) fn will_be_emptied(&self) -> bool {
-        self.destination.is_some() && self.facts.kind == Kind::File
+        self.destination && self.facts.kind == Kind::File
     }
 
     /// Refuses content that nobody may cut off (`F_SEAL_SHRINK`): the first byte would be written over it, and no more.
@@ -63,14 +53,14 @@ impl Endpoint<'_> {
     pub(crate) fn settle(&mut self, bytes: Range<u64>) -> Result<()> {
         let named = |named: Sys<()>| named.map_err(|errno| unnamed::error("linkat", errno));
         let done = match &mut self.handle {
-            _ if self.destination.is_none() => return Ok(()),
+            _ if !self.destination => return Ok(()),
             Handle::New(file) => named(file.publish(Naming::New)),
             Handle::Away(file) => named(file.publish()),
             handle if self.facts.kind == Kind::File => handle.descriptor().map_or(Ok(()), |fd| keep_only(&fd, bytes)),
             _ => Ok(()),
         };
         done.map_err(|error| error.at(self.path.as_deref()))?;
-        (self.facts.size, self.destination) = (0, None);
+        (self.facts.size, self.destination) = (0, false);
         Ok(())
     }
 

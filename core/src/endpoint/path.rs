@@ -44,7 +44,7 @@ impl<'fd> Endpoint<'fd> {
                 Handle::New(Box::new(file.map_err(|errno| Error::os("open", errno).at(Some(path)))?))
             }
         };
-        Ok(Endpoint { destination: Some(0), ..Endpoint::from_path(handle, OFlag::O_WRONLY, path)? })
+        Ok(Endpoint { destination: true, ..Endpoint::from_path(handle, OFlag::O_WRONLY, path)? })
     }
 
     /// A path that was opened with these flags, which need not be asked for.

@@ -21,7 +21,7 @@ pub struct Sent {
     here: Here,
     facts: Facts,
     path: Option<PathBuf>,
-    destination: Option<u64>,
+    destination: bool,
 }
 
 /// What stays in the table that it comes from.

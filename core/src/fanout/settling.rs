@@ -7,7 +7,7 @@ use crate::error::Result;
 impl State {
     /// A sink has its first bytes, or will have none: takes its old content away, or gives a new file its name.
     pub(super) fn settle(&mut self, index: usize, sink: &mut Sink<'_>) -> Result<()> {
-        let start = sink.offset.unwrap_or_else(|| sink.end.position());
+        let start = sink.offset.unwrap_or(0);
         let is_new = sink.end.is_without_name();
         let settled = sink.end.settle(start..start + self.branches[index].lane.delivered);
         if is_new && settled.is_err() {

@@ -17,7 +17,7 @@ impl Running<'_, '_> {
         if !self.engine.progress.is_unsettled || (delivered == 0 && !over) {
             return Ok(());
         }
-        let start = self.engine.progress.sink_start.unwrap_or_else(|| self.sink.position());
+        let start = self.engine.progress.sink_start.unwrap_or(0);
         let is_new = self.sink.is_without_name();
         let settled = self.sink.settle(start..start + delivered);
         match &settled {
