@@ -58,7 +58,7 @@ pub struct Endpoint<'fd> {
     handle: Handle<'fd>,
     facts: Facts,
     path: Option<PathBuf>,
-    /// A file that is yet to be emptied, or to be given its name, with its own position: see [`destination`].
+    /// A file that is yet to be emptied, or to be given its name: see [`destination`].
     destination: bool,
     /// Switched to non-blocking mode by us.
     unblocked: bool,
