@@ -19,6 +19,11 @@ fn limit_files(length: u64) {
     setrlimit(Resource::RLIMIT_FSIZE, length, getrlimit(Resource::RLIMIT_FSIZE).unwrap().1).unwrap();
 }
 
+/// On a file system that may have direct I/O, if this user may write there.
+fn on_disk() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 #[test]
 fn a_region_of_an_old_file_that_is_longer_than_files_may_be_leaves_it() {
     if !is_alone("a_region_of_an_old_file_that_is_longer_than_files_may_be_leaves_it") {
@@ -45,7 +50,7 @@ fn direct_io_names_the_limit_of_a_file() {
     if !is_alone("direct_io_names_the_limit_of_a_file") {
         return;
     }
-    let dir = tempfile::tempdir_in(".").unwrap();
+    let dir = on_disk();
     let content = pattern(100_000);
     for limit in [0, 5000, 8192, 50_001] {
         limit_files(limit);
@@ -67,7 +72,7 @@ fn direct_io_names_the_limit_of_a_file() {
 
 #[test]
 fn without_proc_no_file_is_said_to_be_missing() {
-    let dir = tempfile::tempdir_in(".").unwrap();
+    let dir = on_disk();
     let (from, to) = (dir.path().join("from"), dir.path().join("to"));
     std::fs::write(&from, pattern(10_000)).unwrap();
     std::fs::write(&to, b"old").unwrap();

