@@ -132,3 +132,23 @@ fn shared_memory_for_which_there_is_no_descriptor_says_so() {
     let error = SharedRegion::receive(near.as_fd(), Peer::SameUser, Seals::SHRINK).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Untrusted, "{error}");
 }
+
+#[test]
+fn a_signal_while_it_is_asked_whether_a_file_is_empty_is_no_content() {
+    for mechanism in [Mechanism::MmapWrite, Mechanism::Sendfile, Mechanism::Splice, Mechanism::CopyFileRange] {
+        let (empty, sink) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        let mut signals = 3;
+        let interrupted = move |call: &inject::Call| match call.operation {
+            "read" | "pread" if signals > 0 => {
+                signals -= 1;
+                Fault::Errno(libc::EINTR)
+            }
+            _ => Fault::None,
+        };
+        let outcome = inject::with(interrupted, || {
+            let ends = (Endpoint::new(empty.as_fd()).unwrap(), Endpoint::new(sink.as_fd()).unwrap());
+            Transfer::new(ends.0, ends.1).count(1).mechanism(mechanism).run().map(|report| report.bytes)
+        });
+        assert!(matches!(outcome, Ok(0)), "{mechanism}: {outcome:?}");
+    }
+}

@@ -174,10 +174,16 @@ impl<'a> Route<'a> {
         // Through `O_DIRECT` only whole blocks are read.
         let mut page = AlignedBuffer::new(page_size())?;
         let skipped = if self.source_facts().direct { at % page.len() as u64 } else { 0 };
-        match self.calls.read(self.source(), Some(at - skipped), &mut page) {
+        let read = loop {
+            match self.calls.read(self.source(), Some(at - skipped), &mut page) {
+                Err(Errno::EINTR) => {}
+                other => break other,
+            }
+        };
+        match read {
             Ok(count) if count as u64 <= skipped => Ok(()),
             // Nor is one at its end that has to be waited for.
-            Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => {
+            Ok(_) | Err(Errno::EAGAIN) => {
                 Err(Stop::Refused(Error::refused("fstat", Errno::ENODEV, "the file has content but no size")))
             }
             Err(errno) => Err(Stop::Failed(Error::os("read", errno)).of_side(Side::Source)),
