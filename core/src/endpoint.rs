@@ -161,17 +161,7 @@ impl<'fd> Endpoint<'fd> {
             Handle::Borrowed(fd) => Handle::Borrowed(*fd),
             kept => kept.borrow(),
         };
-        let (facts, hold) = (self.facts, self.hold.clone());
-        Endpoint {
-            handle,
-            facts,
-            path: None,
-            destination: false,
-            unblocked: false,
-            byte_by_byte: false,
-            woken: false,
-            hold,
-        }
+        Endpoint { hold: self.hold.clone(), ..Endpoint::with(self.facts, handle) }
     }
 
     /// What is known about the descriptor.

@@ -69,7 +69,6 @@ mod delivery;
 mod demand;
 mod destination;
 mod drive;
-mod emptying;
 pub mod endpoint;
 pub mod error;
 pub mod fanout;

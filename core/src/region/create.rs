@@ -7,11 +7,12 @@ use std::path::Path;
 use nix::sys::stat::fstat;
 use nix::unistd::ftruncate;
 
+use super::emptying::empty_for;
 use super::growth::allocate;
 use super::mapping::errno_of;
 use super::refusal::invalid;
 use super::{Access, Region, RegionOptions};
-use crate::emptying::empty_for;
+
 use crate::error::{Error, Result};
 use crate::opening::must_be_regular;
 

@@ -24,6 +24,7 @@ mod advice;
 mod checked;
 mod copy;
 mod create;
+mod emptying;
 mod fault;
 mod growth;
 pub mod guard;

@@ -11,7 +11,7 @@ use nix::unistd::ftruncate;
 use crate::error::{Error, Result};
 
 /// Takes the content of a file away that is to be of that size next, which `room` asks for what else it needs.
-pub(crate) fn empty_for(file: impl AsFd, size: u64, room: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(super) fn empty_for(file: impl AsFd, size: u64, room: impl FnOnce() -> Result<()>) -> Result<()> {
     let before = fstat(&file).map_err(|errno| Error::os("fstat", errno))?.st_size as u64;
     let refused = |errno| Error::os("ftruncate", errno);
     let seals = fcntl(&file, FcntlArg::F_GET_SEALS).map_or(SealFlag::empty(), SealFlag::from_bits_retain);
