@@ -51,7 +51,7 @@ impl NativeChannel {
 
     /// The flags a file was opened with, as fcntl(2) gives them.
     pub fn flags(env: &mut Env<'_>, file: &FileChannel<'_>) -> Result<jint, Failure> {
-        fcntl(self::file(env, file)?, FcntlArg::F_GETFL).map_err(|errno| Failure::Descriptor(errno.into()))
+        fcntl(self::file(env, file)?, FcntlArg::F_GETFL).map_err(|errno| Failure::Io(errno.into()))
     }
 
     /// One such call, to the sink's own position: how many bytes it moved, or the negative number of an error that another

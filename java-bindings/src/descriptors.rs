@@ -274,7 +274,7 @@ fn of_a_file_channel(fd: BorrowedFd<'static>, waiting: Waiting) -> Result<Descri
     if !kind.is_stream() && kind != EndKind::CharDevice {
         return Ok(Descriptor::Registered(end));
     }
-    let duplicate = fd.try_clone_to_owned().map_err(Failure::Descriptor)?;
+    let duplicate = fd.try_clone_to_owned().map_err(Failure::Io)?;
     Ok(Descriptor::Duplicate(match kind {
         EndKind::Pipe => pipe_of_our_own(duplicate, waiting),
         _ => duplicate,
@@ -344,5 +344,5 @@ pub(crate) fn duplicate(env: &mut Env<'_>, channel: &JObject<'_>) -> Result<Owne
     if !jdk_channels::is_open(env, channel)? {
         return Err(Failure::Closed);
     }
-    duplicate.map_err(Failure::Descriptor)
+    duplicate.map_err(Failure::Io)
 }

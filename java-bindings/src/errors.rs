@@ -27,8 +27,8 @@ pub(crate) enum Failure {
     Closed,
     /// The caller would wait in a selector for a channel that cannot be registered with one.
     Unselectable,
-    /// There is no descriptor to be had: this process has as many as it may have.
-    Descriptor(std::io::Error),
+    /// The operating system said no beside any transfer: mostly that there is no descriptor to be had.
+    Io(std::io::Error),
     /// JNI itself failed, or a Java method that was called threw: then its exception is pending and stands.
     Jni(jni::errors::Error),
 }
@@ -92,7 +92,7 @@ impl<T: Default> ErrorPolicy<T, Failure> for Throw {
             Failure::Stopped => transfer_exception(env, "stopped by the caller", 0, 0, &[]),
             Failure::Closed => plain(env, jni_str!("java/nio/channels/ClosedChannelException")),
             Failure::Unselectable => with_message(env, jni_str!("java/lang/IllegalArgumentException"), UNSELECTABLE),
-            Failure::Descriptor(error) => with_message(env, jni_str!("java/io/IOException"), &error.to_string()),
+            Failure::Io(error) => with_message(env, jni_str!("java/io/IOException"), &error.to_string()),
             Failure::Jni(error) => illegal_state(env, &format!("zcio does not know this Java runtime: {error}")),
         })
     }

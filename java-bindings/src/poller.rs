@@ -28,7 +28,7 @@ impl NativePoller {
     /// An epoll instance.
     pub fn create() -> Result<jint, Failure> {
         let made = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC);
-        made.map(|epoll| epoll.0.into_raw_fd()).map_err(|errno| Failure::Descriptor(errno.into()))
+        made.map(|epoll| epoll.0.into_raw_fd()).map_err(|errno| Failure::Io(errno.into()))
     }
 
     /// Must be the last call with it.

@@ -21,6 +21,7 @@ mod interpreter;
 mod interrupt;
 mod kept;
 mod lend;
+mod lesson;
 mod once;
 mod reads;
 mod region;
@@ -58,6 +59,8 @@ mod _zcio {
     #[pymodule_export]
     use crate::generated::reports::{Attempt, ItemReport, Report};
     #[pymodule_export]
+    use crate::lesson::learn;
+    #[pymodule_export]
     use crate::reads::{PreparedReads, reads};
     #[pymodule_export]
     use crate::region::Region;
@@ -84,6 +87,7 @@ mod _zcio {
         let names = zcio::Mechanism::ALL.iter().map(|mechanism| mechanism.name());
         module.add("MECHANISMS", PyTuple::new(module.py(), names)?)?;
         module.add("END_KINDS", PyTuple::new(module.py(), crate::descriptors::KINDS)?)?;
+        module.add("TOPICS", crate::lesson::topics(module.py())?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

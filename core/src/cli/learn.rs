@@ -15,13 +15,14 @@ mod way;
 mod ways;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
 use super::documents;
 use crate::proof::Options;
+pub use document::Document;
 use topics::{TOPICS, Topic};
 
 const DOCUMENT: &str = "\
@@ -37,22 +38,46 @@ why). Sizes are in bytes, addresses and frames are texts in hexadecimal. Without
 #[command(after_long_help = DOCUMENT)]
 pub(super) struct Arguments {
     /// The heading
-    #[arg(value_parser = topics())]
+    #[arg(value_parser = known_topics())]
     topic: Option<&'static Topic>,
     /// Where files are made, without names; on a disk, for what is about disks
     #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
     directory: Option<PathBuf>,
 }
 
-fn topics() -> impl TypedValueParser<Value = &'static Topic> {
+fn known_topics() -> impl TypedValueParser<Value = &'static Topic> {
     let values = TOPICS.iter().map(|topic| PossibleValue::new(topic.name).help(topic.title));
     let find = |name: String| TOPICS.iter().find(|topic| topic.name == name).expect("one of those just named");
     PossibleValuesParser::new(values).map(find)
 }
 
+/// The names of the topics, in the article's order.
+pub fn topics() -> impl Iterator<Item = &'static str> {
+    TOPICS.iter().map(|topic| topic.name)
+}
+
+/// Does the experiment of a topic, as `zcio learn` does, with files in that directory; `InvalidInput` if there is no such topic.
+pub fn learn(topic: &str, directory: Option<&Path>) -> io::Result<Document> {
+    let unknown = || {
+        let names: Vec<_> = topics().collect();
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("no topic is called {topic:?}; there are {}", names.join(", ")),
+        )
+    };
+    TOPICS.iter().find(|known| known.name == topic).ok_or_else(unknown)?.experiment(directory)
+}
+
 #[derive(Serialize)]
 struct List {
     topics: &'static [Topic],
+}
+
+impl Topic {
+    fn experiment(&'static self, directory: Option<&Path>) -> io::Result<Document> {
+        let options = super::prove::placed(Options::quick(), directory)?;
+        Ok(Document::new(self, (self.look)(&options)?))
+    }
 }
 
 pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io::Result<u8> {
@@ -65,8 +90,7 @@ pub(super) fn run(arguments: &Arguments, json: bool, out: &mut dyn Write) -> io:
         }
         return Ok(super::DONE);
     };
-    let options = super::prove::placed(Options::quick(), arguments.directory.as_deref())?;
-    let document = document::Document::new(topic, (topic.look)(&options)?);
+    let document = topic.experiment(arguments.directory.as_deref())?;
     if json {
         documents::write(out, &document)?;
     } else {

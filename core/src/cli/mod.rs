@@ -1,8 +1,8 @@
 //! The `zcio` command: one implementation for the binary of this crate, the Python package and the jar.
 //!
-//! [`main`] is the whole surface. Each subcommand is a module with its `Arguments` and a `run` that writes its result to
-//! the writer it is given; a new one is its module and its line in the table below. What the user asked for goes to
-//! standard output, everything else to standard error, and neither has a word too many: a program that reads the output
+//! [`main`] is the command, and [`learn()`] its experiments for programs. Each subcommand is a module with its `Arguments` and
+//! a `run` that writes its result to the writer it is given; a new one is its module and its line in the table below. What the
+//! user asked for goes to standard output, everything else to standard error, and neither has a word too many: a program that reads the output
 //! gets one JSON document with `--json`, and one that only looks at the exit code gets silence.
 //!
 //! The caller may be a guest in another runtime's process: nothing here exits, and signals are handled only meanwhile.
@@ -37,6 +37,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
 use interruption::Signals;
+pub use learn::{Document, learn, topics};
 use standard::Filled;
 pub use standard::note_closed;
 

@@ -23,6 +23,7 @@ pub(crate) fn methods(class: &str) -> &'static [NativeMethod<'static>] {
         "NativeCopy" => native_copy::METHODS,
         "NativeFanOut" => native_fan_out::METHODS,
         "NativeInternals" => native_internals::METHODS,
+        "NativeLesson" => native_lesson::METHODS,
         "NativePoller" => native_poller::METHODS,
         "NativeReads" => native_reads::METHODS,
         "NativeRegion" => native_region::METHODS,
@@ -220,6 +221,31 @@ mod native_internals {
     pub const METHODS: &[NativeMethod<'_>] = &[
         native!(fn find(owner: java.lang.String, name: java.lang.String, method_type: java.lang.invoke.MethodType, kind: int) -> java.lang.invoke.MethodHandle),
         native!(fn lies_over(ours: java.lang.Class, name: java.lang.String) -> boolean),
+    ];
+}
+
+mod native_lesson {
+    use super::*;
+
+    fn topics<'local>(
+        env: &mut Env<'local>,
+        _class: JClass<'local>,
+    ) -> Result<JObjectArray<'local, JString<'local>>, Failure> {
+        Ok(crate::lesson::NativeLesson::topics(env)?)
+    }
+
+    fn learn<'local>(
+        env: &mut Env<'local>,
+        _class: JClass<'local>,
+        topic: JString<'local>,
+        directory: JByteArray<'local>,
+    ) -> Result<JObjectArray<'local>, Failure> {
+        crate::lesson::NativeLesson::learn(env, &topic, &directory)
+    }
+
+    pub const METHODS: &[NativeMethod<'_>] = &[
+        native!(fn topics() -> [java.lang.String]),
+        native!(fn learn(topic: java.lang.String, directory: [byte]) -> [java.lang.Object]),
     ];
 }
 

@@ -32,6 +32,7 @@ __all__ = [
     "ADVICE",
     "END_KINDS",
     "MECHANISMS",
+    "TOPICS",
     "AlignedBuffer",
     "Attempt",
     "BufferExporter",
@@ -49,6 +50,7 @@ __all__ = [
     "batch",
     "copy",
     "fan_out",
+    "learn",
     "main",
     "read_direct",
     "reads",
@@ -59,6 +61,7 @@ __all__ = [
 ADVICE: Final[tuple[Advice, ...]]
 END_KINDS: Final[tuple[str, ...]]
 MECHANISMS: Final[tuple[Mechanism, ...]]
+TOPICS: Final[tuple[str, ...]]
 __version__: Final[str]
 
 @final
@@ -299,6 +302,9 @@ class Report:
     __dataclass_fields__: ClassVar[dict[str, Field[object]]]
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+def learn(topic: str, directory: str | os.PathLike[str] | None = None) -> tuple[str, str]:
+    """The experiment of a topic: the document that `zcio learn --json` writes, and the text that it prints."""
 
 @final
 class PreparedReads:

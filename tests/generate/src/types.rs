@@ -53,6 +53,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("SharedRegion.__copy__.return", "NoReturn"),
     ("SharedRegion.__deepcopy__.return", "NoReturn"),
     ("Residency.__iter__.return", "Iterator[bool]"),
+    ("learn.directory", "str | os.PathLike[str] | None"),
     ("main.argv", "list[str]"),
     ("src", "End"),
     ("dst", "End"),
@@ -133,5 +134,6 @@ pub const CONSTANTS: &[(&str, &str)] = &[
     ("ADVICE", "tuple[Advice, ...]"),
     ("END_KINDS", "tuple[str, ...]"),
     ("MECHANISMS", "tuple[Mechanism, ...]"),
+    ("TOPICS", "tuple[str, ...]"),
     ("__version__", "str"),
 ];

@@ -12,21 +12,29 @@ use crate::paragraph;
 /// The form of the document; another number when a field gets another meaning or goes away.
 const VERSION: u32 = 1;
 
-/// A lesson with its place in the article.
-#[derive(Serialize)]
-pub(super) struct Document {
+/// What the article says under a heading, beside what an experiment found here. Its text is what `zcio learn` prints.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct Document {
     version: u32,
-    topic: &'static str,
-    title: &'static str,
-    article: &'static str,
-    figures: serde_json::Value,
-    drawing: Vec<String>,
-    differs: String,
-    unseen: Vec<String>,
+    /// The topic's name.
+    pub topic: &'static str,
+    /// The heading.
+    pub title: &'static str,
+    /// What the article says under it.
+    pub article: &'static str,
+    /// What was measured, an object whose form depends on the topic.
+    pub figures: serde_json::Value,
+    /// The same for people, in lines.
+    pub drawing: Vec<String>,
+    /// Why the two are not the same, or that they are.
+    pub differs: String,
+    /// What could not be seen, and why.
+    pub unseen: Vec<String>,
 }
 
 impl Document {
-    pub fn new(topic: &'static Topic, lesson: Lesson) -> Self {
+    pub(super) fn new(topic: &'static Topic, lesson: Lesson) -> Self {
         Self {
             version: VERSION,
             topic: topic.name,
