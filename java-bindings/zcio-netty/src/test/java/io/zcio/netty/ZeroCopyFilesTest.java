@@ -102,7 +102,7 @@ class ZeroCopyFilesTest {
     @ParameterizedTest
     @EnumSource
     void filesInTheOrderOfTheirWrites(Transport transport) throws Exception {
-        Path one = file("one", 3_000_000);
+        Path one = file("one", 1_000_000);
         Path two = file("two", 100);
         ByteArrayOutputStream expected = new ByteArrayOutputStream();
         exchange(transport, (context, client) -> {
@@ -112,17 +112,17 @@ class ZeroCopyFilesTest {
                 for (int i = 0; i < 50; i++) {
                     text(context, "<" + i);
                     futures.add(ZeroCopyFiles.write(context, two, 0, 100));
-                    futures.add(ZeroCopyFiles.write(context, channel, i, 50_000));
+                    futures.add(ZeroCopyFiles.write(context, channel, i, 10_000));
                     futures.add(ZeroCopyFiles.write(context, ours, 1, 99));
                     futures.add(ZeroCopyFiles.write(context, two, 7, 0));
                     text(context, ">");
                     expected.write(("<" + i).getBytes());
                     expected.write(Files.readAllBytes(two));
-                    expected.write(content, i, 50_000);
+                    expected.write(content, i, 10_000);
                     expected.write(Files.readAllBytes(two), 1, 99);
                     expected.write('>');
                 }
-                futures.add(ZeroCopyFiles.write(context, one, 0, 3_000_000));
+                futures.add(ZeroCopyFiles.write(context, one, 0, 1_000_000));
                 expected.write(content);
                 ChannelFuture last = context.writeAndFlush(Unpooled.EMPTY_BUFFER);
                 last.addListener(future -> context.close());
