@@ -33,10 +33,8 @@ impl NativeLesson {
         directory: &JByteArray<'_>,
     ) -> std::result::Result<JObjectArray<'local>, Failure> {
         let topic = topic.try_to_string(env)?;
-        let directory = match directory.is_null() {
-            true => None,
-            false => Some(OsString::from_vec(env.convert_byte_array(directory)?)),
-        };
+        let directory =
+            if directory.is_null() { None } else { Some(OsString::from_vec(env.convert_byte_array(directory)?)) };
         let found = cli::learn(&topic, directory.as_deref().map(Path::new)).map_err(Failure::Io)?;
         Ok(given(env, &found)?)
     }

@@ -11,8 +11,9 @@ use crate::interrupt::detached;
 /// The experiment of a topic: the document that `zcio learn --json` writes, and the text that it prints.
 #[pyfunction]
 #[pyo3(signature = (topic, directory=None))]
-pub fn learn(py: Python<'_>, topic: String, directory: Option<PathBuf>) -> PyResult<(String, String)> {
-    let found = detached(py, || cli::learn(&topic, directory.as_deref()))??;
+#[allow(clippy::needless_pass_by_value)] // PyO3's way.
+pub fn learn(py: Python<'_>, topic: &str, directory: Option<PathBuf>) -> PyResult<(String, String)> {
+    let found = detached(py, || cli::learn(topic, directory.as_deref()))??;
     let document = serde_json::to_string(&found).map_err(std::io::Error::other)?;
     Ok((document, found.to_string()))
 }
