@@ -33,7 +33,7 @@ use crate::request::Request;
 use crate::step::{Side, Step, Visibility};
 use engine::Engine;
 #[doc(hidden)]
-pub use first::{Origin, Stream, Waits};
+pub use first::{Origin, Place, Stream, Waits};
 use running::Running;
 pub use small::{Attempted, Begun};
 
@@ -162,6 +162,13 @@ impl<'fd> Transfer<'fd> {
     #[doc(hidden)] // For the bindings.
     pub fn first(source: Origin<'_>, sink: Stream<'_>, offset: Option<u64>, count: Option<u64>) -> Result<Attempted> {
         first::first(source, sink, offset, count)
+    }
+
+    /// As [`Transfer::first`] from a file or a pipe into another: neither is looked at if the kernel's answer says what it is, and no
+    /// call waits. Up to [`Attempted::MOST`] bytes. What is refused a transfer meets again, and tells.
+    #[doc(hidden)] // For the bindings.
+    pub fn first_into(source: BorrowedFd<'_>, sink: Place<'_>, offset: Option<u64>, count: u64) -> Attempted {
+        first::first_into(source, sink, offset, count)
     }
 
     /// Goes on where an attempt with the same ends, offset and count has stopped: its bytes and calls count.

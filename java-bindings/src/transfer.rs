@@ -1,11 +1,11 @@
 //! Transfers: from the Java side's request to the core's, and back from the core's report to the Java record.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use jni::Env;
 use jni::objects::{JLongArray, JObject, JObjectArray};
 use jni::sys::jlong;
-use zcio::transfer::{Attempted, Begun, Origin, Stream, Waits};
+use zcio::transfer::{Attempted, Begun, Origin, Place, Stream, Waits};
 use zcio::{CachePolicy, Endpoint, Kind, Visibility};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
@@ -56,8 +56,8 @@ impl<'a, 'local> Request<'a, 'local> {
         }
     }
 
-    /// The short way to a stream that this thread is the writer of, where nothing was asked for that it does not do.
-    fn try_first(&mut self) -> zcio::error::Result<Option<zcio::Report>> {
+    /// The short way, where nothing was asked for that it does not do.
+    fn try_first(&mut self, env: &mut Env<'local>) -> zcio::error::Result<Option<zcio::Report>> {
         let TransferOptions {
             offset,
             sink_offset: None,
@@ -69,19 +69,40 @@ impl<'a, 'local> Request<'a, 'local> {
         else {
             return Ok(None);
         };
-        let (file, memory) = (self.source.file(), self.source.memory());
-        let source = file.map(Origin::File).or(memory.as_ref().map(Origin::Memory));
-        let (Some(source), Some(sink), true) = (source, self.sink.written(), cache == CachePolicy::default()) else {
+        if cache != CachePolicy::default() {
             return Ok(None);
-        };
-        let sink = Stream { fd: sink.0, kind: sink.1, waits: Waits::Woken };
-        match zcio::Transfer::first(source, sink, offset, count)? {
-            Attempted::Done(report) => Ok(Some(report)),
-            Attempted::Begun(begun) => {
-                self.begun = begun;
-                Ok(None)
-            }
         }
+        let attempted = match (self.sink.written(), count) {
+            (Some(sink), _) => self.first_to(env, sink, offset, count)?,
+            (None, Some(count)) => self.first_into(env, offset, count),
+            (None, None) => None,
+        };
+        match attempted {
+            Some(Attempted::Done(report)) => return Ok(Some(report)),
+            Some(Attempted::Begun(begun)) => self.begun = begun,
+            None => {}
+        }
+        Ok(None)
+    }
+
+    /// To a stream that this thread is the writer of.
+    fn first_to(
+        &self,
+        env: &mut Env<'local>,
+        sink: (BorrowedFd<'static>, Kind),
+        offset: Option<u64>,
+        count: Option<u64>,
+    ) -> zcio::error::Result<Option<Attempted>> {
+        let memory = self.source.memory();
+        let source = memory.as_ref().map(Origin::Memory).or_else(|| self.source.file(env).ok().map(Origin::File));
+        let sink = Stream { fd: sink.0, kind: sink.1, waits: Waits::Woken };
+        source.map(|source| zcio::Transfer::first(source, sink, offset, count)).transpose()
+    }
+
+    /// From one file channel to another, which may be of a file or of a FIFO.
+    fn first_into(&self, env: &mut Env<'local>, offset: Option<u64>, count: u64) -> Option<Attempted> {
+        let (source, sink) = (self.source.file(env).ok()?, self.sink.file(env).ok()?);
+        Some(zcio::Transfer::first_into(source, Place { fd: sink, is_seekable: false }, offset, count))
     }
 
     /// Opens the ends; `None` if the sink is a FIFO that nobody reads yet.
@@ -176,7 +197,7 @@ impl NativeTransfer {
         watch: &LongPredicate<'local>,
     ) -> Result<JObjectArray<'local>, Failure> {
         let mut request = Request::new(env, source, sink, call)?;
-        match request.try_first() {
+        match request.try_first(env) {
             Ok(None) => {}
             Ok(Some(report)) => return Ok(packed_into(env, &report, call)?),
             Err(error) => return Err(request.failure(env, error, Vec::new())),

@@ -1,5 +1,5 @@
-//! The short way of `zcio.transfer` for some pages of a file to a TCP socket, where looking at the arguments closely would
-//! take longer than sending them. Nothing waits for the peer in it.
+//! The short way of `zcio.transfer` for some pages of a file to a socket, a pipe or a file, and of a pipe to a file, where looking
+//! at the arguments closely would take longer than moving them. Nothing waits for the peer in it.
 //!
 //! Only for a bare number, or an object of exactly the class that `open()` and `socket` make: those have no surprises. Such an
 //! object is kept open meanwhile (`Kept`), so that a close in another thread cannot lead to another file. A bare number is
@@ -20,7 +20,7 @@ use crate::errors::{self, TransferError};
 use crate::files;
 use crate::holds::{Hold, borrow};
 use crate::interrupt::detached;
-use crate::kept::{Kept, plain};
+use crate::kept::{Class, Kept, plain};
 use crate::once::intern;
 use crate::report::Report;
 use crate::transfer::done;
@@ -103,8 +103,13 @@ impl Asked<'_, '_> {
 
     fn of_file(&self) -> PyResult<Attempt> {
         let py = self.src.py();
-        // Before the file is kept: a thread that closes the reader has its lock, and waits for whoever keeps the file.
+        // Before the files are kept: a thread that closes such an object has its lock, and waits for whoever keeps the file.
         let reader = Reader::new(self.src, self.offset.is_none())?;
+        let is_raw = !is_buffered(self.src, Class::Reader)?;
+        let writer = !self.in_loop && is_buffered(self.dst, Class::Writer)?;
+        if writer && self.dst.call_method0(intern!(py, "flush")).is_err() {
+            return Ok(nothing());
+        }
         let Some(source) = Kept::new(self.src, Side::Source)? else { return Ok(nothing()) };
         let Some(sink) = Kept::new(self.dst, Side::Sink)? else { return Ok(nothing()) };
         let stream = self.stream(&sink)?;
@@ -113,7 +118,12 @@ impl Asked<'_, '_> {
         }
         let [from, to] = [source.number, sink.number].map(borrow);
         let offset = self.offset.or(reader.as_ref().map(|reader| reader.position));
-        let is_said = self.offset.is_some() && self.count.is_some();
+        let place = sink.place(offset.is_none())?;
+        // What a stream has given to its reader's buffer goes first; and a number may be anything.
+        if place.is_some() && (source.is_number() || offset.is_none() && !is_raw) {
+            return Ok(nothing());
+        }
+        let is_said = self.count.is_some() && (self.offset.is_some() || place.is_some());
         let whole = if is_said { None } else { size_and_position(from) };
         let start = offset.or(whole.map(|(_, position)| position));
         let count = match (self.count, whole) {
@@ -125,13 +135,15 @@ impl Asked<'_, '_> {
             return Ok(nothing());
         }
         let identities = || [from, to].map(identity);
-        let before = (count > Attempted::FEW || reader.is_some()).then(identities);
+        let may_be_reused = count > Attempted::FEW && (source.is_number() || sink.is_number());
+        let before = (may_be_reused || reader.is_some()).then(identities);
         let in_loop = self.in_loop;
-        let work = || match stream {
+        let work = || match (stream, place) {
             _ if in_loop && !is_cached(from, start, count) => Ok(Attempted::Begun(Begun::default())),
-            Some(stream) if stream.waits == Waits::Never || stream.kind == Kind::UnixStream => {
+            (Some(stream), _) if stream.waits == Waits::Never || stream.kind == Kind::UnixStream => {
                 Transfer::first(Origin::File(from), stream, offset, Some(count))
             }
+            (_, Some(place)) => Ok(Transfer::first_into(from, place, offset, count)),
             _ => Transfer::attempt(from, to, offset, count),
         };
         let (attempted, known) = self.tried(work, before, identities)?;
@@ -139,6 +151,10 @@ impl Asked<'_, '_> {
             Attempted::Done(mut report) => {
                 report.requested = self.count;
                 drop((source, sink));
+                if writer {
+                    // It notices where its descriptor is now; one that was closed meanwhile, or is a stream, is nowhere.
+                    let _ = self.dst.call_method0(intern!(py, "tell"));
+                }
                 if let (Some(reader), Some([file, _])) = (reader, known) {
                     let left = reader.leave_behind(&report, file);
                     left.map_err(|raised| done(py, raised, report.bytes, Report::from(report.clone())))?;
@@ -204,6 +220,11 @@ fn extracted(number: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u64>> {
     number.map(PyAnyMethods::extract).transpose()
 }
 
+/// Whether it is a file that has a buffer.
+fn is_buffered(object: &Bound<'_, PyAny>, class: Class) -> PyResult<bool> {
+    Ok(plain(object, class)?.is_some_and(|raw| !raw.is(object)))
+}
+
 /// A buffered file, which alone knows its position.
 struct Reader<'a, 'py> {
     object: &'a Bound<'py, PyAny>,
@@ -217,8 +238,7 @@ impl<'a, 'py> Reader<'a, 'py> {
         if !asked || object.is_exact_instance_of::<PyInt>() {
             return Ok(None);
         }
-        let buffered = plain(object, Side::Source)?.is_some_and(|raw| !raw.is(object));
-        let position = if buffered { object.call_method0(intern!(py, "tell")).ok() } else { None };
+        let position = if is_buffered(object, Class::Reader)? { object.call_method0(intern!(py, "tell")).ok() } else { None };
         Ok(position.and_then(|position| position.extract().ok()).map(|position| Self { object, position }))
     }
 

@@ -1,19 +1,23 @@
-//! The first try of a transfer to a stream by whoever knows what the stream is and keeps it: one system call, the one that moves bytes.
+//! The first try of a transfer by whoever keeps its ends and knows what a stream is: one system call, the one that moves bytes.
 //!
 //! Nothing is asked beforehand: neither what the source is (sendfile(2) says so, and takes nothing out of anything that has no
 //! offsets) nor whether the sink takes anything. So it may sleep in a sink in blocking mode, where that is for those who can wake it
 //! ([`Waits`]). Whatever is left undone, a [`Transfer`](super::Transfer) does, from the byte it reached.
+
+mod into;
 
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use super::small::{Attempted, Begun};
 use crate::connection::explain_at;
+use crate::copies::Copies;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
 use crate::report::Report;
 use crate::sys::{Sys, SyscallCounter};
+use into::Moved;
 
 /// From here on there are better ways ([`crate::plan`]).
 const MOST: u64 = 1 << 20;
@@ -47,6 +51,21 @@ pub struct Stream<'a> {
     pub fd: BorrowedFd<'a>,
     pub kind: Kind,
     pub waits: Waits,
+}
+
+/// A file or a pipe, for all that is known.
+#[doc(hidden)] // For the bindings.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub fd: BorrowedFd<'a>,
+    /// Whether whoever keeps it knows that it has a position, as no pipe has.
+    pub is_seekable: bool,
+}
+
+impl Place<'_> {
+    fn has_offsets(self, calls: &mut SyscallCounter) -> bool {
+        self.is_seekable || calls.position(self.fd).is_ok()
+    }
 }
 
 impl Origin<'_> {
@@ -113,18 +132,41 @@ pub(super) fn first(
     if let Origin::Memory(end) = source {
         end.check(&mut calls).map_err(|error| error.after(sent))?;
     }
-    Ok(Attempted::Done(Report {
-        bytes: sent,
-        requested: count,
+    Ok(done(sent, count, (mechanism, mechanism.copies(from, sink.kind)), &calls, started))
+}
+
+/// See [`super::Transfer::first_into`].
+pub(super) fn first_into(source: BorrowedFd<'_>, sink: Place<'_>, offset: Option<u64>, count: u64) -> Attempted {
+    let (mut calls, started) = (SyscallCounter::default(), Instant::now());
+    let few = (1..=Attempted::MOST).contains(&count);
+    let moved = if few { into::into(source, sink, offset, count, &mut calls) } else { None };
+    match moved {
+        Some(Moved { bytes, mechanism, sink }) if bytes == count => {
+            done(bytes, Some(count), (mechanism, mechanism.copies(Kind::File, sink)), &calls, started)
+        }
+        part => begun(part.map_or(0, |part| part.bytes), &calls),
+    }
+}
+
+fn done(
+    bytes: u64,
+    requested: Option<u64>,
+    (mechanism, copies): (Mechanism, Copies),
+    calls: &SyscallCounter,
+    started: Instant,
+) -> Attempted {
+    Attempted::Done(Report {
+        bytes,
+        requested,
         mechanism,
         automatic: true,
         attempts: Vec::new(),
         system_calls: calls.made,
         waits: 0,
-        copies: mechanism.copies(from, sink.kind),
+        copies,
         mapped: 0,
         elapsed: started.elapsed(),
-    }))
+    })
 }
 
 fn begun(moved: u64, calls: &SyscallCounter) -> Attempted {

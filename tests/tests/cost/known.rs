@@ -21,12 +21,9 @@ const KNOWN: &[(&str, &str, u64, u64)] = &[
     // A UNIX socket takes 208 KiB at once, and then it depends on its reader.
     ("Python", "aio-file-unix", 48, 110),
     ("Python", "aio-memory-tcp", 0, 110),
-    ("Python", "file-file", 24, 0),
-    ("Python", "file-pipe", 28, 0),
-    ("Python", "file-tcp", 6, 140),
+    ("Python", "file-tcp", 0, 140),
     ("Python", "file-unix", 36, 110),
     ("Python", "memory-tcp", 0, 70),
-    ("Python", "pipe-file", 28, 0),
     ("Python", "region-tcp", 0, 70),
     ("Python", "tcp-file", 34, 0),
     ("Python", "tcp-tcp", 48, 60),
