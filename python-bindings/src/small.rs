@@ -238,7 +238,8 @@ impl<'a, 'py> Reader<'a, 'py> {
         if !asked || object.is_exact_instance_of::<PyInt>() {
             return Ok(None);
         }
-        let position = if is_buffered(object, Class::Reader)? { object.call_method0(intern!(py, "tell")).ok() } else { None };
+        let position =
+            if is_buffered(object, Class::Reader)? { object.call_method0(intern!(py, "tell")).ok() } else { None };
         Ok(position.and_then(|position| position.extract().ok()).map(|position| Self { object, position }))
     }
 

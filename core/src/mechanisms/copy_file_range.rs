@@ -25,9 +25,9 @@ const MOST: u64 = 1 << 30;
 pub(super) struct CopyFileRange;
 
 impl Definition for CopyFileRange {
-    const PROBE: Probe = Probe::since(4, 5)
-        .here(ask)
-        .on_files(|source, sink| SyscallCounter::default().copy_file_range(source, Some(0), sink, Some(0), 4096).map(|_| ()));
+    const PROBE: Probe = Probe::since(4, 5).here(ask).on_files(|source, sink| {
+        SyscallCounter::default().copy_file_range(source, Some(0), sink, Some(0), 4096).map(|_| ())
+    });
 
     fn impossible(source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
         match (source.kind, sink.kind) {

@@ -112,9 +112,9 @@ pub(super) fn attempt(
         // Beside the bytes the buffer holds a header for each of the kernel's packets.
         calls.room(sink).is_ok_and(|room| count + count / 8 <= room)
     } else {
-        calls.unsent(sink).is_ok_and(|unsent| {
-            unsent <= SHALLOW || is_ready(sink, PollFlags::POLLOUT, &mut calls).unwrap_or(false)
-        })
+        calls
+            .unsent(sink)
+            .is_ok_and(|unsent| unsent <= SHALLOW || is_ready(sink, PollFlags::POLLOUT, &mut calls).unwrap_or(false))
     };
     if !takes_more {
         return begun(0, calls.made);

@@ -28,12 +28,9 @@ const KNOWN: &[(&str, &str, u64, u64)] = &[
     ("Python", "tcp-file", 34, 0),
     ("Python", "tcp-tcp", 48, 60),
     // Both ends are looked at, and a pipe or a socket that is read from is duplicated.
-    ("Java", "file-file", 6, 0),
-    ("Java", "file-pipe", 14, 0),
     // To a slow peer a call in blocking mode may move a part; otherwise 39.
     ("Java", "file-tcp", 0, 80),
     ("Java", "to-file-tcp", 0, 80),
-    ("Java", "pipe-file", 11, 0),
     ("Java", "tcp-file", 13, 0),
     ("Java", "tcp-tcp", 44, 60),
 ];
