@@ -128,7 +128,7 @@ impl<'fd> Transfer<'fd> {
     /// for a source that has offsets.
     #[must_use]
     pub fn taken_before(mut self, bytes: Vec<u8>) -> Self {
-        if !self.source.facts().kind.has_offsets() {
+        if !self.source.known().kind.has_offsets() {
             self.taken_before = bytes;
         }
         self
@@ -231,14 +231,13 @@ impl<'fd> Transfer<'fd> {
         let is_held = self.source.is_held() || self.sink.is_held();
         let _held = if is_held { running::enter(&self.source, &self.sink)? } else { None };
         checks::check(&self.source, &self.sink, &self.request)?;
-        if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
+        if self.request.mechanism.is_none() && plan::would_share(self.source.known(), self.sink.known()) {
             self.sink.learn_to_share();
         }
         self.sink.can_be_emptied()?;
         let mut engine = Engine::new(&self.source, &self.sink, &self.request, is_held)?;
         // Nothing refuses it, and it may have to wait for its first byte inside a call.
-        let waits = self.request.mechanism.is_none() && self.source.sleeps();
-        if waits && self.sink.is_without_name() {
+        if self.request.mechanism.is_none() && self.sink.is_without_name() && self.source.sleeps() {
             self.sink.settle(0..0)?;
         }
         engine.progress.is_unsettled = self.sink.will_be_emptied();

@@ -123,11 +123,11 @@ pub(crate) struct Route<'a> {
 
 impl<'a> Route<'a> {
     pub fn source_facts(&self) -> &'a Facts {
-        self.source_end.facts()
+        self.source_end.known()
     }
 
     pub fn sink_facts(&self) -> &'a Facts {
-        self.sink_end.facts()
+        self.sink_end.known()
     }
 
     /// The source's descriptor.

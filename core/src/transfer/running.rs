@@ -137,7 +137,7 @@ impl Running<'_, '_> {
             {
                 return Err(self.locate(error));
             }
-            let stream = self.source.facts().kind.is_stream() || self.sink.facts().kind.is_stream();
+            let stream = self.source.known().kind.is_stream() || self.sink.known().kind.is_stream();
             let most = match self.engine.mechanism {
                 // Takes the same time for any length, and what is cloned at once is of one moment.
                 Mechanism::Reflink => u64::MAX,
@@ -194,7 +194,7 @@ impl Running<'_, '_> {
     /// Asks for the source's size again. The file itself, not a last empty call, says that this is the end: sendfile(2)
     /// looks for room in a full pipe before it looks whether there is anything to put in.
     fn has_grown(&mut self) -> Result<bool> {
-        if self.source.facts().kind == Kind::Memory {
+        if self.source.known().kind == Kind::Memory {
             return Ok(false);
         }
         let size = self.engine.calls.size(self.source.fd());

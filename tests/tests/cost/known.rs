@@ -7,13 +7,6 @@ use super::trace::Cell;
 
 /// Language and row, the most calls up to 256 KiB, and above; 0 where it keeps the rule.
 const KNOWN: &[(&str, &str, u64, u64)] = &[
-    // Facts are asked when an end is made, and an end is made anew for each.
-    ("Rust", "file-file", 6, 0),
-    ("Rust", "file-tcp", 6, 0),
-    ("Rust", "file-unix", 8, 0),
-    ("Rust", "memory-tcp", 4, 0),
-    ("Rust", "region-tcp", 4, 0),
-    ("Rust", "tcp-file", 10, 0),
     // The modes of both sockets are switched, and two pipes looked at.
     ("Rust", "tcp-tcp", 40, 50),
     // A file is held in another table of descriptors, with all that goes there; and each step is preceded by a poll.
