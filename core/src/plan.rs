@@ -17,7 +17,7 @@ use Mechanism::{CopyFileRange, DirectIo, ReadWrite, Reflink, Sendfile, Splice, V
 const BULK: u64 = 1 << 20;
 
 /// Up to so many bytes of a socket go to a file through a buffer: what [`ReadWrite`] has.
-const FEW: u64 = 256 << 10;
+pub(crate) const FEW: u64 = 256 << 10;
 
 /// From this size in bytes on it matters whether two files can share blocks. Measured on XFS: a clone takes 15 µs for any
 /// size, by `copy_file_range` as by FICLONE, a read/write loop 36 µs for 4 KiB, 75 for 64 KiB and 1,137 for 8 MiB. Asking

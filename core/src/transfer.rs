@@ -24,7 +24,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::cache::CachePolicy;
 use crate::checks;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Kind};
 use crate::error::Result;
 use crate::mechanism::Mechanism;
 use crate::plan;
@@ -154,7 +154,7 @@ impl<'fd> Transfer<'fd> {
     }
 
     /// As [`Transfer::attempt`], for who keeps the sink and knows what it is: one system call for what is counted, and one more to
-    /// find the end of a file. Up to 1 MiB.
+    /// find the end of a file. Up to [`Attempted::MOST`] bytes.
     ///
     /// # Errors
     ///
@@ -171,9 +171,23 @@ impl<'fd> Transfer<'fd> {
         first::first_into(source, sink, offset, count)
     }
 
+    /// As [`Transfer::first_into`] from a stream socket of that kind into a file: what is there now, up to what is copied
+    /// ([`crate::plan`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Transfer::attempt`].
+    #[doc(hidden)] // For the bindings.
+    pub fn first_from(source: BorrowedFd<'_>, kind: Kind, sink: Place<'_>, count: u64) -> Result<Attempted> {
+        first::first_from((source, kind), sink, count)
+    }
+
     /// Goes on where an attempt with the same ends, offset and count has stopped: its bytes and calls count.
     #[must_use]
-    pub fn begun(mut self, begun: Begun) -> Self {
+    pub fn begun(mut self, mut begun: Begun) -> Self {
+        if !begun.carried.is_empty() {
+            self.taken_before = std::mem::take(&mut begun.carried);
+        }
         self.begun = begun;
         self
     }
@@ -241,7 +255,7 @@ impl<'fd> Transfer<'fd> {
             self.sink.settle(0..0)?;
         }
         engine.progress.is_unsettled = self.sink.will_be_emptied();
-        engine.resume(self.begun);
+        engine.resume(&self.begun);
         if !self.taken_before.is_empty() {
             engine.carry(&mut self.taken_before);
         }

@@ -125,7 +125,7 @@ impl<'a, 'local> Request<'a, 'local> {
         };
         let ends = vec![number(&source.endpoint), number(&sink)];
         let of_memory = source.endpoint.facts().kind == Kind::Memory;
-        let mut transfer = self.options.apply(zcio::Transfer::new(source.endpoint, sink)).begun(self.begun);
+        let mut transfer = self.options.apply(zcio::Transfer::new(source.endpoint, sink)).begun(self.begun.clone());
         if of_memory && self.sink.written().is_some() {
             transfer = transfer.step_size(MEMORY_STEP);
         }

@@ -45,13 +45,10 @@ impl<'py> Kept<'py> {
 }
 
 fn keep<'py>(end: &Bound<'py, PyAny>, side: Side) -> PyResult<Option<(Bound<'py, PyAny>, Keeper<'py>)>> {
-    let class = match side {
-        Side::Source => Class::Reader,
-        Side::Sink => match plain(end, Class::Socket)? {
-            Some(socket) => return Ok(add_user(&socket, 1).is_ok().then_some((socket, Keeper::Count))),
-            None => Class::Writer,
-        },
-    };
+    if let Some(socket) = plain(end, Class::Socket)? {
+        return Ok(add_user(&socket, 1).is_ok().then_some((socket, Keeper::Count)));
+    }
+    let class = if side == Side::Source { Class::Reader } else { Class::Writer };
     let Some(file) = plain(end, class)? else { return Ok(None) };
     Ok(Closing::of(&file)?.map(|hook| (file, Keeper::Hook(hook))))
 }

@@ -1,5 +1,5 @@
-//! The short way of `zcio.transfer` for some pages of a file to a socket, a pipe or a file, and of a pipe to a file, where looking
-//! at the arguments closely would take longer than moving them. Nothing waits for the peer in it.
+//! The short way of `zcio.transfer` for some pages of a file to a socket, a pipe or a file, and of a pipe or a socket to a file, where
+//! looking at the arguments closely would take longer than moving them. Nothing waits for the peer in it.
 //!
 //! Only for a bare number, or an object of exactly the class that `open()` and `socket` make: those have no surprises. Such an
 //! object is kept open meanwhile (`Kept`), so that a close in another thread cannot lead to another file. A bare number is
@@ -117,6 +117,9 @@ impl Asked<'_, '_> {
             return Ok(nothing());
         }
         let [from, to] = [source.number, sink.number].map(borrow);
+        if let Some((kind, _)) = source.stream()? {
+            return self.of_socket((source, kind), sink, writer);
+        }
         let offset = self.offset.or(reader.as_ref().map(|reader| reader.position));
         let place = sink.place(offset.is_none())?;
         // What a stream has given to its reader's buffer goes first; and a number may be anything.
@@ -151,10 +154,7 @@ impl Asked<'_, '_> {
             Attempted::Done(mut report) => {
                 report.requested = self.count;
                 drop((source, sink));
-                if writer {
-                    // It notices where its descriptor is now; one that was closed meanwhile, or is a stream, is nowhere.
-                    let _ = self.dst.call_method0(intern!(py, "tell"));
-                }
+                self.refresh(writer);
                 if let (Some(reader), Some([file, _])) = (reader, known) {
                     let left = reader.leave_behind(&report, file);
                     left.map_err(|raised| done(py, raised, report.bytes, Report::from(report.clone())))?;
@@ -163,6 +163,31 @@ impl Asked<'_, '_> {
             }
             // The objects are kept until those of the rest are held.
             Attempted::Begun(begun) => self.rest(begun, known),
+        }
+    }
+
+    /// Up to what is copied, and into a file.
+    fn of_socket(&self, (source, kind): (Kept<'_>, Kind), sink: Kept<'_>, writer: bool) -> PyResult<Attempt> {
+        let (Some(place), Some(count), None) = (sink.place(true)?, self.count, self.offset) else {
+            return Ok(nothing());
+        };
+        let from = borrow(source.number);
+        let work = || Transfer::first_from(from, kind, place, count);
+        let (attempted, known) = self.tried(work, None, || [from, place.fd].map(identity))?;
+        match attempted {
+            Attempted::Done(report) => {
+                drop((source, sink));
+                self.refresh(writer);
+                Ok(Attempt::Done(report))
+            }
+            Attempted::Begun(begun) => self.rest(begun, known),
+        }
+    }
+
+    /// A buffered sink notices where its descriptor is now; one that was closed meanwhile, or is a stream, is nowhere.
+    fn refresh(&self, writer: bool) {
+        if writer {
+            let _ = self.dst.call_method0(intern!(self.dst.py(), "tell"));
         }
     }
 
@@ -185,7 +210,7 @@ impl Asked<'_, '_> {
         let (attempted, known) = detached(py, || {
             let attempted = work();
             // A few pages are not worth it before, but at once if it has to be.
-            let partly = matches!(attempted, Ok(Attempted::Begun(begun)) if begun.moved() > 0);
+            let partly = matches!(&attempted, Ok(Attempted::Begun(begun)) if !is_nothing(begun));
             (attempted, before.or_else(|| partly.then(identities)))
         })?;
         attempted.map(|attempted| (attempted, known)).map_err(|error| errors::exception(py, &error, &[], &[]))
@@ -194,21 +219,27 @@ impl Asked<'_, '_> {
     /// What is left, with the ends that it is for, which must be what they were.
     fn rest(&self, begun: Begun, known: Option<Identities>) -> PyResult<Attempt> {
         let py = self.src.py();
-        if begun.moved() == 0 {
+        if is_nothing(&begun) {
             return Ok(Attempt::Begun(Part { begun, ends: None }));
         }
         let same = |ends: &[End; 2]| Some([0, 1].map(|end| ends[end].hold().and_then(Hold::identity))) == known;
         match both(self.src, self.dst) {
             Ok(ends) if same(&ends) => Ok(Attempt::Begun(Part { begun, ends: Some(Box::new(ends)) })),
             // Its number means something else by now, or nothing.
-            Ok(_) => Err(lost(py, begun.moved())),
+            Ok(_) => Err(lost(py, &begun)),
             Err(error) => {
                 // A class with __slots__ takes no attributes.
                 let _ = error.value(py).setattr(intern!(py, "moved"), begun.moved());
+                let _ = error.value(py).setattr(intern!(py, "undelivered"), begun.carried());
                 Err(error)
             }
         }
     }
+}
+
+/// Whether it is as if nothing had been tried.
+fn is_nothing(begun: &Begun) -> bool {
+    begun.moved() == 0 && begun.carried().is_empty()
 }
 
 /// Whether no disk has to be waited for, as far as that can be known.
@@ -255,12 +286,13 @@ impl<'a, 'py> Reader<'a, 'py> {
 }
 
 /// An end was closed while the first part of a transfer was made.
-fn lost(py: Python<'_>, moved: u64) -> PyErr {
+fn lost(py: Python<'_>, begun: &Begun) -> PyErr {
     TransferError {
         errno: Some(libc::EBADF),
         message: "an end was closed meanwhile",
         operation: "sendfile",
-        moved,
+        moved: begun.moved(),
+        undelivered: begun.carried(),
         ..TransferError::default()
     }
     .into_exception(py)

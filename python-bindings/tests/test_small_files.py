@@ -1,12 +1,15 @@
-"""Some pages of a file to a file or a pipe, or of a pipe: the short way, and that it gives what the long one gives."""
+"""Some pages into a file or a pipe: the short way, and that it gives what the long one gives."""
 
+import errno
 import io
 import os
+import resource
+import select
 from pathlib import Path
 
 import pytest
 import zcio
-from support import background, content, read_all
+from support import background, content, read_all, tcp_pair
 
 DATA = content(20_000)
 
@@ -97,3 +100,44 @@ def test_a_pipe_takes_a_part_and_then_the_rest(tmp_path: Path) -> None:
             assert zcio.transfer(file, writer).bytes == len(data)
         assert file.tell() == len(data)
     assert got == [data]
+
+
+@pytest.mark.parametrize("shape", ["all", "part", "less", "full", "limited", "rb"])
+def test_from_a_socket_into_a_file(shape: str, tmp_path: Path) -> None:
+    """What was taken out of the socket is in the file, or is handed back; what is refused takes nothing."""
+    path = Path("/dev/full") if shape == "full" else tmp_path / "sink"
+    if not path.exists():
+        path.touch()
+    with tcp_pair() as (near, far), open(path, "rb" if shape == "rb" else "wb", 0) as sink:
+        near.settimeout(30)
+        far.sendall(DATA[:4096])
+        select.select([near], [], [])
+        match shape:
+            case "all":
+                report = zcio.transfer(near, sink, count=4096)
+                assert (report.bytes, report.mechanism, report.copies) == (4096, "read_write", 2)
+                assert report.system_calls <= 4
+            case "part":
+                assert zcio.transfer(near, sink, count=1000).bytes == 1000
+                assert near.recv(5000) == DATA[1000:4096]
+            case "less":
+                with background(lambda: far.sendall(DATA[4096:5000])):
+                    assert zcio.transfer(near, sink, count=5000).bytes == 5000
+            case "rb":
+                with pytest.raises(io.UnsupportedOperation, match="not open for writing"):
+                    zcio.transfer(near, sink, count=4096)
+                assert near.recv(5000) == DATA[:4096]
+            case _:
+                limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+                try:
+                    with pytest.raises(zcio.TransferError) as raised:
+                        zcio.transfer(near, sink, count=4096)
+                finally:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+                moved = 0 if shape == "full" else 1000
+                assert raised.value.errno == (errno.ENOSPC if shape == "full" else errno.EFBIG)
+                assert (raised.value.moved, raised.value.undelivered) == (moved, DATA[moved:4096])
+    if shape != "full":
+        sent = {"all": 4096, "part": 1000, "less": 5000, "rb": 0, "limited": 1000}[shape]
+        assert path.read_bytes() == DATA[:sent]

@@ -265,6 +265,12 @@ impl SyscallCounter {
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EINVAL)))
     }
 
+    /// What a descriptor was opened for, and its mode (`F_GETFL`).
+    pub fn flags(&mut self, fd: BorrowedFd<'_>) -> Sys<OFlag> {
+        self.made += 1;
+        fcntl(fd, FcntlArg::F_GETFL).map(OFlag::from_bits_retain)
+    }
+
     /// The file's position.
     pub fn position(&mut self, fd: BorrowedFd<'_>) -> Sys<u64> {
         self.enter("lseek", fd, 0)?;

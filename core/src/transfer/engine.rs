@@ -98,7 +98,7 @@ impl Engine {
     }
 
     /// Goes on where an attempt has stopped.
-    pub fn resume(&mut self, begun: Begun) {
+    pub fn resume(&mut self, begun: &Begun) {
         self.progress.taken += begun.moved;
         self.progress.delivered += begun.moved;
         self.calls.made += begun.system_calls;

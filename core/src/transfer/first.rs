@@ -4,10 +4,13 @@
 //! offsets) nor whether the sink takes anything. So it may sleep in a sink in blocking mode, where that is for those who can wake it
 //! ([`Waits`]). Whatever is left undone, a [`Transfer`](super::Transfer) does, from the byte it reached.
 
+mod from;
 mod into;
 
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
+
+use nix::fcntl::OFlag;
 
 use super::small::{Attempted, Begun};
 use crate::connection::explain_at;
@@ -15,12 +18,11 @@ use crate::copies::Copies;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
+use crate::plan;
 use crate::report::Report;
 use crate::sys::{Sys, SyscallCounter};
+use from::Copied;
 use into::Moved;
-
-/// From here on there are better ways ([`crate::plan`]).
-const MOST: u64 = 1 << 20;
 
 /// What a first try takes bytes from.
 #[doc(hidden)] // For the bindings.
@@ -66,6 +68,14 @@ impl Place<'_> {
     fn has_offsets(self, calls: &mut SyscallCounter) -> bool {
         self.is_seekable || calls.position(self.fd).is_ok()
     }
+
+    /// Whether any bytes may be written to it, with no wait for a peer: not to one opened with `O_DIRECT`, which wants whole blocks.
+    fn takes_anything(self, calls: &mut SyscallCounter) -> bool {
+        self.has_offsets(calls)
+            && calls
+                .flags(self.fd)
+                .is_ok_and(|flags| !flags.contains(OFlag::O_DIRECT) && flags & OFlag::O_ACCMODE != OFlag::O_RDONLY)
+    }
 }
 
 impl Origin<'_> {
@@ -107,8 +117,8 @@ pub(super) fn first(
 ) -> Result<Attempted> {
     let (mut calls, started, mut sent) = (SyscallCounter::default(), Instant::now(), 0);
     let (mechanism, from, operation) = source.way();
-    let most = count.unwrap_or(MOST);
-    if most == 0 || most > MOST || !source.fits(sink, most, &mut calls) {
+    let most = count.unwrap_or(Attempted::MOST);
+    if most == 0 || most > Attempted::MOST || !source.fits(sink, most, &mut calls) {
         return Ok(begun(0, &calls));
     }
     while sent < most {
@@ -126,7 +136,7 @@ pub(super) fn first(
         }
     }
     // Nothing at all may be a file that has no size but content; and more than that has better ways.
-    if sent == 0 || count.is_none() && sent == MOST {
+    if sent == 0 || count.is_none() && sent == Attempted::MOST {
         return Ok(begun(sent, &calls));
     }
     if let Origin::Memory(end) = source {
@@ -146,6 +156,20 @@ pub(super) fn first_into(source: BorrowedFd<'_>, sink: Place<'_>, offset: Option
         }
         part => begun(part.map_or(0, |part| part.bytes), &calls),
     }
+}
+
+/// See [`super::Transfer::first_from`].
+pub(super) fn first_from(source: (BorrowedFd<'_>, Kind), sink: Place<'_>, count: u64) -> Result<Attempted> {
+    let (mut calls, started) = (SyscallCounter::default(), Instant::now());
+    if !(1..=plan::FEW).contains(&count) || !sink.takes_anything(&mut calls) {
+        return Ok(begun(0, &calls));
+    }
+    let Copied { bytes, rest } = from::copy(source, sink.fd, count, &mut calls)?;
+    if bytes == count {
+        let way = (Mechanism::ReadWrite, Mechanism::ReadWrite.copies(source.1, Kind::File));
+        return Ok(done(bytes, Some(count), way, &calls, started));
+    }
+    Ok(Attempted::Begun(Begun { carried: rest, ..Begun::of(bytes, &calls) }))
 }
 
 fn done(
@@ -170,7 +194,7 @@ fn done(
 }
 
 fn begun(moved: u64, calls: &SyscallCounter) -> Attempted {
-    Attempted::Begun(Begun { moved, system_calls: calls.made })
+    Attempted::Begun(Begun::of(moved, calls))
 }
 
 #[cfg(test)]

@@ -50,6 +50,9 @@ impl Running<'_, '_> {
     /// The end in whose system call the next step would sleep, because it is not ready. One that is lost is met by the step.
     pub fn would_sleep(&mut self) -> Option<Side> {
         let side = self.needs()?;
+        if !self.engine.mover.may_sleep(self.source.known(), self.sink.known()) && !self.is_carrying() {
+            return None;
+        }
         let end = if side == Side::Source { self.source } else { &*self.sink };
         let _held = end.enter().ok()?;
         (end.sleeps() && !self.engine.is_ready(end.fd(), events(side.readiness()))).then_some(side)
@@ -129,7 +132,7 @@ impl Running<'_, '_> {
     fn advance(&mut self) -> Result<Step> {
         self.engine.progress.cut_short = false;
         loop {
-            if self.engine.pending_start < self.engine.pending.len() {
+            if self.is_carrying() {
                 return self.deliver_carried();
             }
             if self.engine.remaining() > 0
@@ -168,6 +171,11 @@ impl Running<'_, '_> {
         let chosen = self.request.mechanism.is_some();
         let first = self.engine.progress.delivered == 0;
         first && !plain && !chosen && error.errno().is_some_and(|errno| others_may_work(Errno::from_raw(errno)))
+    }
+
+    /// Whether bytes go first that no mechanism has.
+    fn is_carrying(&self) -> bool {
+        self.engine.pending_start < self.engine.pending.len()
     }
 
     fn interrupted(&mut self) -> Step {
