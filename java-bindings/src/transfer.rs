@@ -25,6 +25,8 @@ struct Request<'a, 'local> {
     sink: Given<'a, 'local>,
     options: TransferOptions,
     waiting: Waiting,
+    /// The source, if it is a path that was opened already.
+    opened: Option<Endpoint<'static>>,
     /// What a first try has done.
     begun: Begun,
 }
@@ -42,7 +44,14 @@ impl<'a, 'local> Request<'a, 'local> {
         if source.is_shut() {
             options.count = Some(0);
         }
-        Ok(Self { source, sink, options, waiting: Waiting::of(numbers.number()), begun: Begun::default() })
+        Ok(Self {
+            source,
+            sink,
+            options,
+            waiting: Waiting::of(numbers.number()),
+            opened: None,
+            begun: Begun::default(),
+        })
     }
 
     /// The most it writes after the sink was asked whether it takes any. A stream is asked instead of the sink, and a file may
@@ -54,6 +63,19 @@ impl<'a, 'local> Request<'a, 'local> {
             Kind::File | Kind::BlockDevice => self.options.count,
             _ => None,
         }
+    }
+
+    /// Opens a source that is a path, for the writer of a stream, whom nothing else may hold up; false if it is no file.
+    fn open_file(&mut self, env: &mut Env<'local>) -> Result<bool, Failure> {
+        let (Some(path), Some(_)) = (self.source.path(env)?, self.sink.written()) else { return Ok(true) };
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            return Ok(false);
+        }
+        match Endpoint::open(path) {
+            Ok(end) => self.opened = Some(end),
+            Err(error) => return Err(self.failure(env, error, Vec::new())),
+        }
+        Ok(true)
     }
 
     /// The short way, where nothing was asked for that it does not do.
@@ -94,7 +116,8 @@ impl<'a, 'local> Request<'a, 'local> {
         count: Option<u64>,
     ) -> zcio::error::Result<Option<Attempted>> {
         let memory = self.source.memory();
-        let source = memory.as_ref().map(Origin::Memory).or_else(|| self.source.file(env).ok().map(Origin::File));
+        let known = memory.as_ref().map(Origin::Memory).or(self.opened.as_ref().map(Origin::Opened));
+        let source = known.or_else(|| self.source.file(env).ok().map(Origin::File));
         let sink = Stream { fd: sink.0, kind: sink.1, waits: Waits::Woken };
         source.map(|source| zcio::Transfer::first(source, sink, offset, count)).transpose()
     }
@@ -106,8 +129,11 @@ impl<'a, 'local> Request<'a, 'local> {
     }
 
     /// Opens the ends; `None` if the sink is a FIFO that nobody reads yet.
-    fn open(&self, env: &mut Env<'local>) -> Result<Option<Running>, Failure> {
-        let sources = Descriptor::of(env, &self.source, self.waiting)?;
+    fn open(&mut self, env: &mut Env<'local>) -> Result<Option<Running>, Failure> {
+        let sources = match self.opened.take() {
+            Some(end) => Descriptor::Registered(end),
+            None => Descriptor::of(env, &self.source, self.waiting)?,
+        };
         let sinks = Descriptor::of(env, &self.sink, self.waiting)?;
         // The source first: a sink must not be made for a source that is not there.
         let opened = sources.source().and_then(|source| Ok((source, sinks.sink()?)));
@@ -188,7 +214,8 @@ impl NativeTransfer {
     /// @param sink   what {@link PackedEnds#object} gives
     /// @param call   numbers of the source, of the sink, and of the options; those of the report when it returns null
     /// @param watch  asked at least every 100 ms whether to stop
-    /// @return null, or a report of more than numbers, or an empty array if the sink is a FIFO that nobody reads yet
+    /// @return null, or a report of more than numbers, or an empty array if the sink is a FIFO that nobody reads yet, or if the writer
+    ///         of a stream must not wait for such a source
     pub fn run<'local>(
         env: &mut Env<'local>,
         source: &JObject<'local>,
@@ -197,6 +224,9 @@ impl NativeTransfer {
         watch: &LongPredicate<'local>,
     ) -> Result<JObjectArray<'local>, Failure> {
         let mut request = Request::new(env, source, sink, call)?;
+        if !request.open_file(env)? {
+            return Ok(nothing(env)?);
+        }
         match request.try_first(env) {
             Ok(None) => {}
             Ok(Some(report)) => return Ok(packed_into(env, &report, call)?),

@@ -30,6 +30,8 @@ use into::Moved;
 pub enum Origin<'a> {
     /// A file, for all that is known.
     File(BorrowedFd<'a>),
+    /// A file that was opened by its path.
+    Opened(&'a Endpoint<'a>),
     /// An end that is memory.
     Memory(&'a Endpoint<'a>),
 }
@@ -83,6 +85,7 @@ impl Origin<'_> {
     fn send(self, sink: Stream<'_>, at: Option<u64>, most: u64, sent: u64, calls: &mut SyscallCounter) -> Sys<usize> {
         let end = match self {
             Self::File(file) => return calls.sendfile(file, at, sink.fd, most as usize),
+            Self::Opened(end) => return calls.sendfile(end.fd(), at, sink.fd, most as usize),
             Self::Memory(end) => end,
         };
         let rest = end.memory().expect("it is memory").part(at.unwrap_or(sent), most);
@@ -102,7 +105,7 @@ impl Origin<'_> {
 
     fn way(self) -> (Mechanism, Kind, &'static str) {
         match self {
-            Self::File(_) => (Mechanism::Sendfile, Kind::File, "sendfile"),
+            Self::File(_) | Self::Opened(_) => (Mechanism::Sendfile, Kind::File, "sendfile"),
             Self::Memory(_) => (Mechanism::ReadWrite, Kind::Memory, "write"),
         }
     }
@@ -125,7 +128,7 @@ pub(super) fn first(
         // Of a region that somebody closes no byte is sent that is not its own.
         let _held = match source {
             Origin::Memory(end) => Some(end.enter().map_err(|error| error.after(sent))?),
-            Origin::File(_) => None,
+            Origin::File(_) | Origin::Opened(_) => None,
         };
         match source.send(sink, offset.map(|offset| offset + sent), most - sent, sent, &mut calls) {
             Ok(0) => break,
@@ -139,7 +142,7 @@ pub(super) fn first(
     if sent == 0 || count.is_none() && sent == Attempted::MOST {
         return Ok(begun(sent, &calls));
     }
-    if let Origin::Memory(end) = source {
+    if let Origin::Memory(end) | Origin::Opened(end) = source {
         end.check(&mut calls).map_err(|error| error.after(sent))?;
     }
     Ok(done(sent, count, (mechanism, mechanism.copies(from, sink.kind)), &calls, started))

@@ -26,6 +26,8 @@ const KNOWN: &[(&str, &str, u64, u64)] = &[
     // To a slow peer a call in blocking mode may move a part; otherwise 39.
     ("Java", "file-tcp", 0, 80),
     ("Java", "to-file-tcp", 0, 80),
+    // Whether it is a FIFO, whether it has grown, and whether its descriptor still means it.
+    ("Java", "path-tcp", 7, 80),
     ("Java", "tcp-file", 13, 0),
     ("Java", "tcp-tcp", 44, 60),
 ];
