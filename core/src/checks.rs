@@ -25,9 +25,9 @@ pub(crate) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Reques
     writable(sink, request)?;
     offsets(source, sink, request)?;
     if let Some(mechanism) = request.mechanism
-        && let Some(reason) = plan::impossible(mechanism, source.facts(), sink.facts(), request.demand())
+        && let Some(reason) = plan::impossible(mechanism, source.known(), sink.known(), request.demand())
     {
-        let (from, to) = (source.facts().kind.name(), sink.facts().kind.name());
+        let (from, to) = (source.known().kind.name(), sink.known().kind.name());
         return Err(Error::new(
             ErrorKind::Impossible,
             format!(
@@ -43,8 +43,8 @@ pub(crate) fn check(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Reques
 /// somebody else's by then.
 pub(crate) fn steppable(source: &Endpoint<'_>, request: &Request) -> Result<()> {
     if request.mechanism != Some(Mechanism::ZerocopySend)
-        || source.facts().kind != Kind::Memory
-        || source.facts().frozen
+        || source.known().kind != Kind::Memory
+        || source.known().frozen
     {
         return Ok(());
     }
@@ -55,7 +55,7 @@ pub(crate) fn steppable(source: &Endpoint<'_>, request: &Request) -> Result<()> 
 
 /// An end that exists only on paper must not cost a destination its content, and is never ready: looks at a socket before.
 pub(crate) fn connected(source: &Endpoint<'_>) -> Result<()> {
-    let Some(fd) = source.descriptor().filter(|_| source.facts().kind.is_socket()) else { return Ok(()) };
+    let Some(fd) = source.descriptor().filter(|_| source.known().kind.is_socket()) else { return Ok(()) };
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     match recv(fd.as_raw_fd(), &mut [0], flags) {
         Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => Ok(()),
@@ -67,7 +67,7 @@ pub(crate) fn connected(source: &Endpoint<'_>) -> Result<()> {
 /// `Ok` if the source is open for reading.
 pub(crate) fn readable(source: &Endpoint<'_>) -> Result<()> {
     byte_stream(source, "source")?;
-    if source.facts().readable {
+    if source.known().readable {
         return Ok(());
     }
     let error = Error::new(ErrorKind::NotReadable, "the source is not open for reading").with_errno(Errno::EBADF);
@@ -76,12 +76,12 @@ pub(crate) fn readable(source: &Endpoint<'_>) -> Result<()> {
 
 fn writable(sink: &Endpoint<'_>, request: &Request) -> Result<()> {
     byte_stream(sink, "sink")?;
-    let receives = sink.facts().receives && request.mechanism == Some(Mechanism::ZerocopyReceive);
-    if sink.facts().writable || receives {
+    let receives = sink.known().receives && request.mechanism == Some(Mechanism::ZerocopyReceive);
+    if sink.known().writable || receives {
         return Ok(());
     }
-    let message = match sink.facts().kind {
-        Kind::Memory if sink.facts().receives => {
+    let message = match sink.known().kind {
+        Kind::Memory if sink.known().receives => {
             "the sink is a region that receives: it is filled by zerocopy_receive, which must be named"
         }
         Kind::Memory => "the sink is memory that may only be read",
@@ -91,7 +91,7 @@ fn writable(sink: &Endpoint<'_>, request: &Request) -> Result<()> {
 }
 
 fn byte_stream(end: &Endpoint<'_>, role: &str) -> Result<()> {
-    match end.facts().kind {
+    match end.known().kind {
         Kind::Directory => {
             let error = Error::new(ErrorKind::IsDirectory, format!("the {role} is a directory"));
             Err(error.with_errno(Errno::EISDIR).at(end.path()))
@@ -108,8 +108,8 @@ fn byte_stream(end: &Endpoint<'_>, role: &str) -> Result<()> {
 fn offsets(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {
     for (offset, end, name) in [(request.offset, source, "offset"), (request.sink_offset, sink, "sink offset")] {
         let Some(offset) = offset else { continue };
-        if !end.facts().kind.is_seekable() && end.facts().kind != Kind::Memory {
-            let message = format!("{name} given for a {}, which has no offsets", end.facts().kind.name());
+        if !end.known().kind.is_seekable() && end.known().kind != Kind::Memory {
+            let message = format!("{name} given for a {}, which has no offsets", end.known().kind.name());
             return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::ESPIPE).at(end.path()));
         }
         if offset > LAST_OFFSET {
@@ -117,16 +117,16 @@ fn offsets(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Res
             return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL).at(end.path()));
         }
     }
-    if let (Kind::Memory, Some(offset)) = (sink.facts().kind, request.sink_offset)
-        && offset > sink.facts().size
+    if let (Kind::Memory, Some(offset)) = (sink.known().kind, request.sink_offset)
+        && offset > sink.known().size
     {
         let message = format!(
             "sink offset {offset} is behind the end of the sink, which is memory of {} bytes",
-            sink.facts().size
+            sink.known().size
         );
         return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL));
     }
-    if request.sink_offset.is_some() && sink.facts().append {
+    if request.sink_offset.is_some() && sink.known().append {
         let message = "sink offset given for a file opened to append, where every write goes to the end";
         return Err(Error::new(ErrorKind::InvalidInput, message).with_errno(Errno::EINVAL).at(sink.path()));
     }
@@ -141,12 +141,12 @@ pub(crate) fn whole_blocks(
     (mechanism, count): (Mechanism, Option<u64>),
     calls: &mut SyscallCounter,
 ) -> Result<()> {
-    let is_direct = |end: &Endpoint<'_>| end.facts().direct && end.facts().kind.is_seekable();
+    let is_direct = |end: &Endpoint<'_>| end.known().direct && end.known().kind.is_seekable();
     if mechanism == Mechanism::DirectIo || !(is_direct(source) || is_direct(sink)) {
         return Ok(());
     }
-    let sized = source.facts().kind.has_offsets() && source.facts().size > 0;
-    let rest = sized.then(|| source.facts().size.saturating_sub(source_at.unwrap_or(0)));
+    let sized = source.known().kind.has_offsets() && source.known().size > 0;
+    let rest = sized.then(|| source.known().size.saturating_sub(source_at.unwrap_or(0)));
     let length = rest.map(|rest| count.map_or(rest, |count| count.min(rest)));
     // copy_file_range(2) asks for what the file has, tail and all; the others for whole buffers.
     let to_the_end = length == rest && mechanism != Mechanism::CopyFileRange;
@@ -162,12 +162,12 @@ pub(crate) fn whole_blocks(
         let begins = places.into_iter().flatten().all(|at| at.is_multiple_of(block));
         let ends = to_the_end || length.is_some_and(|length| length.is_multiple_of(block));
         // sendfile(2) goes on where a socket has stopped taking, which may be anywhere.
-        let whole = begins && ends && (mechanism != Mechanism::Sendfile || sink.facts().kind.is_seekable());
+        let whole = begins && ends && (mechanism != Mechanism::Sendfile || sink.known().kind.is_seekable());
         if !whole {
             let message = format!(
                 "the {name} was opened with O_DIRECT, which takes only whole blocks of {block} bytes from {mechanism}: open it \
                  without{}",
-                if sink.facts().append { "" } else { ", or use direct_io" }
+                if sink.known().append { "" } else { ", or use direct_io" }
             );
             return Err(Error::refused("transfer", Errno::EINVAL, &message).at(end.path()));
         }
@@ -181,7 +181,7 @@ pub(crate) fn sink_position(
     sink: &Endpoint<'_>,
     offset: Option<u64>,
 ) -> Result<Option<u64>> {
-    let facts = sink.facts();
+    let facts = sink.known();
     match offset {
         _ if !facts.direct || !facts.kind.is_seekable() => Ok(None),
         Some(offset) => Ok(Some(offset)),
@@ -196,11 +196,11 @@ pub(crate) fn sink_position(
 /// The same pipe on both sides, or a path that is its own destination, also by way of a region. Overlapping ranges of one file need the files'
 /// positions and are checked by [`overlap`] when those are known.
 fn same_object(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Result<()> {
-    let is_shown = sink.will_be_emptied() && sink.facts().size > 0 && is_shown_in(source, sink);
-    if source.facts().identity != sink.facts().identity && !is_shown {
+    let is_shown = sink.will_be_emptied() && sink.known().size > 0 && is_shown_in(source, sink);
+    if source.known().identity != sink.known().identity && !is_shown {
         return Ok(());
     }
-    let message = match source.facts().kind {
+    let message = match source.known().kind {
         Kind::Pipe => "the source and the sink are the two ends of one pipe",
         // Memory that is mapped from the file goes with its content.
         Kind::File | Kind::Memory if sink.will_be_emptied() => "the source and the destination are the same file",
@@ -213,7 +213,7 @@ fn same_object(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> Result<()> {
 fn is_shown_in(source: &Endpoint<'_>, sink: &Endpoint<'_>) -> bool {
     let Some(memory) = source.memory() else { return false };
     let start = memory.as_ptr().addr();
-    mappings::show(&(start..start + memory.len()), sink.facts().identity)
+    mappings::show(&(start..start + memory.len()), sink.known().identity)
 }
 
 /// Refuses a transfer inside one file that would read what it has written.
@@ -248,7 +248,7 @@ pub(crate) fn overlap_in_memory(
             .map_err(same)
             .map_err(|error| error.with_errno(Errno::EINVAL))?;
     }
-    if source.facts().identity != sink.facts().identity {
+    if source.known().identity != sink.known().identity {
         return Ok(());
     }
     let behind = |address| keeper(address).and_then(|(_, behind)| behind);

@@ -65,8 +65,8 @@ pub(crate) fn write(
     calls: &mut SyscallCounter,
 ) -> Result<Delivery, Error> {
     let mut length = bytes.len();
-    let sure = match sink.facts().kind {
-        Kind::Pipe if !sink.facts().nonblocking => Some(ONE_SLOT),
+    let sure = match sink.known().kind {
+        Kind::Pipe if !sink.known().nonblocking => Some(ONE_SLOT),
         _ => sink.is_byte_by_byte().then_some(1),
     };
     if let Some(sure) = sure {

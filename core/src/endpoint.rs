@@ -1,8 +1,8 @@
 //! One end of a transfer: a descriptor and the facts about it that decide what is possible.
 //!
 //! An endpoint borrows its descriptor, or owns one it opened from a path; it never closes what it did not open. Where a
-//! borrow is not enough, a [`Hold`] keeps the end what it is. Facts are read once, when the endpoint is made; nothing in
-//! them promises that the descriptor stays as it was.
+//! borrow is not enough, a [`Hold`] keeps the end what it is. Facts are read once, when the endpoint is made, or when they are needed
+//! where the descriptor's owner is a socket by its type; nothing in them promises that the descriptor stays as it was.
 
 mod away;
 mod cached;
@@ -16,13 +16,14 @@ mod memory;
 mod non_blocking;
 mod path;
 mod sent;
+mod sharing;
 mod streams;
 mod terminal;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::buffer::Pages;
 use crate::error::Result;
@@ -57,6 +58,8 @@ pub use sent::Sent;
 pub struct Endpoint<'fd> {
     handle: Handle<'fd>,
     facts: Facts,
+    /// Those of a socket that was not asked for any when this was made.
+    asked: Option<OnceLock<Facts>>,
     path: Option<PathBuf>,
     /// A file that is yet to be emptied, or to be given its name: see [`destination`].
     destination: bool,
@@ -129,7 +132,11 @@ impl<'fd> Endpoint<'fd> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(fd: impl LendFd<'fd>) -> Result<Self> {
-        let fd = fd.lend();
+        let (kind, fd) = (fd.kind(), fd.lend());
+        if let Some(kind) = kind {
+            let end = Self::with(Facts::of_socket(kind), Handle::Borrowed(fd));
+            return Ok(Self { asked: Some(OnceLock::new()), ..end });
+        }
         Ok(Self::with(Facts::of(fd)?, Handle::Borrowed(fd)))
     }
 
@@ -142,6 +149,7 @@ impl<'fd> Endpoint<'fd> {
         Self {
             handle,
             facts,
+            asked: None,
             path: None,
             destination: false,
             unblocked: false,
@@ -161,12 +169,25 @@ impl<'fd> Endpoint<'fd> {
             Handle::Borrowed(fd) => Handle::Borrowed(*fd),
             kept => kept.borrow(),
         };
-        Endpoint { hold: self.hold.clone(), ..Endpoint::with(self.facts, handle) }
+        Endpoint { hold: self.hold.clone(), asked: self.asked.clone(), ..Endpoint::with(self.facts, handle) }
     }
 
     /// What is known about the descriptor.
     pub fn facts(&self) -> &Facts {
+        let Some(asked) = &self.asked else { return &self.facts };
+        asked.get_or_init(|| Facts::of(self.fd()).unwrap_or(self.facts))
+    }
+
+    /// The same without asking: of a socket not its mode, nor its identity.
+    #[inline]
+    pub(crate) fn known(&self) -> &Facts {
         &self.facts
+    }
+
+    /// Asks, for who is about to change them.
+    fn learn(&mut self) {
+        self.facts = *self.facts();
+        self.asked = None;
     }
 
     /// The path, when the endpoint was made from one.
@@ -193,7 +214,7 @@ impl<'fd> Endpoint<'fd> {
         match (&self.handle, &other.handle) {
             (Handle::New(file), Handle::New(other)) => file.is_namesake(other),
             (Handle::Away(file), Handle::Away(other)) => file.is_namesake(other),
-            _ => self.facts.identity == other.facts.identity,
+            _ => self.facts().identity == other.facts().identity,
         }
     }
 
@@ -233,9 +254,10 @@ impl<'fd> Endpoint<'fd> {
         }
     }
 
-    /// Finds out [`Facts::shares_blocks`]. One fstatfs(2), which takes longer than fstat(2): only for who needs it.
+    /// Finds out [`Facts::shares_blocks`]. One fstatfs(2) a file system, which takes longer than fstat(2): only for who needs it.
     pub(crate) fn learn_to_share(&mut self) {
-        self.facts.shares_blocks = self.descriptor().is_some_and(crate::sys::files::may_share_blocks);
+        let device = self.facts.identity.0;
+        self.facts.shares_blocks = self.descriptor().is_some_and(|fd| sharing::may_share(device, fd));
     }
 }
 

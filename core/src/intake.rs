@@ -69,7 +69,7 @@ impl Intake {
         }
         let said = splice(Pipe::get(pipe)?, source, at, limit, calls)?;
         let taken = self.doubt(said, pipe, source, limit, calls)?;
-        if matches!(taken, Taken::Bytes(BULK..)) && source.facts().kind.is_socket() {
+        if matches!(taken, Taken::Bytes(BULK..)) && source.known().kind.is_socket() {
             return Ok(self.top_up(Pipe::get(pipe)?, source, limit, calls));
         }
         Ok(taken)
@@ -87,7 +87,7 @@ impl Intake {
     ) -> Result<Taken, Error> {
         let again = std::mem::replace(&mut self.dry, said == Taken::Blocked);
         let doubtful = said == Taken::Ended || said == Taken::Blocked && again;
-        if !doubtful || source.facts().kind != Kind::Tcp {
+        if !doubtful || source.known().kind != Kind::Tcp {
             return Ok(said);
         }
         // The pipe first: what has been received must have a place to go.

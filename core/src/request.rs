@@ -22,7 +22,7 @@ pub(crate) struct Request {
 impl Request {
     /// The most that is to be moved: the count, or what a sink has room for that is memory.
     pub(crate) fn most(&self, sink: &Endpoint<'_>) -> Option<u64> {
-        let room = (sink.facts().kind == Kind::Memory).then_some(sink.facts().size);
+        let room = (sink.known().kind == Kind::Memory).then_some(sink.known().size);
         let room = room.map(|room| room.saturating_sub(self.sink_offset.unwrap_or(0)));
         room.map(|room| self.count.map_or(room, |count| count.min(room))).or(self.count)
     }

@@ -24,7 +24,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::cache::CachePolicy;
 use crate::checks;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Kind};
 use crate::error::Result;
 use crate::mechanism::Mechanism;
 use crate::plan;
@@ -33,7 +33,7 @@ use crate::request::Request;
 use crate::step::{Side, Step, Visibility};
 use engine::Engine;
 #[doc(hidden)]
-pub use first::{Origin, Stream, Waits};
+pub use first::{Origin, Place, Stream, Waits};
 use running::Running;
 pub use small::{Attempted, Begun};
 
@@ -128,7 +128,7 @@ impl<'fd> Transfer<'fd> {
     /// for a source that has offsets.
     #[must_use]
     pub fn taken_before(mut self, bytes: Vec<u8>) -> Self {
-        if !self.source.facts().kind.has_offsets() {
+        if !self.source.known().kind.has_offsets() {
             self.taken_before = bytes;
         }
         self
@@ -154,7 +154,7 @@ impl<'fd> Transfer<'fd> {
     }
 
     /// As [`Transfer::attempt`], for who keeps the sink and knows what it is: one system call for what is counted, and one more to
-    /// find the end of a file. Up to 1 MiB.
+    /// find the end of a file. Up to [`Attempted::MOST`] bytes.
     ///
     /// # Errors
     ///
@@ -164,9 +164,30 @@ impl<'fd> Transfer<'fd> {
         first::first(source, sink, offset, count)
     }
 
+    /// As [`Transfer::first`] from a file or a pipe into another: neither is looked at if the kernel's answer says what it is, and no
+    /// call waits. Up to [`Attempted::MOST`] bytes. What is refused a transfer meets again, and tells.
+    #[doc(hidden)] // For the bindings.
+    pub fn first_into(source: BorrowedFd<'_>, sink: Place<'_>, offset: Option<u64>, count: u64) -> Attempted {
+        first::first_into(source, sink, offset, count)
+    }
+
+    /// As [`Transfer::first_into`] from a stream socket of that kind into a file: what is there now, up to what is copied
+    /// ([`crate::plan`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Transfer::attempt`].
+    #[doc(hidden)] // For the bindings.
+    pub fn first_from(source: BorrowedFd<'_>, kind: Kind, sink: Place<'_>, count: u64) -> Result<Attempted> {
+        first::first_from((source, kind), sink, count)
+    }
+
     /// Goes on where an attempt with the same ends, offset and count has stopped: its bytes and calls count.
     #[must_use]
-    pub fn begun(mut self, begun: Begun) -> Self {
+    pub fn begun(mut self, mut begun: Begun) -> Self {
+        if !begun.carried.is_empty() {
+            self.taken_before = std::mem::take(&mut begun.carried);
+        }
         self.begun = begun;
         self
     }
@@ -224,18 +245,17 @@ impl<'fd> Transfer<'fd> {
         let is_held = self.source.is_held() || self.sink.is_held();
         let _held = if is_held { running::enter(&self.source, &self.sink)? } else { None };
         checks::check(&self.source, &self.sink, &self.request)?;
-        if self.request.mechanism.is_none() && plan::would_share(self.source.facts(), self.sink.facts()) {
+        if self.request.mechanism.is_none() && plan::would_share(self.source.known(), self.sink.known()) {
             self.sink.learn_to_share();
         }
         self.sink.can_be_emptied()?;
         let mut engine = Engine::new(&self.source, &self.sink, &self.request, is_held)?;
         // Nothing refuses it, and it may have to wait for its first byte inside a call.
-        let waits = self.request.mechanism.is_none() && self.source.sleeps();
-        if waits && self.sink.is_without_name() {
+        if self.request.mechanism.is_none() && self.sink.is_without_name() && self.source.sleeps() {
             self.sink.settle(0..0)?;
         }
         engine.progress.is_unsettled = self.sink.will_be_emptied();
-        engine.resume(self.begun);
+        engine.resume(&self.begun);
         if !self.taken_before.is_empty() {
             engine.carry(&mut self.taken_before);
         }

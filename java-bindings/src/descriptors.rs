@@ -102,9 +102,12 @@ impl<'a, 'local> Given<'a, 'local> {
         self.kind == Kind::Socket && self.memory.1 == 0
     }
 
-    /// The number of a file channel's descriptor, if the Java side has said it.
-    pub fn file(&self) -> Option<BorrowedFd<'static>> {
-        self.kept(self.kind == Kind::Held)
+    /// The descriptor of a file channel that this thread is registered with.
+    pub fn file(&self, env: &mut Env<'_>) -> Result<BorrowedFd<'static>, Failure> {
+        if self.kind == Kind::File {
+            return registered(env, self.object);
+        }
+        self.kept(self.kind == Kind::Held).ok_or(Failure::Closed)
     }
 
     /// The stream that this thread is the one writer of, and what it is.
@@ -194,8 +197,7 @@ impl Descriptor {
         Ok(match given.kind {
             Kind::Path => Self::Path(given.path(env)?.expect("it is a path")),
             Kind::Memory => Self::Memory(given.memory.0 as *mut u8, given.memory.1 as usize),
-            Kind::File => of_a_file_channel(registered(env, given.object)?, waiting)?,
-            Kind::Held => of_a_file_channel(given.file().ok_or(Failure::Closed)?, waiting)?,
+            Kind::File | Kind::Held => of_a_file_channel(given.file(env)?, waiting)?,
             Kind::Written(_) => {
                 let (fd, _) = given.written().ok_or(Failure::Closed)?;
                 Self::Registered(Endpoint::new(fd)?.woken())

@@ -1,11 +1,11 @@
 //! Transfers: from the Java side's request to the core's, and back from the core's report to the Java record.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use jni::Env;
 use jni::objects::{JLongArray, JObject, JObjectArray};
 use jni::sys::jlong;
-use zcio::transfer::{Attempted, Begun, Origin, Stream, Waits};
+use zcio::transfer::{Attempted, Begun, Origin, Place, Stream, Waits};
 use zcio::{CachePolicy, Endpoint, Kind, Visibility};
 
 use crate::descriptors::{Descriptor, Given, Waiting};
@@ -25,6 +25,8 @@ struct Request<'a, 'local> {
     sink: Given<'a, 'local>,
     options: TransferOptions,
     waiting: Waiting,
+    /// The source, if it is a path that was opened already.
+    opened: Option<Endpoint<'static>>,
     /// What a first try has done.
     begun: Begun,
 }
@@ -42,7 +44,14 @@ impl<'a, 'local> Request<'a, 'local> {
         if source.is_shut() {
             options.count = Some(0);
         }
-        Ok(Self { source, sink, options, waiting: Waiting::of(numbers.number()), begun: Begun::default() })
+        Ok(Self {
+            source,
+            sink,
+            options,
+            waiting: Waiting::of(numbers.number()),
+            opened: None,
+            begun: Begun::default(),
+        })
     }
 
     /// The most it writes after the sink was asked whether it takes any. A stream is asked instead of the sink, and a file may
@@ -56,8 +65,21 @@ impl<'a, 'local> Request<'a, 'local> {
         }
     }
 
-    /// The short way to a stream that this thread is the writer of, where nothing was asked for that it does not do.
-    fn try_first(&mut self) -> zcio::error::Result<Option<zcio::Report>> {
+    /// Opens a source that is a path, for the writer of a stream, whom nothing else may hold up; false if it is no file.
+    fn open_file(&mut self, env: &mut Env<'local>) -> Result<bool, Failure> {
+        let (Some(path), Some(_)) = (self.source.path(env)?, self.sink.written()) else { return Ok(true) };
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            return Ok(false);
+        }
+        match Endpoint::open(path) {
+            Ok(end) => self.opened = Some(end),
+            Err(error) => return Err(self.failure(env, error, Vec::new())),
+        }
+        Ok(true)
+    }
+
+    /// The short way, where nothing was asked for that it does not do.
+    fn try_first(&mut self, env: &mut Env<'local>) -> zcio::error::Result<Option<zcio::Report>> {
         let TransferOptions {
             offset,
             sink_offset: None,
@@ -69,24 +91,49 @@ impl<'a, 'local> Request<'a, 'local> {
         else {
             return Ok(None);
         };
-        let (file, memory) = (self.source.file(), self.source.memory());
-        let source = file.map(Origin::File).or(memory.as_ref().map(Origin::Memory));
-        let (Some(source), Some(sink), true) = (source, self.sink.written(), cache == CachePolicy::default()) else {
+        if cache != CachePolicy::default() {
             return Ok(None);
-        };
-        let sink = Stream { fd: sink.0, kind: sink.1, waits: Waits::Woken };
-        match zcio::Transfer::first(source, sink, offset, count)? {
-            Attempted::Done(report) => Ok(Some(report)),
-            Attempted::Begun(begun) => {
-                self.begun = begun;
-                Ok(None)
-            }
         }
+        let attempted = match (self.sink.written(), count) {
+            (Some(sink), _) => self.first_to(env, sink, offset, count)?,
+            (None, Some(count)) => self.first_into(env, offset, count),
+            (None, None) => None,
+        };
+        match attempted {
+            Some(Attempted::Done(report)) => return Ok(Some(report)),
+            Some(Attempted::Begun(begun)) => self.begun = begun,
+            None => {}
+        }
+        Ok(None)
+    }
+
+    /// To a stream that this thread is the writer of.
+    fn first_to(
+        &self,
+        env: &mut Env<'local>,
+        sink: (BorrowedFd<'static>, Kind),
+        offset: Option<u64>,
+        count: Option<u64>,
+    ) -> zcio::error::Result<Option<Attempted>> {
+        let memory = self.source.memory();
+        let known = memory.as_ref().map(Origin::Memory).or(self.opened.as_ref().map(Origin::Opened));
+        let source = known.or_else(|| self.source.file(env).ok().map(Origin::File));
+        let sink = Stream { fd: sink.0, kind: sink.1, waits: Waits::Woken };
+        source.map(|source| zcio::Transfer::first(source, sink, offset, count)).transpose()
+    }
+
+    /// From one file channel to another, which may be of a file or of a FIFO.
+    fn first_into(&self, env: &mut Env<'local>, offset: Option<u64>, count: u64) -> Option<Attempted> {
+        let (source, sink) = (self.source.file(env).ok()?, self.sink.file(env).ok()?);
+        Some(zcio::Transfer::first_into(source, Place { fd: sink, is_seekable: false }, offset, count))
     }
 
     /// Opens the ends; `None` if the sink is a FIFO that nobody reads yet.
-    fn open(&self, env: &mut Env<'local>) -> Result<Option<Running>, Failure> {
-        let sources = Descriptor::of(env, &self.source, self.waiting)?;
+    fn open(&mut self, env: &mut Env<'local>) -> Result<Option<Running>, Failure> {
+        let sources = match self.opened.take() {
+            Some(end) => Descriptor::Registered(end),
+            None => Descriptor::of(env, &self.source, self.waiting)?,
+        };
         let sinks = Descriptor::of(env, &self.sink, self.waiting)?;
         // The source first: a sink must not be made for a source that is not there.
         let opened = sources.source().and_then(|source| Ok((source, sinks.sink()?)));
@@ -104,7 +151,7 @@ impl<'a, 'local> Request<'a, 'local> {
         };
         let ends = vec![number(&source.endpoint), number(&sink)];
         let of_memory = source.endpoint.facts().kind == Kind::Memory;
-        let mut transfer = self.options.apply(zcio::Transfer::new(source.endpoint, sink)).begun(self.begun);
+        let mut transfer = self.options.apply(zcio::Transfer::new(source.endpoint, sink)).begun(self.begun.clone());
         if of_memory && self.sink.written().is_some() {
             transfer = transfer.step_size(MEMORY_STEP);
         }
@@ -167,7 +214,8 @@ impl NativeTransfer {
     /// @param sink   what {@link PackedEnds#object} gives
     /// @param call   numbers of the source, of the sink, and of the options; those of the report when it returns null
     /// @param watch  asked at least every 100 ms whether to stop
-    /// @return null, or a report of more than numbers, or an empty array if the sink is a FIFO that nobody reads yet
+    /// @return null, or a report of more than numbers, or an empty array if the sink is a FIFO that nobody reads yet, or if the writer
+    ///         of a stream must not wait for such a source
     pub fn run<'local>(
         env: &mut Env<'local>,
         source: &JObject<'local>,
@@ -176,7 +224,10 @@ impl NativeTransfer {
         watch: &LongPredicate<'local>,
     ) -> Result<JObjectArray<'local>, Failure> {
         let mut request = Request::new(env, source, sink, call)?;
-        match request.try_first() {
+        if !request.open_file(env)? {
+            return Ok(nothing(env)?);
+        }
+        match request.try_first(env) {
             Ok(None) => {}
             Ok(Some(report)) => return Ok(packed_into(env, &report, call)?),
             Err(error) => return Err(request.failure(env, error, Vec::new())),

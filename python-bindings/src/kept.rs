@@ -7,9 +7,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyType};
 use zcio::apart::Process;
-use zcio::transfer::Waits;
+use zcio::transfer::{Place, Waits};
 use zcio::{Kind, Side};
 
+use crate::holds::borrow;
 use crate::once::{Once, intern};
 
 /// A descriptor, and the object that keeps it open until this is dropped, whoever closes it meanwhile.
@@ -34,26 +35,42 @@ impl<'py> Kept<'py> {
             let number = end.extract().ok().filter(|&number: &RawFd| number >= 0);
             return Ok(number.map(|number| Self { number, object: None }));
         }
-        let Some(object) = plain(end, side)? else { return Ok(None) };
-        let keeper = match side {
-            Side::Source => Closing::of(&object)?.map(Keeper::Hook),
-            Side::Sink => add_user(&object, 1).is_ok().then_some(Keeper::Count),
-        };
-        let Some(keeper) = keeper else { return Ok(None) };
+        let Some(object) = keep(end, side)? else { return Ok(None) };
         // Kept first and asked then, so that nothing comes in between.
-        let mut kept = Self { number: -1, object: Some((object, keeper)) };
+        let mut kept = Self { number: -1, object: Some(object) };
         let number = kept.object.as_ref().map(|(object, _)| object.call_method0(intern!(object.py(), "fileno")));
         kept.number = number.and_then(|number| number.ok()?.extract().ok()).unwrap_or(-1);
         Ok((kept.number >= 0).then_some(kept))
     }
 }
 
+fn keep<'py>(end: &Bound<'py, PyAny>, side: Side) -> PyResult<Option<(Bound<'py, PyAny>, Keeper<'py>)>> {
+    if let Some(socket) = plain(end, Class::Socket)? {
+        return Ok(add_user(&socket, 1).is_ok().then_some((socket, Keeper::Count)));
+    }
+    let class = if side == Side::Source { Class::Reader } else { Class::Writer };
+    let Some(file) = plain(end, class)? else { return Ok(None) };
+    Ok(Closing::of(&file)?.map(|hook| (file, Keeper::Hook(hook))))
+}
+
 impl Kept<'_> {
+    /// Whether it is a bare number, whose owner may give it another meaning.
+    pub fn is_number(&self) -> bool {
+        self.object.is_none()
+    }
+
+    /// The place that a file is; `None` for anything else. Whether it has a position Python remembers, when it was asked once.
+    pub fn place(&self, is_asked: bool) -> PyResult<Option<Place<'static>>> {
+        let Some((file, Keeper::Hook(_))) = &self.object else { return Ok(None) };
+        let is_seekable = is_asked && file.call_method0(intern!(file.py(), "seekable"))?.is_truthy()?;
+        Ok(Some(Place { fd: borrow(self.number), is_seekable }))
+    }
+
     /// What the socket object knows of itself: which stream it is, and whether it waits.
     pub fn stream(&self) -> PyResult<Option<(Kind, Waits)>> {
         // As the class in C says it: Python's own makes an enum of each number.
         static ASK: Once<[Py<PyAny>; 4]> = Once::new();
-        let Some((socket, _)) = &self.object else { return Ok(None) };
+        let Some((socket, Keeper::Count)) = &self.object else { return Ok(None) };
         let py = socket.py();
         let ask = ASK.get_or_try_init(py, || {
             let class = py.import("_socket")?.getattr("socket")?;
@@ -86,15 +103,25 @@ impl Drop for Kept<'_> {
     }
 }
 
+/// What an end may be an object of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    Reader,
+    Writer,
+    Socket,
+}
+
 /// The raw file or the socket, if it is of exactly the class that Python's own functions make, and Python has its GIL, by
 /// which these objects' own code excludes others.
-pub fn plain<'py>(object: &Bound<'py, PyAny>, side: Side) -> PyResult<Option<Bound<'py, PyAny>>> {
-    static FILES: Once<Vec<Py<PyType>>> = Once::new();
+pub fn plain<'py>(object: &Bound<'py, PyAny>, class: Class) -> PyResult<Option<Bound<'py, PyAny>>> {
+    static READERS: Once<Vec<Py<PyType>>> = Once::new();
+    static WRITERS: Once<Vec<Py<PyType>>> = Once::new();
     static SOCKETS: Once<Vec<Py<PyType>>> = Once::new();
     let py = object.py();
-    let (found, module, names): (_, _, &[&str]) = match side {
-        Side::Source => (&FILES, "io", &["FileIO", "BufferedReader"]),
-        Side::Sink => (&SOCKETS, "socket", &["socket"]),
+    let (found, module, names): (_, _, &[&str]) = match class {
+        Class::Reader => (&READERS, "io", &["FileIO", "BufferedReader"]),
+        Class::Writer => (&WRITERS, "io", &["FileIO", "BufferedWriter"]),
+        Class::Socket => (&SOCKETS, "socket", &["socket"]),
     };
     let classes = found.get_or_try_init(py, || {
         let module = py.import(module)?;
@@ -106,7 +133,7 @@ pub fn plain<'py>(object: &Bound<'py, PyAny>, side: Side) -> PyResult<Option<Bou
         [_, buffered] if object.get_type().is(buffered) && is_bare(object)? => object.getattr(intern!(py, "raw"))?,
         _ => object.clone(),
     };
-    let plain = object.get_type().is(&classes[0]) && (side == Side::Sink || is_bare(&object)?) && has_gil(py)?;
+    let plain = object.get_type().is(&classes[0]) && (class == Class::Socket || is_bare(&object)?) && has_gil(py)?;
     Ok(plain.then_some(object))
 }
 

@@ -1,5 +1,5 @@
-//! The short way of `zcio.transfer` for some pages of a file to a TCP socket, where looking at the arguments closely would
-//! take longer than sending them. Nothing waits for the peer in it.
+//! The short way of `zcio.transfer` for some pages of a file to a socket, a pipe or a file, and of a pipe or a socket to a file, where
+//! looking at the arguments closely would take longer than moving them. Nothing waits for the peer in it.
 //!
 //! Only for a bare number, or an object of exactly the class that `open()` and `socket` make: those have no surprises. Such an
 //! object is kept open meanwhile (`Kept`), so that a close in another thread cannot lead to another file. A bare number is
@@ -20,7 +20,7 @@ use crate::errors::{self, TransferError};
 use crate::files;
 use crate::holds::{Hold, borrow};
 use crate::interrupt::detached;
-use crate::kept::{Kept, plain};
+use crate::kept::{Class, Kept, plain};
 use crate::once::intern;
 use crate::report::Report;
 use crate::transfer::done;
@@ -103,8 +103,13 @@ impl Asked<'_, '_> {
 
     fn of_file(&self) -> PyResult<Attempt> {
         let py = self.src.py();
-        // Before the file is kept: a thread that closes the reader has its lock, and waits for whoever keeps the file.
+        // Before the files are kept: a thread that closes such an object has its lock, and waits for whoever keeps the file.
         let reader = Reader::new(self.src, self.offset.is_none())?;
+        let is_raw = !is_buffered(self.src, Class::Reader)?;
+        let writer = !self.in_loop && is_buffered(self.dst, Class::Writer)?;
+        if writer && self.dst.call_method0(intern!(py, "flush")).is_err() {
+            return Ok(nothing());
+        }
         let Some(source) = Kept::new(self.src, Side::Source)? else { return Ok(nothing()) };
         let Some(sink) = Kept::new(self.dst, Side::Sink)? else { return Ok(nothing()) };
         let stream = self.stream(&sink)?;
@@ -112,8 +117,16 @@ impl Asked<'_, '_> {
             return Ok(nothing());
         }
         let [from, to] = [source.number, sink.number].map(borrow);
+        if let Some((kind, _)) = source.stream()? {
+            return self.of_socket((source, kind), sink, writer);
+        }
         let offset = self.offset.or(reader.as_ref().map(|reader| reader.position));
-        let is_said = self.offset.is_some() && self.count.is_some();
+        let place = sink.place(offset.is_none())?;
+        // What a stream has given to its reader's buffer goes first; and a number may be anything.
+        if place.is_some() && (source.is_number() || offset.is_none() && !is_raw) {
+            return Ok(nothing());
+        }
+        let is_said = self.count.is_some() && (self.offset.is_some() || place.is_some());
         let whole = if is_said { None } else { size_and_position(from) };
         let start = offset.or(whole.map(|(_, position)| position));
         let count = match (self.count, whole) {
@@ -125,13 +138,15 @@ impl Asked<'_, '_> {
             return Ok(nothing());
         }
         let identities = || [from, to].map(identity);
-        let before = (count > Attempted::FEW || reader.is_some()).then(identities);
+        let may_be_reused = count > Attempted::FEW && (source.is_number() || sink.is_number());
+        let before = (may_be_reused || reader.is_some()).then(identities);
         let in_loop = self.in_loop;
-        let work = || match stream {
+        let work = || match (stream, place) {
             _ if in_loop && !is_cached(from, start, count) => Ok(Attempted::Begun(Begun::default())),
-            Some(stream) if stream.waits == Waits::Never || stream.kind == Kind::UnixStream => {
+            (Some(stream), _) if stream.waits == Waits::Never || stream.kind == Kind::UnixStream => {
                 Transfer::first(Origin::File(from), stream, offset, Some(count))
             }
+            (_, Some(place)) => Ok(Transfer::first_into(from, place, offset, count)),
             _ => Transfer::attempt(from, to, offset, count),
         };
         let (attempted, known) = self.tried(work, before, identities)?;
@@ -139,6 +154,7 @@ impl Asked<'_, '_> {
             Attempted::Done(mut report) => {
                 report.requested = self.count;
                 drop((source, sink));
+                self.refresh(writer);
                 if let (Some(reader), Some([file, _])) = (reader, known) {
                     let left = reader.leave_behind(&report, file);
                     left.map_err(|raised| done(py, raised, report.bytes, Report::from(report.clone())))?;
@@ -147,6 +163,31 @@ impl Asked<'_, '_> {
             }
             // The objects are kept until those of the rest are held.
             Attempted::Begun(begun) => self.rest(begun, known),
+        }
+    }
+
+    /// Up to what is copied, and into a file.
+    fn of_socket(&self, (source, kind): (Kept<'_>, Kind), sink: Kept<'_>, writer: bool) -> PyResult<Attempt> {
+        let (Some(place), Some(count), None) = (sink.place(true)?, self.count, self.offset) else {
+            return Ok(nothing());
+        };
+        let from = borrow(source.number);
+        let work = || Transfer::first_from(from, kind, place, count);
+        let (attempted, known) = self.tried(work, None, || [from, place.fd].map(identity))?;
+        match attempted {
+            Attempted::Done(report) => {
+                drop((source, sink));
+                self.refresh(writer);
+                Ok(Attempt::Done(report))
+            }
+            Attempted::Begun(begun) => self.rest(begun, known),
+        }
+    }
+
+    /// A buffered sink notices where its descriptor is now; one that was closed meanwhile, or is a stream, is nowhere.
+    fn refresh(&self, writer: bool) {
+        if writer {
+            let _ = self.dst.call_method0(intern!(self.dst.py(), "tell"));
         }
     }
 
@@ -169,7 +210,7 @@ impl Asked<'_, '_> {
         let (attempted, known) = detached(py, || {
             let attempted = work();
             // A few pages are not worth it before, but at once if it has to be.
-            let partly = matches!(attempted, Ok(Attempted::Begun(begun)) if begun.moved() > 0);
+            let partly = matches!(&attempted, Ok(Attempted::Begun(begun)) if !is_nothing(begun));
             (attempted, before.or_else(|| partly.then(identities)))
         })?;
         attempted.map(|attempted| (attempted, known)).map_err(|error| errors::exception(py, &error, &[], &[]))
@@ -178,21 +219,27 @@ impl Asked<'_, '_> {
     /// What is left, with the ends that it is for, which must be what they were.
     fn rest(&self, begun: Begun, known: Option<Identities>) -> PyResult<Attempt> {
         let py = self.src.py();
-        if begun.moved() == 0 {
+        if is_nothing(&begun) {
             return Ok(Attempt::Begun(Part { begun, ends: None }));
         }
         let same = |ends: &[End; 2]| Some([0, 1].map(|end| ends[end].hold().and_then(Hold::identity))) == known;
         match both(self.src, self.dst) {
             Ok(ends) if same(&ends) => Ok(Attempt::Begun(Part { begun, ends: Some(Box::new(ends)) })),
             // Its number means something else by now, or nothing.
-            Ok(_) => Err(lost(py, begun.moved())),
+            Ok(_) => Err(lost(py, &begun)),
             Err(error) => {
                 // A class with __slots__ takes no attributes.
                 let _ = error.value(py).setattr(intern!(py, "moved"), begun.moved());
+                let _ = error.value(py).setattr(intern!(py, "undelivered"), begun.carried());
                 Err(error)
             }
         }
     }
+}
+
+/// Whether it is as if nothing had been tried.
+fn is_nothing(begun: &Begun) -> bool {
+    begun.moved() == 0 && begun.carried().is_empty()
 }
 
 /// Whether no disk has to be waited for, as far as that can be known.
@@ -202,6 +249,11 @@ fn is_cached(file: BorrowedFd<'_>, start: Option<u64>, count: u64) -> bool {
 
 fn extracted(number: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u64>> {
     number.map(PyAnyMethods::extract).transpose()
+}
+
+/// Whether it is a file that has a buffer.
+fn is_buffered(object: &Bound<'_, PyAny>, class: Class) -> PyResult<bool> {
+    Ok(plain(object, class)?.is_some_and(|raw| !raw.is(object)))
 }
 
 /// A buffered file, which alone knows its position.
@@ -217,8 +269,8 @@ impl<'a, 'py> Reader<'a, 'py> {
         if !asked || object.is_exact_instance_of::<PyInt>() {
             return Ok(None);
         }
-        let buffered = plain(object, Side::Source)?.is_some_and(|raw| !raw.is(object));
-        let position = if buffered { object.call_method0(intern!(py, "tell")).ok() } else { None };
+        let position =
+            if is_buffered(object, Class::Reader)? { object.call_method0(intern!(py, "tell")).ok() } else { None };
         Ok(position.and_then(|position| position.extract().ok()).map(|position| Self { object, position }))
     }
 
@@ -234,12 +286,13 @@ impl<'a, 'py> Reader<'a, 'py> {
 }
 
 /// An end was closed while the first part of a transfer was made.
-fn lost(py: Python<'_>, moved: u64) -> PyErr {
+fn lost(py: Python<'_>, begun: &Begun) -> PyErr {
     TransferError {
         errno: Some(libc::EBADF),
         message: "an end was closed meanwhile",
         operation: "sendfile",
-        moved,
+        moved: begun.moved(),
+        undelivered: begun.carried(),
         ..TransferError::default()
     }
     .into_exception(py)

@@ -173,12 +173,12 @@ impl TransferSteps {
         offset: Option<&Bound<'py, PyAny>>,
         count: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let part = match small::attempt(src, dst, offset, count, true)? {
+        let mut part = match small::attempt(src, dst, offset, count, true)? {
             small::Attempt::Done(report) => return Ok(Bound::new(py, Report::from(report))?.into_any()),
             small::Attempt::Begun(part) => part,
         };
         let mut request = Request::new([offset, count, None, None], "auto", "aliased", false)?;
-        request.begun = part.begun;
+        request.begun = std::mem::take(&mut part.begun);
         let ends = part.ends(src, dst)?;
         Ok(Bound::new(py, Self::of(py, request, ends, Vec::new())?)?.into_any())
     }

@@ -77,7 +77,7 @@ pub fn transfer(
         }
     }
     let mut request = Request::new([offset, count, dst_offset, read_ahead], mechanism, visibility, drop_behind)?;
-    request.begun = begun.begun;
+    request.begun = std::mem::take(&mut begun.begun);
     let progress = callable(progress)?;
     let mut ends = begun.ends(src, dst)?;
     let position = request.begin(py, &ends[0], &ends[1])?;
@@ -86,7 +86,7 @@ pub fn transfer(
     let mut watch = Watch::new(timeout).telling(progress);
     let outcome = holds::run(py, &mut ends, &mut watch, |ends, watch, caller| request.run(ends, watch, caller))?;
 
-    let (result, undelivered) = outcome.unwrap_or_else(|error| (Err(error), Vec::new()));
+    let (result, undelivered) = outcome.unwrap_or_else(|error| (Err(error), request.begun.carried().to_vec()));
     let moved = result.as_ref().map_or_else(Error::moved, |report| report.bytes);
     let [source, sink] = &ends;
     let positioned = sync_position(py, source, sink, position.map(|start| start + moved));
@@ -189,7 +189,7 @@ impl Request {
         let opened = opened(watch, caller, || Ok((ends[0].endpoint()?, ends[1].endpoint()?)));
         let (source, sink) = match opened {
             Ok(ends) => ends,
-            Err(error) => return (Err(error), Vec::new()),
+            Err(error) => return (Err(error), self.begun.carried().to_vec()),
         };
         let mut transfer = self.transfer(source, sink);
         watch.begin();
@@ -205,7 +205,8 @@ impl Request {
     }
 
     pub fn transfer<'fd>(&self, source: Endpoint<'fd>, sink: Endpoint<'fd>) -> Transfer<'fd> {
-        let mut transfer = Transfer::new(source, sink).visibility(self.visibility).cache(self.cache).begun(self.begun);
+        let mut transfer =
+            Transfer::new(source, sink).visibility(self.visibility).cache(self.cache).begun(self.begun.clone());
         if let Some(offset) = self.offset {
             transfer = transfer.offset(offset);
         }

@@ -161,6 +161,11 @@ impl Facts {
         Stream { identity: self.identity, is_socket: self.kind.is_socket(), directions }
     }
 
+    /// What is known of a socket of the standard library's without asking. Its identity is nobody's.
+    pub(super) fn of_socket(kind: Kind) -> Self {
+        Self { kind, size: 0, writable: true, identity: (0, u64::MAX), ..Self::of_memory(0, false) }
+    }
+
     pub(super) fn of_memory(length: usize, frozen: bool) -> Self {
         Self {
             kind: Kind::Memory,

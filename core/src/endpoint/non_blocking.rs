@@ -12,6 +12,7 @@ impl Endpoint<'_> {
     ///
     /// [`ErrorKind::Os`](crate::ErrorKind::Os) if the mode cannot be changed.
     pub fn nonblocking(mut self) -> Result<Self> {
+        self.learn();
         if let (Some(fd), true, false) = (self.descriptor(), self.facts.kind.is_stream(), self.facts.nonblocking) {
             SyscallCounter::default().set_nonblocking(fd, true).map_err(|errno| Error::os("fcntl", errno))?;
             self.facts.nonblocking = true;
@@ -30,11 +31,12 @@ impl Endpoint<'_> {
     /// Whether this thread, or a system call of it, may be put to sleep by the end's peer.
     pub(crate) fn sleeps(&self) -> bool {
         let waits = self.facts.kind.is_stream() || self.facts.kind == Kind::CharDevice;
-        waits && !self.facts.nonblocking && !self.unblocked && !self.woken
+        waits && !self.unblocked && !self.woken && !self.facts().nonblocking
     }
 
     /// Switches a stream to `O_NONBLOCK` until [`Self::block`].
     pub(crate) fn unblock(&mut self, calls: &mut SyscallCounter) -> Sys<()> {
+        self.learn();
         if let (Some(fd), true, false) = (self.descriptor(), self.facts.kind.is_stream(), self.unblocked) {
             self.unblocked = streams::unblock(fd, self.facts.stream(), calls)?;
         }

@@ -25,9 +25,9 @@ const MOST: u64 = 1 << 30;
 pub(super) struct CopyFileRange;
 
 impl Definition for CopyFileRange {
-    const PROBE: Probe = Probe::since(4, 5)
-        .here(ask)
-        .on_files(|source, sink| SyscallCounter::default().copy_file_range(source, 0, sink, Some(0), 4096).map(|_| ()));
+    const PROBE: Probe = Probe::since(4, 5).here(ask).on_files(|source, sink| {
+        SyscallCounter::default().copy_file_range(source, Some(0), sink, Some(0), 4096).map(|_| ())
+    });
 
     fn impossible(source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
         match (source.kind, sink.kind) {
@@ -44,14 +44,14 @@ impl Definition for CopyFileRange {
 
 fn ask() -> Asked {
     let (source, sink) = (memory_file()?, memory_file()?);
-    Ok(SyscallCounter::default().copy_file_range(source.as_fd(), 0, sink.as_fd(), Some(0), 1).map(|_| ()))
+    Ok(SyscallCounter::default().copy_file_range(source.as_fd(), Some(0), sink.as_fd(), Some(0), 1).map(|_| ()))
 }
 
 impl Mover for CopyFileRange {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
         let length = limit.min(MOST) as usize;
         let at = route.source_at().unwrap_or(0);
-        match route.calls.copy_file_range(route.source(), at, route.sink(), route.sink_at(), length) {
+        match route.calls.copy_file_range(route.source(), Some(at), route.sink(), route.sink_at(), length) {
             // Nothing although the file says it has more: kernels from 5.3 to 5.18 do that for files whose content is
             // made on reading. Only read(2) can tell whether this is the end.
             Ok(0) if at < route.source_facts().size && route.progress.delivered == 0 => {

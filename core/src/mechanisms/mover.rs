@@ -57,6 +57,11 @@ pub(crate) trait Mover: Send + Sync {
         false
     }
 
+    /// Whether a call may sleep in an end that is in blocking mode, although [`Progress::stays_awake`] is set.
+    fn may_sleep(&self, _source: &Facts, _sink: &Facts) -> bool {
+        true
+    }
+
     /// Hands back the bytes that are held, so that they are not lost with this mechanism.
     fn take_pending(&mut self, _calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
         Ok(Vec::new())
@@ -123,11 +128,11 @@ pub(crate) struct Route<'a> {
 
 impl<'a> Route<'a> {
     pub fn source_facts(&self) -> &'a Facts {
-        self.source_end.facts()
+        self.source_end.known()
     }
 
     pub fn sink_facts(&self) -> &'a Facts {
-        self.sink_end.facts()
+        self.sink_end.known()
     }
 
     /// The source's descriptor.
@@ -154,6 +159,9 @@ impl<'a> Route<'a> {
     pub fn put(&mut self, bytes: Span<'_>) -> Sys<usize> {
         let at = self.sink_at();
         match self.sink_end.room() {
+            None if self.progress.stays_awake && self.sink_facts().kind.is_socket() => {
+                self.calls.send_now(self.sink(), bytes)
+            }
             None => self.calls.write_span(self.sink(), at, bytes),
             Some(room) => {
                 self.calls.made += 1;
@@ -217,6 +225,7 @@ impl<'a> Route<'a> {
 
 /// How far a transfer has come.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // Independent of each other, no state machine.
 pub(crate) struct Progress {
     /// Where the source's bytes begin, for a source that has offsets.
     pub source_start: Option<u64>,
@@ -228,6 +237,8 @@ pub(crate) struct Progress {
     pub taken: u64,
     /// Bytes delivered to the sink.
     pub delivered: u64,
+    /// Somebody looks on at least every 100 ms: a call that can be told not to sleep is.
+    pub stays_awake: bool,
     /// Whether the last delivery was shorter than it was asked to be: a blocking end does that when a signal comes.
     pub cut_short: bool,
     /// The sink is a path that is what it was, but for the bytes that were delivered in this step: its old content is there still,

@@ -70,7 +70,12 @@ impl Mover for ReadWrite {
                 self.base = self.buffer.as_ptr().align_offset(aligned);
             }
             let space = &mut self.buffer[self.base..self.base + length];
-            match route.calls.read(route.source(), route.source_at(), space) {
+            let read = if route.progress.stays_awake && route.source_facts().kind.is_socket() {
+                route.calls.receive_now(route.source(), space)
+            } else {
+                route.calls.read(route.source(), route.source_at(), space)
+            };
+            match read {
                 Ok(0) => return Ok(Advance::Ended),
                 Ok(count) => {
                     let count = count.min(wanted);
@@ -92,6 +97,11 @@ impl Mover for ReadWrite {
 
     fn held(&self) -> usize {
         self.end - self.start
+    }
+
+    fn may_sleep(&self, source: &Facts, sink: &Facts) -> bool {
+        let is_told = source.kind == Kind::Memory && sink.kind.is_socket();
+        !(is_told || source.kind.is_socket() && sink.kind == Kind::File)
     }
 
     fn take_pending(&mut self, _calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {

@@ -98,6 +98,11 @@ impl Mover for Splice {
         self.pipe.as_ref().map_or(0, Pipe::held)
     }
 
+    /// splice(2) waits for no pipe.
+    fn may_sleep(&self, source: &Facts, sink: &Facts) -> bool {
+        !matches!((source.kind, sink.kind), (Kind::Pipe, Kind::File | Kind::Pipe) | (Kind::File, Kind::Pipe))
+    }
+
     fn deferred_error(&mut self) -> Option<Error> {
         // A refusal the next mechanism meets as well.
         self.intake.failure().filter(|error| error.kind() != ErrorKind::Refused)

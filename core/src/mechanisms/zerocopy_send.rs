@@ -217,7 +217,7 @@ struct Sending {
 impl Sending {
     /// Makes sure that nobody else uses the error queue, and switches the option on.
     fn begin(route: &mut Route<'_>, ledger: Ledger) -> Result<Self, Stop> {
-        let (sink, inode) = (route.sink(), route.sink_facts().identity.1);
+        let (sink, inode) = (route.sink(), route.sink_end.facts().identity.1);
         let refused = |operation| move |errno| Stop::sort(operation, errno, refusal);
         let in_use = |reason| Err(Stop::Refused(Error::refused("getsockopt", Errno::EBUSY, reason)));
         let Some(claim) = Claim::new(sink, inode, route.calls) else {

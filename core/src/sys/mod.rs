@@ -234,19 +234,19 @@ impl SyscallCounter {
         Errno::result(moved).map(|moved| moved as usize)
     }
 
-    /// `copy_file_range(2)`; without a sink offset it writes at the sink's own position and advances it.
+    /// `copy_file_range(2)`; without an offset it is at the end's own position, which it advances.
     pub fn copy_file_range(
         &mut self,
         source: BorrowedFd<'_>,
-        source_at: u64,
+        source_at: Option<u64>,
         sink: BorrowedFd<'_>,
         sink_at: Option<u64>,
         length: usize,
     ) -> Sys<usize> {
         let length = self.enter("copy_file_range", source, length)?;
-        let mut source_at = source_at as i64;
+        let mut source_at = source_at.map(|at| at as i64);
         let mut sink_at = sink_at.map(|at| at as i64);
-        nix::fcntl::copy_file_range(source, Some(&mut source_at), sink, sink_at.as_mut(), length)
+        nix::fcntl::copy_file_range(source, source_at.as_mut(), sink, sink_at.as_mut(), length)
     }
 
     /// The file's size now.
@@ -263,6 +263,12 @@ impl SyscallCounter {
             .len(length)
             .map_raw_read_only(&fd)
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EINVAL)))
+    }
+
+    /// What a descriptor was opened for, and its mode (`F_GETFL`).
+    pub fn flags(&mut self, fd: BorrowedFd<'_>) -> Sys<OFlag> {
+        self.made += 1;
+        fcntl(fd, FcntlArg::F_GETFL).map(OFlag::from_bits_retain)
     }
 
     /// The file's position.

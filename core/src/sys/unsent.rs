@@ -39,18 +39,21 @@ impl SyscallCounter {
         ask(socket, SIOCOUTQNSD)
     }
 
-    /// How much more a TCP socket with that much unsent takes without waiting: what its send buffer and `TCP_NOTSENT_LOWAT`
-    /// have left.
-    pub fn room(&mut self, socket: BorrowedFd<'_>, unsent: u64) -> Sys<u64> {
+    /// How much more a TCP socket takes without waiting: what its send buffer and `TCP_NOTSENT_LOWAT` have left. An error for
+    /// anything but a TCP socket.
+    pub fn room(&mut self, socket: BorrowedFd<'_>) -> Sys<u64> {
+        let mut low = [0_u32];
+        self.option(socket, libc::IPPROTO_TCP, TCP_NOTSENT_LOWAT, &mut low)?;
         let mut memory = [0_u32; libc::SK_MEMINFO_WMEM_QUEUED as usize + 1];
         self.option(socket, libc::SOL_SOCKET, SO_MEMINFO, &mut memory)?;
         let [size, queued] =
             [libc::SK_MEMINFO_SNDBUF, libc::SK_MEMINFO_WMEM_QUEUED].map(|which| memory[which as usize]);
-        let mut low = [0_u32];
-        self.option(socket, libc::IPPROTO_TCP, TCP_NOTSENT_LOWAT, &mut low)?;
-        // 0 is the system's, which is no limit unless an administrator has set one.
-        let low = if low[0] == 0 { u64::MAX } else { u64::from(low[0]) };
-        Ok(u64::from(size.saturating_sub(queued)).min(low.saturating_sub(unsent)))
+        let left = u64::from(size.saturating_sub(queued));
+        match low[0] {
+            // The system's, which is no limit unless an administrator has set one.
+            0 => Ok(left),
+            low => Ok(left.min(u64::from(low).saturating_sub(self.unsent(socket)?))),
+        }
     }
 
     /// How much more an `AF_UNIX` socket takes without waiting: what its peer has not read counts.

@@ -58,20 +58,20 @@ impl Engine {
     #[inline] // Where it is kept: for a few kilobytes it matters how often it is moved.
     pub fn new(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request, is_held: bool) -> Result<Self> {
         let mut calls = SyscallCounter::default();
-        let seekable = source.facts().kind.is_seekable();
+        let seekable = source.known().kind.is_seekable();
         let source_start = match request.offset {
             None if seekable => Some(position(&mut calls, source)?),
-            None if source.facts().kind == Kind::Memory => Some(0),
+            None if source.known().kind == Kind::Memory => Some(0),
             given => given,
         };
         let count = bounded_count(&mut calls, source, sink, source_start, request)?;
-        let (from, to) = ((source.facts(), source_start), (sink.facts(), request.sink_offset, sink.descriptor()));
+        let (from, to) = ((source.known(), source_start), (sink.known(), request.sink_offset, sink.descriptor()));
         // Memory has no position of its own.
-        let sink_start = request.sink_offset.or((sink.facts().kind == Kind::Memory).then_some(0));
+        let sink_start = request.sink_offset.or((sink.known().kind == Kind::Memory).then_some(0));
         let cache = Cache::new(request.cache, from, to, &mut calls)?;
         let mechanism = request.mechanism.or_else(|| candidate(source, sink, request, 0));
         let mechanism = mechanism.expect("read_write is always possible");
-        if source.facts().direct || sink.facts().direct {
+        if source.known().direct || sink.known().direct {
             let sink_start = checks::sink_position(&mut calls, sink, request.sink_offset)?;
             checks::whole_blocks((source, source_start), (sink, sink_start), (mechanism, count), &mut calls)?;
         }
@@ -84,7 +84,7 @@ impl Engine {
             pending_start: 0,
             deferred_error: None,
             count,
-            source_size: source.facts().size,
+            source_size: source.known().size,
             synced: (seekable && request.offset.is_none()).then_some(0),
             cache,
             pace: Pace::default(),
@@ -98,7 +98,7 @@ impl Engine {
     }
 
     /// Goes on where an attempt has stopped.
-    pub fn resume(&mut self, begun: Begun) {
+    pub fn resume(&mut self, begun: &Begun) {
         self.progress.taken += begun.moved;
         self.progress.delivered += begun.moved;
         self.calls.made += begun.system_calls;
@@ -144,7 +144,7 @@ impl Engine {
     /// Whether an end is a socket that others connect to. poll(2) calls it not ready until somebody does, where a read or
     /// write would say what is wrong.
     pub fn is_listening(&mut self, end: &Endpoint<'_>) -> bool {
-        if !end.facts().kind.is_socket() {
+        if !end.known().kind.is_socket() {
             return false;
         }
         self.calls.made += 1;
@@ -187,7 +187,7 @@ impl Engine {
             attempts: self.attempts.clone(),
             system_calls: self.calls.made,
             waits: self.waits,
-            copies: self.verdict(source.facts().kind, sink.facts().kind),
+            copies: self.verdict(source.known().kind, sink.known().kind),
             mapped: self.mover.mapped(),
             elapsed: self.elapsed.unwrap_or_else(|| self.started.elapsed()),
         }
@@ -207,7 +207,7 @@ pub(super) fn candidate(
     request: &Request,
     place: usize,
 ) -> Option<Mechanism> {
-    plan::candidates(source.facts(), sink.facts(), request.demand()).nth(place)
+    plan::candidates(source.known(), sink.known(), request.demand()).nth(place)
 }
 
 fn position(calls: &mut SyscallCounter, end: &Endpoint<'_>) -> Result<u64> {
@@ -224,7 +224,7 @@ fn bounded_count(
     source_start: Option<u64>,
     request: &Request,
 ) -> Result<Option<u64>> {
-    let (from, to) = (source.facts(), sink.facts());
+    let (from, to) = (source.known(), sink.known());
     if let (Some(start), Kind::Memory) = (source_start, to.kind) {
         let is_device = from.kind == Kind::BlockDevice && from.identity == to.identity;
         let size = if is_device { device_size(calls, source)? } else { from.size };

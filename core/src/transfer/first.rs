@@ -1,22 +1,28 @@
-//! The first try of a transfer to a stream by whoever knows what the stream is and keeps it: one system call, the one that moves bytes.
+//! The first try of a transfer by whoever keeps its ends and knows what a stream is: one system call, the one that moves bytes.
 //!
 //! Nothing is asked beforehand: neither what the source is (sendfile(2) says so, and takes nothing out of anything that has no
 //! offsets) nor whether the sink takes anything. So it may sleep in a sink in blocking mode, where that is for those who can wake it
 //! ([`Waits`]). Whatever is left undone, a [`Transfer`](super::Transfer) does, from the byte it reached.
 
+mod from;
+mod into;
+
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
+use nix::fcntl::OFlag;
+
 use super::small::{Attempted, Begun};
 use crate::connection::explain_at;
+use crate::copies::Copies;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
+use crate::plan;
 use crate::report::Report;
 use crate::sys::{Sys, SyscallCounter};
-
-/// From here on there are better ways ([`crate::plan`]).
-const MOST: u64 = 1 << 20;
+use from::Copied;
+use into::Moved;
 
 /// What a first try takes bytes from.
 #[doc(hidden)] // For the bindings.
@@ -24,6 +30,8 @@ const MOST: u64 = 1 << 20;
 pub enum Origin<'a> {
     /// A file, for all that is known.
     File(BorrowedFd<'a>),
+    /// A file that was opened by its path.
+    Opened(&'a Endpoint<'a>),
     /// An end that is memory.
     Memory(&'a Endpoint<'a>),
 }
@@ -49,11 +57,35 @@ pub struct Stream<'a> {
     pub waits: Waits,
 }
 
+/// A file or a pipe, for all that is known.
+#[doc(hidden)] // For the bindings.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub fd: BorrowedFd<'a>,
+    /// Whether whoever keeps it knows that it has a position, as no pipe has.
+    pub is_seekable: bool,
+}
+
+impl Place<'_> {
+    fn has_offsets(self, calls: &mut SyscallCounter) -> bool {
+        self.is_seekable || calls.position(self.fd).is_ok()
+    }
+
+    /// Whether any bytes may be written to it, with no wait for a peer: not to one opened with `O_DIRECT`, which wants whole blocks.
+    fn takes_anything(self, calls: &mut SyscallCounter) -> bool {
+        self.has_offsets(calls)
+            && calls
+                .flags(self.fd)
+                .is_ok_and(|flags| !flags.contains(OFlag::O_DIRECT) && flags & OFlag::O_ACCMODE != OFlag::O_RDONLY)
+    }
+}
+
 impl Origin<'_> {
     /// One call; 0 at the end.
     fn send(self, sink: Stream<'_>, at: Option<u64>, most: u64, sent: u64, calls: &mut SyscallCounter) -> Sys<usize> {
         let end = match self {
             Self::File(file) => return calls.sendfile(file, at, sink.fd, most as usize),
+            Self::Opened(end) => return calls.sendfile(end.fd(), at, sink.fd, most as usize),
             Self::Memory(end) => end,
         };
         let rest = end.memory().expect("it is memory").part(at.unwrap_or(sent), most);
@@ -73,7 +105,7 @@ impl Origin<'_> {
 
     fn way(self) -> (Mechanism, Kind, &'static str) {
         match self {
-            Self::File(_) => (Mechanism::Sendfile, Kind::File, "sendfile"),
+            Self::File(_) | Self::Opened(_) => (Mechanism::Sendfile, Kind::File, "sendfile"),
             Self::Memory(_) => (Mechanism::ReadWrite, Kind::Memory, "write"),
         }
     }
@@ -88,15 +120,15 @@ pub(super) fn first(
 ) -> Result<Attempted> {
     let (mut calls, started, mut sent) = (SyscallCounter::default(), Instant::now(), 0);
     let (mechanism, from, operation) = source.way();
-    let most = count.unwrap_or(MOST);
-    if most == 0 || most > MOST || !source.fits(sink, most, &mut calls) {
+    let most = count.unwrap_or(Attempted::MOST);
+    if most == 0 || most > Attempted::MOST || !source.fits(sink, most, &mut calls) {
         return Ok(begun(0, &calls));
     }
     while sent < most {
         // Of a region that somebody closes no byte is sent that is not its own.
         let _held = match source {
             Origin::Memory(end) => Some(end.enter().map_err(|error| error.after(sent))?),
-            Origin::File(_) => None,
+            Origin::File(_) | Origin::Opened(_) => None,
         };
         match source.send(sink, offset.map(|offset| offset + sent), most - sent, sent, &mut calls) {
             Ok(0) => break,
@@ -107,28 +139,65 @@ pub(super) fn first(
         }
     }
     // Nothing at all may be a file that has no size but content; and more than that has better ways.
-    if sent == 0 || count.is_none() && sent == MOST {
+    if sent == 0 || count.is_none() && sent == Attempted::MOST {
         return Ok(begun(sent, &calls));
     }
-    if let Origin::Memory(end) = source {
+    if let Origin::Memory(end) | Origin::Opened(end) = source {
         end.check(&mut calls).map_err(|error| error.after(sent))?;
     }
-    Ok(Attempted::Done(Report {
-        bytes: sent,
-        requested: count,
+    Ok(done(sent, count, (mechanism, mechanism.copies(from, sink.kind)), &calls, started))
+}
+
+/// See [`super::Transfer::first_into`].
+pub(super) fn first_into(source: BorrowedFd<'_>, sink: Place<'_>, offset: Option<u64>, count: u64) -> Attempted {
+    let (mut calls, started) = (SyscallCounter::default(), Instant::now());
+    let few = (1..=Attempted::MOST).contains(&count);
+    let moved = if few { into::into(source, sink, offset, count, &mut calls) } else { None };
+    match moved {
+        Some(Moved { bytes, mechanism, sink }) if bytes == count => {
+            done(bytes, Some(count), (mechanism, mechanism.copies(Kind::File, sink)), &calls, started)
+        }
+        part => begun(part.map_or(0, |part| part.bytes), &calls),
+    }
+}
+
+/// See [`super::Transfer::first_from`].
+pub(super) fn first_from(source: (BorrowedFd<'_>, Kind), sink: Place<'_>, count: u64) -> Result<Attempted> {
+    let (mut calls, started) = (SyscallCounter::default(), Instant::now());
+    if !(1..=plan::FEW).contains(&count) || !sink.takes_anything(&mut calls) {
+        return Ok(begun(0, &calls));
+    }
+    let Copied { bytes, rest } = from::copy(source, sink.fd, count, &mut calls)?;
+    if bytes == count {
+        let way = (Mechanism::ReadWrite, Mechanism::ReadWrite.copies(source.1, Kind::File));
+        return Ok(done(bytes, Some(count), way, &calls, started));
+    }
+    Ok(Attempted::Begun(Begun { carried: rest, ..Begun::of(bytes, &calls) }))
+}
+
+fn done(
+    bytes: u64,
+    requested: Option<u64>,
+    (mechanism, copies): (Mechanism, Copies),
+    calls: &SyscallCounter,
+    started: Instant,
+) -> Attempted {
+    Attempted::Done(Report {
+        bytes,
+        requested,
         mechanism,
         automatic: true,
         attempts: Vec::new(),
         system_calls: calls.made,
         waits: 0,
-        copies: mechanism.copies(from, sink.kind),
+        copies,
         mapped: 0,
         elapsed: started.elapsed(),
-    }))
+    })
 }
 
 fn begun(moved: u64, calls: &SyscallCounter) -> Attempted {
-    Attempted::Begun(Begun { moved, system_calls: calls.made })
+    Attempted::Begun(Begun::of(moved, calls))
 }
 
 #[cfg(test)]

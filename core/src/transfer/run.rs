@@ -73,10 +73,11 @@ impl<'a, 'fd> Run<'a, 'fd> {
         report
     }
 
-    /// What holds the thread in a system call until it has taken everything is given less at a time.
+    /// What holds the thread in a system call until it has taken everything is given less at a time, where it cannot be told not to.
     fn prepare_to_be_watched(&mut self) -> Result<()> {
-        self.transfer.begin()?;
-        if self.transfer.sink.sleeps() {
+        let running = self.transfer.begin()?;
+        running.engine.progress.stays_awake = true;
+        if running.engine.mover.may_sleep(running.source.known(), running.sink.known()) && running.sink.sleeps() {
             let awake = self.transfer.sink.open_again_awake(&mut SyscallCounter::default());
             self.transfer.begin()?.engine.pace = if awake { Pace::watched() } else { Pace::one_byte() };
         }

@@ -50,6 +50,9 @@ impl Running<'_, '_> {
     /// The end in whose system call the next step would sleep, because it is not ready. One that is lost is met by the step.
     pub fn would_sleep(&mut self) -> Option<Side> {
         let side = self.needs()?;
+        if !self.engine.mover.may_sleep(self.source.known(), self.sink.known()) && !self.is_carrying() {
+            return None;
+        }
         let end = if side == Side::Source { self.source } else { &*self.sink };
         let _held = end.enter().ok()?;
         (end.sleeps() && !self.engine.is_ready(end.fd(), events(side.readiness()))).then_some(side)
@@ -129,7 +132,7 @@ impl Running<'_, '_> {
     fn advance(&mut self) -> Result<Step> {
         self.engine.progress.cut_short = false;
         loop {
-            if self.engine.pending_start < self.engine.pending.len() {
+            if self.is_carrying() {
                 return self.deliver_carried();
             }
             if self.engine.remaining() > 0
@@ -137,7 +140,7 @@ impl Running<'_, '_> {
             {
                 return Err(self.locate(error));
             }
-            let stream = self.source.facts().kind.is_stream() || self.sink.facts().kind.is_stream();
+            let stream = self.source.known().kind.is_stream() || self.sink.known().kind.is_stream();
             let most = match self.engine.mechanism {
                 // Takes the same time for any length, and what is cloned at once is of one moment.
                 Mechanism::Reflink => u64::MAX,
@@ -170,6 +173,11 @@ impl Running<'_, '_> {
         first && !plain && !chosen && error.errno().is_some_and(|errno| others_may_work(Errno::from_raw(errno)))
     }
 
+    /// Whether bytes go first that no mechanism has.
+    fn is_carrying(&self) -> bool {
+        self.engine.pending_start < self.engine.pending.len()
+    }
+
     fn interrupted(&mut self) -> Step {
         self.engine.progress.cut_short = true;
         Step::Moved(0)
@@ -194,7 +202,7 @@ impl Running<'_, '_> {
     /// Asks for the source's size again. The file itself, not a last empty call, says that this is the end: sendfile(2)
     /// looks for room in a full pipe before it looks whether there is anything to put in.
     fn has_grown(&mut self) -> Result<bool> {
-        if self.source.facts().kind == Kind::Memory {
+        if self.source.known().kind == Kind::Memory {
             return Ok(false);
         }
         let size = self.engine.calls.size(self.source.fd());

@@ -74,10 +74,12 @@ pub enum Attempted {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Begun {
     pub(super) moved: u64,
     pub(super) system_calls: u64,
+    /// What left the source and is to be delivered next.
+    pub(super) carried: Vec<u8>,
 }
 
 impl Begun {
@@ -85,12 +87,21 @@ impl Begun {
     pub fn moved(&self) -> u64 {
         self.moved
     }
+
+    /// Bytes that were taken out of the source and could not be delivered: the transfer that goes on delivers them first.
+    pub fn carried(&self) -> &[u8] {
+        &self.carried
+    }
+
+    pub(super) fn of(moved: u64, calls: &SyscallCounter) -> Self {
+        Self { moved, system_calls: calls.made, carried: Vec::new() }
+    }
 }
 
 impl Attempted {
     /// The most that is worth it: a transfer of more is not held up by some system calls, and whoever waits for it is not
     /// to wait long for a disk.
-    pub const MOST: u64 = 256 << 10;
+    pub const MOST: u64 = 1 << 20;
 
     /// A few pages: before more, a socket is asked whether it has the room.
     pub const FEW: u64 = 16 << 10;
@@ -103,19 +114,21 @@ pub(super) fn attempt(
     offset: Option<u64>,
     count: u64,
 ) -> Result<Attempted> {
-    let begun = |moved, system_calls| Ok(Attempted::Begun(Begun { moved, system_calls }));
-    if count == 0 || count > Attempted::MOST {
-        return begun(0, 0);
-    }
+    let begun = |moved, calls: &_| Ok(Attempted::Begun(Begun::of(moved, calls)));
     let (mut calls, started) = (SyscallCounter::default(), Instant::now());
-    let takes_more = match calls.unsent(sink) {
+    if count == 0 || count > Attempted::MOST {
+        return begun(0, &calls);
+    }
+    let takes_more = if count > Attempted::FEW {
         // Beside the bytes the buffer holds a header for each of the kernel's packets.
-        Ok(unsent) if count > Attempted::FEW => calls.room(sink, unsent).is_ok_and(|room| count + count / 8 <= room),
-        Ok(unsent) => unsent <= SHALLOW || is_ready(sink, PollFlags::POLLOUT, &mut calls).unwrap_or(false),
-        Err(_) => false,
+        calls.room(sink).is_ok_and(|room| count + count / 8 <= room)
+    } else {
+        calls
+            .unsent(sink)
+            .is_ok_and(|unsent| unsent <= SHALLOW || is_ready(sink, PollFlags::POLLOUT, &mut calls).unwrap_or(false))
     };
     if !takes_more {
-        return begun(0, calls.made);
+        return begun(0, &calls);
     }
     let moved = match calls.sendfile(source, offset, sink, count as usize) {
         Ok(moved) => moved as u64,
@@ -124,7 +137,7 @@ pub(super) fn attempt(
         Err(errno) => return Err(explain_at(Error::os("sendfile", errno), sink, Kind::Tcp)),
     };
     if moved < count {
-        return begun(moved, calls.made);
+        return begun(moved, &calls);
     }
     Ok(Attempted::Done(Report {
         bytes: moved,
@@ -178,14 +191,14 @@ mod tests {
         let mut sent = 0;
         // Nobody reads: it ends, and never waits.
         while let Attempted::Done(report) = Transfer::attempt(file.as_fd(), near.as_fd(), Some(0), 50_000).unwrap() {
-            assert_eq!((report.bytes, report.system_calls), (50_000, 4));
+            assert_eq!((report.bytes, report.system_calls), (50_000, 3));
             sent += 50_000;
         }
         far.read_exact(&mut vec![0; sent]).unwrap();
         near.set_nonblocking(true).unwrap();
         assert!(matches!(Transfer::attempt(file.as_fd(), near.as_fd(), None, 4096).unwrap(), Attempted::Done(_)));
         assert_eq!(std::io::Seek::stream_position(&mut file).unwrap(), 4096);
-        let begun = Begun { moved: 4096, system_calls: 2 };
+        let begun = Begun { moved: 4096, system_calls: 2, carried: Vec::new() };
         let ends = (Endpoint::new(file.as_fd()).unwrap(), Endpoint::new(near.as_fd()).unwrap());
         let report = Transfer::new(ends.0, ends.1).count(10_000).begun(begun).run().unwrap();
         assert_eq!((report.bytes, std::io::Seek::stream_position(&mut file).unwrap()), (10_000, 10_000));
@@ -229,7 +242,7 @@ mod tests {
         };
         assert_eq!(begun.moved, 0);
         // As if it had come to the middle.
-        let begun = Begun { moved: 6_000, system_calls: 2 };
+        let begun = Begun { moved: 6_000, system_calls: 2, carried: Vec::new() };
         let reader = std::thread::spawn(move || {
             let mut bytes = Vec::new();
             far.read_to_end(&mut bytes).map(|_| bytes).unwrap()

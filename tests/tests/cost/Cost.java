@@ -149,6 +149,12 @@ final class Cost {
         return sent;
     }
 
+    private long openAndSend(SocketChannel sink, long size) throws IOException {
+        try (FileChannel file = content()) {
+            return transferTo(file, sink, size);
+        }
+    }
+
     private static long transferFrom(ReadableByteChannel source, FileChannel sink, long size) throws IOException {
         long received = 0;
         while (received < size) {
@@ -233,8 +239,13 @@ final class Cost {
                 (source, sink) -> Transfer.from(source).to(sink).count(size).run().bytes(), "new", "kept");
         relay(size);
 
-        ByteBuffer direct = ByteBuffer.allocateDirect(size);
+        Path path = directory.resolve("content");
         AutoCloseable nothing = () -> {};
+        row("path-tcp", size, false, () -> nothing, () -> tcp('d'), (source, sink) -> openAndSend(sink, size), "own");
+        row("path-tcp", size, false, () -> nothing, () -> tcp('d'), (source, sink) -> Transfer.from(path).to(sink).run().bytes(),
+                "new", "kept");
+
+        ByteBuffer direct = ByteBuffer.allocateDirect(size);
         row("memory-tcp", size, false, () -> nothing, () -> tcp('d'), (source, sink) -> write(direct, sink), "own");
         row("memory-tcp", size, false, () -> nothing, () -> tcp('d'),
                 (source, sink) -> Transfer.from(direct.duplicate()).to(sink).run().bytes(), "new", "kept");

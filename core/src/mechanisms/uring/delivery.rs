@@ -89,7 +89,7 @@ impl Uring {
         }
         let zero_copy = route.sink_facts().kind == Kind::Tcp && by_reference && self.verdict.is_zero_copy();
         self.verdict.sending(zero_copy, 1);
-        Some(Sending { nonblocking: route.sink_facts().nonblocking, zero_copy })
+        Some(Sending { nonblocking: route.sink_end.facts().nonblocking, zero_copy })
     }
 }
 

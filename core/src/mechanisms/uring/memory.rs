@@ -35,7 +35,7 @@ impl Uring {
             return Ok(Advance::Ended);
         }
         let place = Place::of(route)?;
-        let (file, nonblocking) = (Target::Descriptor(route.sink()), never_waits(route.sink_facts()));
+        let (file, nonblocking) = (Target::Descriptor(route.sink()), never_waits(route.sink_end.facts()));
         let op = Op { file, at: place.at, nowait: nonblocking, then: Then::Any, tag: WRITE };
         let answer = if let Some(pages) = by_reference {
             self.verdict.sending(true, 0);

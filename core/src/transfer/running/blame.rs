@@ -12,7 +12,7 @@ impl Running<'_, '_> {
     /// Says at which end it was: its path, or both ends where the call was about both and does not say.
     pub(super) fn locate(&self, error: Error) -> Error {
         let error = connection::explain(connection::explain(error, self.source), self.sink);
-        match culprit(&error, self.source.facts().kind, self.sink.facts().kind) {
+        match culprit(&error, self.source.known().kind, self.sink.known().kind) {
             Culprit::End(Side::Source) => error.at(self.source.path()),
             Culprit::End(Side::Sink) => error.at(self.sink.path()),
             // Named where there is a name: of two descriptors the caller knows as much.
@@ -25,7 +25,7 @@ impl Running<'_, '_> {
 }
 
 fn name(end: &Endpoint<'_>) -> String {
-    end.path().map_or_else(|| format!("the {}", end.facts().kind.name()), |path| path.display().to_string())
+    end.path().map_or_else(|| format!("the {}", end.known().kind.name()), |path| path.display().to_string())
 }
 
 /// Who had an error.

@@ -20,7 +20,8 @@ final class NativeTransfer {
      * @param sink   what {@link PackedEnds#object} gives
      * @param call   numbers of the source, of the sink, and of the options; those of the report when it returns null
      * @param watch  asked at least every 100 ms whether to stop
-     * @return null, or a report of more than numbers, or an empty array if the sink is a FIFO that nobody reads yet
+     * @return null, or a report of more than numbers, or an empty array if the sink is a FIFO that nobody reads yet,
+     *     or if the writer         of a stream must not wait for such a source
      */
     static native Object[] run(Object source, Object sink, long[] call, LongPredicate watch) throws IOException;
 

@@ -6,7 +6,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.SelectableChannel;
 
 /**
- * A transfer from a file or memory to a socket or pipe in blocking mode, by a thread that is the sink's one writer, as NIO's own
+ * A transfer from a file, a path or memory to a socket or pipe in blocking mode, by a thread that is the sink's one writer, as NIO's own
  * write would be ({@link CloseProtocol}). The sink needs neither a duplicate nor a limit to how long a call waits for it, because a
  * close or an interrupt ends that call; so the first system call is the one that moves bytes.
  *
@@ -17,14 +17,13 @@ final class StreamWriter {
 
     static boolean serves(End source, End sink) {
         return sink.kind == End.Kind.STREAM
-                && source.kind != End.Kind.PATH
                 && source.kind != End.Kind.STREAM
                 && sink.given instanceof SelectableChannel channel
                 && channel.isBlocking()
                 && CloseProtocol.serves(channel);
     }
 
-    /** With the lock to write to the sink under. */
+    /** With the lock to write to the sink under; null if the source is a path and no file. */
     static Report run(End source, SelectableChannel sink, TransferOptions options, Watch watch) throws IOException {
         Report report = null;
         IOException failure = null;
@@ -64,7 +63,7 @@ final class StreamWriter {
             options.pack(call);
             long[] numbers = call.put(Stepper.IN_POLL).numbers;
             Object[] answer = NativeTransfer.run(PackedEnds.object(source), sink, numbers, watch);
-            return Reports.report(Packed.answered(numbers, answer));
+            return answer != null && answer.length == 0 ? null : Reports.report(Packed.answered(numbers, answer));
         }
     }
 

@@ -47,7 +47,10 @@ record TransferRun(End source, End sink, TransferOptions options, LongConsumer p
             // Somebody else's write may take for ever, and an interrupt ends this one meanwhile.
             if (lock.tryLock()) {
                 try {
-                    return StreamWriter.run(source, (SelectableChannel) sink.given, options, watch);
+                    Report report = StreamWriter.run(source, (SelectableChannel) sink.given, options, watch);
+                    if (report != null) {
+                        return report;
+                    }
                 } finally {
                     lock.unlock();
                 }

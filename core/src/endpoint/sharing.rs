@@ -1,0 +1,22 @@
+//! Which file systems share blocks between files, remembered by their device numbers: a file system keeps its own for as long as
+//! it is mounted. One that got another's number later costs a refused clone, or a copy that shares by itself.
+
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::sys::files::may_share_blocks;
+
+/// Each the device number and, in the highest bit, whether it shares. Device numbers have 32 bits on disk and in this kernel.
+static KNOWN: [AtomicU64; 16] = [const { AtomicU64::new(u64::MAX) }; 16];
+const SHARES: u64 = 1 << 63;
+
+pub(super) fn may_share(device: u64, fd: BorrowedFd<'_>) -> bool {
+    let place = &KNOWN[device as usize % KNOWN.len()];
+    let known = place.load(Ordering::Relaxed);
+    if known != u64::MAX && known & !SHARES == device {
+        return known & SHARES != 0;
+    }
+    let shares = may_share_blocks(fd);
+    place.store(device & !SHARES | if shares { SHARES } else { 0 }, Ordering::Relaxed);
+    shares
+}
