@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::small::{Attempted, Begun};
 use crate::connection::explain_at;
+use crate::encryption::Encryption;
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
@@ -123,6 +124,7 @@ pub(super) fn first(
         waits: 0,
         copies: mechanism.copies(from, sink.kind),
         mapped: 0,
+        encryption: Encryption::None,
         elapsed: started.elapsed(),
     }))
 }

@@ -14,6 +14,7 @@ use std::time::Instant;
 use nix::poll::PollFlags;
 
 use crate::connection::explain_at;
+use crate::encryption::Encryption;
 use crate::endpoint::Kind;
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
@@ -136,6 +137,7 @@ pub(super) fn attempt(
         waits: 0,
         copies: Mechanism::Sendfile.copies(Kind::File, Kind::Tcp),
         mapped: 0,
+        encryption: Encryption::None,
         elapsed: started.elapsed(),
     }))
 }
