@@ -4,6 +4,7 @@
 //! write) has records of TLS sent. A socket that TLS was only attached to would send them as they are: it is no end at all.
 
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 
@@ -49,6 +50,7 @@ impl Encryption {
 
     /// Of a TCP socket to which TLS is attached.
     pub(crate) fn of(socket: BorrowedFd<'_>) -> Result<Self> {
+        remember();
         if let Err(errno) = tls::has_keys(socket) {
             let message = "TLS is attached to this socket, and the kernel has no keys to send with (TLS_TX): it would send plain \
                            bytes";
@@ -76,6 +78,19 @@ impl Encryption {
             _ => otherwise,
         }
     }
+}
+
+/// Whether a socket with TLS in the kernel was ever seen in this process.
+static IS_SEEN: AtomicBool = AtomicBool::new(false);
+
+/// There is one.
+pub(crate) fn remember() {
+    IS_SEEN.store(true, Ordering::Relaxed);
+}
+
+/// Whether TLS is attached to a socket, for who has not looked at it: no system call where nobody uses it.
+pub(crate) fn is_attached(socket: BorrowedFd<'_>) -> bool {
+    IS_SEEN.load(Ordering::Relaxed) && tls::is_attached(socket).unwrap_or(false)
 }
 
 /// The kernel counts the sockets that are encrypted by devices, and those that are not.

@@ -18,6 +18,7 @@ use nix::errno::Errno;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{TcpTlsRx, TcpTlsTx, TcpUlp, TlsCryptoInfo};
 
+use crate::encryption::remember;
 use crate::error::{Error, Result};
 use crate::sys::tls;
 #[cfg(feature = "ktls")]
@@ -86,6 +87,7 @@ pub enum Way {
 /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) where the kernel has no TLS.
 #[doc(hidden)] // For the bindings.
 pub fn attach(socket: BorrowedFd<'_>) -> Result<()> {
+    remember();
     setsockopt(&socket, TcpUlp::default(), b"tls").map_err(|errno| {
         let reason = match errno {
             Errno::ENOENT => "there is no TLS in this kernel, or its module (tls) is not loaded",

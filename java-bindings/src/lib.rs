@@ -26,6 +26,7 @@ mod generated;
 mod handle;
 mod internals;
 mod jdk_channels;
+mod ktls;
 mod natives;
 mod packed;
 mod pages;

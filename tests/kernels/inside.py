@@ -88,7 +88,9 @@ def main() -> None:
     commands = {f"python_{name}": ["python3", str(GIVEN / f"{name}.py"), str(WORK)] for name in ("smoke", "ktls")}
     for jdk in sorted(Path("/opt").iterdir()):
         options = ["-Xmx64m", "-XX:TieredStopAtLevel=1", "-Djava.io.tmpdir=/run"]
-        commands[f"java_{jdk.name}"] = [str(jdk / "bin/java"), *options, "-cp", f"{GIVEN}/zcio.jar:{GIVEN}", "Smoke", str(WORK)]
+        java = [str(jdk / "bin/java"), *options, "-cp", f"{GIVEN}/zcio.jar:{GIVEN}"]
+        commands[f"java_{jdk.name}"] = [*java, "Smoke", str(WORK)]
+        commands[f"ktls_java_{jdk.name}"] = [*java, "Ktls", str(WORK), str(GIVEN)]
     for name in task["programs"]:
         command = commands.get(name)
         tell({"program": name} | (smoke(command) if command else test(GIVEN / "programs" / name, task["seconds"])))

@@ -14,7 +14,7 @@ use std::time::Instant;
 use nix::poll::PollFlags;
 
 use crate::connection::explain_at;
-use crate::encryption::Encryption;
+use crate::encryption::{Encryption, is_attached};
 use crate::endpoint::Kind;
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
@@ -105,7 +105,7 @@ pub(super) fn attempt(
     count: u64,
 ) -> Result<Attempted> {
     let begun = |moved, system_calls| Ok(Attempted::Begun(Begun { moved, system_calls }));
-    if count == 0 || count > Attempted::MOST {
+    if count == 0 || count > Attempted::MOST || is_attached(sink) {
         return begun(0, 0);
     }
     let (mut calls, started) = (SyscallCounter::default(), Instant::now());
