@@ -152,7 +152,7 @@ test-kernels: venv jar
 	@mkdir -p $(KERNELS)
 	cargo build -p zcio --features cli --bin zcio
 	cargo test -p zcio -p zcio-tests --no-run --message-format=json > $(KERNELS)/built.json
-	$(OLDEST_JDK)/bin/javac -cp java-bindings/zcio/target/classes -d $(KERNELS) tests/kernels/Smoke.java
+	$(OLDEST_JDK)/bin/javac -cp java-bindings/zcio/target/classes -d $(KERNELS) tests/kernels/Smoke.java tests/kernels/Ktls.java
 	PATH=$$PATH:/usr/sbin:/sbin $(PYTHON) tests/kernels/run $(MACHINES)
 	$(if $(MACHINES),,$(PYTHON) tests/kernels/table)
 

@@ -97,6 +97,7 @@ mod tests {
             writable: true,
             identity: (1, 1),
             shares_blocks: false,
+            encryption: crate::Encryption::None,
         }
     }
 

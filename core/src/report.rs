@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 pub use crate::copies::{Copies, KnownBy};
+use crate::encryption::Encryption;
 use crate::error::Error;
 use crate::mechanism::Mechanism;
 use crate::mechanisms::uring;
@@ -45,6 +46,8 @@ pub struct Report {
     pub copies: Copies,
     /// Bytes that were mapped instead of copied, by `zerocopy_receive`; the rest was copied once.
     pub mapped: u64,
+    /// Who encrypts what the sink was given, below the program.
+    pub encryption: Encryption,
     /// Time from the first step to the last.
     pub elapsed: Duration,
 }

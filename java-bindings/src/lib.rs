@@ -26,6 +26,7 @@ mod generated;
 mod handle;
 mod internals;
 mod jdk_channels;
+mod ktls;
 mod lesson;
 mod natives;
 mod packed;

@@ -7,7 +7,7 @@ use jni::errors::Result;
 use jni::objects::{JLongArray, JObject, JObjectArray};
 use jni::sys::jlong;
 use jni::{Env, jni_str};
-use zcio::{CachePolicy, CountedBy, Error, KnownBy, Mechanism, Reflink, Visibility};
+use zcio::{CachePolicy, CountedBy, Encryption, Error, KnownBy, Mechanism, Reflink, Visibility};
 
 use crate::errors::{self, Trouble};
 
@@ -171,6 +171,7 @@ numbers! {
     Mechanism: |value| place(Mechanism::ALL, value);
     Option<Mechanism>: |value| value.as_ref().map_or(-1, |value| place(Mechanism::ALL, value));
     KnownBy: |value| place(KnownBy::ALL, value);
+    Encryption: |value| place(Encryption::ALL, value);
     CountedBy: |value| place(&[CountedBy::Cachestat, CountedBy::Mincore], value);
 }
 

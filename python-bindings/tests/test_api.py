@@ -59,14 +59,14 @@ def test_the_report(source: Path, tmp_path: Path) -> None:
     assert repr(report) == (
         "Report(bytes=10, requested=20, mechanism='read_write', automatic=False, attempts=(), "
         f"system_calls={report.system_calls}, waits=0, copies=2, copies_known_by='model', "
-        f"mapped=0, elapsed={report.elapsed}, short=True)"
+        f"mapped=0, encryption='none', elapsed={report.elapsed}, short=True)"
     )
 
 
 def test_reports_are_values() -> None:
     def report(count: int = 1, reason: str = "it's so") -> zcio.Report:
         attempt = zcio.Attempt("sendfile", 0, "sendfile", None, reason)
-        return zcio.Report(count, None, "splice", True, (attempt,), 2, 3, None, "unknown", 4, 0.123456789)
+        return zcio.Report(count, None, "splice", True, (attempt,), 2, 3, None, "unknown", 4, "none", 0.123456789)
 
     one = report()
     assert one == report()

@@ -66,7 +66,8 @@ def smoke(command: list[str]) -> dict[str, object]:
     """A few lines of another language."""
     began = time.monotonic()
     status, text = run(command, 120)
-    answer = {"status": status, "passed": 1 if status == 0 else 0, "failed": [], "skipped": []}
+    answer = {"status": status, "passed": 1 if status == 0 else 0, "failed": []}
+    answer |= {"skipped": sorted(set(SKIPPED.findall(text)))}
     return answer | {"seconds": round(time.monotonic() - began)} | ({"text": text[-20000:]} if status else {})
 
 
@@ -84,10 +85,12 @@ def main() -> None:
     os.environ |= {"TMPDIR": str(WORK), "PYTHONPATH": str(GIVEN / "python"), "RUST_BACKTRACE": "1", "LANG": "C.UTF-8"}
     probed = subprocess.run([GIVEN / "zcio", "probe", "--json", WORK], check=True, capture_output=True, text=True).stdout
     tell({"release": os.uname().release, "probe": json.loads(probed)})
-    commands = {f"python_{name}": ["python3", str(GIVEN / f"{name}.py"), str(WORK)] for name in ("smoke",)}
+    commands = {f"python_{name}": ["python3", str(GIVEN / f"{name}.py"), str(WORK)] for name in ("smoke", "ktls")}
     for jdk in sorted(Path("/opt").iterdir()):
         options = ["-Xmx64m", "-XX:TieredStopAtLevel=1", "-Djava.io.tmpdir=/run"]
-        commands[f"java_{jdk.name}"] = [str(jdk / "bin/java"), *options, "-cp", f"{GIVEN}/zcio.jar:{GIVEN}", "Smoke", str(WORK)]
+        java = [str(jdk / "bin/java"), *options, "-cp", f"{GIVEN}/zcio.jar:{GIVEN}"]
+        commands[f"java_{jdk.name}"] = [*java, "Smoke", str(WORK)]
+        commands[f"ktls_java_{jdk.name}"] = [*java, "Ktls", str(WORK), str(GIVEN)]
     for name in task["programs"]:
         command = commands.get(name)
         tell({"program": name} | (smoke(command) if command else test(GIVEN / "programs" / name, task["seconds"])))

@@ -19,6 +19,7 @@ fn facts(kind: Kind, size: u64) -> Facts {
         writable: true,
         identity: (1, 1),
         shares_blocks: false,
+        encryption: zcio::Encryption::None,
     }
 }
 

@@ -11,7 +11,7 @@ use super::answer::{Answer, Capability, Cause};
 use super::reasons::Surroundings;
 use crate::mechanism::Mechanism;
 use crate::probe::{Asked, Probe, between_pipes, memory_file, pipe};
-use crate::sys::{by_number, probe};
+use crate::sys::{by_number, probe, tls};
 
 /// What is no mechanism.
 const OTHERS: [(&str, Probe); 11] = [
@@ -94,10 +94,9 @@ fn seals() -> Result<(), Errno> {
     fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE)).map(|_| ())
 }
 
-/// TLS in the kernel. Asking a socket for it would make a privileged process load the module: the list is only read.
+/// TLS in the kernel.
 fn ktls() -> Capability {
-    let list = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_ulp").unwrap_or_default();
-    if list.split_whitespace().any(|name| name == "tls") {
+    if tls::is_loaded() {
         return Capability { name: "ktls", answer: Answer::Yes, errno: None, reason: String::new() };
     }
     Capability {

@@ -8,8 +8,10 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{FileStat, SFlag, fstat};
 
 use super::streams::{Stream, is_unblocked, switched_back};
+use crate::encryption::Encryption;
 use crate::error::{Error, Result};
 use crate::sys::files::identity;
+use crate::sys::tls;
 
 /// What sort of thing a descriptor refers to, as far as moving bytes is concerned.
 ///
@@ -115,6 +117,8 @@ pub struct Facts {
     /// A regular file on a file system of a type that can share blocks between files (XFS, btrfs, …). Found out only for
     /// the sink of a transfer where it matters, when that begins; false before.
     pub shares_blocks: bool,
+    /// Who encrypts what is written to it, of a TCP socket.
+    pub encryption: Encryption,
 }
 
 impl Facts {
@@ -137,7 +141,7 @@ impl Facts {
         let access = flags & OFlag::O_ACCMODE;
         // O_PATH descriptors name a file without opening it: neither reading nor writing is allowed.
         let opened = !flags.contains(OFlag::O_PATH);
-        let kind = kind_of(fd, &stat)?;
+        let (kind, encryption) = kind_of(fd, &stat)?;
         let mut facts = Self {
             kind,
             size: u64::try_from(stat.st_size).unwrap_or(0),
@@ -150,6 +154,7 @@ impl Facts {
             receives: false,
             identity: identity(&stat),
             shares_blocks: false,
+            encryption,
         };
         facts.nonblocking &= !(kind.is_stream() && is_unblocked(fd, &facts.stream()));
         Ok(facts)
@@ -179,30 +184,40 @@ impl Facts {
             receives: false,
             identity: (0, 0),
             shares_blocks: false,
+            encryption: Encryption::None,
         }
     }
 }
 
-fn kind_of(fd: BorrowedFd<'_>, stat: &FileStat) -> Result<Kind> {
-    Ok(match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
+fn kind_of(fd: BorrowedFd<'_>, stat: &FileStat) -> Result<(Kind, Encryption)> {
+    let kind = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
         SFlag::S_IFREG => Kind::File,
         SFlag::S_IFDIR => Kind::Directory,
         SFlag::S_IFBLK => Kind::BlockDevice,
         SFlag::S_IFCHR => Kind::CharDevice,
         SFlag::S_IFIFO => Kind::Pipe,
-        SFlag::S_IFSOCK => kind_of_socket(fd).map_err(|errno| Error::os("getsockopt", errno))?,
+        SFlag::S_IFSOCK => match tls::is_attached(fd) {
+            // One call says that it is TCP, and whether it encrypts.
+            Ok(true) => return Encryption::of(fd).map(|encryption| (Kind::Tcp, encryption)),
+            Ok(false) => Kind::Tcp,
+            Err(_) => kind_of_socket(fd).map_err(|errno| Error::os("getsockopt", errno))?,
+        },
         _ => Kind::Other,
-    })
+    };
+    Ok((kind, Encryption::None))
 }
 
-/// TCP is known by its protocol, in one call; the others by type and family.
+/// One that does not know TCP's options, or an old MPTCP socket, which does not say.
 fn kind_of_socket(fd: BorrowedFd<'_>) -> nix::Result<Kind> {
     let option = |option| crate::sys::socket_option(fd, option);
-    if matches!(option(libc::SO_PROTOCOL)?, libc::IPPROTO_TCP | libc::IPPROTO_MPTCP) {
-        return Ok(Kind::Tcp);
+    if option(libc::SO_TYPE)? != libc::SOCK_STREAM {
+        return Ok(Kind::Other);
     }
-    let unix_stream = option(libc::SO_TYPE)? == libc::SOCK_STREAM && option(libc::SO_DOMAIN)? == libc::AF_UNIX;
-    Ok(if unix_stream { Kind::UnixStream } else { Kind::Other })
+    Ok(match option(libc::SO_DOMAIN)? {
+        libc::AF_UNIX => Kind::UnixStream,
+        _ if matches!(option(libc::SO_PROTOCOL)?, libc::IPPROTO_TCP | libc::IPPROTO_MPTCP) => Kind::Tcp,
+        _ => Kind::Other,
+    })
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ use crate::sys::SyscallCounter;
 mechanism! {
     /// mmap(2) of the source file, write(2) out of the mapping. One copy by the CPU instead of two.
     MmapWrite = "mmap_write",
-    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToPipe, FileToUnix, FileToFile,
-        FileToFileMemory;
+    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToTls, FileToPipe, FileToUnix,
+        FileToFile, FileToFileMemory;
 }
 
 /// The window's length in bytes. Longer windows save calls that cost next to nothing beside the copy, and show up as

@@ -18,8 +18,8 @@ use crate::sys::{Span, SpanMut, SyscallCounter, heap};
 mechanism! {
     /// read(2) into a buffer, write(2) out of it. Works between any two ends; the CPU copies every byte twice.
     ReadWrite = "read_write",
-    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToPipe, FileToUnix, FileToFile,
-        FileToFileMemory, FileToFileSharing, TcpToFile, TcpToTcp, FileToMemory, TcpToMemory, MemoryToPipe, MemoryToTcp;
+    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToTls, FileToPipe, FileToUnix,
+        FileToFile, FileToFileMemory, FileToFileSharing, TcpToFile, TcpToTcp, FileToMemory, TcpToMemory, MemoryToPipe, MemoryToTcp;
 }
 
 /// 256 KiB: measured on ext4 and loopback TCP, larger buffers fall out of the cache and smaller ones cost more calls.

@@ -2,6 +2,10 @@
 //!
 //! To a socket it passes references to the file's pages; whether the CPU then copies depends on the network device
 //! (scatter-gather), not on the call. The source's position is left alone: the offset is always explicit.
+//!
+//! Of less than was asked for the kernel thinks that more follows (`MSG_MORE`, before Linux 6.5 also at the end of a file). TCP
+//! waits 200 ms for that, TLS in the kernel for ever, in a record that stays open: so it is asked for what the file has, and a
+//! record that may be open is closed at the end.
 
 use std::os::fd::AsFd;
 
@@ -11,8 +15,9 @@ use super::{
     ALIASES, APPENDS, Advance, Definition, Mover, NEEDS_DESCRIPTOR, Route, Stop, aliases, copies_of_pages, mechanism,
 };
 use crate::demand::Demand;
+use crate::encryption::Encryption;
 use crate::endpoint::{Facts, Kind};
-use crate::error::not_here;
+use crate::error::{Error, not_here};
 use crate::probe::{Asked, Probe, memory_file, pipe};
 use crate::step::Side;
 use crate::sys::SyscallCounter;
@@ -20,7 +25,7 @@ use crate::sys::SyscallCounter;
 mechanism! {
     /// sendfile(2): from the page cache into a socket, a pipe or a file, in one system call.
     Sendfile = "sendfile",
-    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToPipe, FileToUnix, FileToFile,
+    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToTls, FileToPipe, FileToUnix, FileToFile,
         FileToFileMemory;
 }
 
@@ -28,7 +33,10 @@ mechanism! {
 const MOST: u64 = 0x7fff_f000;
 
 #[derive(Debug, Default)]
-pub(super) struct Sendfile;
+pub(super) struct Sendfile {
+    /// Whether the last call moved all that it was asked for.
+    was_whole: bool,
+}
 
 impl Definition for Sendfile {
     // To a pipe since 2.6.33.
@@ -58,9 +66,11 @@ fn ask() -> Asked {
 
 impl Mover for Sendfile {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
-        let length = limit.min(MOST) as usize;
-        let at = Some(route.source_at().unwrap_or(0));
-        match route.calls.sendfile(route.source(), at, route.sink(), length) {
+        let at = route.source_at().unwrap_or(0);
+        let length = limit.min(MOST).min(room_in_record(route, at)) as usize;
+        let sent = route.calls.sendfile(route.source(), Some(at), route.sink(), length);
+        self.was_whole = sent == Ok(length);
+        match sent {
             Ok(0) => {
                 if route.source_facts().size == 0 {
                     // By way of the page cache a file ends where its size says.
@@ -74,6 +84,23 @@ impl Mover for Sendfile {
             Err(errno) => Err(Stop::sort("sendfile", errno, refusal)),
         }
     }
+
+    fn finish(&mut self, route: &mut Route<'_>) -> Result<bool, Stop> {
+        if self.was_whole || route.sink_facts().encryption == Encryption::None {
+            return Ok(true);
+        }
+        match route.calls.end_record(route.sink()) {
+            // Closed; it is sent when there is room.
+            Ok(()) | Err(Errno::EAGAIN | Errno::EINTR) => Ok(true),
+            Err(errno) => Err(Stop::Failed(Error::os("sendmsg", errno).of_side(Side::Sink))),
+        }
+    }
+}
+
+/// What is left of a file whose last bytes must not wait for more.
+fn room_in_record(route: &Route<'_>, at: u64) -> u64 {
+    let rest = route.source_facts().size.saturating_sub(at);
+    if rest == 0 || route.sink_facts().encryption == Encryption::None { u64::MAX } else { rest }
 }
 
 /// Why the kernel said no to it, if that is what the errno means.

@@ -26,8 +26,8 @@ use crate::waiting::is_ready;
 mechanism! {
     /// splice(2): pages move through a pipe; the only way without a copy that can start at a socket.
     Splice = "splice",
-    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToPipe, FileToUnix, FileToFile,
-        FileToFileMemory, TcpToFile, TcpToTcp;
+    proven on FileToTcp, FileToTcpGather, FileToTcpNoGather, FileToTls, FileToPipe, FileToUnix,
+        FileToFile, FileToFileMemory, TcpToFile, TcpToTcp;
 }
 
 /// splice(2) through a pipe of our own, or straight when an end is one.

@@ -31,6 +31,7 @@ use nix::errno::Errno;
 use super::{Advance, Definition, Mover, Route, Stop, mechanism};
 use crate::copies::Copies;
 use crate::demand::Demand;
+use crate::encryption::Encryption;
 use crate::endpoint::{Facts, Kind};
 use crate::error::Error;
 use crate::probe::Probe;
@@ -99,9 +100,14 @@ impl Definition for Uring {
     const PROBE: Probe = Probe::since(6, 0).here(|| Ok(ask())).forbidden_by(disabled);
 
     fn impossible(_source: &Facts, sink: &Facts, _demand: Demand) -> Option<&'static str> {
-        (sink.kind == Kind::Memory).then_some(
-            "its reads may outlast a step, and the memory is the caller's: read_write needs no buffer either",
-        )
+        match sink.kind {
+            Kind::Memory => {
+                Some("its reads may outlast a step, and the memory is the caller's: read_write needs no buffer either")
+            }
+            // EOPNOTSUPP of MSG_WAITALL, which a chain of operations needs.
+            _ if sink.encryption != Encryption::None => Some("a socket with TLS in the kernel does not take its sends"),
+            _ => None,
+        }
     }
 
     fn copies(source: Kind, sink: Kind) -> Option<u8> {

@@ -35,6 +35,7 @@ use super::mmap_write::{Window, cut_short};
 use super::{ALIASES, Advance, Definition, Mover, Route, Stop, aliases, mechanism};
 use crate::copies::{Copies, KnownBy};
 use crate::demand::Demand;
+use crate::encryption::Encryption;
 use crate::endpoint::{Facts, Kind};
 use crate::error::Error;
 use crate::probe::{Asked, Probe};
@@ -83,6 +84,9 @@ impl Definition for ZerocopySend {
         match (source.kind, sink.kind) {
             // Memory is waited for until the kernel is done with it, or can never change; a mapped file is neither.
             (Kind::File, _) if aliases(sink, demand) => Some(ALIASES),
+            _ if sink.encryption != Encryption::None => {
+                Some("the kernel encrypts what goes to this socket, and so copies it")
+            }
             (Kind::File | Kind::Memory, Kind::Tcp) => None,
             (_, Kind::Tcp) => Some("its source must be memory or a file"),
             _ => Some("its sink must be a TCP socket"),

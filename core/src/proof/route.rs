@@ -18,6 +18,8 @@ pub enum Route {
     FileToTcpGather,
     /// The same with scatter-gather off.
     FileToTcpNoGather,
+    /// A file to TCP over loopback, encrypted by the kernel (TLS).
+    FileToTls,
     /// A file to a pipe.
     FileToPipe,
     /// A file to an `AF_UNIX` stream socket.
@@ -50,6 +52,7 @@ impl Route {
         Self::FileToTcp,
         Self::FileToTcpGather,
         Self::FileToTcpNoGather,
+        Self::FileToTls,
         Self::FileToPipe,
         Self::FileToUnix,
         Self::FileToFile,
@@ -70,6 +73,7 @@ impl Route {
             Self::FileToTcp => "file → TCP, loopback",
             Self::FileToTcpGather => "file → TCP, veth with scatter-gather on",
             Self::FileToTcpNoGather => "file → TCP, veth with scatter-gather off",
+            Self::FileToTls => "file → TCP with TLS in the kernel, loopback",
             Self::FileToPipe => "file → pipe",
             Self::FileToUnix => "file → UNIX stream socket",
             Self::FileToFile => "file → file",

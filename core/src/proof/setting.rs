@@ -54,6 +54,7 @@ impl Setting {
         match route {
             Route::FileToMemory | Route::TcpToMemory => Sink::memory(length),
             Route::TcpToRegion => Region::receiving(length).map(Sink::Memory).map_err(crate::Error::whole),
+            Route::FileToTls => Sink::tls(self.loopback()),
             Route::FileToPipe | Route::MemoryToPipe => Sink::pipe(),
             Route::FileToUnix => Sink::unix(),
             Route::FileToFile | Route::FileToFileMemory | Route::FileToFileSharing | Route::TcpToFile => {
@@ -80,6 +81,7 @@ impl Setting {
     pub fn network(&self, route: Route) -> io::Result<Option<&Network>> {
         let gather = match route {
             Route::FileToTcp
+            | Route::FileToTls
             | Route::TcpToFile
             | Route::TcpToTcp
             | Route::TcpToMemory

@@ -29,6 +29,7 @@ pub(crate) mod signal;
 mod span;
 pub(crate) mod terminal;
 pub(crate) mod threads;
+pub(crate) mod tls;
 pub(crate) mod unsent;
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};

@@ -12,7 +12,7 @@ use super::pace::Pace;
 use super::small::Begun;
 use crate::cache::Cache;
 use crate::checks;
-use crate::endpoint::{Endpoint, Kind};
+use crate::endpoint::{Endpoint, Facts, Kind};
 use crate::error::{Error, Result};
 use crate::mechanism::Mechanism;
 use crate::mechanisms::{Mover, Progress};
@@ -187,15 +187,17 @@ impl Engine {
             attempts: self.attempts.clone(),
             system_calls: self.calls.made,
             waits: self.waits,
-            copies: self.verdict(source.known().kind, sink.known().kind),
+            copies: self.verdict(source.known(), sink.known()),
+            encryption: sink.known().encryption,
             mapped: self.mover.mapped(),
             elapsed: self.elapsed.unwrap_or_else(|| self.started.elapsed()),
         }
     }
 
     /// What the kernel said about copies, or else what follows from the mechanism.
-    pub fn verdict(&self, source: Kind, sink: Kind) -> Copies {
-        self.mover.verdict().unwrap_or_else(|| self.mechanism.copies(source, sink))
+    pub fn verdict(&self, source: &Facts, sink: &Facts) -> Copies {
+        let copies = self.mover.verdict().unwrap_or_else(|| self.mechanism.copies(source.kind, sink.kind));
+        sink.encryption.copies(copies)
     }
 }
 

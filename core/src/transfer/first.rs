@@ -15,6 +15,7 @@ use nix::fcntl::OFlag;
 use super::small::{Attempted, Begun};
 use crate::connection::explain_at;
 use crate::copies::Copies;
+use crate::encryption::{Encryption, is_attached};
 use crate::endpoint::{Endpoint, Kind};
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
@@ -121,7 +122,9 @@ pub(super) fn first(
     let (mut calls, started, mut sent) = (SyscallCounter::default(), Instant::now(), 0);
     let (mechanism, from, operation) = source.way();
     let most = count.unwrap_or(Attempted::MOST);
-    if most == 0 || most > Attempted::MOST || !source.fits(sink, most, &mut calls) {
+    // Which says who encrypts, and closes a record that sendfile(2) may leave open.
+    let is_encrypted = sink.kind == Kind::Tcp && is_attached(sink.fd);
+    if most == 0 || most > Attempted::MOST || is_encrypted || !source.fits(sink, most, &mut calls) {
         return Ok(begun(0, &calls));
     }
     while sent < most {
@@ -192,6 +195,7 @@ fn done(
         waits: 0,
         copies,
         mapped: 0,
+        encryption: Encryption::None,
         elapsed: started.elapsed(),
     })
 }

@@ -14,6 +14,7 @@ use std::time::Instant;
 use nix::poll::PollFlags;
 
 use crate::connection::explain_at;
+use crate::encryption::{Encryption, is_attached};
 use crate::endpoint::Kind;
 use crate::error::{Error, Result, others_may_work};
 use crate::mechanism::Mechanism;
@@ -116,7 +117,7 @@ pub(super) fn attempt(
 ) -> Result<Attempted> {
     let begun = |moved, calls: &_| Ok(Attempted::Begun(Begun::of(moved, calls)));
     let (mut calls, started) = (SyscallCounter::default(), Instant::now());
-    if count == 0 || count > Attempted::MOST {
+    if count == 0 || count > Attempted::MOST || is_attached(sink) {
         return begun(0, &calls);
     }
     let takes_more = if count > Attempted::FEW {
@@ -149,6 +150,7 @@ pub(super) fn attempt(
         waits: 0,
         copies: Mechanism::Sendfile.copies(Kind::File, Kind::Tcp),
         mapped: 0,
+        encryption: Encryption::None,
         elapsed: started.elapsed(),
     }))
 }

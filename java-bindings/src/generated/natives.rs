@@ -30,6 +30,7 @@ pub(crate) fn methods(class: &str) -> &'static [NativeMethod<'static>] {
         "NativeRelay" => native_relay::METHODS,
         "NativeRunning" => native_running::METHODS,
         "NativeShared" => native_shared::METHODS,
+        "NativeTls" => native_tls::METHODS,
         "NativeTransfer" => native_transfer::METHODS,
         _ => unreachable!("no class with native methods: {class}"),
     }
@@ -724,6 +725,60 @@ mod native_shared {
         native!(fn seals(region: long) -> int),
         native!(fn grow(region: long, length: long) -> void),
         native!(fn refresh(region: long) -> void),
+    ];
+}
+
+mod native_tls {
+    use super::*;
+
+    fn begin<'local>(
+        env: &mut Env<'local>,
+        _class: JClass<'local>,
+        engine: JObject<'local>,
+        channel: JObject<'local>,
+    ) -> Result<JString<'local>, Failure> {
+        crate::ktls::NativeTls::begin(env, &engine, &channel)
+    }
+
+    fn begin_socket<'local>(
+        env: &mut Env<'local>,
+        _class: JClass<'local>,
+        connection: JObject<'local>,
+        channel: JObject<'local>,
+    ) -> Result<JString<'local>, Failure> {
+        crate::ktls::NativeTls::begin_socket(env, &connection, &channel)
+    }
+
+    fn channel<'local>(
+        env: &mut Env<'local>,
+        _class: JClass<'local>,
+        socket: JObject<'local>,
+    ) -> Result<JObject<'local>, Failure> {
+        crate::ktls::NativeTls::channel(env, &socket)
+    }
+
+    fn below<'local>(
+        env: &mut Env<'local>,
+        _class: JClass<'local>,
+        connection: JObject<'local>,
+    ) -> Result<JObject<'local>, Failure> {
+        crate::ktls::NativeTls::below(env, &connection)
+    }
+
+    fn close_notify<'local>(
+        env: &mut Env<'local>,
+        _class: JClass<'local>,
+        channel: JObject<'local>,
+    ) -> Result<(), Failure> {
+        crate::ktls::NativeTls::close_notify(env, &channel)
+    }
+
+    pub const METHODS: &[NativeMethod<'_>] = &[
+        native!(fn begin(engine: java.lang.Object, channel: java.nio.channels.SocketChannel) -> java.lang.String),
+        native!(fn begin_socket(connection: java.lang.Object, channel: java.nio.channels.SocketChannel) -> java.lang.String),
+        native!(fn channel(socket: java.lang.Object) -> java.nio.channels.SocketChannel),
+        native!(fn below(connection: java.lang.Object) -> java.lang.Object),
+        native!(fn close_notify(channel: java.nio.channels.SocketChannel) -> void),
     ];
 }
 

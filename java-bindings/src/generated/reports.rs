@@ -29,6 +29,7 @@ impl Pack for zcio::Report {
         self.copies.count.pack(to)?;
         self.copies.known_by.pack(to)?;
         self.mapped.pack(to)?;
+        self.encryption.pack(to)?;
         self.elapsed.pack(to)?;
         Ok(())
     }

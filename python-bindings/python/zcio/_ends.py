@@ -37,6 +37,12 @@ _TRANSPARENT: dict[_Name, str | None] = {
     ("werkzeug.datastructures.file_storage", "FileStorage"): "stream",
 }
 
+# Its bytes are those of its descriptor where the kernel encrypts for it. What it has read ahead nobody knows: it is no
+# source.
+_TLS: _Name = ("ssl", "SSLSocket")
+# `socket` has no names for these: linux/tls.h.
+_SOL_TLS, _TLS_TX = 282, 1
+
 # Those of asyncio that write to a socket or pipe what they are given. That of a channel of asyncssh has a socket, too.
 _TRANSPORTS: frozenset[_Name] = frozenset(
     {
@@ -89,11 +95,22 @@ def transparent(end: Any, role: str) -> tuple[File | None, Any]:
     own: set[str] = set()
     for base in type(end).__mro__:
         name = _name(base)
+        if name == _TLS and role == "dst" and not (own := _own(end, base)) and _kernel_encrypts(end):
+            return None, end
         if name in _TRANSPARENT:
             own = _own(end, base)
             if not own:
                 return _inside(end, name, role)
     raise TypeError(f"{role} is {_reason(end, own)}")
+
+
+def _kernel_encrypts(end: Any) -> bool:
+    """Whether the kernel has the keys to send with: then what goes into the descriptor is encrypted on its way."""
+    try:
+        # Four bytes are answered with the version and the cipher, without the key.
+        return len(end.getsockopt(_SOL_TLS, _TLS_TX, 4)) == 4
+    except OSError:
+        return False
 
 
 def transparent_stream(end: object, base: type) -> None:
@@ -112,7 +129,11 @@ def transparent_transport(transport: Any) -> None:
         )
     # Below TLS that was started later it is an ordinary one, with a protocol that encrypts.
     if tls or type(transport.get_protocol()).__name__ == "SSLProtocol":
-        raise TypeError("this is a TLS stream, and zcio works below TLS: its bytes would go around the encryption")
+        raise TypeError(
+            "this is a TLS stream, and zcio works below TLS: its bytes would go around the encryption. The kernel "
+            "cannot encrypt for asyncio, whose TLS goes over buffers in memory; it can for a blocking ssl socket in a "
+            "thread"
+        )
 
 
 def _name(kind: type) -> _Name:
@@ -156,7 +177,8 @@ def _reason(end: Any, own: set[str]) -> str:
     if hasattr(end, "cipher") or hasattr(end, "get_cipher_name"):
         return (
             "a TLS socket, and zcio works below TLS: its bytes would go around the encryption; use its own send and "
-            "recv"
+            "recv, or, to send, let the kernel encrypt (context.options |= ssl.OP_ENABLE_KTLS, 8 in Python 3.11, "
+            "before the handshake)"
         )
     kind = type(end)
     for base in kind.__mro__:

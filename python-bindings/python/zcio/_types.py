@@ -20,7 +20,7 @@ class HasFileno(Protocol):
     """A binary file, a socket, a pipe: an object whose bytes are those of its descriptor.
 
     What looks like that and has other bytes (text, gzip, TLS, a response, the socket of an asyncio transport) is a
-    TypeError.
+    TypeError. A blocking TLS socket for which the kernel encrypts (``ssl.OP_ENABLE_KTLS``) may be sent to.
     """
 
     def fileno(self) -> int: ...

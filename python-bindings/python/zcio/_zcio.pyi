@@ -247,6 +247,7 @@ class Report:
         copies: int | None,
         copies_known_by: str,
         mapped: int,
+        encryption: str,
         elapsed: float,
     ) -> Report: ...
     @property
@@ -282,6 +283,12 @@ class Report:
     @property
     def mapped(self) -> int:
         """Bytes that were mapped instead of copied, by `zerocopy_receive`; the rest was copied once."""
+
+    @property
+    def encryption(self) -> str:
+        """Who encrypts what the sink was given, below the program: `"none"`; `"kernel"`, which reads each byte once
+        for that (TLS in the kernel); or `"device"`, the network device.
+        """
 
     @property
     def mechanism(self) -> Mechanism:

@@ -112,6 +112,10 @@ pub struct Report {
     /// Bytes that were mapped instead of copied, by `zerocopy_receive`; the rest was copied once.
     #[pyo3(get)]
     mapped: u64,
+    /// Who encrypts what the sink was given, below the program: `"none"`; `"kernel"`, which reads each byte once for
+    /// that (TLS in the kernel); or `"device"`, the network device.
+    #[pyo3(get)]
+    encryption: Cow<'static, str>,
     elapsed: Duration,
 }
 
@@ -130,6 +134,7 @@ impl Report {
         copies: Option<u8>,
         copies_known_by: String,
         mapped: u64,
+        encryption: String,
         elapsed: f64,
     ) -> PyResult<Self> {
         Ok(Self {
@@ -143,6 +148,7 @@ impl Report {
             copies,
             copies_known_by: Cow::Owned(copies_known_by),
             mapped,
+            encryption: Cow::Owned(encryption),
             elapsed: seconds(elapsed)?,
         })
     }
@@ -175,7 +181,7 @@ impl Report {
     fn __getnewargs__<'py>(
         &self,
         py: Python<'py>,
-    ) -> PyResult<(u64, Option<u64>, &'static str, bool, Bound<'py, PyTuple>, u64, u64, Option<u8>, &str, u64, f64)>
+    ) -> PyResult<(u64, Option<u64>, &'static str, bool, Bound<'py, PyTuple>, u64, u64, Option<u8>, &str, u64, &str, f64)>
     {
         Ok((
             self.bytes,
@@ -188,6 +194,7 @@ impl Report {
             self.copies,
             &self.copies_known_by,
             self.mapped,
+            &self.encryption,
             self.elapsed(),
         ))
     }
@@ -209,6 +216,7 @@ impl Report {
                 "copies",
                 "copies_known_by",
                 "mapped",
+                "encryption",
                 "elapsed",
             ],
         )
@@ -216,7 +224,7 @@ impl Report {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!(
-            "Report(bytes={}, requested={}, mechanism={}, automatic={}, attempts={}, system_calls={}, waits={}, copies={}, copies_known_by={}, mapped={}, elapsed={}, short={})",
+            "Report(bytes={}, requested={}, mechanism={}, automatic={}, attempts={}, system_calls={}, waits={}, copies={}, copies_known_by={}, mapped={}, encryption={}, elapsed={}, short={})",
             self.bytes,
             optional(self.requested),
             self.mechanism().into_pyobject(py)?.repr()?,
@@ -227,6 +235,7 @@ impl Report {
             optional(self.copies),
             self.copies_known_by.as_ref().into_pyobject(py)?.repr()?,
             self.mapped,
+            self.encryption.as_ref().into_pyobject(py)?.repr()?,
             self.elapsed().into_pyobject(py)?.repr()?,
             boolean(self.short())
         ))
@@ -246,6 +255,7 @@ impl From<zcio::Report> for Report {
             copies: report.copies.count,
             copies_known_by: Cow::Borrowed(report.copies.known_by.name()),
             mapped: report.mapped,
+            encryption: Cow::Borrowed(report.encryption.name()),
             elapsed: report.elapsed,
         }
     }

@@ -113,6 +113,7 @@ pub const ENUMS: &[Enum] = &[
     },
     Enum { rust: "KnownBy", python: None, java: None },
     Enum { rust: "CountedBy", python: None, java: None },
+    Enum { rust: "Encryption", python: None, java: None },
 ];
 
 impl JavaEnum {

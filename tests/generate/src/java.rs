@@ -202,6 +202,7 @@ fn java_type(ty: &Type) -> (String, String) {
         "Option<Mechanism>" => ("Optional<Mechanism>", "Optional.ofNullable(mechanism(in))"),
         "KnownBy" => ("String", "KNOWN_BY.get((int) in.number())"),
         "CountedBy" => ("String", "COUNTED_BY.get((int) in.number())"),
+        "Encryption" => ("String", "ENCRYPTION.get((int) in.number())"),
         _ => ("", ""),
     };
     if !known.0.is_empty() {
@@ -297,6 +298,7 @@ final class Reports {{
     private static final List<Mechanism> MECHANISMS = List.of(Mechanism.values());
     private static final List<String> KNOWN_BY = List.of({});
     private static final List<String> COUNTED_BY = List.of({});
+    private static final List<String> ENCRYPTION = List.of({});
 
     private Reports() {{}}
 
@@ -306,7 +308,8 @@ final class Reports {{
     }}
 ",
         names("KnownBy"),
-        names("CountedBy")
+        names("CountedBy"),
+        names("Encryption")
     );
     for record in RECORDS {
         let values: Vec<_> = components(core, record).iter().map(|component| java_type(&component.ty).1).collect();

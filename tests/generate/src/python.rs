@@ -125,7 +125,7 @@ fn shape<'a>(field: &str, ty: &'a str) -> Shape<'a> {
             "&str",
             format!("self.{field}.as_str().into_pyobject(py)?.repr()?"),
         ),
-        "KnownBy" => (
+        "KnownBy" | "Encryption" => (
             "Cow<'static, str>",
             None,
             "String",
@@ -189,7 +189,7 @@ fn native(core: &Sources, record: &Record) -> String {
         types.push(given.to_owned());
         let value = match ty.as_str() {
             "Vec<Attempt>" => format!("{value}.into_iter().map(Attempt::from).collect()"),
-            "KnownBy" => format!("Cow::Borrowed({value}.name())"),
+            "KnownBy" | "Encryption" => format!("Cow::Borrowed({value}.name())"),
             "&'staticstr" => format!("{value}.to_owned()"),
             _ => value,
         };

@@ -30,6 +30,14 @@ const REPORT: &[Field] = &[
         docs: "How often the CPU copied each byte between source and sink; `None` where that cannot be known.",
     },
     Field {
+        of: "encryption",
+        name: "encryption",
+        ty: "Encryption",
+        value: "self.encryption",
+        docs: "Who encrypts what the sink was given, below the program: `\"none\"`; `\"kernel\"`, which reads each byte once for \
+               that (TLS in the kernel); or `\"device\"`, the network device.",
+    },
+    Field {
         of: "copies",
         name: "copies_known_by",
         ty: "KnownBy",

@@ -23,6 +23,9 @@ import java.util.OptionalLong;
  *                      on the network device or on the file system
  * @param mapped        bytes that were mapped instead of copied, by {@code zerocopy_receive}; the rest was copied
  *                      once
+ * @param encryption    who encrypts what the sink was given, below the program: {@code "none"}; {@code "kernel"},
+ *                      which reads each byte once for that (TLS in the kernel); or {@code "device"}, the network
+ *                      device
  * @param elapsed       time from the first step to the last
  */
 public record Report(
@@ -36,6 +39,7 @@ public record Report(
         OptionalInt copies,
         String copiesKnownBy,
         long mapped,
+        String encryption,
         Duration elapsed) {
     /**
      * Whether the source ended before the requested count was reached. That is no error: a range that reaches beyond

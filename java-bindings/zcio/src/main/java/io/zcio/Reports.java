@@ -11,6 +11,7 @@ final class Reports {
     private static final List<Mechanism> MECHANISMS = List.of(Mechanism.values());
     private static final List<String> KNOWN_BY = List.of("model", "kernel", "unknown");
     private static final List<String> COUNTED_BY = List.of("cachestat", "mincore");
+    private static final List<String> ENCRYPTION = List.of("none", "kernel", "device");
 
     private Reports() {}
 
@@ -35,6 +36,7 @@ final class Reports {
                 in.optionalInt(),
                 KNOWN_BY.get((int) in.number()),
                 in.number(),
+                ENCRYPTION.get((int) in.number()),
                 Duration.ofNanos(in.number()));
     }
 
