@@ -10,8 +10,8 @@ on either.
 
 Nothing is waited for in the loop: sockets and pipes are waited for by the library that runs, and steps that a disk
 could hold up (a path that is not in the kernel's cache of names, a source whose pages are not in the page cache, a file
-to a file, direct I/O) are made in its worker threads. Each step moves 1 MiB at most. Writing to a file whose source is
-a stream happens in the loop, into the page cache.
+to a file, direct I/O) are made in its worker threads. Each step takes some 2 ms at most. Writing to a file whose source
+is a stream happens in the loop, into the page cache.
 
 Every end is held until the end, so that a close in another task cannot lead the bytes elsewhere: an operation goes on
 with what it was given. Sockets and pipes are switched to non-blocking mode if they are not; their timeouts do not count
