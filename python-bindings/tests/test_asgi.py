@@ -36,7 +36,7 @@ def parts_of(answer: Answer) -> list[tuple[str, bytes]]:
     for part in parts:
         head, _, body = part.partition(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
-        assert lines[1] == "Content-Type: text/html"
+        assert lines[1] == "Content-Type: text/html; charset=utf-8"
         found.append((lines[2].removeprefix("Content-Range: bytes "), body))
     return found
 

@@ -77,7 +77,7 @@ def test_the_whole_file(extensions: tuple[str, ...], way: str, path: Path) -> No
     assert (exchange.status, exchange.body) == (200, DATA)
     assert set(exchange.ways) == {way}
     assert exchange.headers["content-length"] == str(len(DATA))
-    assert exchange.headers["content-type"] == "text/html"
+    assert exchange.headers["content-type"] == "text/html; charset=utf-8"
     assert exchange.headers["accept-ranges"] == "bytes"
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from starlette.responses import Response
 
-from zcio._answers import Headers, content_type, pairs
+from zcio._answers import Headers, content_type, pairs, with_charset
 from zcio._serving import Message, Receive, Send, StrPath
 from zcio._types import Visibility
 from zcio.asgi import FileResponse
@@ -54,10 +54,7 @@ class StarletteFileResponse(FileResponse, Response):
         self.body = b""
         own = pairs(headers or ())
         if "content-type" not in dict(own):
-            # As every response of Starlette's says of text.
-            is_text = self.media_type.startswith("text/") and "charset=" not in self.media_type.lower()
-            charset = f"; charset={self.charset}" if is_text else ""
-            own.append(("content-type", self.media_type + charset))
+            own.append(("content-type", with_charset(self.media_type, self.charset)))
         # What an endpoint or a dependency adds, cookies too, is added here.
         self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in own]
 
