@@ -117,7 +117,7 @@ impl End {
             Ok(number) if number < 0 => return Err(closed(py, side, number)),
             // What is no number is no reason either (tornado's is a socket): its class is.
             Err(error) if !error.is_instance_of::<PyTypeError>(py) => {
-                return Err(files::explained(error, object, role(side)));
+                return Err(files::explained(&error, object, role(side)));
             }
             _ => {}
         }

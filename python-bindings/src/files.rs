@@ -25,7 +25,7 @@ pub fn transparent<'py>(
 }
 
 /// An error of an object's `fileno()`: where it means that there is no descriptor, and says no more than "fileno", what to do.
-pub fn explained(error: PyErr, object: &Bound<'_, PyAny>, role: &str) -> PyErr {
+pub fn explained(error: &PyErr, object: &Bound<'_, PyAny>, role: &str) -> PyErr {
     static FUNCTION: Once<Py<PyAny>> = Once::new();
     let py = object.py();
     FUNCTION
