@@ -18,6 +18,7 @@ use crate::generated::reports::batch_report;
 use crate::holds;
 use crate::interrupt::{Watch, detached, opened};
 use crate::lend::is_builtin;
+use crate::observed::observed;
 use crate::relay::with_report;
 use crate::report::ItemReport;
 use crate::step::{ended, over};
@@ -39,7 +40,7 @@ use crate::transfer::{exception, number, visibility_of};
 #[pyfunction]
 #[pyo3(signature = (items, *, visibility="aliased"))]
 pub fn batch<'py>(py: Python<'py>, items: &Bound<'py, PyAny>, visibility: &str) -> PyResult<Bound<'py, PyAny>> {
-    Prepared::new(items, visibility)?.run(py, None)
+    observed(py, "batch", || Prepared::new(items, visibility)?.run(py, None))
 }
 
 /// A batch that another thread than the one that has made it runs: its ends are what they were when it was made.
@@ -59,7 +60,7 @@ impl PreparedBatch {
     /// Once. check is called every 100 ms at least, and what it raises stops the batch.
     fn run<'py>(&self, py: Python<'py>, check: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let prepared = ended(&self.batch, self.process)?.ok_or_else(over)?;
-        prepared.run(py, Some(check))
+        observed(py, "batch", || prepared.run(py, Some(check)))
     }
 }
 

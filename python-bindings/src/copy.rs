@@ -8,6 +8,7 @@ use zcio::{Reflink, Side};
 use crate::descriptors::End;
 use crate::generated::reports::copy_report;
 use crate::interrupt::{Watch, detached};
+use crate::observed::observed;
 use crate::transfer::{callable, exception};
 
 /// Copies the file src as dst: its bytes and its holes, without reading them where the file system can share blocks.
@@ -44,31 +45,33 @@ pub fn copy<'py>(
     fsync: bool,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let reflink = match reflink {
-        "auto" => Reflink::Auto,
-        "always" => Reflink::Always,
-        "never" => Reflink::Never,
-        _ => {
-            let message = format!("unknown reflink {reflink:?}; it is \"auto\", \"always\" or \"never\"");
-            return Err(PyValueError::new_err(message));
-        }
-    };
-    let mut watch = Watch::new(None).telling(callable(progress)?);
-    let ends = [End::new(src, Side::Source)?, End::new(dst, Side::Sink)?];
-    let [Some(from), Some(to)] = [ends[0].path(), ends[1].path()] else {
-        return Err(PyTypeError::new_err("copy() takes two paths; `transfer()` takes open files"));
-    };
-    let copy = Copy::new(from, to)
-        .reflink(reflink)
-        .preserve_mode(preserve_mode)
-        .preserve_times(preserve_times)
-        .create_new(create_new)
-        .atomic(replace)
-        .durable(fsync);
-    let result = detached(py, || copy.run_watched(|moved| watch.look(moved)))?;
-    let report = match result {
-        Ok(report) => report,
-        Err(error) => return Err(exception(py, "copy", watch.into_stop(), &error, &[&ends[0], &ends[1]], &[])),
-    };
-    copy_report(py, &report)
+    observed(py, "copy", || {
+        let reflink = match reflink {
+            "auto" => Reflink::Auto,
+            "always" => Reflink::Always,
+            "never" => Reflink::Never,
+            _ => {
+                let message = format!("unknown reflink {reflink:?}; it is \"auto\", \"always\" or \"never\"");
+                return Err(PyValueError::new_err(message));
+            }
+        };
+        let mut watch = Watch::new(None).telling(callable(progress)?);
+        let ends = [End::new(src, Side::Source)?, End::new(dst, Side::Sink)?];
+        let [Some(from), Some(to)] = [ends[0].path(), ends[1].path()] else {
+            return Err(PyTypeError::new_err("copy() takes two paths; `transfer()` takes open files"));
+        };
+        let copy = Copy::new(from, to)
+            .reflink(reflink)
+            .preserve_mode(preserve_mode)
+            .preserve_times(preserve_times)
+            .create_new(create_new)
+            .atomic(replace)
+            .durable(fsync);
+        let result = detached(py, || copy.run_watched(|moved| watch.look(moved)))?;
+        let report = match result {
+            Ok(report) => report,
+            Err(error) => return Err(exception(py, "copy", watch.into_stop(), &error, &[&ends[0], &ends[1]], &[])),
+        };
+        copy_report(py, &report)
+    })
 }

@@ -111,12 +111,14 @@ impl End {
 
     fn of_object(object: &Bound<'_, PyAny>, fileno: &Bound<'_, PyAny>, side: Side) -> PyResult<Self> {
         let py = object.py();
-        // First of all: what has no descriptor says so itself (io.BytesIO), and what is closed too.
+        // First of all: what has no descriptor says so (io.BytesIO), and what is closed too.
         let number = || fileno.call0()?.extract::<RawFd>();
         match number() {
             Ok(number) if number < 0 => return Err(closed(py, side, number)),
             // What is no number is no reason either (tornado's is a socket): its class is.
-            Err(error) if !error.is_instance_of::<PyTypeError>(py) => return Err(error),
+            Err(error) if !error.is_instance_of::<PyTypeError>(py) => {
+                return Err(files::explained(&error, object, role(side)));
+            }
             _ => {}
         }
         let (file, socket) = files::transparent(object, role(side))?;

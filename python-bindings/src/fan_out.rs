@@ -9,6 +9,7 @@ use crate::descriptors::End;
 use crate::generated::reports::{fan_out_report, sink_report};
 use crate::holds;
 use crate::interrupt::{Watch, opened};
+use crate::observed::observed;
 use crate::relay::with_report;
 use crate::transfer::{Request, callable, done, exception, sync_position};
 
@@ -32,40 +33,42 @@ pub fn fan_out<'py>(
     visibility: &str,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut request = Request::new([offset, count, None, None], "auto", visibility, false)?;
-    let progress = callable(progress)?;
-    let mut ends = vec![End::new(src, Side::Source)?];
-    for sink in sinks.try_iter()? {
-        ends.push(End::new(&sink?, Side::Sink)?);
-    }
-    let mut position = None;
-    // The source is flushed once for each sink, which changes nothing.
-    for sink in &ends[1..] {
-        position = request.begin(py, &ends[0], sink)?.or(position);
-    }
-    let timeout = ends.iter().filter_map(|end| end.timeout).min();
-    let mut watch = Watch::new(timeout).telling(progress);
-    let outcome = holds::run(py, &mut ends, &mut watch, |ends, watch, caller| run(&request, ends, watch, caller))?;
-    let (result, report, undelivered) = outcome.unwrap_or_else(|error| (Err(error), None, Vec::new()));
+    observed(py, "fan_out", || {
+        let mut request = Request::new([offset, count, None, None], "auto", visibility, false)?;
+        let progress = callable(progress)?;
+        let mut ends = vec![End::new(src, Side::Source)?];
+        for sink in sinks.try_iter()? {
+            ends.push(End::new(&sink?, Side::Sink)?);
+        }
+        let mut position = None;
+        // The source is flushed once for each sink, which changes nothing.
+        for sink in &ends[1..] {
+            position = request.begin(py, &ends[0], sink)?.or(position);
+        }
+        let timeout = ends.iter().filter_map(|end| end.timeout).min();
+        let mut watch = Watch::new(timeout).telling(progress);
+        let outcome = holds::run(py, &mut ends, &mut watch, |ends, watch, caller| run(&request, ends, watch, caller))?;
+        let (result, report, undelivered) = outcome.unwrap_or_else(|error| (Err(error), None, Vec::new()));
 
-    let moved = report.as_ref().map_or(0, |report| report.bytes);
-    let mut positioned = Ok(());
-    for sink in &ends[1..] {
-        positioned = positioned.and(sync_position(py, &ends[0], sink, position.map(|start| start + moved)));
-    }
-    let told = watch.finish(py, moved);
-    let report = report.map(|report| record(py, &report, &undelivered)).transpose()?;
-    if let Err(error) = result {
-        let all: Vec<&End> = ends[1..].iter().chain([&ends[0]]).collect();
-        let raised = exception(py, "fan_out", watch.into_stop(), &error, &all, &[]);
-        return Err(match &report {
-            Some(report) => with_report(py, raised, report),
-            None => raised,
-        });
-    }
-    let report = report.expect("a fan-out that succeeded has begun");
-    positioned.and(told).map_err(|raised| done(py, raised, moved, &report))?;
-    Ok(report)
+        let moved = report.as_ref().map_or(0, |report| report.bytes);
+        let mut positioned = Ok(());
+        for sink in &ends[1..] {
+            positioned = positioned.and(sync_position(py, &ends[0], sink, position.map(|start| start + moved)));
+        }
+        let told = watch.finish(py, moved);
+        let report = report.map(|report| record(py, &report, &undelivered)).transpose()?;
+        if let Err(error) = result {
+            let all: Vec<&End> = ends[1..].iter().chain([&ends[0]]).collect();
+            let raised = exception(py, "fan_out", watch.into_stop(), &error, &all, &[]);
+            return Err(match &report {
+                Some(report) => with_report(py, raised, report),
+                None => raised,
+            });
+        }
+        let report = report.expect("a fan-out that succeeded has begun");
+        positioned.and(told).map_err(|raised| done(py, raised, moved, &report))?;
+        Ok(report)
+    })
 }
 
 /// What came of it, how it stands, and what each sink lacks.

@@ -24,6 +24,16 @@ pub fn transparent<'py>(
     Ok((file.map(|file| FileObject(file.unbind())), socket))
 }
 
+/// An error of an object's `fileno()`: where it means that there is no descriptor, and says no more than "fileno", what to do.
+pub fn explained(error: &PyErr, object: &Bound<'_, PyAny>, role: &str) -> PyErr {
+    static FUNCTION: Once<Py<PyAny>> = Once::new();
+    let py = object.py();
+    FUNCTION
+        .import(py, "zcio._ends", "explained")
+        .and_then(|function| function.call1((error.value(py), object, role)))
+        .map_or_else(|failed| failed, PyErr::from_value)
+}
+
 /// A file of `open()`'s, raw or buffered.
 pub struct FileObject(Py<PyAny>);
 

@@ -22,6 +22,7 @@ mod interrupt;
 mod kept;
 mod lend;
 mod lesson;
+mod observed;
 mod once;
 mod reads;
 mod region;
@@ -60,6 +61,8 @@ mod _zcio {
     use crate::generated::reports::{Attempt, ItemReport, Report};
     #[pymodule_export]
     use crate::lesson::learn;
+    #[pymodule_export]
+    use crate::observed::set_observed;
     #[pymodule_export]
     use crate::reads::{PreparedReads, reads};
     #[pymodule_export]

@@ -15,6 +15,7 @@ use crate::generated::reports::reads_report;
 use crate::holds;
 use crate::interrupt::Watch;
 use crate::lend::{ManyBorrowed, is_builtin};
+use crate::observed::observed;
 use crate::report::failure;
 use crate::step::{ended, over};
 use crate::transfer::{exception, number};
@@ -32,7 +33,7 @@ use crate::transfer::{exception, number};
 #[pyfunction]
 #[pyo3(signature = (items, *, depth=32))]
 pub fn reads<'py>(py: Python<'py>, items: &Bound<'py, PyAny>, depth: usize) -> PyResult<Bound<'py, PyAny>> {
-    Prepared::new(items, depth)?.run(py, None)
+    observed(py, "reads", || Prepared::new(items, depth)?.run(py, None))
 }
 
 /// Reads that another thread than the one that has made them runs: their ends are what they were when they were made.
@@ -52,7 +53,7 @@ impl PreparedReads {
     /// Once. check is called every 100 ms at least, and what it raises stops the reads.
     fn run<'py>(&self, py: Python<'py>, check: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let prepared = ended(&self.reads, self.process)?.ok_or_else(over)?;
-        prepared.run(py, Some(check))
+        observed(py, "reads", || prepared.run(py, Some(check)))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::errors;
 use crate::generated::reports::{direction_report, relay_report};
 use crate::holds;
 use crate::interrupt::{Progress, Watch, check, detached};
+use crate::observed::observed;
 use crate::once::intern;
 use crate::transfer::{callable, done, exception};
 
@@ -31,33 +32,35 @@ pub fn relay<'py>(
     b: &Bound<'py, PyAny>,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut progress = callable(progress)?.map(Progress::new);
-    let mut ends = [End::new(a, Side::Source)?, End::new(b, Side::Source)?];
-    if ends.iter().any(|end| end.path().is_some()) {
-        return Err(PyValueError::new_err("relay() joins two sockets, and one end is a path"));
-    }
-    let timeout = ends.iter().filter_map(|end| end.timeout).min();
-    let mut watch = Watch::new(timeout);
-    let mut relay = detached(py, || joined(&mut ends))?.map_err(|error| errors::exception(py, &error, &[], &[]))?;
-    watch.begin();
-    let result = detached(py, || {
-        relay.run_watched(|forward, backward| {
-            watch.look_and(forward + backward, |py| tell(py, progress.as_mut(), forward, backward))
-        })
-    })?;
-    if let Err(error) = result {
-        check(py, watch.process)?;
+    observed(py, "relay", || {
+        let mut progress = callable(progress)?.map(Progress::new);
+        let mut ends = [End::new(a, Side::Source)?, End::new(b, Side::Source)?];
+        if ends.iter().any(|end| end.path().is_some()) {
+            return Err(PyValueError::new_err("relay() joins two sockets, and one end is a path"));
+        }
+        let timeout = ends.iter().filter_map(|end| end.timeout).min();
+        let mut watch = Watch::new(timeout);
+        let mut relay = detached(py, || joined(&mut ends))?.map_err(|error| errors::exception(py, &error, &[], &[]))?;
+        watch.begin();
+        let result = detached(py, || {
+            relay.run_watched(|forward, backward| {
+                watch.look_and(forward + backward, |py| tell(py, progress.as_mut(), forward, backward))
+            })
+        })?;
+        if let Err(error) = result {
+            check(py, watch.process)?;
+            let report = record(py, &mut relay)?;
+            let raised = exception(py, "relay", watch.into_stop(), &error, &[], &[]);
+            return Err(with_report(py, raised, &report));
+        }
+        let report = relay.report();
+        let (forward, backward) = (report.forward.bytes, report.backward.bytes);
         let report = record(py, &mut relay)?;
-        let raised = exception(py, "relay", watch.into_stop(), &error, &[], &[]);
-        return Err(with_report(py, raised, &report));
-    }
-    let report = relay.report();
-    let (forward, backward) = (report.forward.bytes, report.backward.bytes);
-    let report = record(py, &mut relay)?;
-    match tell(py, progress.as_mut(), forward, backward) {
-        Ok(()) => Ok(report),
-        Err(raised) => Err(done(py, raised, forward + backward, &report)),
-    }
+        match tell(py, progress.as_mut(), forward, backward) {
+            Ok(()) => Ok(report),
+            Err(raised) => Err(done(py, raised, forward + backward, &report)),
+        }
+    })
 }
 
 /// The relay of two ends, which outlive it.

@@ -27,8 +27,11 @@ use crate::report::Report;
 use crate::small;
 use crate::transfer::{Request, sync_position};
 
-/// The most that a step moves: some 0.2 ms for other tasks to wait.
+/// The most that is moved at once: some 0.2 ms.
 pub const PIECE: u64 = 1 << 20;
+/// How long a step in the loop goes on, piece by piece. A step made where a file is held costs two switches of threads, and the
+/// loop makes one after the other for longer than this before it lets others have their turn (`_TURN` in `_loops.py`).
+const LOOP_TIME: Duration = Duration::from_millis(2);
 /// How far the page cache is asked about at once.
 const WINDOW: u64 = 8 << 20;
 /// The most that a thread moves, in bytes and in time, before it reports back: a cancelled task waits for this.
@@ -352,7 +355,10 @@ impl Moving {
                 Ok(Step::Moved(count)) => {
                     moved.fetch_add(count, Ordering::Relaxed);
                     sum += count;
-                    if !patient || sum >= THREAD_BYTES || started.elapsed() >= THREAD_TIME {
+                    // In the loop no page may be waited for, and a step that moved nothing may be signals alone.
+                    let goes_on = patient || (count > 0 && self.pages.are_known(moved.load(Ordering::Relaxed), PIECE));
+                    let time = if patient { THREAD_TIME } else { LOOP_TIME };
+                    if !goes_on || sum >= THREAD_BYTES || started.elapsed() >= time {
                         return Ok(Step::Moved(sum));
                     }
                 }

@@ -12,6 +12,7 @@ use crate::descriptors::End;
 use crate::errors::{self, TransferError};
 use crate::holds;
 use crate::interrupt::{Stop, Watch, opened};
+use crate::observed::observed;
 use crate::once::intern;
 use crate::report::Report;
 use crate::small;
@@ -67,38 +68,42 @@ pub fn transfer(
     drop_behind: bool,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
-    let mut begun = small::Part::default();
-    if (mechanism, visibility, drop_behind) == ("auto", "aliased", false)
-        && dst_offset.or(read_ahead).or(progress).is_none()
-    {
-        match small::attempt(src, dst, offset, count, false)? {
-            small::Attempt::Done(report) => return Ok(report.into()),
-            small::Attempt::Begun(some) => begun = some,
+    observed(py, "transfer", || {
+        let mut begun = small::Part::default();
+        if (mechanism, visibility, drop_behind) == ("auto", "aliased", false)
+            && dst_offset.or(read_ahead).or(progress).is_none()
+        {
+            match small::attempt(src, dst, offset, count, false)? {
+                small::Attempt::Done(report) => return Ok(report.into()),
+                small::Attempt::Begun(some) => begun = some,
+            }
         }
-    }
-    let mut request = Request::new([offset, count, dst_offset, read_ahead], mechanism, visibility, drop_behind)?;
-    request.begun = std::mem::take(&mut begun.begun);
-    let progress = callable(progress)?;
-    let mut ends = begun.ends(src, dst)?;
-    let position = request.begin(py, &ends[0], &ends[1])?;
+        let mut request = Request::new([offset, count, dst_offset, read_ahead], mechanism, visibility, drop_behind)?;
+        request.begun = std::mem::take(&mut begun.begun);
+        let progress = callable(progress)?;
+        let mut ends = begun.ends(src, dst)?;
+        let position = request.begin(py, &ends[0], &ends[1])?;
 
-    let timeout = ends.iter().filter_map(|end| end.timeout).min();
-    let mut watch = Watch::new(timeout).telling(progress);
-    let outcome = holds::run(py, &mut ends, &mut watch, |ends, watch, caller| request.run(ends, watch, caller))?;
+        let timeout = ends.iter().filter_map(|end| end.timeout).min();
+        let mut watch = Watch::new(timeout).telling(progress);
+        let outcome = holds::run(py, &mut ends, &mut watch, |ends, watch, caller| request.run(ends, watch, caller))?;
 
-    let (result, undelivered) = outcome.unwrap_or_else(|error| (Err(error), request.begun.carried().to_vec()));
-    let moved = result.as_ref().map_or_else(Error::moved, |report| report.bytes);
-    let [source, sink] = &ends;
-    let positioned = sync_position(py, source, sink, position.map(|start| start + moved));
-    let told = watch.finish(py, moved);
-    let report: Report = match result {
-        Ok(report) => report.into(),
-        Err(error) => return Err(exception(py, "transfer", watch.into_stop(), &error, &[source, sink], &undelivered)),
-    };
-    match positioned.and(told) {
-        Ok(()) => Ok(report),
-        Err(raised) => Err(done(py, raised, moved, report)),
-    }
+        let (result, undelivered) = outcome.unwrap_or_else(|error| (Err(error), request.begun.carried().to_vec()));
+        let moved = result.as_ref().map_or_else(Error::moved, |report| report.bytes);
+        let [source, sink] = &ends;
+        let positioned = sync_position(py, source, sink, position.map(|start| start + moved));
+        let told = watch.finish(py, moved);
+        let report: Report = match result {
+            Ok(report) => report.into(),
+            Err(error) => {
+                return Err(exception(py, "transfer", watch.into_stop(), &error, &[source, sink], &undelivered));
+            }
+        };
+        match positioned.and(told) {
+            Ok(()) => Ok(report),
+            Err(raised) => Err(done(py, raised, moved, report)),
+        }
+    })
 }
 
 /// What was raised when all was done keeps that from nobody.

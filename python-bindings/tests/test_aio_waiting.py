@@ -17,6 +17,7 @@ import zcio._zcio
 import zcio.aio
 from loops import DATA, Library, nonblocking, receive_all
 from support import on_disk, unix_pair
+from zcio._zcio import TransferSteps
 
 
 async def arrives(library: Library, far: socket.socket, *others: Callable[[], Awaitable[None]]) -> None:
@@ -163,3 +164,24 @@ def test_a_fifo_by_its_path(library: Library, source: Path, tmp_path: Path) -> N
     library.run(main)
     os.close(reader)
     assert received == DATA
+
+
+def test_a_step_in_the_loop_is_more_than_one_piece(tmp_path: Path) -> None:
+    """It goes on for a while: one made where a file is held costs two switches of threads."""
+    (tmp_path / "large").write_bytes(DATA * 40)
+    largest = 0
+    for _ in range(1000):
+        # On a busy machine a piece alone may take that long.
+        with open(tmp_path / "large", "rb") as file, open(os.devnull, "wb", 0) as sink:
+            steps = TransferSteps(file, sink, 0, None, "auto", "aliased", None, None, False, b"")
+            assert steps.open(False)
+            over = False
+            while not over:
+                before = steps.bytes
+                over = steps.step(steps.may_wait()) is None
+                largest = max(largest, steps.bytes - before)
+            assert steps.bytes == len(DATA) * 40
+            steps.close()
+        if largest > 1 << 20:
+            return
+    raise AssertionError(largest)

@@ -1,16 +1,17 @@
-"""Odd requests to zcio.asgi, clients that leave, Starlette and FastAPI, and a folder."""
+"""Odd requests to zcio.asgi, clients that leave, and a folder."""
 
 import asyncio
 import email.utils
 import os
 import random
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zcio.asgi
+from asgi_requests import Answer, ask, never
 from loops import Library
 from support import content
 
@@ -24,54 +25,19 @@ def path(tmp_path: Path) -> Path:
     return found
 
 
-class Answer:
-    """What an application says to a request."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.raw: list[tuple[bytes, bytes]] = []
-        self.body = b""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {name.decode(): value.decode("latin-1") for name, value in self.raw}
-
-    async def send(self, message: Any) -> None:
-        if message["type"] == "http.response.start":
-            self.status, self.raw = message["status"], list(message["headers"])
-        elif message["type"] == "http.response.zerocopysend":
-            self.body += os.pread(message["file"].fileno(), message["count"], message["offset"])
-        elif message["type"] == "http.response.pathsend":
-            self.body += Path(message["path"]).read_bytes()
-        else:
-            self.body += message["body"]
-
-
-async def never() -> Any:
-    await asyncio.Event().wait()
-
-
-def ask(app: Any, target: str = "/", method: str = "GET", *, headers: Any = (), **scope: Any) -> Answer:
-    answer = Answer()
-    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
-    asked = {"type": "http", "method": method, "path": target, "headers": raw, "query_string": b"", **scope}
-    asyncio.run(app(asked, never, answer.send))
-    return answer
-
-
 def parts_of(answer: Answer) -> list[tuple[str, bytes]]:
     boundary = re.fullmatch("multipart/byteranges; boundary=(.*)", answer.headers["content-type"])
     assert boundary
     assert answer.headers["content-length"] == str(len(answer.body))
     between = b"\r\n--" + boundary.group(1).encode()
     first, *parts, last = (b"\r\n" + answer.body).split(between)
-    assert (first, last) == (b"", b"--\r\n")
+    assert (first, last) == (b"", b"--")
     found = []
     for part in parts:
         head, _, body = part.partition(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
-        assert lines[1] == "content-type: text/html"
-        found.append((lines[2].removeprefix("content-range: bytes "), body))
+        assert lines[1] == "Content-Type: text/html; charset=utf-8"
+        found.append((lines[2].removeprefix("Content-Range: bytes "), body))
     return found
 
 
@@ -302,73 +268,3 @@ def test_a_folder(folder: Path) -> None:
     assert ask(app, "/", "HEAD").body == b""
     assert ask(app, "/none", "HEAD").body == b""
     assert ask(app, "/", "POST").status == 405
-
-
-def test_starlette_and_fastapi(path: Path) -> None:
-    pytest.importorskip("fastapi")
-    from fastapi import FastAPI
-    from fastapi.responses import JSONResponse
-    from starlette.applications import Starlette
-    from starlette.background import BackgroundTask
-    from starlette.responses import Response as StarletteResponse
-    from starlette.routing import Mount, Route
-
-    app = FastAPI()
-    ran: list[int] = []
-
-    @app.get("/file")
-    async def file() -> Any:
-        make: Any = zcio.asgi.FileResponse
-        response = make(path, background=BackgroundTask(ran.append, 1), filename="f")
-        response.headers["X-Added"] = "yes"
-        response.set_cookie("a", "b")
-        return response
-
-    class Mine(zcio.asgi.FileResponse):
-        def __init__(self, name: str) -> None:
-            super().__init__(path.with_name(name), headers={"x-mine": "yes"})
-
-    @app.get("/mine")
-    async def mine() -> Any:
-        return Mine("page.html")
-
-    @app.post("/posted")
-    async def posted() -> Any:
-        return zcio.asgi.FileResponse(path)
-
-    @app.get("/class", response_class=zcio.asgi.FileResponse)  # type: ignore[arg-type]
-    async def by_class() -> Any:
-        return str(path)
-
-    answer = ask(app, "/file")
-    assert (answer.status, answer.body, ran) == (200, DATA, [1])
-    assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["x-added"] == "yes"
-    assert answer.headers["set-cookie"].startswith("a=b")
-    assert answer.headers["content-disposition"] == 'attachment; filename="f"'
-    assert ask(app, "/class").body == DATA
-    answer = ask(app, "/mine")
-    assert (answer.status, answer.body, answer.headers["x-mine"]) == (200, DATA, "yes")
-    assert isinstance(Mine("x"), Mine)
-    assert type(Mine("x")) is type(Mine("x"))
-    answer = ask(app, "/posted", "POST", headers=[("range", "bytes=0-0"), ("if-match", '"x"')])
-    assert (answer.status, answer.body) == (200, DATA)
-    assert ask(app, "/openapi.json").status == 200
-    assert isinstance(zcio.asgi.FileResponse(path), StarletteResponse)
-    assert not isinstance(JSONResponse({}), zcio.asgi.FileResponse)
-
-    async def endpoint(_: Any) -> Any:
-        make: Any = zcio.asgi.FileResponse
-        return make(path, 201, {"x-a": "b"}, "text/plain")
-
-    mounted: Callable[..., Awaitable[None]] = Starlette(
-        routes=[Route("/file", endpoint), Mount("/www", zcio.asgi.Files(path.parent))]
-    )
-    answer = ask(mounted, "/file")
-    assert (answer.status, answer.headers["x-a"], answer.headers["content-type"]) == (
-        201,
-        "b",
-        "text/plain",
-    )
-    assert ask(mounted, "/www/page.html").body == DATA
-    assert ask(mounted, "/www/none").status == 404

@@ -264,8 +264,11 @@ def test_a_fileno_that_is_not_what_it_says(sink: Path) -> None:
     assert raised.value.errno == errno.EBADF
     with pytest.raises(KeyError, match="mine"):
         transfer(Odd(KeyError("mine")), sink)
-    with pytest.raises(io.UnsupportedOperation, match="fileno"):
+    with pytest.raises(io.UnsupportedOperation, match=r"src is a 'BytesIO', .* no file descriptor; .*getbuffer\(\)"):
         transfer(io.BytesIO(b"memory"), sink)
+    # A library's own reader, whose class says no more.
+    with pytest.raises(io.UnsupportedOperation, match=r"dst is a 'Odd', .* no file descriptor; use shutil"):
+        transfer(sink.parent, Odd(io.UnsupportedOperation()))
 
 
 def test_arguments_are_keywords(source: Path, sink: Path) -> None:

@@ -2,6 +2,8 @@
 
 import errno
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -62,3 +64,35 @@ def test_a_region_closed_while_it_is_sent_sends_no_zeroes(of: Callable[[zcio.Reg
     assert caught.value.errno == errno.EBADF
     assert caught.value.moved == len(arrived)
     assert arrived == b"x" * len(arrived)
+
+
+LIMITS = """
+import resource, sys
+import zcio
+
+limit = getattr(resource, sys.argv[1])
+resource.setrlimit(limit, (int(sys.argv[2]), int(sys.argv[2])))
+held = []
+try:
+    for _ in range(1000):
+        held.append(eval(sys.argv[3]))
+except OSError as error:
+    held.clear()
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "made"),
+    [
+        ("RLIMIT_NOFILE", 40, "zcio.SharedRegion.create(4096)"),
+        ("RLIMIT_AS", 4 << 30, "zcio.Region.anonymous(8 << 30, reserve=False)"),
+        ("RLIMIT_AS", 1 << 30, "zcio.SharedRegion.create(64 << 20)"),
+    ],
+)
+def test_the_limit_that_stands_in_the_way_has_a_name(limit: str, most: int, made: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITS, limit, str(most), made], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"({limit})" in done.stdout, done

@@ -157,3 +157,34 @@ def test_a_child_that_is_forked_has_it(folder: Path) -> None:
     assert output([*RUN, "forking.py"], folder) == (0, "0\nspawn\n0\n", "")
     assert (folder / "fork").read_bytes() == (folder / "forking.py").read_bytes()
     assert shutil.which("python")
+
+
+def test_pip_builds_a_wheel(folder: Path) -> None:
+    """By a backend of the project's own, so that nothing is fetched."""
+    pytest.importorskip("pip")
+    project = folder / "project"
+    (project / "package").mkdir(parents=True)
+    (project / "package" / "__init__.py").write_bytes(content(3_000_000))
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (project / "backend.py").write_text(
+        textwrap.dedent("""
+            import pathlib, zipfile
+            def build_wheel(folder, settings=None, metadata=None):
+                name, info = "package-1-py3-none-any.whl", "package-1.dist-info/"
+                with zipfile.ZipFile(pathlib.Path(folder, name), "w") as wheel:
+                    wheel.write("package/__init__.py")
+                    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: package\\nVersion: 1\\n")
+                    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+                    wheel.writestr(info + "RECORD", "")
+                return name
+        """)
+    )
+    pip = ["-m", "pip", "wheel", "--quiet", "--no-index", "--no-build-isolation", "--wheel-dir"]
+    for command, name in (([sys.executable], "theirs"), (RUN, "ours")):
+        assert output([*command, *pip, name, str(project)], folder)[0] == 0
+    assert [path.name for path in (folder / "ours").iterdir()] == ["package-1-py3-none-any.whl"]
+    built = [zipfile.ZipFile(folder / name / "package-1-py3-none-any.whl") for name in ("theirs", "ours")]
+    contents = [[(entry.filename, wheel.read(entry)) for entry in wheel.infolist()] for wheel in built]
+    assert contents[0] == contents[1]

@@ -6,12 +6,7 @@ import gzip
 import http.client
 import io
 import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +16,7 @@ from wsgiref.simple_server import WSGIServer, make_server
 import pytest
 import zcio.asgi
 import zcio.wsgi
+from servers import served
 from support import content, tcp_pair
 
 DATA = content(700_001)
@@ -81,7 +77,7 @@ def test_the_whole_file(extensions: tuple[str, ...], way: str, path: Path) -> No
     assert (exchange.status, exchange.body) == (200, DATA)
     assert set(exchange.ways) == {way}
     assert exchange.headers["content-length"] == str(len(DATA))
-    assert exchange.headers["content-type"] == "text/html"
+    assert exchange.headers["content-type"] == "text/html; charset=utf-8"
     assert exchange.headers["accept-ranges"] == "bytes"
 
 
@@ -161,50 +157,19 @@ def test_other_methods_and_files(path: Path, tmp_path: Path) -> None:
 # Real servers
 
 APP = """
-import sys
+import os
 import zcio.asgi
-
-file = zcio.asgi.FileResponse(sys.argv[-1] if len(sys.argv) > 1 else "")
 
 async def app(scope, receive, send):
     if scope["type"] == "http":
-        import os
         await zcio.asgi.send_file(os.environ["ZCIO_FILE"], scope, receive, send)
 """
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def answers(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture(params=["uvicorn", "granian"])
+@pytest.fixture(params=["uvicorn", "granian", "hypercorn"])
 def server(request: pytest.FixtureRequest, path: Path, tmp_path: Path) -> Iterator[int]:
-    pytest.importorskip(request.param)
-    (tmp_path / "served.py").write_text(APP)
-    port = free_port()
-    command = {
-        "uvicorn": ["-m", "uvicorn", "served:app", "--port", str(port), "--log-level", "warning"],
-        "granian": ["-m", "granian", "served:app", "--interface", "asgi", "--port", str(port), "--no-log"],
-    }[request.param]
-    environment = {**os.environ, "ZCIO_FILE": str(path), "PYTHONPATH": str(tmp_path)}
-    with subprocess.Popen([sys.executable, *command], cwd=tmp_path, env=environment) as process:
-        try:
-            begun = time.monotonic()
-            while not answers(port):
-                assert process.poll() is None
-                assert time.monotonic() < begun + 120
-                time.sleep(0.1)
-            yield port
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+    with served(request.param, APP, tmp_path, ZCIO_FILE=str(path)) as port:
+        yield port
 
 
 def get(port: int, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:

@@ -14,6 +14,7 @@ use super::growth::allocate;
 use super::kept::{Kept, identity_of};
 use super::mapping::{Behind, Mapping, Parts, errno_of};
 use super::refusal::invalid;
+use super::room;
 use super::{Access, Region};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::{Sys, memory};
@@ -157,7 +158,7 @@ impl RegionOptions {
         let (length, page) = (size(length)?, page as usize);
         let pages = length.max(1).next_multiple_of(page);
         let addresses = Addresses::map(None, pages, libc::PROT_READ | libc::PROT_WRITE, flags);
-        let addresses = addresses.map_err(|errno| Error::os("mmap", errno))?;
+        let addresses = addresses.map_err(|errno| room::refused("mmap", errno))?;
         let mapping = Mapping::new(Parts { addresses, skipped: 0, length, page, file: None, receives: false });
         Ok(Region::new(mapping, Access::Private, None, 0))
     }
@@ -247,7 +248,7 @@ pub(super) fn map(
 
 fn refusal(errno: Errno, file: BorrowedFd<'_>) -> Error {
     if errno != Errno::EACCES {
-        return Error::os("mmap", errno);
+        return room::refused("mmap", errno);
     }
     let mode = fcntl(file, FcntlArg::F_GETFL).map_or(libc::O_RDONLY, |flags| flags & libc::O_ACCMODE);
     let (kind, message) = match mode {

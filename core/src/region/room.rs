@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::errno::Errno;
 
+use crate::error::{Error, ErrorKind};
 use crate::sys::Sys;
 
 /// What Linux allows unless it was told otherwise.
@@ -39,6 +40,19 @@ pub(super) fn for_one_more() -> Sys<()> {
         }
         _ => Err(Errno::ENOMEM),
     }
+}
+
+/// The error of a call that makes a region, with the limit that stands in its way: there are two, and regions are what comes to
+/// them.
+pub(super) fn refused(operation: &'static str, errno: Errno) -> Error {
+    let limit = match errno {
+        Errno::EMFILE => "a shared region keeps a descriptor, and the process may have no more of them (RLIMIT_NOFILE)",
+        Errno::ENOMEM => {
+            "no memory, no address space (RLIMIT_AS), or as many mappings as a process should have (vm.max_map_count)"
+        }
+        _ => return Error::os(operation, errno),
+    };
+    Error::new(ErrorKind::of(errno), format!("{}: {limit}", errno.desc())).during(operation).with_errno(errno)
 }
 
 /// The mappings that this process has.

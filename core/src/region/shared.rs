@@ -17,6 +17,7 @@ use super::kept::Kept;
 use super::mapping::{Mapping, Parts, errno_of};
 use super::options::map;
 use super::refusal::{busy, closed, invalid, untrusted};
+use super::room;
 use super::{Access, Protection, Region, Seals};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::{Sys, by_number, memory};
@@ -182,7 +183,7 @@ pub(super) fn create_memfd() -> Result<OwnedFd> {
     let no_exec = MFdFlags::from_bits_retain(0x8);
     by_number::memfd_create(c"zcio", flags | no_exec)
         .or_else(|_| by_number::memfd_create(c"zcio", flags))
-        .map_err(|errno| Error::os("memfd_create", errno))
+        .map_err(|errno| room::refused("memfd_create", errno))
 }
 
 /// A shared mapping of a memfd, watched like a file: whoever sealed it against shrinking can still punch holes.
@@ -193,7 +194,7 @@ fn map_memfd(fd: BorrowedFd<'_>, length: usize, access: Access) -> Result<Arc<Ma
             .and_then(|read_only| map(read_only.as_fd(), 0, length, Access::ReadOnly, libc::MAP_SHARED)),
         result => result,
     };
-    result.map_err(|errno| Error::os("mmap", errno))
+    result.map_err(|errno| room::refused("mmap", errno))
 }
 
 /// A mapping that nobody could write through, and whether it can be read; without /proc it is only room for one that can.

@@ -27,6 +27,7 @@ from zcio._errors import (
     TransferError,
 )
 from zcio._install import install, uninstall
+from zcio._observed import Operation, observe
 from zcio._reports import (
     BatchReport,
     CopyReport,
@@ -96,6 +97,7 @@ __all__ = [
     "ItemReport",
     "Mechanism",
     "NotADirectoryTransferError",
+    "Operation",
     "Path",
     "PermissionTransferError",
     "Protection",
@@ -122,6 +124,7 @@ __all__ = [
     "copy",
     "fan_out",
     "install",
+    "observe",
     "read_direct",
     "reads",
     "relay",

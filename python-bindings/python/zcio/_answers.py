@@ -121,9 +121,14 @@ def disposition(filename: str, kind: str) -> str:
 
 
 def content_type(path: str | os.PathLike[str]) -> str:
-    """By the name. A compressed file has no encoding that a client should undo."""
+    """By the name; text is UTF-8, as Starlette says it. A compressed file has no encoding that a client should undo."""
     kind, encoding = mimetypes.guess_type(os.fspath(path))
-    return "application/octet-stream" if encoding or kind is None else kind
+    return "application/octet-stream" if encoding or kind is None else with_charset(kind)
+
+
+def with_charset(kind: str, charset: str = "utf-8") -> str:
+    """A content type, with the charset of one that is text and has none."""
+    return f"{kind}; charset={charset}" if kind.startswith("text/") and "charset=" not in kind.lower() else kind
 
 
 def _described(path: str | os.PathLike[str], stat: os.stat_result, own: list[tuple[str, str]]) -> list[tuple[str, str]]:

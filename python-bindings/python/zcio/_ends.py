@@ -113,6 +113,17 @@ def _kernel_encrypts(end: Any) -> bool:
         return False
 
 
+def explained(error: BaseException, end: object, role: str) -> BaseException:
+    """What to raise for an error of its ``fileno()``: of most objects that have no descriptor it says nothing else."""
+    if not isinstance(error, io.UnsupportedOperation):
+        return error
+    way = "pass its getbuffer(), or use" if isinstance(end, io.BytesIO) else "use"
+    words = f"{role} is a '{type(end).__name__}', which has no file descriptor; {way} shutil.copyfileobj()"
+    found = io.UnsupportedOperation(words)
+    found.__cause__ = error
+    return found
+
+
 def transparent_stream(end: object, base: type) -> None:
     """``TypeError`` for a stream of that class, a reader or writer, that reads or writes in a way of its own."""
     if own := _own(end, base):

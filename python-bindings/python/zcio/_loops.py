@@ -6,6 +6,7 @@ thread. Nothing here knows what is moved.
 
 import asyncio
 import contextlib
+import contextvars
 import os
 import sys
 import threading
@@ -143,7 +144,9 @@ class _Asyncio:
 
     async def _in_thread(self, work: _Aside[_T]) -> _T:
         with work:
-            future = asyncio.get_running_loop().run_in_executor(None, work)
+            # With the task's context, as asyncio.to_thread() has it: whoever is told there finds the task's span.
+            run = contextvars.copy_context().run
+            future = asyncio.get_running_loop().run_in_executor(None, run, work)
             try:
                 return await asyncio.shield(future)
             except asyncio.CancelledError:

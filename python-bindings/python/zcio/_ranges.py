@@ -44,15 +44,16 @@ def ranges(value: str, size: int) -> list[tuple[int, int]] | None:
 
 def multipart(found: list[tuple[int, int]], size: int, kind: str) -> tuple[str, tuple[Part, ...]]:
     """The content type of a response with these ranges, and its body."""
-    boundary = secrets.token_hex(16)
+    # Every byte as Starlette has it.
+    boundary = secrets.token_hex(13)
     parts = []
     before = ""
     for start, count in found:
         head = (
-            f"{before}--{boundary}\r\ncontent-type: {kind}\r\n"
-            f"content-range: bytes {start}-{start + count - 1}/{size}\r\n\r\n"
+            f"{before}--{boundary}\r\nContent-Type: {kind}\r\n"
+            f"Content-Range: bytes {start}-{start + count - 1}/{size}\r\n\r\n"
         )
         before = "\r\n"
         parts.append(Part(head.encode("latin-1"), start, count))
-    parts.append(Part(f"\r\n--{boundary}--\r\n".encode(), 0, 0))
+    parts.append(Part(f"\r\n--{boundary}--".encode(), 0, 0))
     return f"multipart/byteranges; boundary={boundary}", tuple(parts)

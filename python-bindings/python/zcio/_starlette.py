@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from starlette.responses import Response
 
-from zcio._answers import Headers, pairs
-from zcio._serving import Receive, Send, StrPath
+from zcio._answers import Headers, content_type, pairs, with_charset
+from zcio._serving import Message, Receive, Send, StrPath
 from zcio._types import Visibility
 from zcio.asgi import FileResponse
 
@@ -44,21 +44,31 @@ class StarletteFileResponse(FileResponse, Response):
         del stat_result
         super().__init__(
             path,
-            media_type=media_type,
             filename=filename,
             content_disposition_type=content_disposition_type,
             visibility=visibility,
         )
         self.status_code = status_code
-        self.media_type = media_type
+        self.media_type = media_type or content_type(filename or path)
         self.background = background
         self.body = b""
+        own = pairs(headers or ())
+        if "content-type" not in dict(own):
+            own.append(("content-type", with_charset(self.media_type, self.charset)))
         # What an endpoint or a dependency adds, cookies too, is added here.
-        self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs(headers or ())]
+        self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in own]
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw_headers]
-        if "endpoint" in scope and scope["method"].upper() not in {"GET", "HEAD"}:
+        if scope["type"] == "websocket":
+            # A WebSocket that is refused: in the server's words for that, and the request has asked for no file.
+            plain_send = send
+
+            async def send(message: Message) -> None:
+                await plain_send({**message, "type": f"websocket.{message['type']}"})
+
+            scope = {"type": "http", "method": "GET", "headers": []}
+        elif "endpoint" in scope and scope["method"].upper() not in {"GET", "HEAD"}:
             # The endpoint has answered for this method, and its answer is the file.
             scope = {**scope, "method": "GET", "headers": []}
         self._options.update(status_code=self.status_code, headers=headers)

@@ -55,6 +55,7 @@ __all__ = [
     "read_direct",
     "reads",
     "relay",
+    "set_observed",
     "transfer",
 ]
 
@@ -312,6 +313,9 @@ class Report:
 
 def learn(topic: str, directory: str | os.PathLike[str] | None = None) -> tuple[str, str]:
     """The experiment of a topic: the document that `zcio learn --json` writes, and the text that it prints."""
+
+def set_observed(asked: bool) -> None:
+    """Whether somebody has asked."""
 
 @final
 class PreparedReads:

@@ -10,8 +10,8 @@ on either.
 
 Nothing is waited for in the loop: sockets and pipes are waited for by the library that runs, and steps that a disk
 could hold up (a path that is not in the kernel's cache of names, a source whose pages are not in the page cache, a file
-to a file, direct I/O) are made in its worker threads. Each step moves 1 MiB at most. Writing to a file whose source is
-a stream happens in the loop, into the page cache.
+to a file, direct I/O) are made in its worker threads. Each step takes some 2 ms at most. Writing to a file whose source
+is a stream happens in the loop, into the page cache.
 
 Every end is held until the end, so that a close in another task cannot lead the bytes elsewhere: an operation goes on
 with what it was given. Sockets and pipes are switched to non-blocking mode if they are not; their timeouts do not count
@@ -45,6 +45,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any, Literal, TypeAlias, cast
 
 from zcio._loops import Drive, Library, Progress, annotate, library
+from zcio._observed import awaited
 from zcio._reports import FanOutReport, RelayReport
 from zcio._streams import Reading, SocketStream, StreamPair, flushed, is_stream, plain, socket_of
 from zcio._threads import batch, copy, read_direct, reads
@@ -103,7 +104,7 @@ class Transfer:
         return self._report
 
     def __await__(self) -> Generator[Any, Any, Report]:
-        return self._run().__await__()
+        return awaited("transfer", self._run()).__await__()
 
     async def _run(self) -> Report:
         if self._begun:
@@ -212,7 +213,7 @@ class Relay:
         return self._report
 
     def __await__(self) -> Generator[Any, Any, RelayReport]:
-        return self._run().__await__()
+        return awaited("relay", self._run()).__await__()
 
     async def _run(self) -> RelayReport:
         if self._begun:
@@ -293,7 +294,7 @@ class FanOut:
         return self._report
 
     def __await__(self) -> Generator[Any, Any, FanOutReport]:
-        return self._run().__await__()
+        return awaited("fan_out", self._run()).__await__()
 
     async def _run(self) -> FanOutReport:
         if self._begun:
