@@ -93,7 +93,7 @@ impl<'a, 'local> Request<'a, 'local> {
         let (source, sink) = match opened {
             Ok((source, Some(sink))) => (source, sink),
             Ok((_, None)) => return Ok(None),
-            Err(error) => return Err(self.failure(env, error, Vec::new())),
+            Err(error) => return Err(self.failure(env, error)),
         };
         self.source.require_selectable(&source.endpoint, self.waiting)?;
         self.sink.require_selectable(&sink, self.waiting)?;
@@ -112,8 +112,8 @@ impl<'a, 'local> Request<'a, 'local> {
     }
 
     /// An error about one of the ends has the name that the caller gave to it.
-    fn failure(&self, env: &mut Env<'local>, error: zcio::Error, undelivered: Vec<u8>) -> Failure {
-        named(env, error, &self.source, &self.sink, undelivered).unwrap_or_else(|failure| failure)
+    fn failure(&self, env: &mut Env<'local>, error: zcio::Error) -> Failure {
+        named(env, error, &self.source, &self.sink).map_or_else(|failure| failure, Failure::Transfer)
     }
 
     /// Runs to the end.
@@ -129,7 +129,9 @@ impl<'a, 'local> Request<'a, 'local> {
             Ok(()) => Ok(transfer.report().expect("a transfer that is over has a report")),
             Err(Failure::Transfer(trouble)) => {
                 // Should the pipe that holds the bytes be unreadable, the error that is being reported says more than that one.
-                Err(self.failure(env, trouble.error, transfer.take_undelivered().unwrap_or_default()))
+                let undelivered = transfer.take_undelivered().unwrap_or_default();
+                let named = named(env, trouble.error, &self.source, &self.sink)?;
+                Err(Failure::Transfer(Trouble { undelivered, report: trouble.report, ..named }))
             }
             Err(other) => Err(other),
         }
@@ -142,14 +144,13 @@ pub(crate) fn named<'local>(
     error: zcio::Error,
     source: &Given<'_, 'local>,
     sink: &Given<'_, 'local>,
-    undelivered: Vec<u8>,
-) -> Result<Failure, Failure> {
+) -> Result<Trouble, Failure> {
     let file = match error.path() {
         None => None,
         path if source.path(env)?.as_deref() == path => source.name(env)?,
         _ => sink.name(env)?,
     };
-    Ok(Failure::Transfer(Trouble { error, file, undelivered }))
+    Ok(Trouble { file, ..Trouble::of(error) })
 }
 
 /// An end's descriptor; -1 for memory.
@@ -179,7 +180,7 @@ impl NativeTransfer {
         match request.try_first() {
             Ok(None) => {}
             Ok(Some(report)) => return Ok(packed_into(env, &report, call)?),
-            Err(error) => return Err(request.failure(env, error, Vec::new())),
+            Err(error) => return Err(request.failure(env, error)),
         }
         let Some(mut running) = request.open(env)? else { return Ok(nothing(env)?) };
         let report = request.run(env, &mut running, watch)?;

@@ -272,8 +272,9 @@ class Report:
 
     @property
     def copies_known_by(self) -> Literal["model", "kernel", "unknown"]:
-        """Where the knowledge about copies comes from: `"model"`, the way the mechanism works between such ends;
-        `"kernel"`, which said so itself; or `"unknown"`, it depends on the network device or on the file system.
+        """Where the knowledge about copies comes from: the model of how the mechanism works between such ends; the
+        kernel, which said so itself; or it is unknown, because it depends on the network device or on the file
+        system.
         """
 
     @property

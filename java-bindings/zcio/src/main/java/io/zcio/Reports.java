@@ -6,11 +6,11 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
-/** Makes reports of what the native code has packed ({@link Packed}), in the order of their components. */
+/** Makes reports of what the native code has packed ({@link Packed}), in the order of their parts. */
 final class Reports {
     private static final List<Mechanism> MECHANISMS = List.of(Mechanism.values());
-    private static final List<String> KNOWN_BY = List.of("model", "kernel", "unknown");
-    private static final List<String> COUNTED_BY = List.of("cachestat", "mincore");
+    private static final List<KnownBy> KNOWN_BY = List.of(KnownBy.values());
+    private static final List<CountedBy> COUNTED_BY = List.of(CountedBy.values());
 
     private Reports() {}
 
@@ -64,7 +64,7 @@ final class Reports {
                 mechanism(in),
                 in.list(Reports::attempt),
                 in.flag(),
-                (Throwable) in.object());
+                Optional.ofNullable((Throwable) in.object()));
     }
 
     static FanOutReport fanOutReport(Packed in) {
@@ -80,7 +80,11 @@ final class Reports {
     }
 
     static FanOutReport.Sink fanOutReportSink(Packed in) {
-        return new FanOutReport.Sink(in.number(), mechanism(in), in.list(Reports::attempt), (Throwable) in.object());
+        return new FanOutReport.Sink(
+                in.number(),
+                mechanism(in),
+                in.list(Reports::attempt),
+                Optional.ofNullable((Throwable) in.object()));
     }
 
     static BatchReport batchReport(Packed in) {
