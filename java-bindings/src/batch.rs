@@ -53,6 +53,7 @@ impl NativeBatch {
         }
         let end = |place: jlong| match &found[place as usize] {
             Descriptor::Path(path) => End::Path(path),
+            Descriptor::NewPath(path) => End::New(path),
             Descriptor::Registered(end) => End::Descriptor(end.descriptor().expect("it is no memory")),
             Descriptor::Duplicate(fd) => End::Descriptor(fd.as_fd()),
             Descriptor::Memory(..) => unreachable!("a batch takes no memory"),

@@ -49,7 +49,7 @@ impl NativeCopy {
         match (trouble, result) {
             (Some(error), _) => Err(error.into()),
             (None, Ok(report)) => Ok(packed(env, &report)?),
-            (None, Err(error)) => Err(named(env, error, &ends[0], &ends[1], Vec::new())?),
+            (None, Err(error)) => Err(Failure::Transfer(named(env, error, &ends[0], &ends[1])?)),
         }
     }
 

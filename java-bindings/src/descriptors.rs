@@ -56,6 +56,8 @@ impl Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Path,
+    /// A path where nothing may be yet.
+    NewPath,
     File,
     Socket,
     Pipe,
@@ -92,7 +94,8 @@ impl<'a, 'local> Given<'a, 'local> {
             5 => Kind::Held,
             6 => Kind::Written(EndKind::Tcp),
             7 => Kind::Written(EndKind::UnixStream),
-            _ => Kind::Written(EndKind::Pipe),
+            8 => Kind::Written(EndKind::Pipe),
+            _ => Kind::NewPath,
         };
         Self { object, kind, memory: (0, -1) }
     }
@@ -141,7 +144,7 @@ impl<'a, 'local> Given<'a, 'local> {
 
     /// A path as the operating system writes it; `None` for another end.
     pub fn path(&self, env: &mut Env<'local>) -> Result<Option<PathBuf>, Failure> {
-        if self.kind != Kind::Path {
+        if !self.is_path() {
             return Ok(None);
         }
         let bytes = self.of_path(env, 1)?;
@@ -151,13 +154,17 @@ impl<'a, 'local> Given<'a, 'local> {
 
     /// A path as the caller wrote it; `None` for another end.
     pub fn name(&self, env: &mut Env<'local>) -> Result<Option<String>, Failure> {
-        if self.kind != Kind::Path {
+        if !self.is_path() {
             return Ok(None);
         }
         let path = self.of_path(env, 0)?;
         let name = env.call_method(&path, jni_str!("toString"), jni_sig!(() -> java.lang.String), &[])?;
         let name = name.into_object()?;
         Ok(Some(env.cast_local::<JString>(name)?.try_to_string(env)?))
+    }
+
+    fn is_path(&self) -> bool {
+        matches!(self.kind, Kind::Path | Kind::NewPath)
     }
 
     fn of_path(&self, env: &mut Env<'local>, index: usize) -> Result<JObject<'local>, Failure> {
@@ -171,6 +178,8 @@ impl<'a, 'local> Given<'a, 'local> {
 pub(crate) enum Descriptor {
     /// A path, to be opened by the core.
     Path(PathBuf),
+    /// A path where nothing may be yet.
+    NewPath(PathBuf),
     /// A channel's own, valid only while a thread is registered with it. A signal ends a call that waits for a stream.
     Registered(Endpoint<'static>),
     /// A duplicate of a socket's or pipe's.
@@ -196,6 +205,7 @@ impl Descriptor {
     pub fn of<'local>(env: &mut Env<'local>, given: &Given<'_, 'local>, waiting: Waiting) -> Result<Self, Failure> {
         Ok(match given.kind {
             Kind::Path => Self::Path(given.path(env)?.expect("it is a path")),
+            Kind::NewPath => Self::NewPath(given.path(env)?.expect("it is a path")),
             Kind::Memory => Self::Memory(given.memory.0 as *mut u8, given.memory.1 as usize),
             Kind::File | Kind::Held => of_a_file_channel(given.file(env)?, waiting)?,
             Kind::Written(_) => {
@@ -245,6 +255,7 @@ impl Descriptor {
                 Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
                 created => created.map(Some),
             },
+            Self::NewPath(path) => Endpoint::create_new(path).map(Some),
             // SAFETY: as in `endpoint`; and what may not be written the Java side refuses, but a region that receives.
             Self::Memory(start, length) => Ok(Some(unsafe { Endpoint::lent_mut(start, length) })),
             other => other.endpoint().map(Some),
@@ -254,7 +265,7 @@ impl Descriptor {
     #[allow(unsafe_code)]
     fn endpoint(self) -> zcio::error::Result<Endpoint<'static>> {
         match self {
-            Self::Path(path) => Endpoint::open(path),
+            Self::Path(path) | Self::NewPath(path) => Endpoint::open(path),
             Self::Registered(end) => Ok(end),
             Self::Duplicate(fd) => Endpoint::owning(fd),
             // SAFETY: the Java side gives the address and length of memory that it keeps where it is until the transfer is

@@ -6,12 +6,13 @@
 use std::any::Any;
 
 use jni::errors::{ErrorPolicy, Result};
-use jni::objects::{JString, JThrowable, JValue};
+use jni::objects::{JObject, JObjectArray, JString, JThrowable, JValue};
 use jni::signature::MethodSignature;
 use jni::strings::JNIStr;
 use jni::{Env, jni_sig, jni_str};
 use zcio::ErrorKind;
 
+use crate::packed::packed;
 use crate::upcalls::class;
 
 /// Why a native method could not do what it was asked.
@@ -44,6 +45,8 @@ pub(crate) struct Trouble {
     pub file: Option<String>,
     /// Bytes that were taken out of a stream and could not be delivered.
     pub undelivered: Vec<u8>,
+    /// What a transfer had done until then.
+    pub report: Option<Box<zcio::Report>>,
 }
 
 impl From<zcio::Error> for Failure {
@@ -56,12 +59,12 @@ impl From<zcio::Error> for Failure {
 impl Failure {
     /// An error about the end of that name, if it has one.
     pub fn about(error: zcio::Error, file: Option<String>) -> Self {
-        Self::Transfer(Trouble { error, file, undelivered: Vec::new() })
+        Self::Transfer(Trouble { file, ..Trouble::of(error) })
     }
 
     /// An operation on a region failed.
     pub fn region(error: zcio::Error) -> Self {
-        Self::Region(Trouble { error, file: None, undelivered: Vec::new() })
+        Self::Region(Trouble { file: None, ..Trouble::of(error) })
     }
 }
 
@@ -69,7 +72,7 @@ impl Trouble {
     /// The core's error, the path as the core has it.
     pub fn of(error: zcio::Error) -> Self {
         let file = error.path().map(|path| path.display().to_string());
-        Self { error, file, undelivered: Vec::new() }
+        Self { error, file, undelivered: Vec::new(), report: None }
     }
 }
 
@@ -89,7 +92,7 @@ impl<T: Default> ErrorPolicy<T, Failure> for Throw {
         throw(env, |env| match &failure {
             Failure::Transfer(trouble) => exception(env, trouble),
             Failure::Region(trouble) => region_exception(env, trouble),
-            Failure::Stopped => transfer_exception(env, "stopped by the caller", 0, 0, &[]),
+            Failure::Stopped => transfer_exception(env, "stopped by the caller", (0, 0), &[], None),
             Failure::Closed => plain(env, jni_str!("java/nio/channels/ClosedChannelException")),
             Failure::Unselectable => with_message(env, jni_str!("java/lang/IllegalArgumentException"), UNSELECTABLE),
             Failure::Io(error) => with_message(env, jni_str!("java/io/IOException"), &error.to_string()),
@@ -124,7 +127,7 @@ fn throw<'local, T: Default>(
 
 /// The one mapping of the core's kinds.
 pub(crate) fn exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Result<JThrowable<'local>> {
-    let Trouble { error, undelivered, .. } = trouble;
+    let Trouble { error, undelivered, report, .. } = trouble;
     let nothing_moved = error.moved() == 0 && undelivered.is_empty();
     let message = error.to_string();
     if nothing_moved && let Some(about) = file_exception(env, trouble) {
@@ -139,7 +142,10 @@ pub(crate) fn exception<'local>(env: &mut Env<'local>, trouble: &Trouble) -> Res
         ErrorKind::NotConnected if nothing_moved => plain(env, jni_str!("java/nio/channels/NotYetConnectedException")),
         // Refused, PeerClosed, StorageFull, and whatever the core learns to tell apart later. Cancelled too: the Java side
         // knows why it asked to stop, and throws NIO's exception for that with this one as its cause.
-        _ => transfer_exception(env, &message, error.moved(), error.errno().unwrap_or(0), undelivered),
+        _ => {
+            let numbers = (error.moved(), error.errno().unwrap_or(0));
+            transfer_exception(env, &message, numbers, undelivered, report.as_deref())
+        }
     }
 }
 
@@ -221,19 +227,25 @@ fn about_file<'local>(
     env.cast_local::<JThrowable>(object)
 }
 
-/// `Upcalls.transferException(message, moved, errno, undelivered)`, an errno of 0 standing for none.
+/// `Upcalls.transferException(message, moved, errno, undelivered, report)`, an errno of 0 and a report of null standing for none.
 fn transfer_exception<'local>(
     env: &mut Env<'local>,
     message: &str,
-    moved: u64,
-    errno: i32,
+    (moved, errno): (u64, i32),
     undelivered: &[u8],
+    report: Option<&zcio::Report>,
 ) -> Result<JThrowable<'local>> {
     let message = env.new_string(message)?;
     let undelivered = env.byte_array_from_slice(undelivered)?;
-    let signature = jni_sig!((java.lang.String, long, int, [byte]) -> java.lang.Throwable);
-    let arguments =
-        [JValue::Object(&message), JValue::Long(moved as i64), JValue::Int(errno), JValue::Object(&undelivered)];
+    let report = report.map_or_else(|| Ok(JObjectArray::<JObject>::null()), |report| packed(env, report))?;
+    let signature = jni_sig!((java.lang.String, long, int, [byte], [java.lang.Object]) -> java.lang.Throwable);
+    let arguments = [
+        JValue::Object(&message),
+        JValue::Long(moved as i64),
+        JValue::Int(errno),
+        JValue::Object(&undelivered),
+        JValue::Object(&report),
+    ];
     made(env, jni_str!("transferException"), signature, &arguments)
 }
 

@@ -104,7 +104,7 @@ impl NativeRegion {
             Ok(region) => give(env, Held::Own(region), facts),
             Err(error) => {
                 let file = Some(name.try_to_string(env)?);
-                Err(Failure::Region(Trouble { error, file, undelivered: Vec::new() }))
+                Err(Failure::Region(Trouble { file, ..Trouble::of(error) }))
             }
         }
     }

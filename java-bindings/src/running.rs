@@ -12,7 +12,7 @@ use jni::sys::{jint, jlong};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zcio::{Direction, ErrorKind, FanOut, FanOutStep, Readiness, Relay, RelayStep, Side, Step, Transfer};
 
-use crate::errors::Failure;
+use crate::errors::{Failure, Trouble};
 use crate::natives::LongPredicate;
 use crate::send_timeout::SendTimeout;
 use crate::upcalls::look;
@@ -78,7 +78,7 @@ impl Running {
         };
         match trouble {
             Some(error) => Err(error.into()),
-            None => result.map_err(Failure::from),
+            None => result.map_err(|error| self.failed(error)),
         }
     }
 
@@ -86,6 +86,16 @@ impl Running {
         if self.fifo && !self.fifo_is_open(0) {
             return Ok(NativeRunning::BLOCKED);
         }
+        self.step_machine().map_err(|error| self.failed(error))
+    }
+
+    /// An error, with what a transfer had done until then.
+    fn failed(&self, error: zcio::Error) -> Failure {
+        let report = if let Machine::Transfer(transfer) = &self.machine { transfer.report() } else { None };
+        Failure::Transfer(Trouble { report: report.map(Box::new), ..Trouble::of(error) })
+    }
+
+    fn step_machine(&mut self) -> zcio::error::Result<jlong> {
         Ok(match &mut self.machine {
             Machine::Transfer(transfer) => match transfer.step()? {
                 Step::Done => NativeRunning::DONE,

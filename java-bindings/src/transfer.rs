@@ -73,7 +73,7 @@ impl<'a, 'local> Request<'a, 'local> {
         }
         match Endpoint::open(path) {
             Ok(end) => self.opened = Some(end),
-            Err(error) => return Err(self.failure(env, error, Vec::new())),
+            Err(error) => return Err(self.failure(env, error)),
         }
         Ok(true)
     }
@@ -140,7 +140,7 @@ impl<'a, 'local> Request<'a, 'local> {
         let (source, sink) = match opened {
             Ok((source, Some(sink))) => (source, sink),
             Ok((_, None)) => return Ok(None),
-            Err(error) => return Err(self.failure(env, error, Vec::new())),
+            Err(error) => return Err(self.failure(env, error)),
         };
         self.source.require_selectable(&source.endpoint, self.waiting)?;
         self.sink.require_selectable(&sink, self.waiting)?;
@@ -159,8 +159,8 @@ impl<'a, 'local> Request<'a, 'local> {
     }
 
     /// An error about one of the ends has the name that the caller gave to it.
-    fn failure(&self, env: &mut Env<'local>, error: zcio::Error, undelivered: Vec<u8>) -> Failure {
-        named(env, error, &self.source, &self.sink, undelivered).unwrap_or_else(|failure| failure)
+    fn failure(&self, env: &mut Env<'local>, error: zcio::Error) -> Failure {
+        named(env, error, &self.source, &self.sink).map_or_else(|failure| failure, Failure::Transfer)
     }
 
     /// Runs to the end.
@@ -176,7 +176,9 @@ impl<'a, 'local> Request<'a, 'local> {
             Ok(()) => Ok(transfer.report().expect("a transfer that is over has a report")),
             Err(Failure::Transfer(trouble)) => {
                 // Should the pipe that holds the bytes be unreadable, the error that is being reported says more than that one.
-                Err(self.failure(env, trouble.error, transfer.take_undelivered().unwrap_or_default()))
+                let undelivered = transfer.take_undelivered().unwrap_or_default();
+                let named = named(env, trouble.error, &self.source, &self.sink)?;
+                Err(Failure::Transfer(Trouble { undelivered, report: trouble.report, ..named }))
             }
             Err(other) => Err(other),
         }
@@ -189,14 +191,13 @@ pub(crate) fn named<'local>(
     error: zcio::Error,
     source: &Given<'_, 'local>,
     sink: &Given<'_, 'local>,
-    undelivered: Vec<u8>,
-) -> Result<Failure, Failure> {
+) -> Result<Trouble, Failure> {
     let file = match error.path() {
         None => None,
         path if source.path(env)?.as_deref() == path => source.name(env)?,
         _ => sink.name(env)?,
     };
-    Ok(Failure::Transfer(Trouble { error, file, undelivered }))
+    Ok(Trouble { file, ..Trouble::of(error) })
 }
 
 /// An end's descriptor; -1 for memory.
@@ -230,7 +231,7 @@ impl NativeTransfer {
         match request.try_first(env) {
             Ok(None) => {}
             Ok(Some(report)) => return Ok(packed_into(env, &report, call)?),
-            Err(error) => return Err(request.failure(env, error, Vec::new())),
+            Err(error) => return Err(request.failure(env, error)),
         }
         let Some(mut running) = request.open(env)? else { return Ok(nothing(env)?) };
         let report = request.run(env, &mut running, watch)?;

@@ -25,6 +25,8 @@ pub enum End<'fd> {
     /// A path. As a source it must name a regular file: bytes of a FIFO or a terminal could be read and lost. As a sink it
     /// is created, or emptied, with the item's first byte ([`Endpoint::create`]).
     Path(&'fd Path),
+    /// A path where there must be nothing yet ([`Endpoint::create_new`]); a sink.
+    New(&'fd Path),
     /// A descriptor. A source is read at the item's offset and its position is left alone; a sink is written at its own
     /// position.
     Descriptor(BorrowedFd<'fd>),
@@ -37,7 +39,7 @@ impl<'fd> End<'fd> {
     /// Its descriptor, for an end that has one already.
     pub(super) fn descriptor(self) -> Option<BorrowedFd<'fd>> {
         match self {
-            Self::Path(_) => None,
+            Self::Path(_) | Self::New(_) => None,
             Self::Descriptor(fd) => Some(fd),
             Self::Endpoint(end) => end.descriptor(),
         }

@@ -71,7 +71,7 @@ impl<'fd> Descriptors<'fd> {
         } else {
             self.ends.push(match end {
                 End::Endpoint(end) => lend(end)?,
-                End::Path(_) | End::Descriptor(_) => Endpoint::new(fd)?,
+                End::Path(_) | End::New(_) | End::Descriptor(_) => Endpoint::new(fd)?,
             });
             self.index.insert(raw, self.ends.len() - 1);
             self.ends.len() - 1
@@ -255,6 +255,11 @@ impl<'a, 'fd> Run<'a, 'fd> {
                 self.calls.made += 2;
                 self.open.path(path, Side::Source)?
             }
+            End::New(path) => {
+                return Err(
+                    Error::new(ErrorKind::InvalidInput, "a file that is yet to be made is no source").at(Some(path))
+                );
+            }
             End::Descriptor(_) => {
                 let index = self.sources.get(source)?.expect("a descriptor has a number");
                 self.sources.ends[index].borrow()
@@ -265,6 +270,10 @@ impl<'a, 'fd> Run<'a, 'fd> {
             End::Path(path) => {
                 self.calls.made += 2;
                 self.open.path(path, Side::Sink)?
+            }
+            End::New(path) => {
+                self.calls.made += 2;
+                Endpoint::create_new(path)?
             }
             End::Descriptor(_) => {
                 let index = self.sinks.get(sink)?.expect("a descriptor has a number");

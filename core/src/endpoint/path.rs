@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, lstat};
 
@@ -39,12 +40,33 @@ impl<'fd> Endpoint<'fd> {
             Ok(fd) => Handle::Owned(fd),
             // Only the kernel may follow a link: some it must not (`nosymfollow` of mount(8), `fs.protected_symlinks`).
             Err(_) if lstat(path).is_ok() => Handle::Owned(open(path, OFlag::O_WRONLY | OFlag::O_CREAT)?),
-            Err(_) => {
-                let file = Unnamed::beside(path, MODE, false);
-                Handle::New(Box::new(file.map_err(|errno| Error::os("open", errno).at(Some(path)))?))
-            }
+            Err(_) => return Self::new_file(path),
         };
         Ok(Endpoint { destination: true, ..Endpoint::from_path(handle, OFlag::O_WRONLY, path)? })
+    }
+
+    /// A path as a sink, where there must be nothing yet, not even a symbolic link that leads nowhere:
+    /// [`ErrorKind::AlreadyExists`] otherwise, also if somebody makes it before the first byte is there. Otherwise as
+    /// [`Self::create`].
+    ///
+    /// ```
+    /// use zcio::{Endpoint, ErrorKind, Transfer};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let path = dir.path().join("new");
+    /// Transfer::new(Endpoint::bytes(b"a few bytes"), Endpoint::create_new(&path)?).run()?;
+    /// assert_eq!(Endpoint::create_new(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_new(path: impl AsRef<Path>) -> Result<Endpoint<'static>> {
+        let path = path.as_ref();
+        if lstat(path).is_ok() { Err(Error::os("open", Errno::EEXIST).at(Some(path))) } else { Self::new_file(path) }
+    }
+
+    fn new_file(path: &Path) -> Result<Endpoint<'static>> {
+        let file = Unnamed::beside(path, MODE, false).map_err(|errno| Error::os("open", errno).at(Some(path)))?;
+        let end = Endpoint::from_path(Handle::New(Box::new(file)), OFlag::O_WRONLY, path)?;
+        Ok(Endpoint { destination: true, ..end })
     }
 
     /// A path that was opened with these flags, which need not be asked for.

@@ -277,8 +277,9 @@ class Report:
 
     @property
     def copies_known_by(self) -> Literal["model", "kernel", "unknown"]:
-        """Where the knowledge about copies comes from: `"model"`, the way the mechanism works between such ends;
-        `"kernel"`, which said so itself; or `"unknown"`, it depends on the network device or on the file system.
+        """Where the knowledge about copies comes from: the model of how the mechanism works between such ends; the
+        kernel, which said so itself; or it is unknown, because it depends on the network device or on the file
+        system.
         """
 
     @property
@@ -287,8 +288,8 @@ class Report:
 
     @property
     def encryption(self) -> str:
-        """Who encrypts what the sink was given, below the program: `"none"`; `"kernel"`, which reads each byte once
-        for that (TLS in the kernel); or `"device"`, the network device.
+        """Who encrypts what the sink was given, below the program: nobody; the kernel (TLS), which reads each byte
+        once for that; or the network device.
         """
 
     @property

@@ -105,15 +105,15 @@ pub struct Report {
     /// How often the CPU copied each byte between source and sink; None where that cannot be known.
     #[pyo3(get)]
     copies: Option<u8>,
-    /// Where the knowledge about copies comes from: `"model"`, the way the mechanism works between such ends;
-    /// `"kernel"`, which said so itself; or `"unknown"`, it depends on the network device or on the file system.
+    /// Where the knowledge about copies comes from: the model of how the mechanism works between such ends; the kernel,
+    /// which said so itself; or it is unknown, because it depends on the network device or on the file system.
     #[pyo3(get)]
     copies_known_by: Cow<'static, str>,
     /// Bytes that were mapped instead of copied, by `zerocopy_receive`; the rest was copied once.
     #[pyo3(get)]
     mapped: u64,
-    /// Who encrypts what the sink was given, below the program: `"none"`; `"kernel"`, which reads each byte once for
-    /// that (TLS in the kernel); or `"device"`, the network device.
+    /// Who encrypts what the sink was given, below the program: nobody; the kernel (TLS), which reads each byte once for
+    /// that; or the network device.
     #[pyo3(get)]
     encryption: Cow<'static, str>,
     elapsed: Duration,

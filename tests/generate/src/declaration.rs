@@ -6,8 +6,7 @@
 /// An enum of the core that is known in the other languages.
 pub struct Enum {
     pub rust: &'static str,
-    /// Without it, its names are strings there.
-    pub java: Option<JavaEnum>,
+    pub java: JavaEnum,
     /// The name of the type of its names, and what that says of itself.
     pub python: Option<(&'static str, &'static str)>,
 }
@@ -31,7 +30,7 @@ pub const ENUMS: &[Enum] = &[
     Enum {
         rust: "Mechanism",
         python: Some(("Mechanism", "One way the kernel can move bytes.")),
-        java: Some(JavaEnum {
+        java: JavaEnum {
             name: "Mechanism",
             docs: "One way the kernel can move bytes from one descriptor to another.\n\n\
                    The {@linkplain #mechanismName() STABLE A transfer that names a mechanism uses that one and no other; \
@@ -57,12 +56,12 @@ pub const ENUMS: &[Enum] = &[
                      chosen automatically.",
                 ),
             ],
-        }),
+        },
     },
     Enum {
         rust: "Advice",
         python: Some(("Advice", "What can be told to the kernel about a range of a Region, see madvise(2).")),
-        java: Some(JavaEnum {
+        java: JavaEnum {
             name: "Advice",
             docs: "What can be told to the kernel about a range of memory, see madvise(2) and {@link MappedRegion#advise}.\n\n\
                    The {@linkplain #adviceName() STABLE What the kernel cannot do with a sort of memory, or does not know yet, \
@@ -70,7 +69,7 @@ pub const ENUMS: &[Enum] = &[
             named: Some(("adviceName", "advice")),
             found: false,
             constants: &[],
-        }),
+        },
     },
     Enum {
         rust: "Visibility",
@@ -78,7 +77,7 @@ pub const ENUMS: &[Enum] = &[
             "Visibility",
             "Whether later changes to the source may show in bytes that are still on their way.",
         )),
-        java: Some(JavaEnum {
+        java: JavaEnum {
             name: "Visibility",
             docs: "Whether later changes to the source may show in bytes that are still on their way.",
             named: None,
@@ -87,33 +86,63 @@ pub const ENUMS: &[Enum] = &[
                 "Aliased",
                 "They may: the receiver may be looking at the source's own pages. What zero-copy means, and the default.",
             )],
-        }),
+        },
     },
     Enum {
         rust: "Reflink",
         python: None,
-        java: Some(JavaEnum {
+        java: JavaEnum {
             name: "Reflink",
             docs: "Whether a copy of a file may share the blocks of its source.",
             named: None,
             found: false,
             constants: &[("Always", "Yes, or the copy fails with the file system's reason.")],
-        }),
+        },
     },
     Enum {
         rust: "Seals",
         python: Some(("Seal", "A promise about a SharedRegion that nobody can take back.")),
-        java: Some(JavaEnum {
+        java: JavaEnum {
             name: "Seal",
             docs: "A promise about a {@link SharedRegion} that nobody can take back, see fcntl(2), {@code F_ADD_SEALS}.",
             named: None,
             found: false,
             constants: &[],
-        }),
+        },
     },
-    Enum { rust: "KnownBy", python: None, java: None },
-    Enum { rust: "CountedBy", python: None, java: None },
-    Enum { rust: "Encryption", python: None, java: None },
+    Enum {
+        rust: "KnownBy",
+        python: None,
+        java: JavaEnum {
+            name: "KnownBy",
+            docs: "Where the knowledge about copies comes from; see {@link Report#copiesKnownBy}.",
+            named: None,
+            found: false,
+            constants: &[],
+        },
+    },
+    Enum {
+        rust: "CountedBy",
+        python: None,
+        java: JavaEnum {
+            name: "CountedBy",
+            docs: "Which system call counted pages; see {@link FileResidency#countedBy}.",
+            named: None,
+            found: false,
+            constants: &[],
+        },
+    },
+    Enum {
+        rust: "Encryption",
+        python: None,
+        java: JavaEnum {
+            name: "Encryption",
+            docs: "Who encrypts what a transfer gave its sink; see {@link Report#encryption}.",
+            named: None,
+            found: false,
+            constants: &[],
+        },
+    },
 ];
 
 impl JavaEnum {

@@ -3,8 +3,9 @@
 use quote::ToTokens;
 use syn::Type;
 
-use crate::declaration::{ENUMS, Java, JavaEnum, Record};
-use crate::docs::{as_parameter, camel, filled, paragraphs, snake};
+use crate::classes::{call, written};
+use crate::declaration::{ENUMS, JavaEnum, Record};
+use crate::docs::{camel, filled, paragraphs, snake};
 use crate::records::RECORDS;
 use crate::source::{Member, Sources, inner, last};
 use crate::{Written, header};
@@ -46,12 +47,12 @@ pub const IMPORTS: &[&str] = &[
 ];
 
 /// What stands between backticks in Rust.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     if text == "None" {
         return "empty".into();
     }
     if let Some((of, constant)) = text.split_once("::")
-        && let Some(java) = ENUMS.iter().find(|each| each.rust == of).and_then(|each| each.java.as_ref())
+        && let Some(java) = ENUMS.iter().find(|each| each.rust == of).map(|each| &each.java)
     {
         return format!("{{@link {}#{}}}", java.name, snake(constant).to_uppercase());
     }
@@ -88,7 +89,7 @@ pub fn javadoc(indent: &str, paragraphs: &[String], tail: &[String]) -> String {
 }
 
 pub fn enums(core: &Sources) -> Vec<Written> {
-    ENUMS.iter().filter_map(|each| each.java.as_ref().map(|java| java_enum(core, each.rust, java))).collect()
+    ENUMS.iter().map(|each| java_enum(core, each.rust, &each.java)).collect()
 }
 
 fn java_enum(core: &Sources, rust: &str, java: &JavaEnum) -> Written {
@@ -187,7 +188,7 @@ pub fn components(core: &Sources, record: &Record) -> Vec<Component> {
 }
 
 /// The Java type of a Rust type, and what reads it.
-fn java_type(ty: &Type) -> (String, String) {
+pub fn java_type(ty: &Type) -> (String, String) {
     let text = ty.to_token_stream().to_string().replace(' ', "");
     let known = match text.as_str() {
         "u64" => ("long", "in.number()"),
@@ -196,13 +197,12 @@ fn java_type(ty: &Type) -> (String, String) {
         "Option<u64>" => ("OptionalLong", "in.optionalLong()"),
         "Option<u8>" | "Option<i32>" => ("OptionalInt", "in.optionalInt()"),
         "Duration" => ("Duration", "Duration.ofNanos(in.number())"),
-        "Option<Error>" => ("Throwable", "(Throwable) in.object()"),
-        "Optional<Error>" => ("Optional<Throwable>", "Optional.ofNullable((Throwable) in.object())"),
+        "Option<Error>" => ("Optional<Throwable>", "Optional.ofNullable((Throwable) in.object())"),
         "Mechanism" => ("Mechanism", "mechanism(in)"),
         "Option<Mechanism>" => ("Optional<Mechanism>", "Optional.ofNullable(mechanism(in))"),
-        "KnownBy" => ("String", "KNOWN_BY.get((int) in.number())"),
-        "CountedBy" => ("String", "COUNTED_BY.get((int) in.number())"),
-        "Encryption" => ("String", "ENCRYPTION.get((int) in.number())"),
+        "KnownBy" => ("KnownBy", "KNOWN_BY.get((int) in.number())"),
+        "CountedBy" => ("CountedBy", "COUNTED_BY.get((int) in.number())"),
+        "Encryption" => ("Encryption", "ENCRYPTION.get((int) in.number())"),
         _ => ("", ""),
     };
     if !known.0.is_empty() {
@@ -239,89 +239,30 @@ pub fn records(core: &Sources) -> Vec<Written> {
     files
 }
 
-fn written(core: &Sources, record: &Record, indent: &str, inside: &[String]) -> String {
-    let Java { name, docs, methods, .. } = record.java;
-    let components = components(core, record);
-    let core_docs = core.record(record.rust).0;
-    let docs = paragraphs(if docs.is_empty() { &core_docs } else { docs }, &code);
-    let width = components.iter().map(|component| camel(&component.name).len()).max().unwrap_or(0);
-    let mut parameters = Vec::new();
-    for component in &components {
-        let mut text = as_parameter(&paragraphs(&component.docs, &code).join(" "));
-        if last(&component.ty).as_deref() == Some("Vec") {
-            text += "; cannot be changed";
-        }
-        let first = format!("{indent} * @param {:width$} ", camel(&component.name));
-        parameters.extend(filled(&text, &first, &format!("{indent} * {:1$}", "", "@param ".len() + width + 1)));
-    }
-    let mut out = javadoc(indent, &docs, &parameters);
-    let fields: Vec<_> = components
-        .iter()
-        .map(|component| format!("{} {}", java_type(&component.ty).0, camel(&component.name)))
-        .collect();
-    let simple = name.rsplit('.').next().expect("a name");
-    let methods = methods.iter().map(|method| {
-        let returns = vec![format!("{indent}     * @return {}", method.returns)];
-        format!(
-            "{}{indent}    public {} {}() {{\n{indent}        return {};\n{indent}    }}\n",
-            javadoc(&format!("{indent}    "), &[method.docs.to_owned()], &returns),
-            method.ty,
-            method.name,
-            method.body
-        )
-    });
-    let members: Vec<_> = inside.iter().cloned().chain(methods).collect();
-    let open = if members.is_empty() { " {}\n" } else { " {\n" };
-    let line = format!("{indent}public record {simple}({}){open}", fields.join(", "));
-    if line.len() <= 121 {
-        out += &line;
-    } else {
-        let between = format!(",\n{indent}        ");
-        out += &format!("{indent}public record {simple}(\n{indent}        {}){open}", fields.join(&between));
-    }
-    if !members.is_empty() {
-        out += &members.join("\n");
-        out += &format!("{indent}}}\n");
-    }
-    out
-}
-
 /// `Reports.java`: records out of what the native code has packed.
 fn reports(core: &Sources) -> Written {
-    let names = |rust| {
-        let names: Vec<_> = core.constants(rust).1.iter().map(|each| format!("\"{}\"", snake(&each.name))).collect();
-        names.join(", ")
-    };
-    let mut body = format!(
-        "/** Makes reports of what the native code has packed ({{@link Packed}}), in the order of their components. */
-final class Reports {{
+    let mut body = String::from(
+        "/** Makes reports of what the native code has packed ({@link Packed}), in the order of their parts. */
+final class Reports {
     private static final List<Mechanism> MECHANISMS = List.of(Mechanism.values());
-    private static final List<String> KNOWN_BY = List.of({});
-    private static final List<String> COUNTED_BY = List.of({});
-    private static final List<String> ENCRYPTION = List.of({});
+    private static final List<KnownBy> KNOWN_BY = List.of(KnownBy.values());
+    private static final List<CountedBy> COUNTED_BY = List.of(CountedBy.values());
+    private static final List<Encryption> ENCRYPTION = List.of(Encryption.values());
 
-    private Reports() {{}}
+    private Reports() {}
 
-    private static Mechanism mechanism(Packed in) {{
+    private static Mechanism mechanism(Packed in) {
         int place = (int) in.number();
         return place < 0 ? null : MECHANISMS.get(place);
-    }}
+    }
 ",
-        names("KnownBy"),
-        names("CountedBy"),
-        names("Encryption")
     );
     for record in RECORDS {
         let values: Vec<_> = components(core, record).iter().map(|component| java_type(&component.ty).1).collect();
         let name = record.java.name;
         body += &format!("\n    static {name} {}(Packed in) {{\n", reader(record));
         // Java evaluates arguments from left to right.
-        let line = format!("        return new {name}({});\n", values.join(", "));
-        body += &if line.len() <= 121 {
-            line
-        } else {
-            format!("        return new {name}(\n                {});\n", values.join(",\n                "))
-        };
+        body += &call(&format!("        return new {name}("), &values, ");\n", "        ");
         body += "    }\n";
     }
     body += "}\n";

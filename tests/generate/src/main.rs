@@ -7,6 +7,7 @@
 // Texts are what this makes, and nobody waits for it.
 #![allow(clippy::format_push_string, clippy::format_collect)]
 
+mod classes;
 mod declaration;
 mod docs;
 mod java;

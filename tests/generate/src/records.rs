@@ -5,14 +5,6 @@ mod many;
 use crate::declaration::{DATACLASS, Field, Java, Method, NATIVE, PLAIN, Python, Record};
 use many::{BATCH, BATCH_ITEM, ONE_READ, READS};
 
-const FAILED: Method = Method {
-    name: "failed",
-    docs: "Why it was dropped, if it was.",
-    returns: "the exception",
-    ty: "Optional<Throwable>",
-    body: "Optional.ofNullable(failure)",
-};
-
 /// How often bytes were copied, in two fields instead of one; and memory is no sink in the other languages.
 const REPORT: &[Field] = &[
     Field {
@@ -34,17 +26,17 @@ const REPORT: &[Field] = &[
         name: "encryption",
         ty: "Encryption",
         value: "self.encryption",
-        docs: "Who encrypts what the sink was given, below the program: `\"none\"`; `\"kernel\"`, which reads each byte once for \
-               that (TLS in the kernel); or `\"device\"`, the network device.",
+        docs: "Who encrypts what the sink was given, below the program: nobody; the kernel (TLS), which reads each byte once for that; \
+               or the network device.",
     },
     Field {
         of: "copies",
         name: "copies_known_by",
         ty: "KnownBy",
         value: "self.copies.known_by",
-        docs: "Where the knowledge about copies comes from: `\"model\"`, the way the mechanism works between such \
-                           ends; `\"kernel\"`, which said so itself; or `\"unknown\"`, it depends on the network device or on \
-                           the file system.",
+        docs: "Where the knowledge about copies comes from: the model of how the mechanism works between such ends; the kernel, \
+                           which said so itself; or it is unknown, because it depends on the network device or on the file \
+                           system.",
     },
 ];
 
@@ -170,10 +162,9 @@ pub const RECORDS: &[Record] = &[
                     name: "failure",
                     ty: "Option<Error>",
                     value: "(if let zcio::Outcome::Failed(error) = &self.outcome { Some(error) } else { None })",
-                    docs: "Why it broke; null if it did not. After a failure no end is passed on.",
+                    docs: "Why it broke, if it did. After a failure no end is passed on.",
                 },
             ],
-            methods: &[Method { docs: "Why it broke, if it did.", ..FAILED }],
             ..PLAIN
         },
     },
@@ -233,13 +224,12 @@ pub const RECORDS: &[Record] = &[
             name: "FanOutReport.Sink",
             docs: "One sink of a fan-out.",
             fields: &[Field {
-                docs: "Why it was dropped; null if it was not.",
+                docs: "Why it was dropped, if it was.",
                 of: "error",
                 name: "failure",
                 ty: "Option<Error>",
                 value: "self.error.as_ref()",
             }],
-            methods: &[FAILED],
             ..PLAIN
         },
     },

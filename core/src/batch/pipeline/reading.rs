@@ -66,6 +66,8 @@ impl Pipeline<'_, '_, '_> {
                 self.held.push(held);
                 reading(asked as usize, true)
             }
+            // What cannot be a source, a transfer refuses.
+            End::New(_) => None,
             // Its rights are not those of the caller.
             End::Path(_) if crate::apart::is_here() => None,
             End::Path(path) => {

@@ -90,7 +90,7 @@ pub const BATCH_ITEM: Record = Record {
             Field {
                 of: "mechanism",
                 name: "failure",
-                ty: "Optional<Error>",
+                ty: "Option<Error>",
                 value: "self.as_ref().err()",
                 docs: "Why it failed, if it did: the exception that a transfer of its own would have thrown.",
             },
@@ -163,7 +163,7 @@ pub const ONE_READ: Record = Record {
             Field {
                 of: "self",
                 name: "failure",
-                ty: "Optional<Error>",
+                ty: "Option<Error>",
                 value: "self.as_ref().err()",
                 docs: "Why it failed, if it did.",
             },

@@ -2,15 +2,72 @@
 // Attempt in core/src.
 package io.zcio;
 
+import java.util.Arrays;
 import java.util.OptionalInt;
 
-/**
- * A mechanism that was tried in a transfer and refused.
- *
- * @param mechanism which one
- * @param moved     bytes it had delivered before it refused; the next mechanism went on from there
- * @param operation the system call that refused
- * @param errno     the error number it gave, if it was an error number that refused
- * @param reason    what that means here, in a sentence
- */
-public record Attempt(Mechanism mechanism, long moved, String operation, OptionalInt errno, String reason) {}
+/** A mechanism that was tried in a transfer and refused. */
+public final class Attempt {
+    private final Mechanism mechanism;
+    private final long moved;
+    private final String operation;
+    private final OptionalInt errno;
+    private final String reason;
+
+    Attempt(Mechanism mechanism, long moved, String operation, OptionalInt errno, String reason) {
+        this.mechanism = mechanism;
+        this.moved = moved;
+        this.operation = operation;
+        this.errno = errno;
+        this.reason = reason;
+    }
+
+    /** {@return which one} */
+    public Mechanism mechanism() {
+        return mechanism;
+    }
+
+    /** {@return bytes it had delivered before it refused; the next mechanism went on from there} */
+    public long moved() {
+        return moved;
+    }
+
+    /** {@return the system call that refused} */
+    public String operation() {
+        return operation;
+    }
+
+    /** {@return the error number it gave, if it was an error number that refused} */
+    public OptionalInt errno() {
+        return errno;
+    }
+
+    /** {@return what that means here, in a sentence} */
+    public String reason() {
+        return reason;
+    }
+
+    private Object[] values() {
+        return new Object[] {mechanism, moved, operation, errno, reason};
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Attempt that && Arrays.equals(values(), that.values());
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(values());
+    }
+
+    @Override
+    public String toString() {
+        return Packed.shown(
+                "Attempt",
+                "mechanism", mechanism,
+                "moved", moved,
+                "operation", operation,
+                "errno", errno,
+                "reason", reason);
+    }
+}

@@ -7,6 +7,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.Pipe;
 import java.nio.channels.SocketChannel;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -111,11 +112,13 @@ public final class Batch implements AutoCloseable {
         /**
          * To a file, which is created, or emptied, with the first byte of the item.
          *
-         * @param path a path of the default file system
+         * @param path    a path of the default file system
+         * @param options {@code CREATE_NEW}, as for a {@linkplain Transfer.Source#to(Path, OpenOption...) transfer}
          * @return the item
+         * @throws UnsupportedOperationException if it is an option that a transfer does not take
          */
-        public Item to(Path path) {
-            return new Item(end, End.of(path), 0, -1);
+        public Item to(Path path, OpenOption... options) {
+            return new Item(end, End.of(path, options), 0, -1);
         }
 
         /**
@@ -229,13 +232,14 @@ public final class Batch implements AutoCloseable {
         report.refusal().ifPresent(refusal -> Notices.once("io_uring", () -> "zcio makes batches without io_uring: "
                 + refusal.operation() + ": " + refusal.reason()));
         if (watch.look(report.bytes()) && !report.isComplete()) {
-            throw watch.after(new TransferException("stopped by the caller", report.bytes(), 0, new byte[0]));
+            throw watch.after(new TransferException("stopped by the caller", report.bytes(), 0, new byte[0], null));
         }
         return report;
     }
 
     private static int place(End end, Map<Object, Integer> places, List<End> ends) {
-        return places.computeIfAbsent(end.given, given -> {
+        // The same path may be given where it must be new, and where it need not.
+        return places.computeIfAbsent(end.isNew() ? end : end.given, key -> {
             ends.add(end);
             return ends.size() - 1;
         });

@@ -3,39 +3,51 @@
 package io.zcio;
 
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 
-/**
- * What happened in a batch.
- *
- * @param items       each item's result, in the order of the items; cannot be changed
- * @param refusal     why {@code io_uring} was not used, or not to the end; empty if it was
- * @param systemCalls system calls made, opening and closing included where one transfer was made after the other
- * @param waits       calls of poll(2) made to wait for a sink
- * @param elapsed     time from the first item to the last
- */
-public record BatchReport(
-        List<Result> items,
-        Optional<Attempt> refusal,
-        long systemCalls,
-        long waits,
-        Duration elapsed) {
-    /**
-     * What happened to one item.
-     *
-     * @param bytes     bytes delivered to the sink
-     * @param requested bytes that were asked for; empty for everything to the end of the file
-     * @param mechanism how they went: {@link Mechanism#URING} together with others, or what a transfer of their own
-     *                  chose; empty after a failure
-     * @param failure   why it failed, if it did: the exception that a transfer of its own would have thrown
-     */
-    public record Result(
-            long bytes,
-            OptionalLong requested,
-            Optional<Mechanism> mechanism,
-            Optional<Throwable> failure) {}
+/** What happened in a batch. */
+public final class BatchReport {
+    private final List<Result> items;
+    private final Optional<Attempt> refusal;
+    private final long systemCalls;
+    private final long waits;
+    private final Duration elapsed;
+
+    BatchReport(List<Result> items, Optional<Attempt> refusal, long systemCalls, long waits, Duration elapsed) {
+        this.items = items;
+        this.refusal = refusal;
+        this.systemCalls = systemCalls;
+        this.waits = waits;
+        this.elapsed = elapsed;
+    }
+
+    /** {@return each item's result, in the order of the items; cannot be changed} */
+    public List<Result> items() {
+        return items;
+    }
+
+    /** {@return why {@code io_uring} was not used, or not to the end; empty if it was} */
+    public Optional<Attempt> refusal() {
+        return refusal;
+    }
+
+    /** {@return system calls made, opening and closing included where one transfer was made after the other} */
+    public long systemCalls() {
+        return systemCalls;
+    }
+
+    /** {@return calls of poll(2) made to wait for a sink} */
+    public long waits() {
+        return waits;
+    }
+
+    /** {@return time from the first item to the last} */
+    public Duration elapsed() {
+        return elapsed;
+    }
 
     /**
      * Whether no item failed.
@@ -53,5 +65,92 @@ public record BatchReport(
      */
     public long bytes() {
         return items.stream().mapToLong(Result::bytes).sum();
+    }
+
+    private Object[] values() {
+        return new Object[] {items, refusal, systemCalls, waits, elapsed};
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof BatchReport that && Arrays.equals(values(), that.values());
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(values());
+    }
+
+    @Override
+    public String toString() {
+        return Packed.shown(
+                "BatchReport",
+                "items", items,
+                "refusal", refusal,
+                "systemCalls", systemCalls,
+                "waits", waits,
+                "elapsed", elapsed);
+    }
+
+    /** What happened to one item. */
+    public static final class Result {
+        private final long bytes;
+        private final OptionalLong requested;
+        private final Optional<Mechanism> mechanism;
+        private final Optional<Throwable> failure;
+
+        Result(long bytes, OptionalLong requested, Optional<Mechanism> mechanism, Optional<Throwable> failure) {
+            this.bytes = bytes;
+            this.requested = requested;
+            this.mechanism = mechanism;
+            this.failure = failure;
+        }
+
+        /** {@return bytes delivered to the sink} */
+        public long bytes() {
+            return bytes;
+        }
+
+        /** {@return bytes that were asked for; empty for everything to the end of the file} */
+        public OptionalLong requested() {
+            return requested;
+        }
+
+        /**
+         * {@return how they went: {@link Mechanism#URING} together with others, or what a transfer of their own
+         * chose; empty after a failure}
+         */
+        public Optional<Mechanism> mechanism() {
+            return mechanism;
+        }
+
+        /** {@return why it failed, if it did: the exception that a transfer of its own would have thrown} */
+        public Optional<Throwable> failure() {
+            return failure;
+        }
+
+        private Object[] values() {
+            return new Object[] {bytes, requested, mechanism, failure};
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Result that && Arrays.equals(values(), that.values());
+        }
+
+        @Override
+        public int hashCode() {
+            return Arrays.hashCode(values());
+        }
+
+        @Override
+        public String toString() {
+            return Packed.shown(
+                    "Result",
+                    "bytes", bytes,
+                    "requested", requested,
+                    "mechanism", mechanism,
+                    "failure", failure);
+        }
     }
 }

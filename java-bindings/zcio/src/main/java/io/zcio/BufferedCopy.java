@@ -128,7 +128,7 @@ final class BufferedCopy {
             long delivered = moved + buffer.position();
             byte[] undelivered = new byte[buffer.remaining()];
             buffer.get(undelivered);
-            TransferException failure = new TransferException(e.getMessage(), delivered, 0, undelivered);
+            TransferException failure = new TransferException(e.getMessage(), delivered, 0, undelivered, null);
             failure.initCause(e);
             throw failure;
         }

@@ -3,24 +3,90 @@
 package io.zcio;
 
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
-/**
- * What a copy did.
- *
- * @param bytes     bytes of data that were moved or shared. The file's size is this and {@code holes} together
- * @param holes     bytes that are a hole in the copy as in the source, and were neither read nor written. 0 for a
- *                  clone, where holes are kept as well and not counted
- * @param cloned    whether the copy shares the blocks of its source
- * @param mechanism the mechanism that moved the last bytes; empty for a file without data
- * @param attempts  mechanisms that refused, in order; each one once; cannot be changed
- * @param elapsed   time from the start to the end
- */
-public record CopyReport(
-        long bytes,
-        long holes,
-        boolean cloned,
-        Optional<Mechanism> mechanism,
-        List<Attempt> attempts,
-        Duration elapsed) {}
+/** What a copy did. */
+public final class CopyReport {
+    private final long bytes;
+    private final long holes;
+    private final boolean cloned;
+    private final Optional<Mechanism> mechanism;
+    private final List<Attempt> attempts;
+    private final Duration elapsed;
+
+    CopyReport(
+            long bytes,
+            long holes,
+            boolean cloned,
+            Optional<Mechanism> mechanism,
+            List<Attempt> attempts,
+            Duration elapsed) {
+        this.bytes = bytes;
+        this.holes = holes;
+        this.cloned = cloned;
+        this.mechanism = mechanism;
+        this.attempts = attempts;
+        this.elapsed = elapsed;
+    }
+
+    /** {@return bytes of data that were moved or shared. The file's size is this and {@code holes} together} */
+    public long bytes() {
+        return bytes;
+    }
+
+    /**
+     * {@return bytes that are a hole in the copy as in the source, and were neither read nor written. 0 for a clone,
+     * where holes are kept as well and not counted}
+     */
+    public long holes() {
+        return holes;
+    }
+
+    /** {@return whether the copy shares the blocks of its source} */
+    public boolean cloned() {
+        return cloned;
+    }
+
+    /** {@return the mechanism that moved the last bytes; empty for a file without data} */
+    public Optional<Mechanism> mechanism() {
+        return mechanism;
+    }
+
+    /** {@return mechanisms that refused, in order; each one once; cannot be changed} */
+    public List<Attempt> attempts() {
+        return attempts;
+    }
+
+    /** {@return time from the start to the end} */
+    public Duration elapsed() {
+        return elapsed;
+    }
+
+    private Object[] values() {
+        return new Object[] {bytes, holes, cloned, mechanism, attempts, elapsed};
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof CopyReport that && Arrays.equals(values(), that.values());
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(values());
+    }
+
+    @Override
+    public String toString() {
+        return Packed.shown(
+                "CopyReport",
+                "bytes", bytes,
+                "holes", holes,
+                "cloned", cloned,
+                "mechanism", mechanism,
+                "attempts", attempts,
+                "elapsed", elapsed);
+    }
+}

@@ -16,10 +16,13 @@ import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.ProviderMismatchException;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.LongConsumer;
 
 /**
@@ -90,6 +93,10 @@ final class End {
     private static final Class<?> FILE_CHANNEL = jdkClass("sun.nio.ch.FileChannelImpl");
     private static final Class<?> SELECTABLE_CHANNEL = jdkClass("sun.nio.ch.SelChImpl");
 
+    /** What becomes of a path that is written to without being asked for. */
+    private static final List<OpenOption> ALWAYS =
+            List.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING);
+
     final Kind kind;
     /** What the caller gave: a {@link Path}, a {@link Channel}, or what owns the memory. */
     final Object given;
@@ -103,6 +110,9 @@ final class End {
 
     /** What is closed, and asked whether it is open: another object where {@code given} belongs to that one. */
     private final Object owner;
+
+    /** Whether it is a path where nothing may be yet. */
+    private boolean isNew;
 
     private End(Kind kind, Object given) {
         this(kind, given, given);
@@ -157,6 +167,28 @@ final class End {
                     path + " is not a path of the default file system: open a channel and copy through a buffer");
         }
         return new End(Kind.PATH, path);
+    }
+
+    /**
+     * A path to write to.
+     *
+     * @throws UnsupportedOperationException if one of the options is not what is done anyhow, nor {@code CREATE_NEW}
+     */
+    static End of(Path path, OpenOption... options) {
+        End end = of(path);
+        for (OpenOption option : options) {
+            if (option == StandardOpenOption.CREATE_NEW) {
+                end.isNew = true;
+            } else if (!ALWAYS.contains(Objects.requireNonNull(option, "option"))) {
+                throw new UnsupportedOperationException(
+                        option + " is not for a path that is written to: open a channel with it, and give that");
+            }
+        }
+        return end;
+    }
+
+    boolean isNew() {
+        return isNew;
     }
 
     static End of(FileChannel channel) {

@@ -1,5 +1,6 @@
 package io.zcio;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedByInterruptException;
@@ -8,6 +9,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.IllegalBlockingModeException;
 import java.nio.channels.Pipe;
 import java.nio.channels.SocketChannel;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -85,13 +87,26 @@ public final class FanOut extends Operation<FanOutReport, FanOut> {
     }
 
     /**
+     * From something else that has a channel, as a {@linkplain Transfer#from(Closeable) transfer}.
+     *
+     * @param source a {@code FileInputStream}, {@code RandomAccessFile}, or {@code Socket}
+     * @return a fan-out that has no sink yet
+     * @throws IllegalArgumentException if it has no channel of the JDK's own, with the reason and what to do
+     */
+    public static FanOut from(Closeable source) {
+        return new FanOut(OtherEnds.of(source));
+    }
+
+    /**
      * Also to a file, which is created, or emptied if it exists.
      *
-     * @param path a path of the default file system
+     * @param path    a path of the default file system
+     * @param options {@code CREATE_NEW}, as for a {@linkplain Transfer.Source#to(Path, OpenOption...) transfer}
      * @return this fan-out
+     * @throws UnsupportedOperationException if it is an option that a transfer does not take
      */
-    public FanOut to(Path path) {
-        return add(End.of(path), -1);
+    public FanOut to(Path path, OpenOption... options) {
+        return add(End.of(path, options), -1);
     }
 
     /**
@@ -134,6 +149,17 @@ public final class FanOut extends Operation<FanOutReport, FanOut> {
      */
     public FanOut to(Pipe.SinkChannel channel) {
         return add(End.of(channel), -1);
+    }
+
+    /**
+     * Also to something else that has a channel, as a {@linkplain Transfer.Source#to(Closeable) transfer}.
+     *
+     * @param sink a {@code FileOutputStream}, {@code RandomAccessFile}, or {@code Socket}
+     * @return this fan-out
+     * @throws IllegalArgumentException if it has no channel of the JDK's own, with the reason and what to do
+     */
+    public FanOut to(Closeable sink) {
+        return add(OtherEnds.of(sink), -1);
     }
 
     /**
@@ -200,7 +226,7 @@ public final class FanOut extends Operation<FanOutReport, FanOut> {
             try {
                 return stepper.run();
             } catch (IOException e) {
-                FanOutReport report = stepper.report();
+                FanOutReport report = stepper.report().orElse(null);
                 if (report == null && !(e instanceof TransferException)) {
                     throw e;
                 }

@@ -1,6 +1,7 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.util.Optional;
 
 /** A fan-out that failed or was stopped, with what every sink had got until then. */
 public class FanOutException extends TransferException {
@@ -16,7 +17,8 @@ public class FanOutException extends TransferException {
                 cause.getMessage(),
                 report == null ? 0 : report.bytes(),
                 cause instanceof TransferException e ? e.errno().orElse(0) : 0,
-                undelivered.length == 0 ? new byte[0] : undelivered[0]);
+                undelivered.length == 0 ? new byte[0] : undelivered[0],
+                null);
         initCause(cause);
         this.report = report;
         this.undelivered = undelivered;
@@ -25,10 +27,10 @@ public class FanOutException extends TransferException {
     /**
      * What had happened until then.
      *
-     * @return the report; null if nothing had, or in an exception that was serialized
+     * @return the report; empty if nothing had, or in an exception that was serialized
      */
-    public FanOutReport report() {
-        return report;
+    public Optional<FanOutReport> fanOutReport() {
+        return Optional.ofNullable(report);
     }
 
     /**

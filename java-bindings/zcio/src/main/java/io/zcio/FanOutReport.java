@@ -3,49 +3,171 @@
 package io.zcio;
 
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 
-/**
- * What happened in a fan-out, so far or to the end.
- *
- * @param bytes       bytes that every sink has which did not fail; when all failed, the bytes of the one that came
- *                    furthest
- * @param requested   bytes that were asked for; empty if the fan-out was to run to the end of the source
- * @param mechanism   how the bytes were taken and shared in the end: splice (with tee(2)), or read_write
- * @param attempts    what refused to take or to share them, and why; cannot be changed
- * @param sinks       the sinks, in the order they were given; cannot be changed
- * @param systemCalls system calls made, waits included
- * @param waits       calls of poll(2) made to wait; a fan-out on a virtual thread parks instead
- * @param elapsed     time from the first step to the last
- */
-public record FanOutReport(
-        long bytes,
-        OptionalLong requested,
-        Mechanism mechanism,
-        List<Attempt> attempts,
-        List<Sink> sinks,
-        long systemCalls,
-        long waits,
-        Duration elapsed) {
+/** What happened in a fan-out, so far or to the end. */
+public final class FanOutReport {
+    private final long bytes;
+    private final OptionalLong requested;
+    private final Mechanism mechanism;
+    private final List<Attempt> attempts;
+    private final List<Sink> sinks;
+    private final long systemCalls;
+    private final long waits;
+    private final Duration elapsed;
+
+    FanOutReport(
+            long bytes,
+            OptionalLong requested,
+            Mechanism mechanism,
+            List<Attempt> attempts,
+            List<Sink> sinks,
+            long systemCalls,
+            long waits,
+            Duration elapsed) {
+        this.bytes = bytes;
+        this.requested = requested;
+        this.mechanism = mechanism;
+        this.attempts = attempts;
+        this.sinks = sinks;
+        this.systemCalls = systemCalls;
+        this.waits = waits;
+        this.elapsed = elapsed;
+    }
+
     /**
-     * One sink of a fan-out.
-     *
-     * @param bytes     bytes it took
-     * @param mechanism how they were delivered last: {@code splice}, or {@code read_write} where that is not
-     *                  possible or was refused
-     * @param attempts  what refused on the way to this sink; cannot be changed
-     * @param failure   why it was dropped; null if it was not
+     * {@return bytes that every sink has which did not fail; when all failed, the bytes of the one that came
+     * furthest}
      */
-    public record Sink(long bytes, Mechanism mechanism, List<Attempt> attempts, Throwable failure) {
+    public long bytes() {
+        return bytes;
+    }
+
+    /** {@return bytes that were asked for; empty if the fan-out was to run to the end of the source} */
+    public OptionalLong requested() {
+        return requested;
+    }
+
+    /** {@return how the bytes were taken and shared in the end: splice (with tee(2)), or read_write} */
+    public Mechanism mechanism() {
+        return mechanism;
+    }
+
+    /** {@return what refused to take or to share them, and why; cannot be changed} */
+    public List<Attempt> attempts() {
+        return attempts;
+    }
+
+    /** {@return the sinks, in the order they were given; cannot be changed} */
+    public List<Sink> sinks() {
+        return sinks;
+    }
+
+    /** {@return system calls made, waits included} */
+    public long systemCalls() {
+        return systemCalls;
+    }
+
+    /** {@return calls of poll(2) made to wait; a fan-out on a virtual thread parks instead} */
+    public long waits() {
+        return waits;
+    }
+
+    /** {@return time from the first step to the last} */
+    public Duration elapsed() {
+        return elapsed;
+    }
+
+    private Object[] values() {
+        return new Object[] {bytes, requested, mechanism, attempts, sinks, systemCalls, waits, elapsed};
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof FanOutReport that && Arrays.equals(values(), that.values());
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(values());
+    }
+
+    @Override
+    public String toString() {
+        return Packed.shown(
+                "FanOutReport",
+                "bytes", bytes,
+                "requested", requested,
+                "mechanism", mechanism,
+                "attempts", attempts,
+                "sinks", sinks,
+                "systemCalls", systemCalls,
+                "waits", waits,
+                "elapsed", elapsed);
+    }
+
+    /** One sink of a fan-out. */
+    public static final class Sink {
+        private final long bytes;
+        private final Mechanism mechanism;
+        private final List<Attempt> attempts;
+        private final Optional<Throwable> failure;
+
+        Sink(long bytes, Mechanism mechanism, List<Attempt> attempts, Optional<Throwable> failure) {
+            this.bytes = bytes;
+            this.mechanism = mechanism;
+            this.attempts = attempts;
+            this.failure = failure;
+        }
+
+        /** {@return bytes it took} */
+        public long bytes() {
+            return bytes;
+        }
+
         /**
-         * Why it was dropped, if it was.
-         *
-         * @return the exception
+         * {@return how they were delivered last: {@code splice}, or {@code read_write} where that is not possible or
+         * was refused}
          */
-        public Optional<Throwable> failed() {
-            return Optional.ofNullable(failure);
+        public Mechanism mechanism() {
+            return mechanism;
+        }
+
+        /** {@return what refused on the way to this sink; cannot be changed} */
+        public List<Attempt> attempts() {
+            return attempts;
+        }
+
+        /** {@return why it was dropped, if it was} */
+        public Optional<Throwable> failure() {
+            return failure;
+        }
+
+        private Object[] values() {
+            return new Object[] {bytes, mechanism, attempts, failure};
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Sink that && Arrays.equals(values(), that.values());
+        }
+
+        @Override
+        public int hashCode() {
+            return Arrays.hashCode(values());
+        }
+
+        @Override
+        public String toString() {
+            return Packed.shown(
+                    "Sink",
+                    "bytes", bytes,
+                    "mechanism", mechanism,
+                    "attempts", attempts,
+                    "failure", failure);
         }
     }
 }

@@ -95,4 +95,13 @@ final class Packed {
         }
         return List.copyOf(all);
     }
+
+    /** A report as text: its name, and what each of its parts is called and is. */
+    static String shown(String name, Object... parts) {
+        StringBuilder text = new StringBuilder(name);
+        for (int i = 0; i < parts.length; i += 2) {
+            text.append(i == 0 ? "[" : ", ").append(parts[i]).append('=').append(parts[i + 1]);
+        }
+        return text.append(']').toString();
+    }
 }

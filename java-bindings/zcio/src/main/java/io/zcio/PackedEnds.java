@@ -18,7 +18,7 @@ final class PackedEnds {
     /** What the native code takes it for: of kinds of memory it knows one. */
     static int kind(End end) {
         return switch (end.kind) {
-            case PATH -> 0;
+            case PATH -> end.isNew() ? 9 : 0;
             case FILE -> 1;
             case STREAM -> end.given instanceof SocketChannel ? 2 : 3;
             case BUFFER, REGION -> 4;

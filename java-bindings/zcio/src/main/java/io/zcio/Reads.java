@@ -156,7 +156,7 @@ public final class Reads implements AutoCloseable {
             into.position((int) Math.min(into.limit(), into.position() + results.next().bytes()));
         }
         if (watch.mustStop() && !report.isComplete()) {
-            throw watch.after(new TransferException("stopped by the caller", report.bytes(), 0, new byte[0]));
+            throw watch.after(new TransferException("stopped by the caller", report.bytes(), 0, new byte[0], null));
         }
         return report;
     }

@@ -2,25 +2,36 @@
 // ReadsReport in core/src.
 package io.zcio;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
-/**
- * What happened to a number of reads.
- *
- * @param reads       each read's result, in the order of the reads; cannot be changed
- * @param refusal     why {@code io_uring} was not used, or not to the end; empty if nothing kept it from being used
- * @param systemCalls system calls made
- */
-public record ReadsReport(List<Result> reads, Optional<Attempt> refusal, long systemCalls) {
-    /**
-     * What happened to one read.
-     *
-     * @param bytes   bytes that were read, fewer than its buffer had room for only at the end of the file or after a
-     *                failure
-     * @param failure why it failed, if it did
-     */
-    public record Result(long bytes, Optional<Throwable> failure) {}
+/** What happened to a number of reads. */
+public final class ReadsReport {
+    private final List<Result> reads;
+    private final Optional<Attempt> refusal;
+    private final long systemCalls;
+
+    ReadsReport(List<Result> reads, Optional<Attempt> refusal, long systemCalls) {
+        this.reads = reads;
+        this.refusal = refusal;
+        this.systemCalls = systemCalls;
+    }
+
+    /** {@return each read's result, in the order of the reads; cannot be changed} */
+    public List<Result> reads() {
+        return reads;
+    }
+
+    /** {@return why {@code io_uring} was not used, or not to the end; empty if nothing kept it from being used} */
+    public Optional<Attempt> refusal() {
+        return refusal;
+    }
+
+    /** {@return system calls made} */
+    public long systemCalls() {
+        return systemCalls;
+    }
 
     /**
      * Whether no read failed.
@@ -38,5 +49,67 @@ public record ReadsReport(List<Result> reads, Optional<Attempt> refusal, long sy
      */
     public long bytes() {
         return reads.stream().mapToLong(Result::bytes).sum();
+    }
+
+    private Object[] values() {
+        return new Object[] {reads, refusal, systemCalls};
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof ReadsReport that && Arrays.equals(values(), that.values());
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(values());
+    }
+
+    @Override
+    public String toString() {
+        return Packed.shown("ReadsReport", "reads", reads, "refusal", refusal, "systemCalls", systemCalls);
+    }
+
+    /** What happened to one read. */
+    public static final class Result {
+        private final long bytes;
+        private final Optional<Throwable> failure;
+
+        Result(long bytes, Optional<Throwable> failure) {
+            this.bytes = bytes;
+            this.failure = failure;
+        }
+
+        /**
+         * {@return bytes that were read, fewer than its buffer had room for only at the end of the file or after a
+         * failure}
+         */
+        public long bytes() {
+            return bytes;
+        }
+
+        /** {@return why it failed, if it did} */
+        public Optional<Throwable> failure() {
+            return failure;
+        }
+
+        private Object[] values() {
+            return new Object[] {bytes, failure};
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Result that && Arrays.equals(values(), that.values());
+        }
+
+        @Override
+        public int hashCode() {
+            return Arrays.hashCode(values());
+        }
+
+        @Override
+        public String toString() {
+            return Packed.shown("Result", "bytes", bytes, "failure", failure);
+        }
     }
 }

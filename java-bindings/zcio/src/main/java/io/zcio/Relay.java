@@ -74,7 +74,7 @@ public final class Relay extends Operation<RelayReport, Relay> {
             try {
                 return stepper.run();
             } catch (IOException e) {
-                throw stepper.failed(new RelayException(e, stepper.report(), stepper.undelivered(0), stepper.undelivered(1)));
+                throw stepper.failed(new RelayException(e, stepper.report().orElseThrow(), stepper.undelivered(0), stepper.undelivered(1)));
             }
         }
     }

@@ -1,6 +1,7 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /** A relay that failed or was stopped, with what both directions had done until then. */
@@ -13,7 +14,7 @@ public class RelayException extends TransferException {
     private final byte[] backward;
 
     RelayException(IOException cause, RelayReport report, byte[] forward, byte[] backward) {
-        super(cause.getMessage(), report.bytes(), errnoOf(cause), forward);
+        super(cause.getMessage(), report.bytes(), errnoOf(cause), forward, null);
         initCause(cause);
         this.report = report;
         this.backward = backward;
@@ -27,10 +28,10 @@ public class RelayException extends TransferException {
     /**
      * What had happened until then; {@link #moved} is the sum of both directions.
      *
-     * @return the report; null in an exception that was serialized
+     * @return the report; empty in an exception that was serialized
      */
-    public RelayReport report() {
-        return report;
+    public Optional<RelayReport> relayReport() {
+        return Optional.ofNullable(report);
     }
 
     /**

@@ -3,44 +3,49 @@
 package io.zcio;
 
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
-/**
- * What a relay did, so far or to the end.
- *
- * @param forward     from the first socket to the second
- * @param backward    from the second socket to the first
- * @param systemCalls system calls made, waits included
- * @param waits       calls of poll(2) made to wait; a relay on a virtual thread parks instead
- * @param elapsed     time from the first step to the last
- */
-public record RelayReport(Way forward, Way backward, long systemCalls, long waits, Duration elapsed) {
-    /**
-     * One direction of a relay.
-     *
-     * @param bytes       bytes the receiving socket took
-     * @param undelivered bytes taken out of the sending socket that the receiving one has not taken
-     * @param mechanism   the mechanism in use last: {@code splice}, or {@code read_write} after a refusal
-     * @param attempts    what refused, and why; cannot be changed
-     * @param hasEnded    whether the sender ended, and its end was passed on after its last byte
-     * @param failure     why it broke; null if it did not. After a failure no end is passed on
-     */
-    public record Way(
-            long bytes,
-            long undelivered,
-            Mechanism mechanism,
-            List<Attempt> attempts,
-            boolean hasEnded,
-            Throwable failure) {
-        /**
-         * Why it broke, if it did.
-         *
-         * @return the exception
-         */
-        public Optional<Throwable> failed() {
-            return Optional.ofNullable(failure);
-        }
+/** What a relay did, so far or to the end. */
+public final class RelayReport {
+    private final Way forward;
+    private final Way backward;
+    private final long systemCalls;
+    private final long waits;
+    private final Duration elapsed;
+
+    RelayReport(Way forward, Way backward, long systemCalls, long waits, Duration elapsed) {
+        this.forward = forward;
+        this.backward = backward;
+        this.systemCalls = systemCalls;
+        this.waits = waits;
+        this.elapsed = elapsed;
+    }
+
+    /** {@return from the first socket to the second} */
+    public Way forward() {
+        return forward;
+    }
+
+    /** {@return from the second socket to the first} */
+    public Way backward() {
+        return backward;
+    }
+
+    /** {@return system calls made, waits included} */
+    public long systemCalls() {
+        return systemCalls;
+    }
+
+    /** {@return calls of poll(2) made to wait; a relay on a virtual thread parks instead} */
+    public long waits() {
+        return waits;
+    }
+
+    /** {@return time from the first step to the last} */
+    public Duration elapsed() {
+        return elapsed;
     }
 
     /**
@@ -50,5 +55,111 @@ public record RelayReport(Way forward, Way backward, long systemCalls, long wait
      */
     public long bytes() {
         return forward.bytes + backward.bytes;
+    }
+
+    private Object[] values() {
+        return new Object[] {forward, backward, systemCalls, waits, elapsed};
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof RelayReport that && Arrays.equals(values(), that.values());
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(values());
+    }
+
+    @Override
+    public String toString() {
+        return Packed.shown(
+                "RelayReport",
+                "forward", forward,
+                "backward", backward,
+                "systemCalls", systemCalls,
+                "waits", waits,
+                "elapsed", elapsed);
+    }
+
+    /** One direction of a relay. */
+    public static final class Way {
+        private final long bytes;
+        private final long undelivered;
+        private final Mechanism mechanism;
+        private final List<Attempt> attempts;
+        private final boolean hasEnded;
+        private final Optional<Throwable> failure;
+
+        Way(
+                long bytes,
+                long undelivered,
+                Mechanism mechanism,
+                List<Attempt> attempts,
+                boolean hasEnded,
+                Optional<Throwable> failure) {
+            this.bytes = bytes;
+            this.undelivered = undelivered;
+            this.mechanism = mechanism;
+            this.attempts = attempts;
+            this.hasEnded = hasEnded;
+            this.failure = failure;
+        }
+
+        /** {@return bytes the receiving socket took} */
+        public long bytes() {
+            return bytes;
+        }
+
+        /** {@return bytes taken out of the sending socket that the receiving one has not taken} */
+        public long undelivered() {
+            return undelivered;
+        }
+
+        /** {@return the mechanism in use last: {@code splice}, or {@code read_write} after a refusal} */
+        public Mechanism mechanism() {
+            return mechanism;
+        }
+
+        /** {@return what refused, and why; cannot be changed} */
+        public List<Attempt> attempts() {
+            return attempts;
+        }
+
+        /** {@return whether the sender ended, and its end was passed on after its last byte} */
+        public boolean hasEnded() {
+            return hasEnded;
+        }
+
+        /** {@return why it broke, if it did. After a failure no end is passed on} */
+        public Optional<Throwable> failure() {
+            return failure;
+        }
+
+        private Object[] values() {
+            return new Object[] {bytes, undelivered, mechanism, attempts, hasEnded, failure};
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Way that && Arrays.equals(values(), that.values());
+        }
+
+        @Override
+        public int hashCode() {
+            return Arrays.hashCode(values());
+        }
+
+        @Override
+        public String toString() {
+            return Packed.shown(
+                    "Way",
+                    "bytes", bytes,
+                    "undelivered", undelivered,
+                    "mechanism", mechanism,
+                    "attempts", attempts,
+                    "hasEnded", hasEnded,
+                    "failure", failure);
+        }
     }
 }

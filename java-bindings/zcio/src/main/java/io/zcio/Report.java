@@ -3,44 +3,120 @@
 package io.zcio;
 
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 
-/**
- * What happened in a transfer.
- *
- * @param bytes         bytes delivered to the sink
- * @param requested     bytes that were asked for; empty if the transfer was to run to the end of the source
- * @param mechanism     the mechanism that was in use last. With {@code automatic} it is the one that worked
- * @param automatic     whether the mechanism was chosen by zcio (true) or named by the caller (false)
- * @param attempts      mechanisms that were tried before and refused, in order; cannot be changed
- * @param systemCalls   system calls made to move bytes, waits included, opening and inspecting the ends excluded
- * @param waits         calls of poll(2) made to wait for one of the ends
- * @param copies        how often the CPU copied each byte between source and sink; empty where that cannot be known
- * @param copiesKnownBy where the knowledge about copies comes from: {@code "model"}, the way the mechanism works
- *                      between such ends; {@code "kernel"}, which said so itself; or {@code "unknown"}, it depends
- *                      on the network device or on the file system
- * @param mapped        bytes that were mapped instead of copied, by {@code zerocopy_receive}; the rest was copied
- *                      once
- * @param encryption    who encrypts what the sink was given, below the program: {@code "none"}; {@code "kernel"},
- *                      which reads each byte once for that (TLS in the kernel); or {@code "device"}, the network
- *                      device
- * @param elapsed       time from the first step to the last
- */
-public record Report(
-        long bytes,
-        OptionalLong requested,
-        Mechanism mechanism,
-        boolean automatic,
-        List<Attempt> attempts,
-        long systemCalls,
-        long waits,
-        OptionalInt copies,
-        String copiesKnownBy,
-        long mapped,
-        String encryption,
-        Duration elapsed) {
+/** What happened in a transfer. */
+public final class Report {
+    private final long bytes;
+    private final OptionalLong requested;
+    private final Mechanism mechanism;
+    private final boolean automatic;
+    private final List<Attempt> attempts;
+    private final long systemCalls;
+    private final long waits;
+    private final OptionalInt copies;
+    private final KnownBy copiesKnownBy;
+    private final long mapped;
+    private final Encryption encryption;
+    private final Duration elapsed;
+
+    Report(
+            long bytes,
+            OptionalLong requested,
+            Mechanism mechanism,
+            boolean automatic,
+            List<Attempt> attempts,
+            long systemCalls,
+            long waits,
+            OptionalInt copies,
+            KnownBy copiesKnownBy,
+            long mapped,
+            Encryption encryption,
+            Duration elapsed) {
+        this.bytes = bytes;
+        this.requested = requested;
+        this.mechanism = mechanism;
+        this.automatic = automatic;
+        this.attempts = attempts;
+        this.systemCalls = systemCalls;
+        this.waits = waits;
+        this.copies = copies;
+        this.copiesKnownBy = copiesKnownBy;
+        this.mapped = mapped;
+        this.encryption = encryption;
+        this.elapsed = elapsed;
+    }
+
+    /** {@return bytes delivered to the sink} */
+    public long bytes() {
+        return bytes;
+    }
+
+    /** {@return bytes that were asked for; empty if the transfer was to run to the end of the source} */
+    public OptionalLong requested() {
+        return requested;
+    }
+
+    /** {@return the mechanism that was in use last. With {@code automatic} it is the one that worked} */
+    public Mechanism mechanism() {
+        return mechanism;
+    }
+
+    /** {@return whether the mechanism was chosen by zcio (true) or named by the caller (false)} */
+    public boolean automatic() {
+        return automatic;
+    }
+
+    /** {@return mechanisms that were tried before and refused, in order; cannot be changed} */
+    public List<Attempt> attempts() {
+        return attempts;
+    }
+
+    /** {@return system calls made to move bytes, waits included, opening and inspecting the ends excluded} */
+    public long systemCalls() {
+        return systemCalls;
+    }
+
+    /** {@return calls of poll(2) made to wait for one of the ends} */
+    public long waits() {
+        return waits;
+    }
+
+    /** {@return how often the CPU copied each byte between source and sink; empty where that cannot be known} */
+    public OptionalInt copies() {
+        return copies;
+    }
+
+    /**
+     * {@return where the knowledge about copies comes from: the model of how the mechanism works between such ends;
+     * the kernel, which said so itself; or it is unknown, because it depends on the network device or on the file
+     * system}
+     */
+    public KnownBy copiesKnownBy() {
+        return copiesKnownBy;
+    }
+
+    /** {@return bytes that were mapped instead of copied, by {@code zerocopy_receive}; the rest was copied once} */
+    public long mapped() {
+        return mapped;
+    }
+
+    /**
+     * {@return who encrypts what the sink was given, below the program: nobody; the kernel (TLS), which reads each
+     * byte once for that; or the network device}
+     */
+    public Encryption encryption() {
+        return encryption;
+    }
+
+    /** {@return time from the first step to the last} */
+    public Duration elapsed() {
+        return elapsed;
+    }
+
     /**
      * Whether the source ended before the requested count was reached. That is no error: a range that reaches beyond
      * the end of a file moves what there is.
@@ -49,5 +125,49 @@ public record Report(
      */
     public boolean isShort() {
         return requested.isPresent() && bytes < requested.getAsLong();
+    }
+
+    private Object[] values() {
+        return new Object[] {
+                bytes,
+                requested,
+                mechanism,
+                automatic,
+                attempts,
+                systemCalls,
+                waits,
+                copies,
+                copiesKnownBy,
+                mapped,
+                encryption,
+                elapsed};
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Report that && Arrays.equals(values(), that.values());
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(values());
+    }
+
+    @Override
+    public String toString() {
+        return Packed.shown(
+                "Report",
+                "bytes", bytes,
+                "requested", requested,
+                "mechanism", mechanism,
+                "automatic", automatic,
+                "attempts", attempts,
+                "systemCalls", systemCalls,
+                "waits", waits,
+                "copies", copies,
+                "copiesKnownBy", copiesKnownBy,
+                "mapped", mapped,
+                "encryption", encryption,
+                "elapsed", elapsed);
     }
 }

@@ -6,12 +6,12 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
-/** Makes reports of what the native code has packed ({@link Packed}), in the order of their components. */
+/** Makes reports of what the native code has packed ({@link Packed}), in the order of their parts. */
 final class Reports {
     private static final List<Mechanism> MECHANISMS = List.of(Mechanism.values());
-    private static final List<String> KNOWN_BY = List.of("model", "kernel", "unknown");
-    private static final List<String> COUNTED_BY = List.of("cachestat", "mincore");
-    private static final List<String> ENCRYPTION = List.of("none", "kernel", "device");
+    private static final List<KnownBy> KNOWN_BY = List.of(KnownBy.values());
+    private static final List<CountedBy> COUNTED_BY = List.of(CountedBy.values());
+    private static final List<Encryption> ENCRYPTION = List.of(Encryption.values());
 
     private Reports() {}
 
@@ -66,7 +66,7 @@ final class Reports {
                 mechanism(in),
                 in.list(Reports::attempt),
                 in.flag(),
-                (Throwable) in.object());
+                Optional.ofNullable((Throwable) in.object()));
     }
 
     static FanOutReport fanOutReport(Packed in) {
@@ -82,7 +82,11 @@ final class Reports {
     }
 
     static FanOutReport.Sink fanOutReportSink(Packed in) {
-        return new FanOutReport.Sink(in.number(), mechanism(in), in.list(Reports::attempt), (Throwable) in.object());
+        return new FanOutReport.Sink(
+                in.number(),
+                mechanism(in),
+                in.list(Reports::attempt),
+                Optional.ofNullable((Throwable) in.object()));
     }
 
     static BatchReport batchReport(Packed in) {

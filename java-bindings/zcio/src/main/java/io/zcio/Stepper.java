@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
@@ -125,7 +126,7 @@ public final class Stepper<R> implements AutoCloseable {
     static void waitForReader(Watch watch) throws IOException {
         LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(10));
         if (watch.mustStop()) {
-            throw watch.after(new TransferException("stopped before the FIFO had a reader", 0, 0, new byte[0]));
+            throw watch.after(new TransferException("stopped before the FIFO had a reader", 0, 0, new byte[0], null));
         }
     }
 
@@ -186,19 +187,18 @@ public final class Stepper<R> implements AutoCloseable {
     }
 
     private Step step(long number) throws IOException {
-        TransferException before = moved == 0 ? null : stopped();
-        watch.before(before);
+        watch.before(() -> soFar(number));
         long result;
         try {
             result = advance(number);
         } catch (ClosedChannelException e) {
-            throw Watch.withCause(e, before);
+            throw Watch.withCause(e, soFar(number));
         }
         if (result == NativeRunning.DONE) {
             last = reporter.apply(number);
             record(last, null);
             handle.close();
-            tell(true);
+            tell(number, true);
             return new Step.Done();
         }
         blocked(blocked, result == NativeRunning.BLOCKED);
@@ -206,14 +206,19 @@ public final class Stepper<R> implements AutoCloseable {
         Step step = result == NativeRunning.BLOCKED
                 ? new Step.Blocked(interests(NativeRunning.interests(number)))
                 : new Step.Moved(result);
-        tell(false);
+        tell(number, false);
         return step;
     }
 
-    private void tell(boolean last) throws TransferException {
+    private void tell(long number, boolean last) throws TransferException {
         if (!watch.tell(moved, last)) {
-            throw stopped();
+            throw stopped(number);
         }
+    }
+
+    /** What a stop says that comes before a step; null if nothing has been moved. */
+    private TransferException soFar(long number) {
+        return moved == 0 ? null : stopped(number);
     }
 
     /** One step, or run, at a time: not one more from the listener of this one. */
@@ -272,7 +277,7 @@ public final class Stepper<R> implements AutoCloseable {
             } else {
                 runInPoll(number);
             }
-            tell(true);
+            tell(number, true);
         } catch (IOException e) {
             failure = e;
         }
@@ -294,9 +299,9 @@ public final class Stepper<R> implements AutoCloseable {
             } finally {
                 count(number);
             }
-            tell(false);
+            tell(number, false);
         }
-        throw stopped();
+        throw stopped(number);
     }
 
     private void runParked(long number) throws IOException {
@@ -313,13 +318,19 @@ public final class Stepper<R> implements AutoCloseable {
                 // Ready, and then again not: epoll reports what somebody else has left in a socket's error queue, for ever.
                 LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(Math.min(inVain, 16)));
             }
-            tell(false);
+            tell(number, false);
         }
-        throw stopped();
+        throw stopped(number);
     }
 
-    private TransferException stopped() {
-        return new TransferException("stopped by the caller", moved, 0, new byte[0]);
+    private TransferException stopped(long number) {
+        return new TransferException(
+                "stopped by the caller", moved, 0, new byte[0], ofTransfer(last != null ? last : reporter.apply(number)));
+    }
+
+    /** The report if it is one of a transfer; null otherwise. */
+    private static Report ofTransfer(Object report) {
+        return report instanceof Report r ? r : null;
     }
 
     /** A failure in Java's terms: NIO's own exception if it failed because it was stopped. */
@@ -333,12 +344,12 @@ public final class Stepper<R> implements AutoCloseable {
         TransferException exception;
         if (failure instanceof TransferException e) {
             exception = new TransferException(
-                    e.getMessage(), e.moved(), e.errno().orElse(0), undelivered);
+                    e.getMessage(), e.moved(), e.errno().orElse(0), undelivered, e.report().orElse(null));
             exception.setStackTrace(e.getStackTrace());
         } else if (moved == 0 && undelivered.length == 0 && !(failure instanceof ClosedChannelException)) {
             return failure;
         } else {
-            exception = new TransferException(String.valueOf(failure.getMessage()), moved, 0, undelivered);
+            exception = new TransferException(String.valueOf(failure.getMessage()), moved, 0, undelivered, ofTransfer(report().orElse(null)));
             exception.initCause(failure);
         }
         return watch.after(exception);
@@ -360,13 +371,13 @@ public final class Stepper<R> implements AutoCloseable {
     /**
      * What has happened so far.
      *
-     * @return the report; null before the first step has begun to move
+     * @return the report; empty before the first step has begun to move
      * @throws IllegalStateException if this stepper is closed
      */
-    public R report() {
+    public Optional<R> report() {
         lock.lock();
         try {
-            return last != null ? last : handle.use(reporter::apply);
+            return Optional.ofNullable(last != null ? last : handle.use(reporter::apply));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } finally {
@@ -435,7 +446,7 @@ public final class Stepper<R> implements AutoCloseable {
         lock.lock();
         try {
             if (!handle.isClosed()) {
-                record(report(), null);
+                record(report().orElse(null), null);
             }
             handle.close();
         } finally {

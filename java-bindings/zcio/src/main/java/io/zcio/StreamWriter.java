@@ -69,6 +69,6 @@ final class StreamWriter {
 
     private static TransferException closed(Report report, IOException cause) {
         return Watch.withCause(
-                new TransferException("a channel was closed", report == null ? 0 : report.bytes(), 0, new byte[0]), cause);
+                new TransferException("a channel was closed", report == null ? 0 : report.bytes(), 0, new byte[0], report), cause);
     }
 }

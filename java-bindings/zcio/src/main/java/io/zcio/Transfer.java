@@ -10,6 +10,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.Pipe;
 import java.nio.channels.SocketChannel;
 import java.nio.file.FileSystemException;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.ProviderMismatchException;
 import java.util.Objects;
@@ -65,12 +66,16 @@ public final class Transfer extends Operation<Report, Transfer> {
         /**
          * To a file, which is created, or emptied if it exists.
          *
-         * @param path a path of the default file system
+         * @param path    a path of the default file system
+         * @param options {@link java.nio.file.StandardOpenOption#CREATE_NEW}: nothing may be there, not even a symbolic link that
+         *                leads nowhere, or the transfer throws {@link java.nio.file.FileAlreadyExistsException}. What is done anyhow
+         *                ({@code WRITE}, {@code CREATE}, {@code TRUNCATE_EXISTING}) may be said
          * @return the transfer
-         * @throws ProviderMismatchException if it is a path of another file system
+         * @throws ProviderMismatchException     if it is a path of another file system
+         * @throws UnsupportedOperationException if it is another option: open a channel with that
          */
-        public Transfer to(Path path) {
-            return new Transfer(end, End.of(path));
+        public Transfer to(Path path, OpenOption... options) {
+            return new Transfer(end, End.of(path, options));
         }
 
         /**

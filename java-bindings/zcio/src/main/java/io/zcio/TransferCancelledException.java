@@ -5,6 +5,6 @@ public class TransferCancelledException extends TransferException {
     private static final long serialVersionUID = 1L;
 
     TransferCancelledException(TransferException stopped) {
-        super("cancelled", stopped.moved(), 0, stopped.undelivered());
+        super("cancelled", stopped.moved(), 0, stopped.undelivered(), stopped.report().orElse(null));
     }
 }

@@ -1,6 +1,7 @@
 package io.zcio;
 
 import java.io.IOException;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -19,10 +20,12 @@ public class TransferException extends IOException {
     private final int errno;
     /** Bytes taken and not delivered. */
     private final byte[] undelivered;
+    /** What had happened; null if nothing had, or if this was no transfer. */
+    private final transient Report report;
 
-    /** Called by the native code only. */
-    TransferException(String message, long moved, int errno, byte[] undelivered) {
+    TransferException(String message, long moved, int errno, byte[] undelivered, Report report) {
         super(message);
+        this.report = report;
         this.moved = moved;
         this.errno = errno;
         this.undelivered = undelivered;
@@ -35,6 +38,16 @@ public class TransferException extends IOException {
      */
     public long moved() {
         return moved;
+    }
+
+    /**
+     * What a {@link Transfer} had done until then: which mechanisms refused and why, system calls, waits.
+     *
+     * @return the report; empty if nothing had begun, for another operation (see {@link RelayException} and {@link
+     *     FanOutException}), and in an exception that was serialized
+     */
+    public Optional<Report> report() {
+        return Optional.ofNullable(report);
     }
 
     /**

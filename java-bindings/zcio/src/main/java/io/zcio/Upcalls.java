@@ -9,8 +9,8 @@ package io.zcio;
 final class Upcalls {
     private Upcalls() {}
 
-    static Throwable transferException(String message, long moved, int errno, byte[] undelivered) {
-        return new TransferException(message, moved, errno, undelivered);
+    static Throwable transferException(String message, long moved, int errno, byte[] undelivered, Object[] report) {
+        return new TransferException(message, moved, errno, undelivered, Packed.read(report, Reports::report));
     }
 
     static Throwable regionException(String message, int errno) {

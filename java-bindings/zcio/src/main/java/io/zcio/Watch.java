@@ -6,6 +6,7 @@ import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.util.function.LongConsumer;
 import java.util.function.LongPredicate;
+import java.util.function.Supplier;
 
 /**
  * Decides, while bytes are moved, whether that must stop: because the thread was interrupted, because one of the channels
@@ -122,7 +123,7 @@ class Watch implements LongPredicate {
      * channel that is closed already is told apart from one that is closed meanwhile.
      */
     void before() throws IOException {
-        before(null);
+        before(() -> null);
     }
 
     /** {@link #before}, for the first time: each end must have a way for bytes. */
@@ -133,18 +134,19 @@ class Watch implements LongPredicate {
         }
     }
 
-    /** The same in the middle; {@code moved} says how far it has come. */
-    void before(TransferException moved) throws IOException {
+    /** The same in the middle; {@code soFar} says how far it has come, if it is asked. */
+    void before(Supplier<TransferException> soFar) throws IOException {
         lookForInterrupt();
         if (interrupted) {
-            throw closedByInterrupt(moved);
+            throw closedByInterrupt(soFar.get());
         }
         if (!isOpen()) {
-            throw withCause(new ClosedChannelException(), moved);
+            throw withCause(new ClosedChannelException(), soFar.get());
         }
         if (isCancelled()) {
+            TransferException moved = soFar.get();
             throw new TransferCancelledException(
-                    moved == null ? new TransferException("cancelled", 0, 0, new byte[0]) : moved);
+                    moved == null ? new TransferException("cancelled", 0, 0, new byte[0], null) : moved);
         }
     }
 

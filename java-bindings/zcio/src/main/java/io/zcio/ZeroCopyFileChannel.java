@@ -191,7 +191,7 @@ public class ZeroCopyFileChannel extends DelegatingFileChannel {
                 throw e;
             }
             long more = e.getCause() instanceof TransferException failure ? failure.moved() : 0;
-            TransferException counted = new TransferException("a channel was closed", moved + more, 0, new byte[0]);
+            TransferException counted = new TransferException("a channel was closed", moved + more, 0, new byte[0], null);
             throw Watch.withCause(new AsynchronousCloseException(), counted);
         }
     }

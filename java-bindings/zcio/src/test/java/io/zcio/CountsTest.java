@@ -123,7 +123,7 @@ class CountsTest {
                 pair.near().close();
                 IOException stopped = assertThrows(ClosedChannelException.class, stepper::step);
                 TransferException count = assertInstanceOf(TransferException.class, stopped.getCause());
-                assertEquals(stepper.report().bytes(), count.moved());
+                assertEquals(stepper.report().get().bytes(), count.moved());
             }
         }
     }
@@ -179,7 +179,7 @@ class CountsTest {
             if (drive == Drive.STEPPED) {
                 thrower.check(TransferException.class, drive, fanOut::run, fanOut::start);
             } else {
-                FanOutReport report = thrower.check(FanOutException.class, drive, fanOut::run, fanOut::start).report();
+                FanOutReport report = thrower.check(FanOutException.class, drive, fanOut::run, fanOut::start).fanOutReport().get();
                 report.sinks().forEach(sink -> assertEquals(CONTENT.length, sink.bytes()));
             }
         });
@@ -204,7 +204,7 @@ class CountsTest {
                 if (drive == Drive.STEPPED) {
                     thrower.check(TransferException.class, drive, relay::run, relay::start);
                 } else {
-                    RelayReport report = thrower.check(RelayException.class, drive, relay::run, relay::start).report();
+                    RelayReport report = thrower.check(RelayException.class, drive, relay::run, relay::start).relayReport().get();
                     assertEquals(CONTENT.length, report.forward().bytes());
                 }
                 assertArrayEquals(CONTENT, arrived.join());

@@ -132,7 +132,7 @@ final class EndCalls {
                     selector.selectedKeys().clear();
                 }
             }
-            return stepper.report();
+            return stepper.report().get();
         }
     }
 }

@@ -49,8 +49,8 @@ enum EndOperation {
     }
 
     private static long moved(TransferException failure) {
-        if (failure instanceof FanOutException fanOut && fanOut.report() != null) {
-            return fanOut.report().sinks().get(0).bytes();
+        if (failure instanceof FanOutException fanOut && fanOut.fanOutReport().isPresent()) {
+            return fanOut.fanOutReport().get().sinks().get(0).bytes();
         }
         return failure.moved();
     }
@@ -80,7 +80,7 @@ enum EndOperation {
                 FanOut fanOut = EndCalls.fanOut(source.end, sink.end).to(second);
                 FanOutReport report = drive == Drive.STEPPED ? stepped(fanOut.start()) : fanOut.run();
                 FanOutReport.Sink first = report.sinks().get(0);
-                return told(first.bytes(), first.failure());
+                return told(first.bytes(), first.failure().orElse(null));
             }
             case RELAY -> {
                 Relay relay = Relay.between((SocketChannel) source.end, (SocketChannel) sink.end);
@@ -109,7 +109,7 @@ enum EndOperation {
             try {
                 return EndCalls.stepped(stepper);
             } catch (IOException e) {
-                FanOutReport report = stepper.report();
+                FanOutReport report = stepper.report().orElse(null);
                 told(report == null ? 0 : report.sinks().get(0).bytes(), e);
                 throw e;
             }
@@ -119,7 +119,7 @@ enum EndOperation {
     /** A failure that a report tells, thrown as others are. */
     private static long told(long bytes, Throwable failure) throws TransferException {
         if (failure != null) {
-            TransferException thrown = new TransferException(failure.getMessage(), bytes, 0, new byte[0]);
+            TransferException thrown = new TransferException(failure.getMessage(), bytes, 0, new byte[0], null);
             thrown.initCause(failure);
             throw thrown;
         }

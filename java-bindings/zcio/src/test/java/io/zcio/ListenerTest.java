@@ -258,7 +258,7 @@ class ListenerTest {
             Stepper<Report> made = Transfer.from(source).to(sink).progress(moved -> stepper[0].close()).start();
             stepper[0] = made;
             while (!(made.step() instanceof Step.Done)) {}
-            assertEquals(CONTENT.length, made.report().bytes());
+            assertEquals(CONTENT.length, made.report().get().bytes());
             assertInstanceOf(Step.Done.class, made.step());
         }
     }

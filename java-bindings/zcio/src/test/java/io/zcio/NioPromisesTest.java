@@ -195,7 +195,7 @@ class NioPromisesTest {
                         while (!(stepper.step() instanceof Step.Done)) {
                             Thread.onSpinWait();
                         }
-                        report = stepper.report();
+                        report = stepper.report().get();
                     }
                 } else {
                     report = Relay.between(left.near(), right.near()).run();

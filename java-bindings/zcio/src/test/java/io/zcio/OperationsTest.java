@@ -76,8 +76,8 @@ class OperationsTest {
             });
             RelayException e =
                     assertThrowsExactly(RelayException.class, () -> Relay.between(left.near(), right.near()).run());
-            assertInstanceOf(TransferException.class, e.report().forward().failure());
-            int delivered = (int) e.report().forward().bytes();
+            assertInstanceOf(TransferException.class, e.relayReport().get().forward().failure().get());
+            int delivered = (int) e.relayReport().get().forward().bytes();
             byte[] undelivered = e.undelivered();
             assertArrayEquals(Arrays.copyOfRange(CONTENT, delivered, delivered + undelivered.length), undelivered);
             assertEquals(0, e.undeliveredBackward().length);
@@ -108,7 +108,7 @@ class OperationsTest {
                         .run();
                 assertEquals(CONTENT.length, report.bytes());
                 assertEquals(4, report.sinks().size());
-                report.sinks().forEach(sink -> assertTrue(sink.failed().isEmpty()));
+                report.sinks().forEach(sink -> assertTrue(sink.failure().isEmpty()));
                 assertEquals(0, file.position());
             }
             assertArrayEquals(CONTENT, pipe.received());
@@ -126,7 +126,7 @@ class OperationsTest {
         Path copy = directory.resolve("copy");
         try (FileChannel full = FileChannel.open(Path.of("/dev/full"), StandardOpenOption.WRITE)) {
             FanOutReport report = FanOut.from(content).to(full).to(copy).run();
-            assertEquals(28, assertInstanceOf(TransferException.class, report.sinks().get(0).failure()).errno().getAsInt());
+            assertEquals(28, assertInstanceOf(TransferException.class, report.sinks().get(0).failure().get()).errno().getAsInt());
             assertArrayEquals(CONTENT, Files.readAllBytes(copy));
             FanOutException e =
                     assertThrowsExactly(FanOutException.class, () -> FanOut.from(content).to(full).run());

@@ -88,10 +88,10 @@ class RangesTest {
     void theReportSaysHowOftenBytesWereCopied() throws Exception {
         Report report = Transfer.from(source).to(sink).mechanism(Mechanism.READ_WRITE).run();
         assertEquals(OptionalInt.of(2), report.copies());
-        assertEquals("model", report.copiesKnownBy());
+        assertEquals(KnownBy.MODEL, report.copiesKnownBy());
         report = Transfer.from(source).to(sink).mechanism(Mechanism.COPY_FILE_RANGE).run();
         assertEquals(OptionalInt.empty(), report.copies());
-        assertEquals("unknown", report.copiesKnownBy());
+        assertEquals(KnownBy.UNKNOWN, report.copiesKnownBy());
         assertTrue(report.elapsed().toNanos() > 0);
     }
 

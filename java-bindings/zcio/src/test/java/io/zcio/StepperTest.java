@@ -143,7 +143,7 @@ class StepperTest {
             });
             try (Stepper<Report> stepper = Transfer.from(source).to(nonBlocking(pair.near())).start()) {
                 assertTrue(loop(stepper) > 0);
-                assertEquals(CONTENT.length, stepper.report().bytes());
+                assertEquals(CONTENT.length, stepper.report().get().bytes());
             }
             assertEquals(CONTENT.length, source.position());
             pair.near().close();
@@ -168,7 +168,7 @@ class StepperTest {
                 }
                 // What it has taken and cannot deliver is not lost.
                 byte[] undelivered = stepper.undelivered();
-                int delivered = (int) stepper.report().bytes();
+                int delivered = (int) stepper.report().get().bytes();
                 assertTrue(undelivered.length > 0);
                 assertArrayEquals(Arrays.copyOfRange(CONTENT, delivered, delivered + undelivered.length), undelivered);
                 assertEquals(0, stepper.undelivered().length);
@@ -212,7 +212,7 @@ class StepperTest {
             try (Stepper<RelayReport> stepper =
                     Relay.between(nonBlocking(left.near()), nonBlocking(right.near())).start()) {
                 loop(stepper);
-                RelayReport report = stepper.report();
+                RelayReport report = stepper.report().get();
                 assertEquals(CONTENT.length, report.forward().bytes());
                 assertEquals(answer.length, report.backward().bytes());
                 assertTrue(report.forward().hasEnded() && report.backward().hasEnded());
@@ -233,7 +233,7 @@ class StepperTest {
                     FanOut.from(file()).to(nonBlocking(one.near())).to(copy).to(nonBlocking(two.near()));
             try (Stepper<FanOutReport> stepper = fanOut.start()) {
                 loop(stepper);
-                assertEquals(CONTENT.length, stepper.report().bytes());
+                assertEquals(CONTENT.length, stepper.report().get().bytes());
             }
             one.near().close();
             two.near().close();
@@ -250,7 +250,7 @@ class StepperTest {
         try (Ends.Pair pair = Ends.unix();
                 Stepper<Report> stepper = Transfer.from(buffer).to(nonBlocking(pair.near())).start()) {
             while (!(stepper.step() instanceof Step.Blocked)) {}
-            assertEquals(5 + stepper.report().bytes(), buffer.position());
+            assertEquals(5 + stepper.report().get().bytes(), buffer.position());
             var received = Ends.background(() -> Ends.readAll(pair.far()));
             loop(stepper);
             assertEquals(buffer.limit(), buffer.position());
