@@ -12,6 +12,7 @@ module io.zcio.netty {
     requires static io.netty.transport.unix.common;
     requires static io.netty.codec.http;
     requires static io.netty.codec.http2;
+    requires static org.jspecify;
 
     exports io.zcio.netty;
 }

@@ -10,6 +10,7 @@
 module io.zcio {
     requires static jdk.jfr;
     requires static java.management;
+    requires static org.jspecify;
     // Loads and stores before JDK 22.
     requires jdk.unsupported;
 

@@ -109,6 +109,11 @@ public final class Batch implements AutoCloseable {
             this.end = end;
         }
 
+        @Override
+        public String toString() {
+            return "from " + EndNames.of(end);
+        }
+
         /**
          * To a file, which is created, or emptied, with the first byte of the item.
          *

@@ -41,6 +41,11 @@ public final class CancelToken {
         return new CancelToken(null, System.nanoTime() + nanos, true);
     }
 
+    @Override
+    public String toString() {
+        return isCancelled() ? "a token that is cancelled" : "a token that is not cancelled";
+    }
+
     /** Stops everything that was given this token, now or later. Never waits. */
     public void cancel() {
         cancelled = true;

@@ -80,6 +80,11 @@ public final class Reads implements AutoCloseable {
             this.offset = offset;
             this.into = into;
         }
+
+        @Override
+        public String toString() {
+            return "from " + EndNames.of(file) + Operation.range(offset, into.remaining());
+        }
     }
 
     /**

@@ -63,6 +63,11 @@ public final class Transfer extends Operation<Report, Transfer> {
             this.end = end;
         }
 
+        @Override
+        public String toString() {
+            return "from " + EndNames.of(end);
+        }
+
         /**
          * To a file, which is created, or emptied if it exists.
          *

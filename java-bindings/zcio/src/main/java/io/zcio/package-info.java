@@ -19,10 +19,12 @@
  *
  * <h2>Null, ranges and setters</h2>
  *
- * <p>No argument may be null ({@link NullPointerException}), and no method returns null, unless it says so; what may be absent is an
- * {@link java.util.Optional}. Where bytes begin is an <i>offset</i>, how many are wanted a <i>count</i>, how long something is its
+ * <p>No argument may be null ({@link NullPointerException}), and no method returns null; what may be absent is an
+ * {@link java.util.Optional}. The packages say so in the words of <a href="https://jspecify.dev">JSpecify</a>, whose annotations are
+ * not needed at run time. Where bytes begin is an <i>offset</i>, how many are wanted a <i>count</i>, how long something is its
  * <i>size</i>; {@link ZeroCopyFileChannel} has the words of {@link java.nio.channels.FileChannel} besides. All are in bytes. The
- * setters of an operation change it and return it; an item of a {@link Batch} and a report never change.
+ * setters of an operation change it and return it; an item of a {@link Batch} and a report never change. Reports are
+ * made by zcio alone, and later versions may add to them.
  *
  * <h2>The native library</h2>
  *
@@ -41,4 +43,7 @@
  *   <li>{@code io.zcio.native.path}: load exactly this file, which must be of the same version, and copy nothing.</li>
  * </ul>
  */
+@NullMarked
 package io.zcio;
+
+import org.jspecify.annotations.NullMarked;
