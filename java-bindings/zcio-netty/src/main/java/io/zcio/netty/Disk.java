@@ -10,6 +10,7 @@ import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
+import java.util.function.Supplier;
 
 /**
  * What may have to wait for a disk or a network (looking at a file, opening and reading it), outside the event loop: a
@@ -23,10 +24,11 @@ final class Disk {
                 return thread;
             });
 
-    private final EventExecutor loop;
+    /** A channel can be registered with another one. */
+    private final Supplier<EventExecutor> loop;
     private CompletableFuture<?> last = CompletableFuture.completedFuture(null);
 
-    Disk(EventExecutor loop) {
+    Disk(Supplier<EventExecutor> loop) {
         this.loop = loop;
     }
 
@@ -41,11 +43,21 @@ final class Disk {
         task.whenComplete((result, failure) -> {
             Throwable cause = failure == null || failure.getCause() == null ? failure : failure.getCause();
             try {
-                loop.execute(() -> then.accept(result, cause));
+                loop.get().execute(() -> inLoop(() -> then.accept(result, cause)));
             } catch (RejectedExecutionException e) {
                 lost.accept(result, e);
             }
         });
+    }
+
+    /** Runs something in the channel's event loop: at once, if this is it, and not the one that it was registered with before. */
+    void inLoop(Runnable then) {
+        EventExecutor now = loop.get();
+        if (now.inEventLoop()) {
+            then.run();
+        } else {
+            now.execute(() -> inLoop(then));
+        }
     }
 
     private static <T> T call(Callable<T> work) {

@@ -1,11 +1,9 @@
 package io.zcio.netty;
 
-import io.netty.buffer.ByteBuf;
 import io.netty.channel.FileRegion;
 import io.netty.util.AbstractReferenceCounted;
 import java.io.IOException;
 import java.nio.channels.WritableByteChannel;
-import java.util.function.Function;
 
 /**
  * A part of a file on its way through the pipeline, with nothing open yet: to codecs a region of so many bytes. {@link
@@ -13,16 +11,13 @@ import java.util.function.Function;
  */
 final class FilePart extends AbstractReferenceCounted implements FileRegion {
     final FileSource source;
-    /** What a buffer with bytes of the file becomes on its way through a pipeline that must see them; null if none must. */
-    final Function<ByteBuf, Object> message;
     private final long position;
     private final long count;
 
-    FilePart(FileSource source, long position, long count, Function<ByteBuf, Object> message) {
+    FilePart(FileSource source, long position, long count) {
         this.source = source;
         this.position = position;
         this.count = count;
-        this.message = message;
     }
 
     static void requireNotNegative(long position, long count) {

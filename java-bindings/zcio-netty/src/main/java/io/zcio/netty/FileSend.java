@@ -52,7 +52,20 @@ final class FileSend {
     void start() {
         if (!promise.setUncancellable()) {
             over(new CancellationException("cancelled when it had been announced"));
-        } else if (part.message != null) {
+        } else if (!WayOut.isUnsettled(context)) {
+            open(isSeen());
+        } else if (!turns.behind(() -> open(isSeen()))) {
+            open(true);
+        }
+    }
+
+    /** Whether somebody on the way must see the bytes: asked again whenever something could have come into the way meanwhile. */
+    private boolean isSeen() {
+        return ZeroCopyFiles.obstacle(context).isPresent();
+    }
+
+    private void open(boolean seen) {
+        if (seen) {
             disk.run(part.source::open, (opened, failure) -> {
                 file = opened;
                 read(failure);
@@ -93,12 +106,16 @@ final class FileSend {
 
     /** How many of the bytes the transport can send out of a descriptor. */
     private long reach(FileChannel opened) throws IOException {
-        long end = part.position() + part.count();
-        boolean odd = part.position() % BLOCK != 0 || end % BLOCK != 0;
-        if (odd && !part.source.owned() && isDirect(opened)) {
-            return 0;
-        }
         boolean uring = context.channel().getClass().getName().startsWith("io.netty.channel.uring.");
+        if (!part.source.owned()) {
+            long end = part.position() + part.count();
+            boolean odd = part.position() % BLOCK != 0 || end % BLOCK != 0;
+            // On io_uring the kernel looks at the number of a descriptor some time after Netty did, and a channel of the caller's
+            // can be closed and the number be another file's by then.
+            if (uring || odd && isDirect(opened)) {
+                return 0;
+            }
+        }
         return uring ? Math.max(0, Math.min(part.count(), URING_LIMIT - part.position())) : part.count();
     }
 
@@ -120,6 +137,16 @@ final class FileSend {
             over(failure);
             return;
         }
+        if (context.isRemoved()) {
+            regions.forEach(ReferenceCountUtil::release);
+            over(FileTurns.removed());
+            return;
+        }
+        if (isSeen()) {
+            regions.forEach(ReferenceCountUtil::release);
+            open(true);
+            return;
+        }
         ChannelPromise each = context.newPromise();
         if (promise instanceof ChannelProgressivePromise) {
             ChannelProgressivePromise progressive = context.newProgressivePromise();
@@ -128,7 +155,7 @@ final class FileSend {
         }
         Object region = regions.remove();
         long length = region instanceof ByteBuf bytes ? bytes.readableBytes() : ((ZeroCopyFileRegion) region).count();
-        each.addListener(future -> {
+        each.addListener(future -> disk.inLoop(() -> {
             if (future.isSuccess()) {
                 sent(length);
                 write(regions, null);
@@ -136,7 +163,7 @@ final class FileSend {
                 regions.forEach(ReferenceCountUtil::release);
                 over(future.cause());
             }
-        });
+        }));
         context.write(region, each);
         turns.written(context);
     }
@@ -195,19 +222,19 @@ final class FileSend {
     }
 
     private void pass(ByteBuf bytes, int length, Throwable failure) {
-        if (failure != null) {
+        if (failure != null || context.isRemoved()) {
             bytes.release();
-            read(failure);
+            read(failure == null ? FileTurns.removed() : failure);
             return;
         }
-        ChannelFuture written = context.write(part.message.apply(bytes));
+        ChannelFuture written = context.write(Messages.of(context).apply(bytes));
         turns.written(context);
-        written.addListener(future -> {
+        written.addListener(future -> disk.inLoop(() -> {
             if (future.isSuccess()) {
                 sent(length);
             }
             read(future.cause());
-        });
+        }));
     }
 
     private void close(FileChannel opened) {

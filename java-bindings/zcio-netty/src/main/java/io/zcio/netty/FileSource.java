@@ -5,6 +5,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
 
 /**
  * Where a part's bytes come from: a file that is opened when its turn comes, or a channel of the caller's. All of it may wait
@@ -50,13 +51,18 @@ abstract class FileSource {
             }
         }
 
-        /** Opening a FIFO would wait for its writer. */
+        /**
+         * Its number alone may be another file's at once when it is deleted. Where files have no time of birth this is the time of
+         * their last change, and one that changes meanwhile is refused, too.
+         *
+         * @throws IOException also if it is no regular file: opening a FIFO would wait for its writer
+         */
         private Object identity() throws IOException {
             BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
             if (!attributes.isRegularFile()) {
                 throw new IOException(path + " is no regular file");
             }
-            return attributes.fileKey();
+            return List.of(attributes.fileKey(), attributes.creationTime());
         }
 
         @Override

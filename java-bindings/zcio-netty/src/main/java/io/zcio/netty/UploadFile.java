@@ -26,7 +26,7 @@ final class UploadFile {
 
     UploadFile(UploadTarget target, ChannelHandlerContext context) {
         this.target = target;
-        disk = new Disk(context.executor());
+        disk = new Disk(context::executor);
         done = context.executor().newPromise();
         done.setUncancellable();
     }

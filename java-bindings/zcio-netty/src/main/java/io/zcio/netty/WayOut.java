@@ -13,6 +13,7 @@ import io.netty.handler.codec.ByteToMessageCodec;
 import io.netty.handler.codec.MessageToByteEncoder;
 import io.netty.handler.codec.MessageToMessageCodec;
 import io.netty.handler.codec.MessageToMessageEncoder;
+import io.netty.util.concurrent.EventExecutor;
 import java.lang.reflect.Field;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,6 +44,10 @@ final class WayOut {
             "io.netty.handler.timeout.IdleStateHandler",
             "io.netty.handler.timeout.WriteTimeoutHandler",
             "io.netty.handler.traffic.AbstractTrafficShapingHandler");
+
+    /** Those of them that may keep messages for a while; so may one of an application's, and any with an executor of its own. */
+    private static final Set<String> KEEPING_BACK = Set.of(
+            "io.netty.handler.stream.ChunkedWriteHandler", "io.netty.handler.traffic.AbstractTrafficShapingHandler");
 
     /** Compresses the content of some answers and leaves others alone, as it decides at their heads. */
     private static final String CONTENT_ENCODER = "io.netty.handler.codec.http.HttpContentEncoder";
@@ -75,6 +80,41 @@ final class WayOut {
                 .filter(handler -> handler instanceof ChannelOutboundHandler outbound && mayTransform(outbound))
                 .findFirst()
                 .orElse(null);
+    }
+
+    /**
+     * Whether a compressor that lets an answer pass may be about to meet another one's head, which somebody between it and there
+     * has kept back: what it does with what follows is not known before.
+     */
+    static boolean isUnsettled(ChannelHandlerContext from) {
+        boolean behindCompressor = false;
+        for (ChannelHandler handler : handlers(from)) {
+            behindCompressor |= known(handler, Set.of(CONTENT_ENCODER)) != null;
+            if (behindCompressor && handler instanceof ChannelOutboundHandler && mayKeepBack(handler, from)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static boolean mayKeepBack(ChannelHandler handler, ChannelHandlerContext from) {
+        ChannelHandlerContext its = from.pipeline().context(handler);
+        return handler instanceof PassesFileRegions
+                || known(handler, KEEPING_BACK) != null
+                || its == null
+                || its.executor() != from.executor();
+    }
+
+    /** Where what is written there goes first. */
+    static EventExecutor executor(ChannelHandlerContext from) {
+        List<ChannelHandler> handlers = handlers(from);
+        for (int i = handlers.size() - 1; i >= 0; i--) {
+            ChannelHandlerContext context = from.pipeline().context(handlers.get(i));
+            if (context != null && handlers.get(i) instanceof ChannelOutboundHandler) {
+                return context.executor();
+            }
+        }
+        return from.channel().eventLoop();
     }
 
     /** What is between the transport and there. */

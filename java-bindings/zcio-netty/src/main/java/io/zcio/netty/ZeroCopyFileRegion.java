@@ -5,6 +5,7 @@ import io.netty.util.IllegalReferenceCountException;
 import io.zcio.ZeroCopyFileChannel;
 import java.io.EOFException;
 import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
@@ -93,6 +94,18 @@ public final class ZeroCopyFileRegion extends DefaultFileRegion {
     protected void deallocate() {
         if (owned) {
             super.deallocate();
+        }
+    }
+
+    /**
+     * Before each use of the descriptor by Netty's own transports, which find out too late that there is none.
+     *
+     * @throws ClosedChannelException if the channel is closed
+     */
+    @Override
+    public void open() throws IOException {
+        if (!channel.isOpen()) {
+            throw new ClosedChannelException();
         }
     }
 

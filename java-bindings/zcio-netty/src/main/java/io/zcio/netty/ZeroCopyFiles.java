@@ -1,7 +1,7 @@
 package io.zcio.netty;
 
-import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelProgressivePromise;
@@ -11,7 +11,6 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.function.Function;
 
 /**
  * Writes files to a channel, without passing them through user space wherever nothing in the pipeline has to see them.
@@ -24,10 +23,12 @@ import java.util.function.Function;
  *
  * <p>A file is opened when its turn comes, which is when everything that was written before it is on its way and no other file
  * of the channel is: thousands of answers that a client has asked for at once need one descriptor. What is written after a file
- * waits for it. Nothing in the event loop waits for a disk to open a file or to read one into a buffer.
+ * waits for it. Nothing in the event loop waits for a disk to open a file or to read one into a buffer. Which handlers are in
+ * the way is asked when its turn comes, too: those that have come meanwhile see its bytes.
  *
  * <p>A file was announced, by the header in front of it. So if it cannot be opened, is no regular file, is too short, or has
- * given its name to another file since it was handed over, the connection is closed.
+ * given its name to another file since it was handed over, the connection is closed. It is also closed if the handler that keeps
+ * the order, which stands before the one that writes, is taken out of the pipeline before the file has gone.
  */
 public final class ZeroCopyFiles {
     private ZeroCopyFiles() {}
@@ -125,19 +126,7 @@ public final class ZeroCopyFiles {
             return told.setFailure(new ClosedChannelException());
         }
         FileTurns.at(context).announce(source);
-        if (context.executor().inEventLoop()) {
-            writeInLoop(context, source, position, count, told);
-        } else {
-            // Behind what the calling thread has written before, which has gone the same way.
-            context.executor().execute(() -> writeInLoop(context, source, position, count, told));
-        }
-        return told;
-    }
-
-    private static void writeInLoop(
-            ChannelHandlerContext context, FileSource source, long position, long count, ChannelPromise promise) {
-        // Now, because a compressor knows what it does with this answer since its header.
-        Function<ByteBuf, Object> message = obstacle(context).isPresent() ? Messages.of(context) : null;
-        context.write(new FilePart(source, position, count, message), promise);
+        // It fails on its way where the handler that would open it is just being taken out.
+        return context.write(new FilePart(source, position, count), told.addListener(ChannelFutureListener.CLOSE_ON_FAILURE));
     }
 }

@@ -207,7 +207,7 @@ class ZeroCopyFilesTest {
     void aFileThatIsNotTheAnnouncedOneAnyMore(Transport transport) throws Exception {
         long large = 32 << 20;
         Path first = Pattern.file(directory.resolve("first"), large, 1);
-        for (int way = 0; way < 3; way++) {
+        for (int way = 0; way < 4; way++) {
             Path second = file("second", 1 << 20);
             Path other = file("other", 1 << 20);
             int how = way;
@@ -225,6 +225,10 @@ class ZeroCopyFilesTest {
                     }
                 } else {
                     Files.delete(second);
+                    if (how == 3) {
+                        // On many file systems it gets the number that has just become free.
+                        file("second", 1 << 20);
+                    }
                 }
                 assertEquals(large - 65536, Pattern.check(client, 65536, large - 65536, 1), "way " + how);
                 assertEquals(0, all(client).length, "way " + how);
