@@ -11,7 +11,8 @@ use jni::sys::{jboolean, jlong};
 use zcio::batch::End;
 use zcio::{Batch, Item, Visibility};
 
-use crate::descriptors::{Descriptor, Given, Waiting};
+use crate::awake::Waiting;
+use crate::descriptors::{Descriptor, Given};
 use crate::errors::Failure;
 use crate::natives::LongPredicate;
 use crate::packed::{longs, packed};

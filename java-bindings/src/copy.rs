@@ -7,7 +7,8 @@ use jni::objects::{JLongArray, JObject, JObjectArray};
 use jni::sys::jlong;
 use zcio::copy::Copy;
 
-use crate::descriptors::{Descriptor, Given, Waiting};
+use crate::awake::Waiting;
+use crate::descriptors::{Descriptor, Given};
 use crate::errors::Failure;
 use crate::generated::options::CopyOptions;
 use crate::natives::LongPredicate;

@@ -5,7 +5,8 @@ use jni::objects::{JLongArray, JObject, JObjectArray};
 use jni::sys::jlong;
 use zcio::FanOut;
 
-use crate::descriptors::{Descriptor, Given, Waiting};
+use crate::awake::Waiting;
+use crate::descriptors::{Descriptor, Given};
 use crate::errors::Failure;
 use crate::generated::options::FanOutOptions;
 use crate::packed::{Packed, packed};

@@ -15,6 +15,7 @@
 // The documentation of native methods is Javadoc.
 #![allow(clippy::doc_markdown)]
 
+mod awake;
 mod batch;
 mod channel;
 mod command;

@@ -5,7 +5,8 @@ use jni::objects::{JObject, JObjectArray};
 use jni::sys::{jboolean, jlong};
 use zcio::{Direction, Endpoint, Relay};
 
-use crate::descriptors::{Descriptor, Waiting};
+use crate::awake::Waiting;
+use crate::descriptors::Descriptor;
 use crate::errors::Failure;
 use crate::natives::SocketChannel;
 use crate::packed::packed;

@@ -13,7 +13,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zcio::SharedRegion;
 use zcio::region::{Peer, Seals};
 
-use crate::descriptors::{Descriptor, Waiting};
+use crate::awake::Waiting;
+use crate::descriptors::Descriptor;
 use crate::errors::Failure;
 use crate::handle;
 use crate::natives::SocketChannel;

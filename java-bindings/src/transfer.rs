@@ -8,7 +8,8 @@ use jni::sys::jlong;
 use zcio::transfer::{Attempted, Begun, Origin, Place, Stream, Waits};
 use zcio::{CachePolicy, Endpoint, Kind, Visibility};
 
-use crate::descriptors::{Descriptor, Given, Waiting};
+use crate::awake::Waiting;
+use crate::descriptors::{Descriptor, Given};
 use crate::errors::{Failure, Trouble};
 use crate::generated::options::TransferOptions;
 use crate::natives::LongPredicate;

@@ -260,7 +260,7 @@ def test_reports_are_data(tmp_path: Path) -> None:
     assert as_dict["bytes"] == SIZE
     assert dataclasses.replace(report, bytes=1).bytes == 1
     refused = zcio.Report(
-        1, None, "splice", True, [zcio.Attempt("sendfile", 0, "sendfile", 22, "no")], 1, 0, 0, "model", 0, 0.5
+        1, None, "splice", True, [zcio.Attempt("sendfile", 0, "sendfile", 22, "no")], 1, 0, 0, "model", 0, "none", 0.5
     )
     assert dataclasses.asdict(refused)["attempts"] == (
         {"mechanism": "sendfile", "moved": 0, "operation": "sendfile", "errno": 22, "reason": "no"},

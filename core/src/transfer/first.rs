@@ -6,11 +6,10 @@
 
 mod from;
 mod into;
+mod place;
 
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
-
-use nix::fcntl::OFlag;
 
 use super::small::{Attempted, Begun};
 use crate::connection::explain_at;
@@ -24,6 +23,7 @@ use crate::report::Report;
 use crate::sys::{Sys, SyscallCounter};
 use from::Copied;
 use into::Moved;
+pub use place::Place;
 
 /// What a first try takes bytes from.
 #[doc(hidden)] // For the bindings.
@@ -56,29 +56,6 @@ pub struct Stream<'a> {
     pub fd: BorrowedFd<'a>,
     pub kind: Kind,
     pub waits: Waits,
-}
-
-/// A file or a pipe, for all that is known.
-#[doc(hidden)] // For the bindings.
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    pub fd: BorrowedFd<'a>,
-    /// Whether whoever keeps it knows that it has a position, as no pipe has.
-    pub is_seekable: bool,
-}
-
-impl Place<'_> {
-    fn has_offsets(self, calls: &mut SyscallCounter) -> bool {
-        self.is_seekable || calls.position(self.fd).is_ok()
-    }
-
-    /// Whether any bytes may be written to it, with no wait for a peer: not to one opened with `O_DIRECT`, which wants whole blocks.
-    fn takes_anything(self, calls: &mut SyscallCounter) -> bool {
-        self.has_offsets(calls)
-            && calls
-                .flags(self.fd)
-                .is_ok_and(|flags| !flags.contains(OFlag::O_DIRECT) && flags & OFlag::O_ACCMODE != OFlag::O_RDONLY)
-    }
 }
 
 impl Origin<'_> {

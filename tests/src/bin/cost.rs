@@ -171,7 +171,7 @@ fn main() {
     let commands = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let peer = Peer { port, directory, commands };
     // The first time, the standard library tries out what the kernel has, and zcio what the file system does.
-    std::fs::write(peer.directory.join("content"), [7; 100 << 10]).unwrap();
+    std::fs::write(peer.directory.join("content"), vec![7; 100 << 10]).unwrap();
     std::io::copy(&mut peer.content(), &mut peer.file()).unwrap();
     let ends = (peer.content(), peer.file());
     Transfer::new(Endpoint::new(&ends.0).unwrap(), Endpoint::new(&ends.1).unwrap()).run().unwrap();

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use nix::errno::Errno;
 
-use super::Place;
+use super::place::Place;
 use crate::endpoint::Kind;
 use crate::mechanism::Mechanism;
 use crate::sys::{SyscallCounter, release};

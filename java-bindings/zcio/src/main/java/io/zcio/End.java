@@ -3,7 +3,6 @@ package io.zcio;
 import java.io.IOException;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
-import java.nio.channels.CancelledKeyException;
 import java.nio.channels.Channel;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
@@ -11,8 +10,6 @@ import java.nio.channels.IllegalBlockingModeException;
 import java.nio.channels.NotYetConnectedException;
 import java.nio.channels.Pipe;
 import java.nio.channels.SelectableChannel;
-import java.nio.channels.SelectionKey;
-import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
@@ -291,25 +288,6 @@ final class End {
         if (given instanceof Path path && Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path)) {
             throw new IllegalArgumentException(
                     path + " is no regular file, and a selector could not wait for it: run it in a thread");
-        }
-    }
-
-    /** Has a selector look for these operations of a channel, which may be none. */
-    static void setInterest(SelectableChannel channel, Selector selector, int operations) throws ClosedChannelException {
-        SelectionKey key = channel.keyFor(selector);
-        try {
-            if (key != null) {
-                key.interestOps(operations);
-            } else if (operations != 0) {
-                channel.register(selector, operations);
-            }
-        } catch (CancelledKeyException e) {
-            // A channel that is closed keeps its key until the selector has dropped it.
-            if (channel.isOpen()) {
-                throw e;
-            } else if (operations != 0) {
-                throw new ClosedChannelException();
-            }
         }
     }
 

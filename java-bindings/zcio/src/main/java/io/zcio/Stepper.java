@@ -7,12 +7,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -153,17 +148,7 @@ public final class Stepper<R> implements AutoCloseable {
      * @throws CancelledKeyException  if somebody has cancelled its key, and the selector has not selected since
      */
     public void register(Selector selector, Step step) throws ClosedChannelException {
-        Map<SelectableChannel, Integer> wanted = new HashMap<>();
-        if (step instanceof Step.Blocked blocked) {
-            for (Step.Interest interest : blocked.interests()) {
-                wanted.merge(interest.channel(), interest.operations(), (one, other) -> one | other);
-            }
-        }
-        for (End end : ends) {
-            if (end.given instanceof SelectableChannel channel) {
-                End.setInterest(channel, selector, wanted.getOrDefault(channel, 0));
-            }
-        }
+        Interests.register(selector, step, ends);
     }
 
     /**
@@ -204,7 +189,7 @@ public final class Stepper<R> implements AutoCloseable {
         blocked(blocked, result == NativeRunning.BLOCKED);
         // What there is to know is asked first: the listener may close channels, and this stepper, too.
         Step step = result == NativeRunning.BLOCKED
-                ? new Step.Blocked(interests(NativeRunning.interests(number)))
+                ? new Step.Blocked(Interests.of(NativeRunning.interests(number), ends))
                 : new Step.Moved(result);
         tell(number, false);
         return step;
@@ -353,19 +338,6 @@ public final class Stepper<R> implements AutoCloseable {
             exception.initCause(failure);
         }
         return watch.after(exception);
-    }
-
-    private List<Step.Interest> interests(int[] found) {
-        Map<SelectableChannel, Integer> operations = new LinkedHashMap<>();
-        for (int i = 0; i < found.length; i += 3) {
-            SelectableChannel channel = (SelectableChannel) ends[found[i]].given;
-            // No events at all stand for the kernel's notification of a zero-copy send, which ends any wait of a selector.
-            int operation = found[i + 2] == 4 ? SelectionKey.OP_WRITE : SelectionKey.OP_READ;
-            operations.merge(channel, operation, (before, now) -> before | now);
-        }
-        List<Step.Interest> interests = new ArrayList<>();
-        operations.forEach((channel, operation) -> interests.add(new Step.Interest(channel, operation)));
-        return List.copyOf(interests);
     }
 
     /**

@@ -3,13 +3,10 @@ package io.zcio;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedByInterruptException;
-import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.Pipe;
 import java.nio.channels.SocketChannel;
-import java.nio.file.FileSystemException;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.ProviderMismatchException;
@@ -36,7 +33,7 @@ import java.util.Objects;
  * <p>A transfer looks at least every 100 ms whether its thread was interrupted or one of its channels closed. After an
  * interrupt both channels are closed, the interrupt status stays set, and {@link ClosedByInterruptException} is thrown; two
  * paths are interruptible in the same way. After the close of a channel by another thread the other channel stays open and
- * {@link AsynchronousCloseException} is thrown. The exception's cause is a {@link TransferException} that says how much had
+ * {@link java.nio.channels.AsynchronousCloseException} is thrown. The exception's cause is a {@link TransferException} that says how much had
  * been moved. Closing a file channel waits for the transfer to notice. Channels in non-blocking mode are waited for as well.
  * Where another reader of a device was quicker ({@code /proc/kmsg}), the read that sleeps then is woken by a close, but not by
  * an interrupt.
@@ -72,9 +69,8 @@ public final class Transfer extends Operation<Report, Transfer> {
          * To a file, which is created, or emptied if it exists.
          *
          * @param path    a path of the default file system
-         * @param options {@link java.nio.file.StandardOpenOption#CREATE_NEW}: nothing may be there, not even a symbolic link that
-         *                leads nowhere, or the transfer throws {@link java.nio.file.FileAlreadyExistsException}. What is done anyhow
-         *                ({@code WRITE}, {@code CREATE}, {@code TRUNCATE_EXISTING}) may be said
+         * @param options {@code CREATE_NEW}: nothing may be there, not even a symbolic link that leads nowhere, or the transfer throws
+         *                {@link java.nio.file.FileAlreadyExistsException}; {@code WRITE}, {@code CREATE}, {@code TRUNCATE_EXISTING}: always
          * @return the transfer
          * @throws ProviderMismatchException     if it is a path of another file system
          * @throws UnsupportedOperationException if it is another option: open a channel with that
@@ -117,10 +113,9 @@ public final class Transfer extends Operation<Report, Transfer> {
         }
 
         /**
-         * To a direct buffer: the room from position to limit, as it is when the transfer is described. It bounds the count, and
-         * what the source has beyond it stays there; a source that ends before is no error, see {@link Report#isShort}. The
-         * position advances by the bytes that have arrived, after an exception as well. The room is the transfer's until it is
-         * over.
+         * To a direct buffer: the room from position to limit, as it is now. It bounds the count, and what the source has beyond
+         * it stays there; a source that ends before is no error, see {@link Report#isShort}. The position advances by the bytes
+         * that have arrived, after an exception as well. The room is the transfer's until it is over.
          *
          * <p>Memory of an arena is in use for as long as that of a {@linkplain Transfer#from(ByteBuffer) source} is.
          *
@@ -222,9 +217,8 @@ public final class Transfer extends Operation<Report, Transfer> {
     }
 
     /**
-     * From a direct buffer: its bytes from position to limit, as they are when the transfer is described. Its position
-     * advances by the bytes moved. They must not be changed while the transfer runs; after it they may be, whatever the
-     * {@link Visibility}.
+     * From a direct buffer: its bytes from position to limit, as they are now. Its position advances by the bytes moved. They
+     * must not be changed while the transfer runs; after it they may be, whatever the {@link Visibility}.
      *
      * <p>Memory of an arena is in use from the beginning of {@link #run} to its end, and from {@link #start} until the stepper
      * is closed, because the kernel may read it between two steps: {@code Arena.close()} throws meanwhile, as under NIO. A
@@ -338,9 +332,9 @@ public final class Transfer extends Operation<Report, Transfer> {
      * @throws java.nio.channels.NonReadableChannelException if the source was not opened for reading
      * @throws java.nio.channels.NonWritableChannelException if the sink was not opened for writing
      * @throws java.nio.channels.NotYetConnectedException if a socket is not connected
-     * @throws FileSystemException           or one of its subclasses, if a path cannot be opened
-     * @throws ClosedChannelException        if a channel is closed
-     * @throws AsynchronousCloseException    if another thread closed a channel while bytes were moved
+     * @throws java.nio.file.FileSystemException        or one of its subclasses, if a path cannot be opened
+     * @throws java.nio.channels.ClosedChannelException if a channel is closed
+     * @throws java.nio.channels.AsynchronousCloseException if another thread closed a channel while bytes were moved
      * @throws ClosedByInterruptException    if this thread was interrupted; the channels are closed
      * @throws TransferCancelledException    if it was stopped by its {@link #cancelledBy token}
      * @throws TransferException             for everything else, and whenever bytes had been moved before it
@@ -359,11 +353,7 @@ public final class Transfer extends Operation<Report, Transfer> {
 
     @Override
     Report run(CancelToken token) throws IOException {
-        return with(token).run();
-    }
-
-    private TransferRun with(CancelToken token) {
-        return new TransferRun(source, sink, options, progress, token);
+        return new TransferRun(source, sink, options, progress, token).run();
     }
 
     /**
@@ -376,6 +366,6 @@ public final class Transfer extends Operation<Report, Transfer> {
      */
     public Stepper<Report> start() throws IOException {
         Stepper.requireSelectable(source, sink);
-        return with(token).open(Stepper.IN_SELECTOR);
+        return new TransferRun(source, sink, options, progress, token).open(Stepper.IN_SELECTOR);
     }
 }
