@@ -67,7 +67,7 @@ pub(crate) fn connected(source: &Endpoint<'_>) -> Result<()> {
 /// `Ok` if the source is open for reading.
 pub(crate) fn readable(source: &Endpoint<'_>) -> Result<()> {
     byte_stream(source, "source")?;
-    source.facts().encryption.readable()?;
+    source.require_plain()?;
     if source.known().readable {
         return Ok(());
     }

@@ -88,7 +88,16 @@ pub(crate) fn remember() {
     IS_SEEN.store(true, Ordering::Relaxed);
 }
 
-/// Whether TLS is attached to a socket, for who has not looked at it: no system call where nobody uses it.
+/// Whether TLS is attached to a socket.
+pub(crate) fn is_attached_now(socket: BorrowedFd<'_>) -> bool {
+    let is_attached = tls::is_attached(socket).unwrap_or(false);
+    if is_attached {
+        remember();
+    }
+    is_attached
+}
+
+/// The same, for who has not looked at it: no system call where nobody uses it.
 pub(crate) fn is_attached(socket: BorrowedFd<'_>) -> bool {
     IS_SEEN.load(Ordering::Relaxed) && tls::is_attached(socket).unwrap_or(false)
 }

@@ -16,7 +16,7 @@ mod memory;
 mod non_blocking;
 mod path;
 mod sent;
-mod sharing;
+pub(crate) mod sharing;
 mod streams;
 mod terminal;
 
@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::buffer::Pages;
+use crate::encryption::{self, Encryption};
 use crate::error::Result;
 use crate::hold::Hold;
 use crate::region::View;
@@ -133,7 +134,10 @@ impl<'fd> Endpoint<'fd> {
     /// ```
     pub fn new(fd: impl LendFd<'fd>) -> Result<Self> {
         let (kind, fd) = (fd.kind(), fd.lend());
-        if let Some(kind) = kind {
+        // One that may encrypt is asked: what is half configured is refused.
+        if let Some(kind) = kind
+            && !encryption::is_attached(fd)
+        {
             let end = Self::with(Facts::of_socket(kind), Handle::Borrowed(fd));
             return Ok(Self { asked: Some(OnceLock::new()), ..end });
         }
@@ -182,6 +186,14 @@ impl<'fd> Endpoint<'fd> {
     #[inline]
     pub(crate) fn known(&self) -> &Facts {
         &self.facts
+    }
+
+    /// `Ok` if what is read from it is bytes of the stream and nothing else: asked, of a socket that was not.
+    pub(crate) fn require_plain(&self) -> Result<()> {
+        if self.asked.is_some() && self.facts.kind == Kind::Tcp && encryption::is_attached_now(self.fd()) {
+            return Encryption::Kernel.readable();
+        }
+        self.facts.encryption.readable()
     }
 
     /// Asks, for who is about to change them.

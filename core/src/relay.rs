@@ -262,7 +262,7 @@ impl<'fd> Relay<'fd> {
                 let message = format!("a relay joins two stream sockets, and one end is a {}", end.facts().kind.name());
                 return Err(Error::new(ErrorKind::Impossible, message).at(end.path()));
             }
-            end.facts().encryption.readable()?;
+            end.require_plain()?;
         }
         if first.facts().identity == second.facts().identity {
             let message = "a relay joins two sockets, and was given the same one twice";

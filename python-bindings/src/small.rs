@@ -228,10 +228,9 @@ impl Asked<'_, '_> {
             // Its number means something else by now, or nothing.
             Ok(_) => Err(lost(py, &begun)),
             Err(error) => {
-                // A class with __slots__ takes no attributes.
-                let _ = error.value(py).setattr(intern!(py, "moved"), begun.moved());
-                let _ = error.value(py).setattr(intern!(py, "undelivered"), begun.carried());
-                Err(error)
+                let lost = lost(py, &begun);
+                lost.set_cause(py, Some(error));
+                Err(lost)
             }
         }
     }
@@ -285,7 +284,7 @@ impl<'a, 'py> Reader<'a, 'py> {
     }
 }
 
-/// An end was closed while the first part of a transfer was made.
+/// An end was closed while the first part of a transfer was made, or can no longer be had.
 fn lost(py: Python<'_>, begun: &Begun) -> PyErr {
     TransferError {
         errno: Some(libc::EBADF),

@@ -1,5 +1,5 @@
 //! Which file systems share blocks between files, remembered by their device numbers: a file system keeps its own for as long as
-//! it is mounted. One that got another's number later costs a refused clone, or a copy that shares by itself.
+//! it is mounted. One that got another's number later costs one refused clone, or a copy that shares by itself.
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,4 +19,12 @@ pub(super) fn may_share(device: u64, fd: BorrowedFd<'_>) -> bool {
     let shares = may_share_blocks(fd);
     place.store(device & !SHARES | if shares { SHARES } else { 0 }, Ordering::Relaxed);
     shares
+}
+
+/// The file system with this number has said that it does not.
+pub(crate) fn forget(device: u64) {
+    let place = &KNOWN[device as usize % KNOWN.len()];
+    let shares = device & !SHARES | SHARES;
+    // Another one's place stays what it is.
+    let _ = place.compare_exchange(shares, device & !SHARES, Ordering::Relaxed, Ordering::Relaxed);
 }

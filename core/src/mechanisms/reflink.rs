@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use super::read_write::ReadWrite;
 use super::{APPENDS, Advance, Definition, Mover, Route, Stop, mechanism};
 use crate::demand::Demand;
-use crate::endpoint::{Facts, Kind};
+use crate::endpoint::{Facts, Kind, sharing};
 use crate::error::{Error, not_here};
 use crate::probe::Probe;
 use crate::sys::{self, SyscallCounter, heap};
@@ -51,6 +51,26 @@ impl Definition for Reflink {
 
 impl Mover for Reflink {
     fn advance(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
+        let advanced = self.share(route, limit);
+        if let Err(Stop::Refused(error)) = &advanced
+            && matches!(error.errno(), Some(libc::EOPNOTSUPP | libc::ENOTTY))
+        {
+            sharing::forget(route.sink_facts().identity.0);
+        }
+        advanced
+    }
+
+    fn held(&self) -> usize {
+        self.tail.as_ref().map_or(0, Mover::held)
+    }
+
+    fn take_pending(&mut self, calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
+        self.tail.as_mut().map_or(Ok(Vec::new()), |tail| tail.take_pending(calls))
+    }
+}
+
+impl Reflink {
+    fn share(&mut self, route: &mut Route<'_>, limit: u64) -> Result<Advance, Stop> {
         if let Some(tail) = &mut self.tail {
             return tail.advance(route, limit);
         }
@@ -90,14 +110,6 @@ impl Mover for Reflink {
             route.calls.seek(route.sink(), sink_at + cloned).map_err(failed("lseek"))?;
         }
         Ok(moved)
-    }
-
-    fn held(&self) -> usize {
-        self.tail.as_ref().map_or(0, Mover::held)
-    }
-
-    fn take_pending(&mut self, calls: &mut SyscallCounter) -> Result<Vec<u8>, Error> {
-        self.tail.as_mut().map_or(Ok(Vec::new()), |tail| tail.take_pending(calls))
     }
 }
 

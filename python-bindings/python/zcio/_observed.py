@@ -2,11 +2,12 @@
 
 import contextlib
 import functools
-import logging
+import importlib
 import threading
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, TypeAlias, TypeVar, cast
 
 from zcio._reports import BatchReport, CopyReport, FanOutReport, ReadsReport, RelayReport
@@ -37,7 +38,6 @@ Observer: TypeAlias = Callable[[Operation], object]
 
 observers: tuple[Observer, ...] = ()
 _lock = threading.Lock()
-_log = logging.getLogger("zcio")
 
 
 def observe(observer: Observer | None = None) -> Callable[[], None]:
@@ -49,13 +49,18 @@ def observe(observer: Observer | None = None) -> Callable[[], None]:
     ``zcio.opentelemetry`` makes spans.
     """
     # The same function twice is called twice, and each end ends one.
-    one = functools.partial(_logged if observer is None else observer)
+    one = functools.partial(_logging().logged if observer is None else observer)
 
     def end() -> None:
         _set(lambda now: tuple(other for other in now if other is not one))
 
     _set(lambda now: (*now, one))
     return end
+
+
+def _logging() -> ModuleType:
+    # Which takes longer to import than all of zcio.
+    return importlib.import_module("zcio._logging")
 
 
 def _set(change: Callable[[tuple[Observer, ...]], tuple[Observer, ...]]) -> None:
@@ -73,7 +78,7 @@ def tell(name: str, seconds: float, report: AnyReport | None, error: BaseExcepti
             observer(operation)
         except Exception:
             # The operation is over, and this is no error of it.
-            _log.exception("an observer of zcio's operations failed")
+            _logging().log.exception("an observer of zcio's operations failed")
 
 
 def awaited(name: str, running: Coroutine[Any, Any, _T]) -> Coroutine[Any, Any, _T]:
@@ -91,17 +96,3 @@ async def _awaited(name: str, running: Coroutine[Any, Any, _T]) -> _T:
             raise
     tell(name, time.perf_counter() - started, cast(AnyReport, report), None)
     return report
-
-
-def _logged(operation: Operation) -> None:
-    report, error = operation.report, operation.error
-    if error is not None:
-        moved = getattr(error, "moved", 0)
-        facts = (operation.name, operation.seconds, moved, type(error).__name__, error)
-        _log.warning("%s failed after %.6f s and %s bytes: %s: %s", *facts)
-        return
-    refused = ", ".join(f"{attempt.mechanism} ({attempt.reason})" for attempt in getattr(report, "attempts", ()))
-    level = logging.INFO if refused else logging.DEBUG
-    if _log.isEnabledFor(level):
-        said = f"{operation.name}: {report!r} in {operation.seconds:.6f} s" + (f", after {refused}" if refused else "")
-        _log.log(level, "%s", said)
