@@ -33,7 +33,7 @@ use crate::request::Request;
 use crate::step::{Side, Step, Visibility};
 use engine::Engine;
 #[doc(hidden)]
-pub use first::{Origin, Place, Stream, Waits};
+pub use first::{Origin, Place, Stream, Unfinished, Waits};
 use running::Running;
 pub use small::{Attempted, Begun};
 
@@ -160,7 +160,12 @@ impl<'fd> Transfer<'fd> {
     ///
     /// As [`Transfer::attempt`], and if memory is lost.
     #[doc(hidden)] // For the bindings.
-    pub fn first(source: Origin<'_>, sink: Stream<'_>, offset: Option<u64>, count: Option<u64>) -> Result<Attempted> {
+    pub fn first(
+        source: Origin<'_>,
+        sink: Stream<'_>,
+        offset: Option<u64>,
+        count: Option<u64>,
+    ) -> std::result::Result<Attempted, Unfinished> {
         first::first(source, sink, offset, count)
     }
 

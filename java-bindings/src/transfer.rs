@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use jni::Env;
 use jni::objects::{JLongArray, JObject, JObjectArray};
 use jni::sys::jlong;
-use zcio::transfer::{Attempted, Begun, Origin, Place, Stream, Waits};
+use zcio::transfer::{Attempted, Begun, Origin, Place, Stream, Unfinished, Waits};
 use zcio::{CachePolicy, Endpoint, Kind, Visibility};
 
 use crate::awake::Waiting;
@@ -80,7 +80,7 @@ impl<'a, 'local> Request<'a, 'local> {
     }
 
     /// The short way, where nothing was asked for that it does not do.
-    fn try_first(&mut self, env: &mut Env<'local>) -> zcio::error::Result<Option<zcio::Report>> {
+    fn try_first(&mut self, env: &mut Env<'local>) -> std::result::Result<Option<zcio::Report>, Unfinished> {
         let TransferOptions {
             offset,
             sink_offset: None,
@@ -115,7 +115,7 @@ impl<'a, 'local> Request<'a, 'local> {
         sink: (BorrowedFd<'static>, Kind),
         offset: Option<u64>,
         count: Option<u64>,
-    ) -> zcio::error::Result<Option<Attempted>> {
+    ) -> std::result::Result<Option<Attempted>, Unfinished> {
         let memory = self.source.memory();
         let known = memory.as_ref().map(Origin::Memory).or(self.opened.as_ref().map(Origin::Opened));
         let source = known.or_else(|| self.source.file(env).ok().map(Origin::File));
@@ -232,7 +232,10 @@ impl NativeTransfer {
         match request.try_first(env) {
             Ok(None) => {}
             Ok(Some(report)) => return Ok(packed_into(env, &report, call)?),
-            Err(error) => return Err(request.failure(env, error)),
+            Err(Unfinished { error, report }) => {
+                let named = named(env, error, &request.source, &request.sink)?;
+                return Err(Failure::Transfer(Trouble { report, ..named }));
+            }
         }
         let Some(mut running) = request.open(env)? else { return Ok(nothing(env)?) };
         let report = request.run(env, &mut running, watch)?;

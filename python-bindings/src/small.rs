@@ -93,7 +93,7 @@ impl Asked<'_, '_> {
         let Some(to) = self.stream(&sink)? else { return Ok(nothing()) };
         let end = memory.endpoint(Side::Source);
         let (offset, count) = (self.offset, self.count);
-        let work = || Transfer::first(Origin::Memory(&end), to, offset, count);
+        let work = || Ok(Transfer::first(Origin::Memory(&end), to, offset, count)?);
         let (attempted, known) = self.tried(work, None, || [None, identity(to.fd)])?;
         match attempted {
             Attempted::Done(report) => Ok(Attempt::Done(report)),
@@ -144,7 +144,7 @@ impl Asked<'_, '_> {
         let work = || match (stream, place) {
             _ if in_loop && !is_cached(from, start, count) => Ok(Attempted::Begun(Begun::default())),
             (Some(stream), _) if stream.waits == Waits::Never || stream.kind == Kind::UnixStream => {
-                Transfer::first(Origin::File(from), stream, offset, Some(count))
+                Ok(Transfer::first(Origin::File(from), stream, offset, Some(count))?)
             }
             (_, Some(place)) => Ok(Transfer::first_into(from, place, offset, count)),
             _ => Transfer::attempt(from, to, offset, count),

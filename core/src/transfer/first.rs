@@ -49,6 +49,27 @@ pub enum Waits {
     Never,
 }
 
+/// Why a first try has ended in the midst, and what it had done.
+#[doc(hidden)] // For the bindings.
+#[derive(Debug)]
+pub struct Unfinished {
+    pub error: Error,
+    /// `None` if nothing was moved.
+    pub report: Option<Box<Report>>,
+}
+
+impl From<Error> for Unfinished {
+    fn from(error: Error) -> Self {
+        Self { error, report: None }
+    }
+}
+
+impl From<Unfinished> for Error {
+    fn from(unfinished: Unfinished) -> Self {
+        unfinished.error
+    }
+}
+
 /// A stream, by those who keep it.
 #[doc(hidden)] // For the bindings.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +116,7 @@ pub(super) fn first(
     sink: Stream<'_>,
     offset: Option<u64>,
     count: Option<u64>,
-) -> Result<Attempted> {
+) -> std::result::Result<Attempted, Unfinished> {
     let (mut calls, started, mut sent) = (SyscallCounter::default(), Instant::now(), 0);
     let (mechanism, from, operation) = source.way();
     let most = count.unwrap_or(Attempted::MOST);
@@ -104,10 +125,16 @@ pub(super) fn first(
     if most == 0 || most > Attempted::MOST || is_encrypted || !source.fits(sink, most, &mut calls) {
         return Ok(begun(0, &calls));
     }
+    let report =
+        |sent, calls: &_| report_of(sent, count, (mechanism, mechanism.copies(from, sink.kind)), calls, started);
+    let unfinished = |error: Error, sent, calls: &_| Unfinished {
+        error: error.after(sent),
+        report: (sent > 0).then(|| Box::new(report(sent, calls))),
+    };
     while sent < most {
         // Of a region that somebody closes no byte is sent that is not its own.
         let _held = match source {
-            Origin::Memory(end) => Some(end.enter().map_err(|error| error.after(sent))?),
+            Origin::Memory(end) => Some(end.enter().map_err(|error| unfinished(error, sent, &calls))?),
             Origin::File(_) | Origin::Opened(_) => None,
         };
         match source.send(sink, offset.map(|offset| offset + sent), most - sent, sent, &mut calls) {
@@ -115,7 +142,9 @@ pub(super) fn first(
             Ok(count) => sent += count as u64,
             // Not now; or a source that is none, as whoever looks at it more closely can say.
             Err(errno) if others_may_work(errno) => return Ok(begun(sent, &calls)),
-            Err(errno) => return Err(explain_at(Error::os(operation, errno), sink.fd, sink.kind).after(sent)),
+            Err(errno) => {
+                return Err(unfinished(explain_at(Error::os(operation, errno), sink.fd, sink.kind), sent, &calls));
+            }
         }
     }
     // Nothing at all may be a file that has no size but content; and more than that has better ways.
@@ -123,9 +152,9 @@ pub(super) fn first(
         return Ok(begun(sent, &calls));
     }
     if let Origin::Memory(end) | Origin::Opened(end) = source {
-        end.check(&mut calls).map_err(|error| error.after(sent))?;
+        end.check(&mut calls).map_err(|error| unfinished(error, sent, &calls))?;
     }
-    Ok(done(sent, count, (mechanism, mechanism.copies(from, sink.kind)), &calls, started))
+    Ok(Attempted::Done(report(sent, &calls)))
 }
 
 /// See [`super::Transfer::first_into`].
@@ -158,11 +187,21 @@ pub(super) fn first_from(source: (BorrowedFd<'_>, Kind), sink: Place<'_>, count:
 fn done(
     bytes: u64,
     requested: Option<u64>,
-    (mechanism, copies): (Mechanism, Copies),
+    way: (Mechanism, Copies),
     calls: &SyscallCounter,
     started: Instant,
 ) -> Attempted {
-    Attempted::Done(Report {
+    Attempted::Done(report_of(bytes, requested, way, calls, started))
+}
+
+fn report_of(
+    bytes: u64,
+    requested: Option<u64>,
+    (mechanism, copies): (Mechanism, Copies),
+    calls: &SyscallCounter,
+    started: Instant,
+) -> Report {
+    Report {
         bytes,
         requested,
         mechanism,
@@ -174,7 +213,7 @@ fn done(
         mapped: 0,
         encryption: Encryption::None,
         elapsed: started.elapsed(),
-    })
+    }
 }
 
 fn begun(moved: u64, calls: &SyscallCounter) -> Attempted {
@@ -196,7 +235,7 @@ mod tests {
         file
     }
 
-    fn done(attempted: Result<Attempted>) -> Report {
+    fn done(attempted: std::result::Result<Attempted, Unfinished>) -> Report {
         match attempted {
             Ok(Attempted::Done(report)) => report,
             other => panic!("{other:?}"),
@@ -285,7 +324,7 @@ mod tests {
         drop(far);
         let file = file_of(b"0123456789");
         let error = Transfer::first(Origin::File(file.as_fd()), sink, Some(0), Some(5)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::PeerClosed);
+        assert_eq!(error.error.kind(), ErrorKind::PeerClosed);
     }
 
     #[test]
@@ -297,6 +336,6 @@ mod tests {
         assert_eq!(done(Transfer::first(Origin::Memory(&end), sink, None, None)).bytes, 4096);
         region.close().unwrap();
         let error = Transfer::first(Origin::Memory(&end), sink, None, None).unwrap_err();
-        assert_eq!((error.kind(), error.moved()), (ErrorKind::Closed, 0));
+        assert_eq!((error.error.kind(), error.error.moved()), (ErrorKind::Closed, 0));
     }
 }
