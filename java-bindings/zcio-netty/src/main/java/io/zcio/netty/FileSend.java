@@ -139,7 +139,7 @@ final class FileSend {
         }
         if (context.isRemoved()) {
             regions.forEach(ReferenceCountUtil::release);
-            over(FileTurns.removed());
+            over(FileTurns.removed(context));
             return;
         }
         if (isSeen()) {
@@ -224,7 +224,7 @@ final class FileSend {
     private void pass(ByteBuf bytes, int length, Throwable failure) {
         if (failure != null || context.isRemoved()) {
             bytes.release();
-            read(failure == null ? FileTurns.removed() : failure);
+            read(failure == null ? FileTurns.removed(context) : failure);
             return;
         }
         ChannelFuture written = context.write(Messages.of(context).apply(bytes));

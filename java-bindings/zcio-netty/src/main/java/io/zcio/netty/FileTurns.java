@@ -138,15 +138,17 @@ final class FileTurns extends ChannelOutboundHandlerAdapter implements PassesFil
 
     @Override
     public void handlerRemoved(ChannelHandlerContext context) {
-        boolean isOpen = context.channel().isOpen();
-        if (isOpen && (busy || !waiting.isEmpty())) {
+        Exception removed = removed(context);
+        if (context.channel().isOpen() && (busy || !waiting.isEmpty())) {
             context.close();
         }
-        waiting.removeAndFailAll(isOpen ? removed() : new ClosedChannelException());
+        waiting.removeAndFailAll(removed);
     }
 
-    /** Why a file does not go any further. */
-    static IllegalStateException removed() {
-        return new IllegalStateException("the handler that keeps the order of files was taken out of the pipeline");
+    /** Why a file does not go any further: the handlers of a channel that is closed are taken out as well. */
+    static Exception removed(ChannelHandlerContext context) {
+        return context.channel().isOpen()
+                ? new IllegalStateException("the handler that keeps the order of files was taken out of the pipeline")
+                : new ClosedChannelException();
     }
 }
