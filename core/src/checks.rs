@@ -91,19 +91,24 @@ fn writable(sink: &Endpoint<'_>, request: &Request) -> Result<()> {
     Err(Error::new(ErrorKind::NotWritable, message).with_errno(Errno::EBADF).at(sink.path()))
 }
 
+#[inline] // It is one for nearly every transfer, and the message takes longer.
 fn byte_stream(end: &Endpoint<'_>, role: &str) -> Result<()> {
-    match end.known().kind {
+    if matches!(end.known().kind, Kind::Directory | Kind::Other) { Err(no_byte_stream(end, role)) } else { Ok(()) }
+}
+
+#[cold]
+fn no_byte_stream(end: &Endpoint<'_>, role: &str) -> Error {
+    let error = match end.known().kind {
         Kind::Directory => {
             let error = Error::new(ErrorKind::IsDirectory, format!("the {role} is a directory"));
-            Err(error.with_errno(Errno::EISDIR).at(end.path()))
+            error.with_errno(Errno::EISDIR)
         }
-        Kind::Other => Err(Error::new(
+        _ => Error::new(
             ErrorKind::Impossible,
             format!("the {role} is no stream of bytes: use a file, a pipe, a TCP or a UNIX stream socket"),
-        )
-        .at(end.path())),
-        _ => Ok(()),
-    }
+        ),
+    };
+    error.at(end.path())
 }
 
 fn offsets(source: &Endpoint<'_>, sink: &Endpoint<'_>, request: &Request) -> Result<()> {

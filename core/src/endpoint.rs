@@ -22,7 +22,7 @@ mod terminal;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::buffer::Pages;
@@ -60,8 +60,8 @@ pub struct Endpoint<'fd> {
     handle: Handle<'fd>,
     facts: Facts,
     /// Those of a socket that was not asked for any when this was made.
-    asked: Option<OnceLock<Facts>>,
-    path: Option<PathBuf>,
+    asked: Option<Arc<OnceLock<Facts>>>,
+    path: Option<Box<Path>>,
     /// A file that is yet to be emptied, or to be given its name: see [`destination`].
     destination: bool,
     /// Switched to non-blocking mode by us.
@@ -139,7 +139,7 @@ impl<'fd> Endpoint<'fd> {
             && !encryption::is_attached(fd)
         {
             let end = Self::with(Facts::of_socket(kind), Handle::Borrowed(fd));
-            return Ok(Self { asked: Some(OnceLock::new()), ..end });
+            return Ok(Self { asked: Some(Arc::default()), ..end });
         }
         Ok(Self::with(Facts::of(fd)?, Handle::Borrowed(fd)))
     }

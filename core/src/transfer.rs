@@ -238,15 +238,19 @@ impl<'fd> Transfer<'fd> {
         if let Some(engine) = &self.engine {
             engine.process.check()?;
         } else {
-            let engine = self.make_ready();
-            self.engine = Some(engine.map_err(|error| error.after(self.begun.moved))?);
+            let ready = self.make_ready();
+            if let Err(error) = ready {
+                self.engine = None;
+                return Err(error.after(self.begun.moved));
+            }
         }
         let engine = self.engine.as_mut().expect("made above");
         Ok(Running { source: &self.source, sink: &mut self.sink, request: &self.request, engine })
     }
 
-    #[inline] // Where it is kept: for a few kilobytes it matters how often it is moved.
-    fn make_ready(&mut self) -> Result<Engine> {
+    /// Makes the engine where it is kept: for a few kilobytes it matters how often it is moved.
+    #[inline]
+    fn make_ready(&mut self) -> Result<()> {
         let is_held = self.source.is_held() || self.sink.is_held();
         let _held = if is_held { running::enter(&self.source, &self.sink)? } else { None };
         checks::check(&self.source, &self.sink, &self.request)?;
@@ -254,7 +258,7 @@ impl<'fd> Transfer<'fd> {
             self.sink.learn_to_share();
         }
         self.sink.can_be_emptied()?;
-        let mut engine = Engine::new(&self.source, &self.sink, &self.request, is_held)?;
+        let engine = self.engine.insert(Engine::new(&self.source, &self.sink, &self.request, is_held)?);
         // Nothing refuses it, and it may have to wait for its first byte inside a call.
         if self.request.mechanism.is_none() && self.sink.is_without_name() && self.source.sleeps() {
             self.sink.settle(0..0)?;
@@ -264,7 +268,7 @@ impl<'fd> Transfer<'fd> {
         if !self.taken_before.is_empty() {
             engine.carry(&mut self.taken_before);
         }
-        Ok(engine)
+        Ok(())
     }
 
     fn moved(&self) -> u64 {

@@ -73,7 +73,7 @@ impl<'fd> Endpoint<'fd> {
     pub(super) fn from_path(handle: Handle<'fd>, flags: OFlag, path: &Path) -> Result<Self> {
         let fd = handle.descriptor().expect("what was opened has a descriptor");
         let facts = Facts::opened(fd, flags).map_err(|error| error.at(Some(path)))?;
-        Ok(Self { path: Some(path.to_path_buf()), ..Self::with(facts, handle) })
+        Ok(Self { path: Some(path.into()), ..Self::with(facts, handle) })
     }
 }
 

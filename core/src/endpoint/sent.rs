@@ -5,7 +5,7 @@
 //! open is sent; a new file is given its name by the caller, too.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::away::Away;
@@ -20,7 +20,7 @@ pub struct Sent {
     held: Held,
     here: Here,
     facts: Facts,
-    path: Option<PathBuf>,
+    path: Option<Box<Path>>,
     destination: bool,
 }
 

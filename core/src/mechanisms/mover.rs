@@ -241,6 +241,8 @@ pub(crate) struct Progress {
     pub stays_awake: bool,
     /// Whether the last delivery was shorter than it was asked to be: a blocking end does that when a signal comes.
     pub cut_short: bool,
+    /// What was sent may wait for more, in a record that the kernel encrypts when it is full or said to be over.
+    pub leaves_record_open: bool,
     /// The sink is a path that is what it was, but for the bytes that were delivered in this step: its old content is there still,
     /// or it has no name.
     pub is_unsettled: bool,

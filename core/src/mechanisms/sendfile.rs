@@ -33,10 +33,7 @@ mechanism! {
 const MOST: u64 = 0x7fff_f000;
 
 #[derive(Debug, Default)]
-pub(super) struct Sendfile {
-    /// Whether the last call moved all that it was asked for.
-    was_whole: bool,
-}
+pub(super) struct Sendfile;
 
 impl Definition for Sendfile {
     // To a pipe since 2.6.33.
@@ -69,7 +66,7 @@ impl Mover for Sendfile {
         let at = route.source_at().unwrap_or(0);
         let length = limit.min(MOST).min(room_in_record(route, at)) as usize;
         let sent = route.calls.sendfile(route.source(), Some(at), route.sink(), length);
-        self.was_whole = sent == Ok(length);
+        route.progress.leaves_record_open = sent != Ok(length) && route.sink_facts().encryption != Encryption::None;
         match sent {
             Ok(0) => {
                 if route.source_facts().size == 0 {
@@ -86,7 +83,7 @@ impl Mover for Sendfile {
     }
 
     fn finish(&mut self, route: &mut Route<'_>) -> Result<bool, Stop> {
-        if self.was_whole || route.sink_facts().encryption == Encryption::None {
+        if !route.progress.leaves_record_open {
             return Ok(true);
         }
         match route.calls.end_record(route.sink()) {

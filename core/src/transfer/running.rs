@@ -96,6 +96,7 @@ impl Running<'_, '_> {
     fn step_held(&mut self) -> Result<Step> {
         let advanced = self.advance();
         let settled = match &advanced {
+            _ if !self.engine.progress.is_unsettled => Ok(()),
             Ok(Step::Done | Step::Completing) => self.settle(true),
             // Not refused: it waits.
             Ok(Step::Blocked(_)) if self.sink.is_without_name() => self.settle(true),
