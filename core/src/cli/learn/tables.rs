@@ -30,10 +30,10 @@ pub(super) fn comparison(options: &Options) -> io::Result<Lesson> {
 
 fn draw(figures: &Figures) -> String {
     let mut drawing = format!(
-        "{:<27}{:<12}{:>17}{:>17}{:>17}\n{:<39}{:>8}{:>9}{:>8}{:>9}{:>9}{:>8}{:>8}\n",
+        "{:<27}{:<12}{:>14}{:>16}{:>20}\n{:<39}{:>8}{:>6}{:>8}{:>8} {:>9} {:>9} {:>7}\n",
         "",
         "",
-        "copies by the CPU",
+        "CPU copies",
         "switches",
         "from the disk",
         "",
@@ -51,7 +51,7 @@ fn draw(figures: &Figures) -> String {
         let faults = way.spent().and_then(|spent| spent.page_faults);
         let _ = writeln!(
             drawing,
-            "{:<27}{:<12}{:>8}{:>9}{:>8}{:>9}{:>9}{:>8}{:>8}",
+            "{:<27}{:<12}{:>8}{:>6}{:>8}{:>8} {:>9} {:>9} {:>7}",
             article.way,
             short(way.over),
             article.cpu_copies,
