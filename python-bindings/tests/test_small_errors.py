@@ -1,11 +1,10 @@
-"""A peer that goes in the midst of a short transfer: the file object stands behind what was sent, as after any other."""
+"""A peer that goes in the midst of a short transfer: the file object stands behind what was sent."""
 
 import socket
 import threading
 from pathlib import Path
 
 import pytest
-
 import zcio
 
 START = 77
