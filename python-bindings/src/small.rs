@@ -156,7 +156,10 @@ impl Asked<'_, '_> {
             Err(error) => error.moved(),
         };
         let ended = match attempted {
-            Ok(Attempted::Done(report)) => Ok(zcio::Report { requested: self.count, ..report }),
+            Ok(Attempted::Done(mut report)) => {
+                report.requested = self.count;
+                Ok(report)
+            }
             // The objects are kept until those of the rest are held.
             Ok(Attempted::Begun(begun)) => match self.rest(begun, known) {
                 Err(lost) => Err(lost),
