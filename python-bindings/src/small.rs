@@ -95,7 +95,7 @@ impl Asked<'_, '_> {
         let (offset, count) = (self.offset, self.count);
         let work = || Ok(Transfer::first(Origin::Memory(&end), to, offset, count)?);
         let (attempted, known) = self.tried(work, None, || [None, identity(to.fd)])?;
-        match attempted {
+        match self.plainly(attempted)? {
             Attempted::Done(report) => Ok(Attempt::Done(report)),
             Attempted::Begun(begun) => self.rest(begun, known),
         }
@@ -150,20 +150,32 @@ impl Asked<'_, '_> {
             _ => Transfer::attempt(from, to, offset, count),
         };
         let (attempted, known) = self.tried(work, before, identities)?;
-        match attempted {
-            Attempted::Done(mut report) => {
+        let moved = match &attempted {
+            Ok(Attempted::Done(report)) => report.bytes,
+            Ok(Attempted::Begun(begun)) => begun.moved(),
+            Err(error) => error.moved(),
+        };
+        let ended = match attempted {
+            Ok(Attempted::Done(mut report)) => {
                 report.requested = self.count;
-                drop((source, sink));
-                self.refresh(writer);
-                if let (Some(reader), Some([file, _])) = (reader, known) {
-                    let left = reader.leave_behind(&report, file);
-                    left.map_err(|raised| done(py, raised, report.bytes, Report::from(report.clone())))?;
-                }
-                Ok(Attempt::Done(report))
+                Ok(report)
             }
             // The objects are kept until those of the rest are held.
-            Attempted::Begun(begun) => self.rest(begun, known),
-        }
+            Ok(Attempted::Begun(begun)) => match self.rest(begun, known) {
+                Err(lost) => Err(lost),
+                rest => return rest,
+            },
+            Err(error) => Err(errors::exception(py, &error, &[], &[])),
+        };
+        drop((source, sink));
+        self.refresh(writer);
+        let left = match (reader, known) {
+            (Some(reader), Some([file, _])) => reader.leave_behind(moved, file),
+            _ => Ok(()),
+        };
+        let report = ended?;
+        left.map_err(|raised| done(py, raised, moved, Report::from(report.clone())))?;
+        Ok(Attempt::Done(report))
     }
 
     /// Up to what is copied, and into a file.
@@ -174,7 +186,7 @@ impl Asked<'_, '_> {
         let from = borrow(source.number);
         let work = || Transfer::first_from(from, kind, place, count);
         let (attempted, known) = self.tried(work, None, || [from, place.fd].map(identity))?;
-        match attempted {
+        match self.plainly(attempted)? {
             Attempted::Done(report) => {
                 drop((source, sink));
                 self.refresh(writer);
@@ -205,15 +217,18 @@ impl Asked<'_, '_> {
         work: impl FnOnce() -> zcio::error::Result<Attempted> + Send,
         before: Option<Identities>,
         identities: impl FnOnce() -> Identities + Send,
-    ) -> PyResult<(Attempted, Option<Identities>)> {
-        let py = self.src.py();
-        let (attempted, known) = detached(py, || {
+    ) -> PyResult<(zcio::error::Result<Attempted>, Option<Identities>)> {
+        detached(self.src.py(), || {
             let attempted = work();
             // A few pages are not worth it before, but at once if it has to be.
             let partly = matches!(&attempted, Ok(Attempted::Begun(begun)) if !is_nothing(begun));
             (attempted, before.or_else(|| partly.then(identities)))
-        })?;
-        attempted.map(|attempted| (attempted, known)).map_err(|error| errors::exception(py, &error, &[], &[]))
+        })
+    }
+
+    /// What was tried where nothing is left to be done about an end after an error.
+    fn plainly(&self, attempted: zcio::error::Result<Attempted>) -> PyResult<Attempted> {
+        attempted.map_err(|error| errors::exception(self.src.py(), &error, &[], &[]))
     }
 
     /// What is left, with the ends that it is for, which must be what they were.
@@ -273,12 +288,12 @@ impl<'a, 'py> Reader<'a, 'py> {
         Ok(position.and_then(|position| position.extract().ok()).map(|position| Self { object, position }))
     }
 
-    /// Makes it stand behind the bytes that were sent, unless it was closed meanwhile.
-    fn leave_behind(&self, report: &zcio::Report, file: Option<(u64, u64)>) -> PyResult<()> {
+    /// Makes it stand behind the bytes that were sent, all of them or some before an error, unless it was closed meanwhile.
+    fn leave_behind(&self, moved: u64, file: Option<(u64, u64)>) -> PyResult<()> {
         let py = self.object.py();
         let number = self.object.call_method0(intern!(py, "fileno")).and_then(|number| number.extract::<RawFd>());
         if number.is_ok_and(|number| number >= 0 && identity(borrow(number)) == file) {
-            files::seek(self.object, self.position + report.bytes)?;
+            files::seek(self.object, self.position + moved)?;
         }
         Ok(())
     }

@@ -173,7 +173,9 @@ pub(super) fn first_into(source: BorrowedFd<'_>, sink: Place<'_>, offset: Option
 /// See [`super::Transfer::first_from`].
 pub(super) fn first_from(source: (BorrowedFd<'_>, Kind), sink: Place<'_>, count: u64) -> Result<Attempted> {
     let (mut calls, started) = (SyscallCounter::default(), Instant::now());
-    if !(1..=plan::FEW).contains(&count) || !sink.takes_anything(&mut calls) {
+    // What is read from a socket with TLS is not all bytes of the stream.
+    let is_encrypted = source.1 == Kind::Tcp && is_attached(source.0);
+    if is_encrypted || !(1..=plan::FEW).contains(&count) || !sink.takes_anything(&mut calls) {
         return Ok(begun(0, &calls));
     }
     let Copied { bytes, rest } = from::copy(source, sink.fd, count, &mut calls)?;
