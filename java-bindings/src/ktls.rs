@@ -25,6 +25,9 @@ type Found<T> = Result<T, Failure>;
 /// What the JDK's writer has of one that is empty: a header and an explicit nonce, which are filled in later.
 const EMPTY: jint = 13;
 
+/// `NioSocketImpl.ST_CONNECTED`
+const CONNECTED: jint = 3;
+
 fn object<'local>(
     env: &mut Env<'local>,
     of: &JObject<'_>,
@@ -151,13 +154,14 @@ fn of_socket(env: &mut Env<'_>, socket: &JObject<'_>) -> Found<OwnedFd> {
     if number < 0 {
         return Err(Failure::Closed);
     }
-    // SAFETY: borrowed for this one call, which fails for a number that is not open.
-    let own = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned().map_err(Failure::Io)?;
-    // Closed meanwhile, it could have been another's.
-    if env.get_field(&descriptor, jni_str!("fd"), jni_sig!(int))?.into_int()? != number {
+    // SAFETY: borrowed for this one call, which fails for a number that is not open; should it be another's, the question below
+    // is answered with no.
+    let own = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned();
+    // The number stays there when the socket is closed. It says that it is closing before that.
+    if env.get_field(&found, jni_str!("state"), jni_sig!(int))?.into_int()? != CONNECTED {
         return Err(Failure::Closed);
     }
-    Ok(own)
+    own.map_err(Failure::Io)
 }
 
 /// A channel of the JDK's over a descriptor of a connected socket, which is the channel's from then on.
@@ -174,13 +178,15 @@ fn channel<'local>(env: &mut Env<'local>, socket: &JObject<'_>, own: OwnedFd) ->
     let family = env.get_static_field(&families, name, jni_sig!(java.net.StandardProtocolFamily))?.into_object()?;
     let descriptors = env.find_class(jni_str!("java/io/FileDescriptor"))?;
     let channels = env.find_class(jni_str!("sun/nio/ch/SocketChannelImpl"))?;
-    let number = own.into_raw_fd();
-    let descriptor = env.new_object(&descriptors, jni_sig!((int) -> void), &[JValue::Int(number)])?;
+    let descriptor = env.new_object(&descriptors, jni_sig!((int) -> void), &[JValue::Int(own.as_raw_fd())])?;
     let signature = jni_sig!(
         (java.nio.channels.spi.SelectorProvider, java.net.ProtocolFamily, java.io.FileDescriptor, java.net.SocketAddress) -> void
     );
     let arguments = [&provider, &family, &descriptor, &address].map(JValue::Object);
-    Ok(env.new_object(&channels, signature, &arguments)?)
+    let channel = env.new_object(&channels, signature, &arguments)?;
+    // It is the channel's, now that there is one.
+    let _ = own.into_raw_fd();
+    Ok(channel)
 }
 
 /// Why not, if what was looked for is not there; any other failure stands.

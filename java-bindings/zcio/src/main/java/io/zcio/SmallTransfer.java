@@ -58,7 +58,12 @@ final class SmallTransfer {
             }
             return inside(file, threads, position, count, target);
         }
-        return file.interruptibly(() -> inside(file, threads, position, count, target));
+        long[] result = {~0L};
+        try {
+            return file.interruptibly(() -> result[0] = inside(file, threads, position, count, target));
+        } catch (ClosedChannelException e) {
+            throw counted(e, result[0]);
+        }
     }
 
     private static long inside(
@@ -86,9 +91,21 @@ final class SmallTransfer {
         try {
             result = loop(NativeChannel.SENDFILE, file, CloseProtocol.number(sink), position, count, sink, blocking);
         } finally {
-            CloseProtocol.afterWrite(sink, blocking, result != 0 && result != ~0L);
+            try {
+                CloseProtocol.afterWrite(sink, blocking, result != 0 && result != ~0L);
+            } catch (ClosedChannelException e) {
+                throw counted(e, result);
+            }
         }
         return result;
+    }
+
+    /** What NIO's hook for an interrupt throws, which does not know what has been sent. */
+    private static ClosedChannelException counted(ClosedChannelException failure, long result) {
+        long sent = result < 0 ? ~result : result;
+        return failure.getCause() != null
+                ? failure
+                : Watch.withCause(failure, new TransferException("a channel was closed", sent, 0, new byte[0], null));
     }
 
     /** A file channel may be the end of a FIFO, too. */

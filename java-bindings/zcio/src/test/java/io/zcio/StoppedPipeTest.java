@@ -76,6 +76,22 @@ class StoppedPipeTest {
             assertEquals(expected, outcome.get().getClass(), () -> "" + outcome.get());
             assertEquals(stop.equals("sink"), file.isOpen());
             assertEquals(stop.equals("source"), sink.isOpen());
+            sink.close();
+            received.limit(CONTENT.length);
+            while (source.read(received) >= 0) {}
+            assertEquals(received.position(), counted((Throwable) outcome.get()), () -> "" + outcome.get());
+            byte[] arrived = Arrays.copyOf(received.array(), received.position());
+            assertTrue(Arrays.equals(Arrays.copyOf(CONTENT, arrived.length), arrived));
         }
+    }
+
+    /** NIO's exceptions have no room for it. */
+    private static long counted(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof TransferException transfer) {
+                return transfer.moved();
+            }
+        }
+        return -1;
     }
 }

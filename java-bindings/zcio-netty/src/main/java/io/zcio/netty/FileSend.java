@@ -1,7 +1,6 @@
 package io.zcio.netty;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelProgressiveFuture;
@@ -13,24 +12,20 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileChannel.MapMode;
-import java.util.ArrayDeque;
-import java.util.Queue;
 import java.util.concurrent.CancellationException;
 
 /**
- * One file's way out when its turn has come: opened outside the event loop, then as a region, or in mappings where Netty's
- * transports cannot send one, or read into buffers for a pipeline that must see the bytes, one at a time.
+ * One file's way out when its turn has come: opened outside the event loop, then as a region; or read into buffers, one at a
+ * time, for a pipeline that must see the bytes, and where Netty's transports cannot send them. (Not as mappings, which nobody
+ * undoes before the next garbage collection: a process may have 65,530.)
  */
 final class FileSend {
     /** What a region on io_uring can reach, because Netty counts there in an {@code int}. */
     private static final long URING_LIMIT = Integer.MAX_VALUE;
-    /** The most that is mapped at a time. */
-    private static final long MAPPING = 1L << 30;
     /** The most that is read at a time. */
     private static final int BUFFER = 128 << 10;
     /** Where a file opened with {@code DIRECT} can be read from, whatever the disk. */
-    private static final long BLOCK = 4096;
+    private static final int BLOCK = 4096;
 
     private final ChannelHandlerContext context;
     private final Disk disk;
@@ -38,6 +33,8 @@ final class FileSend {
     private final ChannelPromise promise;
     private final FileTurns turns;
     private FileChannel file;
+    /** Whether it can be read in whole blocks only. */
+    private boolean inBlocks;
     /** Bytes that have gone. */
     private long sent;
 
@@ -71,32 +68,23 @@ final class FileSend {
                 read(failure);
             }, (opened, failure) -> close(opened));
         } else {
-            disk.run(this::regions, this::write, (regions, failure) -> regions.forEach(ReferenceCountUtil::release));
+            disk.run(this::region, this::write, (region, failure) -> ReferenceCountUtil.release(region));
         }
     }
 
-    private Queue<Object> regions() throws IOException {
+    /** What the transport can send out of a descriptor; null if that is nothing. */
+    private ZeroCopyFileRegion region() throws IOException {
         FileChannel opened = part.source.open();
         boolean owned = part.source.owned();
-        Queue<Object> regions = new ArrayDeque<>();
         try {
-            long region = reach(opened);
-            if (region > 0) {
-                regions.add(new ZeroCopyFileRegion(opened, part.position(), region, owned));
-                // The region closes it, and the mappings live on.
-                owned = false;
+            long length = reach(opened);
+            if (length == 0) {
+                return null;
             }
-            long end = part.position() + part.count();
-            for (long at = part.position() + region; at < end; at += MAPPING) {
-                if (opened.size() < end) {
-                    throw new EOFException("the file ends before " + end);
-                }
-                regions.add(Unpooled.wrappedBuffer(opened.map(MapMode.READ_ONLY, at, Math.min(MAPPING, end - at))));
-            }
-            return regions;
-        } catch (IOException | RuntimeException | Error e) {
-            regions.forEach(ReferenceCountUtil::release);
-            throw e;
+            ZeroCopyFileRegion region = new ZeroCopyFileRegion(opened, part.position(), length, owned);
+            // The region closes it.
+            owned = false;
+            return region;
         } finally {
             if (owned) {
                 opened.close();
@@ -132,18 +120,22 @@ final class FileSend {
         }
     }
 
-    private void write(Queue<Object> regions, Throwable failure) {
-        if (failure != null || regions.isEmpty()) {
+    private void write(ZeroCopyFileRegion region, Throwable failure) {
+        if (failure != null) {
             over(failure);
             return;
         }
+        if (region == null) {
+            open(true);
+            return;
+        }
         if (context.isRemoved()) {
-            regions.forEach(ReferenceCountUtil::release);
+            region.release();
             over(FileTurns.removed(context));
             return;
         }
         if (isSeen()) {
-            regions.forEach(ReferenceCountUtil::release);
+            region.release();
             open(true);
             return;
         }
@@ -153,14 +145,14 @@ final class FileSend {
             progressive.addListener(new Progress());
             each = progressive;
         }
-        Object region = regions.remove();
-        long length = region instanceof ByteBuf bytes ? bytes.readableBytes() : ((ZeroCopyFileRegion) region).count();
+        long length = region.count();
         each.addListener(future -> disk.inLoop(() -> {
             if (future.isSuccess()) {
                 sent(length);
-                write(regions, null);
+            }
+            if (future.isSuccess() && sent < part.count()) {
+                open(true);
             } else {
-                regions.forEach(ReferenceCountUtil::release);
                 over(future.cause());
             }
         }));
@@ -212,13 +204,36 @@ final class FileSend {
     }
 
     private Void fill(ByteBuf bytes, int length) throws IOException {
+        if (sent == 0 && !part.source.owned()) {
+            inBlocks = isDirect(file);
+        }
         while (bytes.readableBytes() < length) {
+            long position = part.position() + sent + bytes.readableBytes();
             int room = length - bytes.readableBytes();
-            if (bytes.writeBytes(file, part.position() + sent + bytes.readableBytes(), room) < 0) {
+            int read = inBlocks ? readBlocks(bytes, position, room) : bytes.writeBytes(file, position, room);
+            if (read < 0) {
                 throw new EOFException("the file ends after " + (sent + bytes.readableBytes()) + " of " + part.count() + " bytes");
             }
         }
         return null;
+    }
+
+    /** Opened with {@code DIRECT} a file has whole blocks only, and for memory that begins like one. */
+    private int readBlocks(ByteBuf bytes, long position, int room) throws IOException {
+        int odd = (int) (position % BLOCK);
+        int length = (odd + room + BLOCK - 1) / BLOCK * BLOCK;
+        ByteBuf memory = context.alloc().directBuffer(length + BLOCK);
+        try {
+            ByteBuffer blocks = memory.nioBuffer(0, length + BLOCK).alignedSlice(BLOCK).limit(length);
+            int read = Math.min(file.read(blocks, position - odd) - odd, room);
+            if (read <= 0) {
+                return -1;
+            }
+            bytes.writeBytes(blocks.limit(odd + read).position(odd));
+            return read;
+        } finally {
+            memory.release();
+        }
     }
 
     private void pass(ByteBuf bytes, int length, Throwable failure) {

@@ -18,8 +18,7 @@ import java.util.Optional;
  * <p>Two things can go wrong with a bare {@link io.netty.channel.FileRegion}, silently. A handler that encrypts, compresses or
  * frames bytes does not know regions and lets them pass as they are. And Netty's io_uring transport counts the bytes and
  * offsets of a region in an {@code int}. Here the bytes go through such a handler in buffers, one of 128 KiB at a time ({@link
- * #obstacle} says so before), and a file's part beyond 2 GiB goes out of a mapping: one copy by the kernel, and still none in
- * this process.
+ * #obstacle} says so before), and so does what io_uring cannot send: a file's part beyond 2 GiB, and a channel of the caller's.
  *
  * <p>A file is opened when its turn comes, which is when everything that was written before it is on its way and no other file
  * of the channel is: thousands of answers that a client has asked for at once need one descriptor. What is written after a file
@@ -89,7 +88,7 @@ public final class ZeroCopyFiles {
     /**
      * As {@link #write(ChannelHandlerContext, Path, long, long)}, of an open file, which stays the caller's: to be closed by
      * him, after this future. It may be in use by any number of writes, to any number of channels. One opened with {@code
-     * ExtendedOpenOption.DIRECT} goes out of a mapping where the range begins or ends in the midst of a block.
+     * ExtendedOpenOption.DIRECT} goes in buffers where the range begins or ends in the midst of a block.
      *
      * @param context  where in the pipeline to begin
      * @param file     one of the JDK's own channels or a {@link io.zcio.ZeroCopyFileChannel}, open for reading
