@@ -183,7 +183,7 @@ class LoadingTest {
             Path exact = library("zcio.so");
             works(onClassPath().withReadOnlyRoot(written, "noexec").with("io.zcio.native.path", exact).run("loading.Program"));
             isNotAvailable(
-                    onClassPath().withReadOnlyRoot(written, "noexec").with("io.zcio.native.dir", directory).run("loading.Program"),
+                    onClassPath().withReadOnlyRoot(written, "noexec").with("io.zcio.native.dir", "/").run("loading.Program"),
                     "Read-only file system");
         }
     }
