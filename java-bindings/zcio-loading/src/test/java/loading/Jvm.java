@@ -52,8 +52,20 @@ final class Jvm {
         String home = System.getProperty("java.home");
         with("java.home", home);
         String libraries = "LD_LIBRARY_PATH=" + home + "/lib:" + home + "/lib/server";
-        String hide = "mount -t tmpfs zcio-test /proc && exec env " + libraries + " \"$@\"";
-        prefix.addAll(List.of("unshare", "--mount", "sh", "-c", hide, "sh"));
+        return apart("mount -t tmpfs zcio-test /proc", "env " + libraries);
+    }
+
+    /** In a mount namespace with a root that is read-only, but for the place for temporary files, a memory of its own. */
+    Jvm withReadOnlyRoot(Path temporary, String options) {
+        with("java.io.tmpdir", temporary);
+        String place = "mount -t tmpfs -o " + options + " zcio-test '" + temporary + "'";
+        // What is mounted below the root stays as it is: the bind shows what is on the root's own file system.
+        return apart(place + " && mount -o remount,bind,ro /", "");
+    }
+
+    /** In a mount namespace of its own, which the command has changed. */
+    private Jvm apart(String change, String before) {
+        prefix.addAll(List.of("unshare", "--mount", "sh", "-c", change + " && exec " + before + " \"$@\"", "sh"));
         return this;
     }
 

@@ -171,6 +171,23 @@ class LoadingTest {
         }
     }
 
+    /** As in many a container: all that can be written to is a volume for temporary files. */
+    @Test
+    void aRootThatIsReadOnly() throws Exception {
+        Path place = directory.resolve("place");
+        try (var mount = mounted(place, "ro")) {
+            Path written = Files.createDirectories(directory.resolve("written"));
+            works(onClassPath().withReadOnlyRoot(written, "mode=1777").run("loading.Program"));
+            isNotAvailable(onClassPath().withReadOnlyRoot(written, "noexec").run("loading.Program"), "noexec", "native.dir=");
+            // What was put into the image is mapped from there.
+            Path exact = library("zcio.so");
+            works(onClassPath().withReadOnlyRoot(written, "noexec").with("io.zcio.native.path", exact).run("loading.Program"));
+            isNotAvailable(
+                    onClassPath().withReadOnlyRoot(written, "noexec").with("io.zcio.native.dir", "/").run("loading.Program"),
+                    "Read-only file system");
+        }
+    }
+
     @Test
     void withoutProc() throws Exception {
         try (var mount = mounted(directory.resolve("place"), "ro")) {

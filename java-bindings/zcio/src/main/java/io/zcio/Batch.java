@@ -117,6 +117,16 @@ public final class Batch implements AutoCloseable {
         /**
          * To a file, which is created, or emptied, with the first byte of the item.
          *
+         * @param path a path of the default file system
+         * @return the item
+         */
+        public Item to(Path path) {
+            return new Item(end, End.of(path), 0, -1);
+        }
+
+        /**
+         * To a file, as {@link #to(Path)} does, with options.
+         *
          * @param path    a path of the default file system
          * @param options {@code CREATE_NEW}, as for a {@linkplain Transfer.Source#to(Path, OpenOption...) transfer}
          * @return the item

@@ -100,6 +100,16 @@ public final class FanOut extends Operation<FanOutReport, FanOut> {
     /**
      * Also to a file, which is created, or emptied if it exists.
      *
+     * @param path a path of the default file system
+     * @return this fan-out
+     */
+    public FanOut to(Path path) {
+        return add(End.of(path), -1);
+    }
+
+    /**
+     * Also to a file, as {@link #to(Path)} does, with options.
+     *
      * @param path    a path of the default file system
      * @param options {@code CREATE_NEW}, as for a {@linkplain Transfer.Source#to(Path, OpenOption...) transfer}
      * @return this fan-out

@@ -68,6 +68,17 @@ public final class Transfer extends Operation<Report, Transfer> {
         /**
          * To a file, which is created, or emptied if it exists.
          *
+         * @param path a path of the default file system
+         * @return the transfer
+         * @throws ProviderMismatchException if it is a path of another file system
+         */
+        public Transfer to(Path path) {
+            return new Transfer(end, End.of(path));
+        }
+
+        /**
+         * To a file, as {@link #to(Path)} does, with options.
+         *
          * @param path    a path of the default file system
          * @param options {@code CREATE_NEW}: nothing may be there, not even a symbolic link that leads nowhere, or the transfer throws
          *                {@link java.nio.file.FileAlreadyExistsException}; {@code WRITE}, {@code CREATE}, {@code TRUNCATE_EXISTING}: always

@@ -2,6 +2,7 @@ package io.zcio;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
@@ -25,6 +26,8 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** How operations are described: what they say of themselves, what they take as ends, and the policy on null. */
 class DescribedTest {
@@ -87,6 +90,13 @@ class DescribedTest {
         IllegalArgumentException e = assertThrowsExactly(
                 IllegalArgumentException.class, () -> FanOut.from(new ByteArrayInputStream(CONTENT)));
         assertTrue(e.getMessage().contains("copy through a buffer"), e::getMessage);
+    }
+
+    /** For a program that was compiled before there were options, and for one that asks by reflection. */
+    @ParameterizedTest
+    @ValueSource(classes = {Transfer.Source.class, Batch.Source.class, FanOut.class})
+    void aPathAloneIsTheParameterOfAMethod(Class<?> type) throws Exception {
+        assertFalse(type.getMethod("to", Path.class).isVarArgs());
     }
 
     @Test

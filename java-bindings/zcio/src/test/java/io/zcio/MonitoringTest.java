@@ -139,12 +139,16 @@ class MonitoringTest {
                 recording.dump(dump);
                 long recorded = 0;
                 int small = 0;
-                for (RecordedEvent event : RecordingFile.readAllEvents(dump)) {
-                    recorded += event.getLong("bytes");
-                    small += event.getLong("bytes") == 65536 && event.getString("failure") == null ? 1 : 0;
-                    String ends = event.getString("source") + " -> " + event.getString("sink");
-                    if (!ends.contains("content") || event.getString("sink").isEmpty()) {
-                        System.out.println("no ends: " + event);
+                // One after the other: those of a minute are more than this heap holds.
+                try (RecordingFile events = new RecordingFile(dump)) {
+                    while (events.hasMoreEvents()) {
+                        RecordedEvent event = events.readEvent();
+                        recorded += event.getLong("bytes");
+                        small += event.getLong("bytes") == 65536 && event.getString("failure") == null ? 1 : 0;
+                        String ends = event.getString("source") + " -> " + event.getString("sink");
+                        if (!ends.contains("content") || event.getString("sink").isEmpty()) {
+                            System.out.println("no ends: " + event);
+                        }
                     }
                 }
                 System.out.println("received " + received + ", recorded " + recorded + ", counted " + counters.getBytes());
