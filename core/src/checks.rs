@@ -66,8 +66,7 @@ pub(crate) fn connected(source: &Endpoint<'_>) -> Result<()> {
 
 /// `Ok` if the source is open for reading.
 pub(crate) fn readable(source: &Endpoint<'_>) -> Result<()> {
-    byte_stream(source, "source")?;
-    source.require_plain()?;
+    byte_stream(source, source.kind_of_source()?, "source")?;
     if source.known().readable {
         return Ok(());
     }
@@ -76,7 +75,7 @@ pub(crate) fn readable(source: &Endpoint<'_>) -> Result<()> {
 }
 
 fn writable(sink: &Endpoint<'_>, request: &Request) -> Result<()> {
-    byte_stream(sink, "sink")?;
+    byte_stream(sink, sink.known().kind, "sink")?;
     let receives = sink.known().receives && request.mechanism == Some(Mechanism::ZerocopyReceive);
     if sink.known().writable || receives {
         return Ok(());
@@ -92,13 +91,13 @@ fn writable(sink: &Endpoint<'_>, request: &Request) -> Result<()> {
 }
 
 #[inline] // It is one for nearly every transfer, and the message takes longer.
-fn byte_stream(end: &Endpoint<'_>, role: &str) -> Result<()> {
-    if matches!(end.known().kind, Kind::Directory | Kind::Other) { Err(no_byte_stream(end, role)) } else { Ok(()) }
+fn byte_stream(end: &Endpoint<'_>, kind: Kind, role: &str) -> Result<()> {
+    if matches!(kind, Kind::Directory | Kind::Other) { Err(no_byte_stream(end, kind, role)) } else { Ok(()) }
 }
 
 #[cold]
-fn no_byte_stream(end: &Endpoint<'_>, role: &str) -> Error {
-    let error = match end.known().kind {
+fn no_byte_stream(end: &Endpoint<'_>, kind: Kind, role: &str) -> Error {
+    let error = match kind {
         Kind::Directory => {
             let error = Error::new(ErrorKind::IsDirectory, format!("the {role} is a directory"));
             error.with_errno(Errno::EISDIR)

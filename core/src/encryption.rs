@@ -10,7 +10,7 @@ use nix::errno::Errno;
 
 use crate::copies::Copies;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::tls;
+use crate::sys::{Sys, tls};
 
 /// Who encrypts the bytes that a sink was given.
 ///
@@ -88,16 +88,16 @@ pub(crate) fn remember() {
     IS_SEEN.store(true, Ordering::Relaxed);
 }
 
-/// Whether TLS is attached to a socket.
-pub(crate) fn is_attached_now(socket: BorrowedFd<'_>) -> bool {
-    let is_attached = tls::is_attached(socket).unwrap_or(false);
+/// Whether TLS is attached to a TCP socket; the error of anything else.
+pub(crate) fn is_attached_now(socket: BorrowedFd<'_>) -> Sys<bool> {
+    let is_attached = tls::is_attached(socket)?;
     if is_attached {
         remember();
     }
-    is_attached
+    Ok(is_attached)
 }
 
-/// The same, for who has not looked at it: no system call where nobody uses it.
+/// Whether it is to a socket, for who has not looked at it: no system call where nobody uses it.
 pub(crate) fn is_attached(socket: BorrowedFd<'_>) -> bool {
     IS_SEEN.load(Ordering::Relaxed) && tls::is_attached(socket).unwrap_or(false)
 }

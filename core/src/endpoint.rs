@@ -30,7 +30,7 @@ use crate::encryption::{self, Encryption};
 use crate::error::Result;
 use crate::hold::Hold;
 use crate::region::View;
-use crate::sys::{Span, SpanMut};
+use crate::sys::{Span, SpanMut, socket_option};
 use crate::unnamed::Unnamed;
 use away::Away;
 pub(crate) use destination::FIRST;
@@ -188,12 +188,20 @@ impl<'fd> Endpoint<'fd> {
         &self.facts
     }
 
-    /// `Ok` if what is read from it is bytes of the stream and nothing else: asked, of a socket that was not.
-    pub(crate) fn require_plain(&self) -> Result<()> {
-        if self.asked.is_some() && self.facts.kind == Kind::Tcp && encryption::is_attached_now(self.fd()) {
-            return Encryption::Kernel.readable();
+    /// What it is, for who takes bytes from it: an error if they are not all bytes of the stream. A socket that was not asked is asked
+    /// the least: one of the standard library's types can be made of any descriptor, and what does not fit of a datagram is lost.
+    pub(crate) fn kind_of_source(&self) -> Result<Kind> {
+        if self.asked.is_none() {
+            return self.facts.encryption.readable().map(|()| self.facts.kind);
         }
-        self.facts.encryption.readable()
+        let is_so = match self.facts.kind {
+            Kind::Tcp => match encryption::is_attached_now(self.fd()) {
+                Ok(true) => return Err(Encryption::Kernel.readable().expect_err("its records are not read")),
+                answer => answer.is_ok(),
+            },
+            _ => socket_option(self.fd(), libc::SO_TYPE) == Ok(libc::SOCK_STREAM),
+        };
+        Ok(if is_so { self.facts.kind } else { self.facts().kind })
     }
 
     /// Asks, for who is about to change them.

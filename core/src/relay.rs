@@ -262,7 +262,7 @@ impl<'fd> Relay<'fd> {
                 let message = format!("a relay joins two stream sockets, and one end is a {}", end.facts().kind.name());
                 return Err(Error::new(ErrorKind::Impossible, message).at(end.path()));
             }
-            end.require_plain()?;
+            end.kind_of_source()?;
         }
         if first.facts().identity == second.facts().identity {
             let message = "a relay joins two sockets, and was given the same one twice";

@@ -1,9 +1,10 @@
 //! The state machine against real files, sockets and pipes; the full matrix stands in tests/.
 
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::{TcpStream, UdpSocket};
 use std::ops::ControlFlow;
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -305,5 +306,33 @@ fn a_large_window_is_no_reason_to_ask_for_ever() {
         let (source, sink) = (file_with(&bytes), file_with(b""));
         let report = Transfer::new(end(&source), end(&sink)).cache(policy).run().unwrap();
         assert!(content(&sink) == bytes && report.system_calls < 100, "{}", report.system_calls);
+    }
+}
+
+/// A type of the standard library can be made of any descriptor: nothing of a datagram is lost by believing it.
+#[test]
+fn a_socket_type_that_is_of_something_else_is_no_source() {
+    let udp = || {
+        let (near, far) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        far.send_to(&[7; 1000], near.local_addr().unwrap()).unwrap();
+        OwnedFd::from(near)
+    };
+    let datagrams = || {
+        let (near, far) = UnixDatagram::pair().unwrap();
+        far.send(&[7; 1000]).unwrap();
+        OwnedFd::from(near)
+    };
+    let ends: [(&str, &dyn Fn() -> OwnedFd); 2] = [("UDP", &udp), ("datagrams", &datagrams)];
+    for (name, made) in ends {
+        let (tcp, unix) = (TcpStream::from(made()), UnixStream::from(made()));
+        for source in [Endpoint::new(&tcp).unwrap(), Endpoint::new(&unix).unwrap()] {
+            let sink = tempfile::tempfile().unwrap();
+            let error = Transfer::new(source.borrow(), end(&sink)).count(500).run().unwrap_err();
+            assert_eq!((error.kind(), error.moved()), (ErrorKind::Impossible, 0), "{name}: {error}");
+            assert_eq!(content(&sink), b"");
+        }
+        for fd in [OwnedFd::from(tcp), OwnedFd::from(unix)] {
+            assert_eq!(std::fs::File::from(fd).read(&mut [0; 2000]).unwrap(), 1000, "{name}");
+        }
     }
 }
