@@ -89,13 +89,15 @@ final class Ends {
         }
         Path fifo = directory.resolve("fifo");
         assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
-        // Opened for both, so that neither open waits for the other end.
-        FileChannel reader = FileChannel.open(fifo, StandardOpenOption.READ, StandardOpenOption.WRITE);
-        return new Flow(
-                kind.equals("fifo")
-                        ? FileChannel.open(fifo, StandardOpenOption.WRITE)
-                        : ZeroCopyFileChannel.open(fifo, StandardOpenOption.WRITE),
-                reader);
+        // Opened for both, so that neither open waits for the other end; and closed, so that the reader sees the writer's end.
+        try (FileChannel both = FileChannel.open(fifo, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            FileChannel reader = FileChannel.open(fifo, StandardOpenOption.READ);
+            return new Flow(
+                    kind.equals("fifo")
+                            ? FileChannel.open(fifo, StandardOpenOption.WRITE)
+                            : ZeroCopyFileChannel.open(fifo, StandardOpenOption.WRITE),
+                    reader);
+        }
     }
 
     /** A source with its content, sent by a thread if it is a stream. */
