@@ -1,3 +1,4 @@
+import io.zcio.Encryption;
 import io.zcio.KernelTls;
 import io.zcio.Report;
 import io.zcio.Transfer;
@@ -94,9 +95,9 @@ public final class Ktls {
 
     private static void send(KernelTls tls) throws Exception {
         Report report = Transfer.from(source).to(tls.channel()).run();
-        check(report.toString(), report.bytes() == data.length && report.encryption().equals("kernel"));
+        check(report.toString(), report.bytes() == data.length && report.encryption() == Encryption.KERNEL);
         report = Transfer.from(source).to(tls.channel()).offset(5).count(1000).run();
-        check(report.toString(), report.bytes() == 1000 && report.encryption().equals("kernel"));
+        check(report.toString(), report.bytes() == 1000 && report.encryption() == Encryption.KERNEL);
         tls.channel().write(ByteBuffer.wrap("tail".getBytes()));
     }
 

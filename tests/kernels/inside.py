@@ -62,10 +62,10 @@ def test(program: Path, seconds: float) -> dict[str, object]:
     return answer | ({"text": text[-20000:]} if status else {})
 
 
-def smoke(command: list[str]) -> dict[str, object]:
+def smoke(command: list[str], seconds: float) -> dict[str, object]:
     """A few lines of another language."""
     began = time.monotonic()
-    status, text = run(command, 120)
+    status, text = run(command, seconds)
     answer = {"status": status, "passed": 1 if status == 0 else 0, "failed": []}
     answer |= {"skipped": sorted(set(SKIPPED.findall(text)))}
     return answer | {"seconds": round(time.monotonic() - began)} | ({"text": text[-20000:]} if status else {})
@@ -91,9 +91,10 @@ def main() -> None:
         java = [str(jdk / "bin/java"), *options, "-cp", f"{GIVEN}/zcio.jar:{GIVEN}"]
         commands[f"java_{jdk.name}"] = [*java, "Smoke", str(WORK)]
         commands[f"ktls_java_{jdk.name}"] = [*java, "Ktls", str(WORK), str(GIVEN)]
+    seconds = task["seconds"]
     for name in task["programs"]:
         command = commands.get(name)
-        tell({"program": name} | (smoke(command) if command else test(GIVEN / "programs" / name, task["seconds"])))
+        tell({"program": name} | (smoke(command, seconds) if command else test(GIVEN / "programs" / name, seconds)))
 
 
 main()
