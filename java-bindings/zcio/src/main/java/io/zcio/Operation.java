@@ -9,6 +9,16 @@ import java.util.function.LongConsumer;
  * What the operations have in common: they are described by one thread, watched and stopped from outside, and run by waiting, or
  * aside.
  *
+ * <h2>Interrupt and close</h2>
+ *
+ * <p>An operation looks at least every 100 ms whether its thread was interrupted or one of its channels closed. After an interrupt
+ * its channels are closed, the interrupt status stays set, and {@link java.nio.channels.ClosedByInterruptException} is thrown; paths
+ * are interruptible in the same way. After the close of a channel by another thread the other ones stay open and
+ * {@link java.nio.channels.AsynchronousCloseException} is thrown. The exception's cause is a {@link TransferException} that says how
+ * much had been moved. Closing a file channel waits for the operation to notice. Channels in non-blocking mode are waited for as
+ * well. Where another reader of a device was quicker ({@code /proc/kmsg}), the read that sleeps then is woken by a close, but not by
+ * an interrupt.
+ *
  * @param <R> what is reported
  * @param <T> the operation itself
  */

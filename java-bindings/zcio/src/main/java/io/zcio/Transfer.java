@@ -21,22 +21,14 @@ import java.util.Objects;
  *
  * <p>Without further words a transfer moves everything from the source's position to its end, and writes at the sink's
  * position. A path begins at its first byte; a path to write to is created, or emptied if it exists, and nothing of that
- * happens before the first byte is there, so that what is refused changes nothing. Bytes that the receiver has not read yet may be the source's own pages: see
- * {@link Visibility}.
+ * happens before the first byte is there, so that what is refused changes nothing. Bytes that the receiver has not read yet may
+ * be the source's own pages: see {@link Visibility}.
  *
  * <p>A transfer is described and run by one thread. While it runs, its channels are best left alone: other bytes would mix
  * with its own, and a write to a socket in blocking mode may wait for its end. Locks ({@link java.nio.channels.FileLock}) on a
  * file channel stay; those on a file that is given as a path do not, as with any channel that is opened and closed beside them.
  *
- * <h2>Interrupt and close</h2>
- *
- * <p>A transfer looks at least every 100 ms whether its thread was interrupted or one of its channels closed. After an
- * interrupt both channels are closed, the interrupt status stays set, and {@link ClosedByInterruptException} is thrown; two
- * paths are interruptible in the same way. After the close of a channel by another thread the other channel stays open and
- * {@link java.nio.channels.AsynchronousCloseException} is thrown. The exception's cause is a {@link TransferException} that says how much had
- * been moved. Closing a file channel waits for the transfer to notice. Channels in non-blocking mode are waited for as well.
- * Where another reader of a device was quicker ({@code /proc/kmsg}), the read that sleeps then is woken by a close, but not by
- * an interrupt.
+ * <p>Interrupt and close are as for every {@link Operation}.
  *
  * <p>A virtual thread that waits for an end is parked and does not hold its carrier; a socket that it used stays in
  * non-blocking mode for the operating system, whatever {@link SocketChannel#isBlocking} says, as after the JDK's own
