@@ -20,19 +20,16 @@ import java.util.Objects;
  * }</pre>
  *
  * <p>Without further words a transfer moves everything from the source's position to its end, and writes at the sink's
- * position. A path begins at its first byte; a path to write to is created, or emptied if it exists, and nothing of that
- * happens before the first byte is there, so that what is refused changes nothing. Bytes that the receiver has not read yet may
- * be the source's own pages: see {@link Visibility}.
+ * position. A path begins at its first byte; a path to write to is created, or emptied if it exists, once the first byte is there:
+ * what is refused changes nothing. Bytes that the receiver has not read yet may be the source's own pages: see {@link Visibility}.
  *
  * <p>A transfer is described and run by one thread. While it runs, its channels are best left alone: other bytes would mix
  * with its own, and a write to a socket in blocking mode may wait for its end. Locks ({@link java.nio.channels.FileLock}) on a
  * file channel stay; those on a file that is given as a path do not, as with any channel that is opened and closed beside them.
  *
- * <p>Interrupt and close are as for every {@link Operation}.
- *
- * <p>A virtual thread that waits for an end is parked and does not hold its carrier; a socket that it used stays in
- * non-blocking mode for the operating system, whatever {@link SocketChannel#isBlocking} says, as after the JDK's own
- * operations on virtual threads.
+ * <p>Interrupt and close are as for every {@link Operation}. A virtual thread that waits for an end is parked and does not hold its
+ * carrier; a socket that it used stays in non-blocking mode for the operating system, whatever {@link SocketChannel#isBlocking} says,
+ * as after the JDK's own operations on virtual threads.
  */
 public final class Transfer extends Operation<Report, Transfer> {
     private final End source;
