@@ -272,11 +272,14 @@ class ChangedPipelineTest {
                         context.executor().schedule(() -> context.close(), 2, TimeUnit.SECONDS);
                     }).get();
                     String arrived = all(new SequenceInputStream(new ByteArrayInputStream(begin), stream));
-                    String letter = seen ? "A" : "a";
-                    assertTrue(arrived.matches("(<1(" + letter + "\\d+)?)?"), () -> arrived + ", seen " + seen + ", late " + late);
+                    String whole = "<1" + (seen ? "A" : "a") + SIZE;
+                    // A file that had gone before has what is written next behind it, and that the cipher sees.
+                    boolean gone = arrived.equals(whole) || arrived.equals(whole + ">1B" + SIZE);
+                    String part = "(<1(" + (seen ? "A" : "a") + "\\d+)?)?";
+                    assertTrue(gone || arrived.matches(part), () -> arrived + ", seen " + seen + ", late " + late);
                     ChannelFuture file = futures.get(0);
                     assertTrue(file.await(60, TimeUnit.SECONDS));
-                    assertEquals(file.isSuccess(), arrived.equals("<1" + letter + SIZE), arrived);
+                    assertEquals(file.isSuccess(), gone, arrived);
                 }, handlers);
             }
         }
