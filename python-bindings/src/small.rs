@@ -8,6 +8,7 @@
 
 use std::os::fd::{BorrowedFd, RawFd};
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 use zcio::apart::{identity, size_and_position};
@@ -242,10 +243,17 @@ impl Asked<'_, '_> {
             Ok(ends) if same(&ends) => Ok(Attempt::Begun(Part { begun, ends: Some(Box::new(ends)) })),
             // Its number means something else by now, or nothing.
             Ok(_) => Err(lost(py, &begun)),
-            Err(error) => {
+            Err(error) if error.is_instance_of::<PyValueError>(py) => {
                 let lost = lost(py, &begun);
                 lost.set_cause(py, Some(error));
                 Err(lost)
+            }
+            // An interrupt, or no descriptor left.
+            Err(error) => {
+                // A class with __slots__ takes no attributes.
+                let _ = error.value(py).setattr(intern!(py, "moved"), begun.moved());
+                let _ = error.value(py).setattr(intern!(py, "undelivered"), begun.carried());
+                Err(error)
             }
         }
     }
@@ -299,7 +307,7 @@ impl<'a, 'py> Reader<'a, 'py> {
     }
 }
 
-/// An end was closed while the first part of a transfer was made, or can no longer be had.
+/// An end was closed while the first part of a transfer was made.
 fn lost(py: Python<'_>, begun: &Begun) -> PyErr {
     TransferError {
         errno: Some(libc::EBADF),

@@ -287,7 +287,7 @@ class Report:
         """Bytes that were mapped instead of copied, by `zerocopy_receive`; the rest was copied once."""
 
     @property
-    def encryption(self) -> str:
+    def encryption(self) -> Literal["none", "kernel", "device"]:
         """Who encrypts what the sink was given, below the program: nobody; the kernel (TLS), which reads each byte
         once for that; or the network device.
         """

@@ -32,6 +32,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("Report.__new__.attempts", "list[Attempt] | tuple[Attempt, ...]"),
     ("attempts", "tuple[Attempt, ...]"),
     ("Report.copies_known_by.return", "Literal[\"model\", \"kernel\", \"unknown\"]"),
+    ("Report.encryption.return", "Literal[\"none\", \"kernel\", \"device\"]"),
     ("Region.name.return", "str | bytes | os.PathLike[str] | os.PathLike[bytes] | None"),
     ("Region.mode.return", "Literal[\"r\", \"r+\", \"c\"]"),
     ("Region.open.mode", "RegionMode"),

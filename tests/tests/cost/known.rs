@@ -1,7 +1,7 @@
 //! What makes more calls than it may, and how many at most today: to become less, and to be taken out.
 //!
-//! Above 256 KiB the peer decides how often a step is preceded by a poll, and how much goes at once: three times what an idle machine
-//! needs, because beside other programs the peer comes late.
+//! Above 256 KiB the peer decides how often a step is preceded by a poll, and how much goes at once. On an idle machine it is a third of
+//! these at most; beside other programs the peer comes late (168 were seen where 111 had been enough).
 
 use super::SMALL;
 use super::trace::Cell;
