@@ -141,7 +141,9 @@ pub fn watchdog(seconds: u64, what: &'static str) -> impl Drop {
         }
     }
     let (stop, stopped) = std::sync::mpsc::channel();
+    let (awake, is_awake) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
+        let _ = awake.send(());
         let seconds = 5 * seconds;
         let limit = std::time::Duration::from_secs(seconds);
         if stopped.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
@@ -149,6 +151,8 @@ pub fn watchdog(seconds: u64, what: &'static str) -> impl Drop {
             std::process::abort();
         }
     });
+    // It has its memory: a test may take away what is left.
+    let _ = is_awake.recv();
     Dog(stop)
 }
 
